@@ -1,0 +1,106 @@
+// Package fetcher turns a pack and a due time into a checked report on disk.
+//
+// A [Source] makes reports and hands out links to them; the [Fetcher] drives
+// it, downloads what the link points to into the [Spool], and checks it.
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Pack names one compliance pack of a source.
+type Pack struct {
+	Source     string // the source's name in the configuration
+	ID         string // "cp-…"
+	Aggregator string // the account group "ca-…" it belongs to, or empty
+	Name       string // what people call it, or empty
+}
+
+// Key is the pack's name in slots, storage keys and metrics: its ID, after
+// its account group's where it has one ("ca-…/cp-…").
+func (p Pack) Key() string {
+	if p.Aggregator != "" {
+		return p.Aggregator + "/" + p.ID
+	}
+	return p.ID
+}
+
+// Source makes reports. Its errors are classified (see internal/fault) and
+// carry neither a link nor a credential. Methods may be called from many
+// goroutines; they retry nothing but what the protocol itself asks for.
+type Source interface {
+	// Generate asks for a report of the pack for the slot that fell due at
+	// due, and returns what Lookup needs to tell that report from older
+	// ones. The attempt, from 0, sets a repeated request for the same slot
+	// apart; the same slot and attempt ask for the same report, however often.
+	Generate(ctx context.Context, p Pack, due time.Time, attempt int) (Ticket, error)
+
+	// Lookup returns a fresh link to the report that the ticket stands for:
+	// signed just now, as far as the source allows. While the report is being
+	// made it fails with fault.NotReady. When the source has nothing but a
+	// report that is too old for the ticket and makes no other, it fails with
+	// an error that is ErrStale and fault.NotReady.
+	Lookup(ctx context.Context, t Ticket) (Link, error)
+}
+
+// Ticket is a report that was asked for. It is kept in the spool, so that a
+// restart goes on waiting for the same report.
+type Ticket struct {
+	Pack       Pack      `json:"pack"`
+	Due        time.Time `json:"due"`
+	Attempt    int       `json:"attempt"`
+	Requested  time.Time `json:"requested"`             // by the local clock
+	Baseline   time.Time `json:"baseline,omitzero"`     // creation time of the report that stood there before, by the source's clock; zero = none
+	Attached   bool      `json:"attached"`              // the report was being made already, or stood there made since it fell due: not asked for by us
+	RequestIDs []string  `json:"request_ids,omitempty"` // the source's IDs of the calls made, for its support
+}
+
+// Fresh reports whether a report created at that time, by the source's clock,
+// may be sealed for the ticket's slot: it is newer than the baseline, and a
+// report that we did not ask for ourselves was made after the slot fell due.
+func (t Ticket) Fresh(created time.Time) bool {
+	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Due))
+}
+
+// Link is where a finished report can be fetched, for a while.
+type Link struct {
+	URL       SecretURL
+	Created   time.Time // when the report was made, by the source's clock
+	Account   string    // the account ID the source names, or empty
+	RequestID string    // of the call that returned the link
+}
+
+// SecretURL is a signed link: whoever has it can read the report. It prints
+// as its scheme, host and path alone.
+type SecretURL string
+
+// Reveal returns the whole link. Only the request for it may use this.
+func (u SecretURL) Reveal() string { return string(u) }
+
+// String returns the link without its query, user and fragment.
+func (u SecretURL) String() string {
+	p, err := url.Parse(string(u))
+	if err != nil {
+		return "(unreadable link)"
+	}
+	p.User, p.RawQuery, p.ForceQuery, p.Fragment, p.RawFragment = nil, "", false, "", ""
+	return strings.TrimSuffix(p.String(), "?")
+}
+
+// GoString returns String, quoted.
+func (u SecretURL) GoString() string { return "fetcher.SecretURL(" + u.String() + ")" }
+
+// LogValue redacts the link in logs.
+func (u SecretURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
+
+// MarshalText redacts the link in JSON and text encodings.
+func (u SecretURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// ErrStale is what Lookup's error is (by errors.Is) while the source offers
+// only a report that the ticket must not accept, and is not making another.
+var ErrStale = errors.New("only an older report stands there")

@@ -1,0 +1,66 @@
+// Package secret holds values that must reach no log, error, metric or page.
+package secret
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"packseal.example/internal/fault"
+)
+
+// maxSize bounds a secret file: keys and tokens are short.
+const maxSize = 64 << 10
+
+// Value is a secret that prints as "(secret)", however it is printed.
+type Value string
+
+// Reveal returns the secret itself.
+func (v Value) Reveal() string { return string(v) }
+
+func (Value) String() string { return "(secret)" }
+
+// GoString redacts the value under %#v.
+func (Value) GoString() string { return "(secret)" }
+
+// LogValue redacts the value in logs.
+func (Value) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// MarshalText redacts the value in JSON, YAML and text encodings.
+func (Value) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
+
+// File is the path of a file that holds one secret. It is read at each use,
+// so that a rotated secret is taken up without a restart.
+type File string
+
+// Read returns the file's content without the white space around it.
+func (f File) Read() (Value, error) {
+	b, err := os.ReadFile(string(f))
+	if err != nil {
+		return "", fault.Wrap(fault.Credentials, fmt.Errorf("reading a secret: %w", err))
+	}
+	v := strings.TrimSpace(string(b))
+	switch {
+	case len(b) > maxSize:
+		return "", fault.New(fault.Credentials, "secret file %s is over %d bytes", f, maxSize)
+	case v == "":
+		return "", fault.New(fault.Credentials, "secret file %s is empty", f)
+	}
+	return Value(v), nil
+}
+
+// Check returns what is wrong with the file, under the key path: that it
+// can't be read, or, as a warning, that everybody on the machine can read it.
+func (f File) Check(path string) []fault.Problem {
+	if f == "" {
+		return nil
+	}
+	if _, err := f.Read(); err != nil {
+		return []fault.Problem{{Path: path, Message: err.Error(), Hint: "name a file that this user can read and that holds the secret alone"}}
+	}
+	if fi, err := os.Stat(string(f)); err == nil && fi.Mode().Perm()&0o004 != 0 {
+		return []fault.Problem{{Path: path, Message: fmt.Sprintf("%s is readable by everybody (mode %04o)", f, fi.Mode().Perm()), Hint: fmt.Sprintf("chmod 0600 %s", f), Warning: true}}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+// Package sink is where evidence is kept: storage that is written once.
+//
+// The contract is [Sink]; [packseal.example/sink/sinktest] checks an
+// implementation against it. Backends are folders below this one. A backend
+// does one thing per call and does not retry; [Retrying] and [Measured] wrap
+// any of them.
+package sink
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"strings"
+	"time"
+
+	"packseal.example/internal/fault"
+)
+
+// Sink is write-once storage of whole objects under slash-separated keys.
+//
+// All methods may be called from many goroutines. Every error is classified
+// (see package fault): storage that is down, slow, full or read-only is
+// SinkUnavailable, storage that refuses us is SinkDenied, and trying again
+// is the caller's affair. No error carries a credential or a signed URL.
+type Sink interface {
+	// Put stores c under key, once and for ever. When Put returns nil the
+	// whole object is durable and readable under key with exactly c's bytes.
+	// If key holds the same bytes already, Put succeeds and changes nothing;
+	// if it holds others, Put fails with fault.Conflict and changes nothing.
+	// Of several Puts racing for one key one wins, and the others see it.
+	// A Put that fails or is cut off leaves nothing readable under key.
+	Put(ctx context.Context, key string, c Content) error
+
+	// Open reads the object under key from its beginning. The error is
+	// fs.ErrNotExist (by errors.Is) when there is none.
+	Open(ctx context.Context, key string) (io.ReadCloser, error)
+
+	// List yields the objects whose keys begin with prefix, in the order of
+	// their keys, and stops at the first error. A prefix that matches
+	// nothing yields nothing. A prefix is a string, not a folder.
+	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
+}
+
+// Content is what Put stores. Readers of it may be used at the same time and
+// again, so that a Put can be repeated.
+type Content struct {
+	io.ReaderAt
+	Size   int64
+	SHA256 [sha256.Size]byte
+}
+
+// Reader reads c from its beginning.
+func (c Content) Reader() *io.SectionReader { return io.NewSectionReader(c.ReaderAt, 0, c.Size) }
+
+// Bytes makes the Content of b, which must not change afterwards.
+func Bytes(b []byte) Content {
+	return Content{ReaderAt: strings.NewReader(string(b)), Size: int64(len(b)), SHA256: sha256.Sum256(b)}
+}
+
+// Entry is one object as List finds it.
+type Entry struct {
+	Key     string
+	Size    int64     // bytes
+	ModTime time.Time // when it was stored, as the store says
+}
+
+// ErrNotExist is what Open returns, wrapped, for a key that holds nothing.
+var ErrNotExist = fs.ErrNotExist
+
+// CheckKey refuses keys that no backend may be given: empty ones, rooted ones,
+// and those with empty, "." or ".." elements, control characters or backslashes.
+func CheckKey(key string) error {
+	if !fs.ValidPath(key) || key == "." || path.Clean(key) != key || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }) {
+		return fault.New(fault.Internal, "invalid key %q", key)
+	}
+	return nil
+}
+
+// ReadAll reads the object under key, up to limit bytes; a larger one is an
+// error, because records are small.
+func ReadAll(ctx context.Context, s Sink, key string, limit int64) ([]byte, error) {
+	r, err := s.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fault.New(fault.Damaged, "%s is over %d bytes", key, limit)
+	}
+	return b, nil
+}
