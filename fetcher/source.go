@@ -11,6 +11,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/internal/fault"
 )
 
 // Pack names one compliance pack of a source.
@@ -72,6 +76,7 @@ type Link struct {
 	URL       SecretURL
 	Created   time.Time // when the report was made, by the source's clock
 	Account   string    // the account ID the source names, or empty
+	Served    time.Time // the source's own clock when it returned the link (its Date header), or zero when it did not say
 	RequestID string    // of the call that returned the link
 }
 
@@ -104,3 +109,29 @@ func (u SecretURL) MarshalText() ([]byte, error) { return []byte(u.String()), ni
 // ErrStale is what Lookup's error is (by errors.Is) while the source offers
 // only a report that the ticket must not accept, and is not making another.
 var ErrStale = errors.New("only an older report stands there")
+
+// Opener is a source's entry in the configuration: what a new kind of source
+// implements beside [Source].
+type Opener interface {
+	// Check returns everything that is wrong with the entry, without asking
+	// the source.
+	Check() []fault.Problem
+	// Open makes the source. It does not ask the source anything yet.
+	Open(Env) (Source, error)
+	// Bounds returns what holds for the source's reports.
+	Bounds() Bounds
+}
+
+// Env is what Open gives a source to work with.
+type Env struct {
+	Registerer prometheus.Registerer // for the source's own metrics, with its name as label already; nil = none
+	Logger     *slog.Logger          // required
+	UserAgent  string                // "packseal/<version>"
+}
+
+// Bounds are a source's limits, with its defaults applied.
+type Bounds struct {
+	MaxInFlight int      // reports in the making at once, in the whole cluster
+	LinkHosts   []string // hosts a link may point to; "*.example.com" for a whole domain
+	AllowHTTP   bool     // links may be http to hosts that are not loopback addresses
+}

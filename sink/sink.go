@@ -45,6 +45,17 @@ type Sink interface {
 	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 }
 
+// Opener is a sink's entry in the configuration: what a new kind of sink
+// implements beside [Sink].
+type Opener interface {
+	// Check returns everything that is wrong with the entry, without asking
+	// the storage.
+	Check() []fault.Problem
+	// Open makes the sink. Storage that is down now is no error: the sink's
+	// calls will say so.
+	Open(context.Context) (Sink, error)
+}
+
 // Content is what Put stores. Readers of it may be used at the same time and
 // again, so that a Put can be repeated.
 type Content struct {
