@@ -1,0 +1,48 @@
+package config
+
+import (
+	"reflect"
+
+	"packseal.example/fetcher"
+	"packseal.example/sink"
+)
+
+// Opener returns the source's backend, or nil unless exactly one is set.
+func (s Source) Opener() fetcher.Opener {
+	_, o := chosen[fetcher.Opener](s)
+	return o
+}
+
+// Opener returns the sink's backend, or nil unless exactly one is set.
+func (s Sink) Opener() sink.Opener {
+	_, o := chosen[sink.Opener](s)
+	return o
+}
+
+// chosen returns the keys of the backends that the entry sets, and, when that
+// is one, the backend itself. T is what backends of its kind implement.
+func chosen[T any](entry any) (keys []string, backend T) {
+	v := reflect.ValueOf(entry)
+	var found reflect.Value
+	for key, i := range backends(v.Type()) {
+		if f := v.Field(i); !f.IsNil() {
+			keys, found = append(keys, key), f
+		}
+	}
+	if len(keys) == 1 {
+		backend, _ = found.Interface().(T)
+	}
+	return keys, backend
+}
+
+// backends yields the keys and indices of the pointers in the entry's type:
+// the backends that it can have.
+func backends(entry reflect.Type) func(yield func(string, int) bool) {
+	return func(yield func(string, int) bool) {
+		for key, i := range keys(entry) {
+			if entry.Field(i).Type.Kind() == reflect.Pointer && !yield(key, i) {
+				return
+			}
+		}
+	}
+}
