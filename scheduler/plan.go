@@ -1,6 +1,11 @@
 package scheduler
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
+	"time"
+)
 
 // Plan is when one pack's slots fall due.
 type Plan struct {
@@ -12,3 +17,18 @@ type Plan struct {
 	Timeout  time.Duration // how long after its start a slot may take; must be positive
 	Since    time.Time     // no slot from before this is owed; zero = no bound
 }
+
+// Start returns when work on the slot that is due then begins: a share of
+// Jitter later, in whole seconds, that is the pack's own and never changes.
+func (p Plan) Start(due time.Time) time.Time { return due.Add(p.offset()) }
+
+// offset is the pack's share of its jitter. A hash spreads packs evenly, and
+// gives each the same share on every replica and after every restart.
+func (p Plan) offset() time.Duration {
+	sum := sha256.Sum256([]byte(p.Source + "\x00" + p.Pack))
+	share, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:]), uint64(max(p.Jitter, 0)))
+	return time.Duration(share).Truncate(time.Second)
+}
+
+// slot returns the pack's slot of that due time.
+func (p Plan) slot(due time.Time) Slot { return Slot{Source: p.Source, Pack: p.Pack, Due: due} }

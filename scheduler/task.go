@@ -1,0 +1,24 @@
+package scheduler
+
+import (
+	"errors"
+	"time"
+)
+
+// Task is one slot at work.
+type Task struct {
+	Slot
+	Deadline time.Time `json:"deadline"` // when the attempt to get its report is given up
+
+	Delivered int `json:"-"` // how often it was handed out, 1 at first; set by the queue's Work
+}
+
+// ErrDuplicate is what Publish returns for a slot that it has taken before.
+var ErrDuplicate = errors.New("the slot is in the queue already")
+
+// OverlapError is what Publish returns when the pack is still at work.
+type OverlapError struct {
+	Held Slot // the earlier slot
+}
+
+func (e *OverlapError) Error() string { return "the pack is still at work on " + e.Held.ID() }
