@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// apiVersion is the only version of the API there is.
+const apiVersion = "2020-09-07"
+
+// maxForm bounds the body of a call.
+const maxForm = 1 << 20
+
+// call is one call of the API: an HTTP request, taken apart.
+type call struct {
+	r      *http.Request
+	body   []byte
+	params url.Values // of query and form together: the gateway takes them from either
+	acs3   bool       // signed by header; else RPC V1, signed by parameter
+}
+
+// readCall takes the request apart.
+func readCall(r *http.Request) (*call, *refusal) {
+	c := &call{r: r, params: url.Values{}}
+	c.acs3 = r.Header.Get("Authorization") != "" || r.Header.Get("x-acs-action") != ""
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return c, refuse("UnsupportedHTTPMethod", "This HTTP method is not supported.")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return c, refuse("InvalidParameter", "The query can't be parsed.")
+	}
+	c.merge(query)
+	if r.Body == nil {
+		return c, nil
+	}
+	if c.body, err = io.ReadAll(io.LimitReader(r.Body, maxForm)); err != nil {
+		return c, refuse("InvalidParameter", "The body can't be read.")
+	}
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/x-www-form-urlencoded" {
+		form, err := url.ParseQuery(string(c.body))
+		if err != nil {
+			return c, refuse("InvalidParameter", "The form can't be parsed.")
+		}
+		c.merge(form)
+	}
+	return c, nil
+}
+
+func (c *call) merge(more url.Values) {
+	for k, v := range more {
+		c.params[k] = append(c.params[k], v...)
+	}
+}
+
+// field returns what a call says of itself: a header of ACS3, or the
+// parameter that stands for it in RPC V1.
+func (c *call) field(header, parameter string) string {
+	if c.acs3 {
+		return c.r.Header.Get(header)
+	}
+	return c.params.Get(parameter)
+}
+
+func (c *call) action() string  { return c.field("x-acs-action", "Action") }
+func (c *call) version() string { return c.field("x-acs-version", "Version") }
+func (c *call) nonce() string   { return c.field("x-acs-signature-nonce", "SignatureNonce") }
+func (c *call) token() string   { return c.field("x-acs-security-token", "SecurityToken") }
+
+// wantsJSON reports whether the answer is to be JSON. It is XML otherwise.
+func (c *call) wantsJSON() bool {
+	if c.acs3 {
+		return strings.Contains(c.r.Header.Get("Accept"), "application/json")
+	}
+	return strings.EqualFold(c.params.Get("Format"), "JSON")
+}
