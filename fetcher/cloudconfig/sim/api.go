@@ -119,7 +119,12 @@ func (s *Server) log(q *request, message, code string) {
 
 // named returns the pack that the call is about, or nil.
 func (s *Server) named(q *request) *pack {
-	return s.packs[Pack{ID: q.params.Get("CompliancePackId"), Aggregator: q.group()}.Key()]
+	want := Pack{ID: q.params.Get("CompliancePackId"), Aggregator: q.group()}
+	p := s.packs[want.Key()]
+	if p == nil || p.ID != want.ID {
+		return nil // a key put together otherwise is no ID
+	}
+	return p
 }
 
 // aggregate reports whether the call is one of an account group's.

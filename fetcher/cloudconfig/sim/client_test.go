@@ -18,7 +18,7 @@ import (
 const (
 	keyID    = "LTAI-test-key"
 	secret   = "MARKED-secret-of-the-tests"
-	ststoken = "MARKED-token-of/the+tests=="
+	stsToken = "MARKED-token-of/the+tests=="
 )
 
 // newServer makes a simulator with the packs.
