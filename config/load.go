@@ -103,6 +103,9 @@ func decode(name string, b []byte) (*Config, *decoder, []Fault) {
 	c := Default()
 	d := &decoder{base: filepath.Dir(name), places: map[string]place{}}
 	d.value("", root, reflect.ValueOf(&c).Elem())
+	if d.visits >= maxVisits {
+		return nil, nil, d.faults // to check half of it would only take long
+	}
 	c.file, c.places = name, d.places
 	return &c, d, nil
 }
@@ -126,7 +129,11 @@ func document(b []byte) (*yaml.Node, []Fault) {
 	}
 	if err == nil {
 		if err = dec.Decode(&second); errors.Is(err, io.EOF) {
-			return doc.Content[0], nil
+			root := doc.Content[0]
+			if root.Kind != yaml.MappingNode {
+				return fail(root.Line, "packseal init writes a commented example", "expected keys and values, found %s", found(root))
+			}
+			return root, nil
 		}
 	}
 	if err != nil {

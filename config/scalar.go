@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +26,16 @@ var (
 func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 	k := kindOf(v.Type())
 	tag := n.ShortTag()
-	if n.Kind != yaml.ScalarNode || !strings.Contains(k.tags, tag) {
-		what := found(n)
-		if v.Type() == secretType && n.Kind == yaml.ScalarNode {
-			what = "something else" // it may be the secret itself
-		}
-		d.fail(path, n, k.hint, "expected %s, found %s", k.name, what)
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		d.fail(path, n, "", "expected %s, found %s", k.name, found(n))
+		return
+	case v.Type() == secretType && tag != "!!str":
+		// It may be the secret itself, so it is not shown.
+		d.fail(path, n, "secrets are never in this file: write it to a file of its own and name that here", "expected the name of a file")
+		return
+	case !slices.Contains(strings.Fields(k.tags), tag):
+		d.fail(path, n, k.hint, "expected %s, found %s", k.name, found(n))
 		return
 	}
 	if err := k.set(n, v); err != nil {
@@ -89,7 +94,7 @@ func setNumber(n *yaml.Node, v reflect.Value) error {
 	if n.Decode(v.Addr().Interface()) != nil {
 		return fmt.Errorf("the number %.40s is out of range", n.Value)
 	}
-	f := math.Inf(-1)
+	var f float64
 	if v.CanInt() {
 		f = float64(v.Int())
 	} else {

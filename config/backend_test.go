@@ -1,0 +1,79 @@
+package config
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"packseal.example/fetcher"
+	"packseal.example/fetcher/cloudconfig"
+	"packseal.example/internal/fault"
+)
+
+var _ fetcher.Opener = (*cloudconfig.Options)(nil)
+
+// fake is a backend that finds what it is told.
+type fake struct{ problems []fault.Problem }
+
+func (f *fake) Check() []fault.Problem { return f.problems }
+
+// entry is a one-of like Source and Sink.
+type entry struct {
+	Name string `yaml:"name"`
+	A    *fake  `yaml:"a"`
+	B    *fake  `yaml:"b"`
+}
+
+func TestChosen(t *testing.T) {
+	t.Parallel()
+	a, b := &fake{}, &fake{}
+	for _, tc := range []struct {
+		entry entry
+		keys  []string
+		want  *fake
+	}{
+		{entry{Name: "none"}, nil, nil},
+		{entry{A: a}, []string{"a"}, a},
+		{entry{B: b}, []string{"b"}, b},
+		{entry{A: a, B: b}, []string{"a", "b"}, nil},
+	} {
+		keys, got := chosen[*fake](tc.entry)
+		if diff := cmp.Diff(tc.keys, keys); diff != "" || got != tc.want {
+			t.Errorf("%+v: got %p, want %p; %s", tc.entry, got, tc.want, diff)
+		}
+	}
+}
+
+func TestProblemsOfABackendGetTheWholePath(t *testing.T) {
+	t.Parallel()
+	k := &checker{Config: &Config{}}
+	k.backend("sinks[2]", entry{B: &fake{[]fault.Problem{
+		{Path: "sse.type", Message: "x"}, {Path: "", Message: "y", Warning: true},
+	}}})
+	want := []fault.Problem{{Path: "sinks[2].b.sse.type", Message: "x"}, {Path: "sinks[2].b", Message: "y", Warning: true}}
+	if diff := cmp.Diff(want, k.problems); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Each backend of an entry is a pointer with a key, so that chosen sees it.
+func TestEntriesHaveBackends(t *testing.T) {
+	t.Parallel()
+	for _, typ := range []reflect.Type{reflect.TypeFor[Source](), reflect.TypeFor[Sink]()} {
+		n := 0
+		for range backends(typ) {
+			n++
+		}
+		if n == 0 {
+			t.Errorf("%s has no backend", typ)
+		}
+	}
+	c := parse(t, minimal)
+	if o := c.Sources["prod"].Opener(); o == nil || o.Bounds().MaxInFlight != 64 {
+		t.Errorf("the source opens as %v", o)
+	}
+	if (Source{}).Opener() != nil || (Sink{Name: "x"}).Opener() != nil {
+		t.Error("an entry without a backend has one")
+	}
+}

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// bad are files that must be refused; what is said about each stands in
+// testdata/bad/<name>.txt. Where text begins with "+", it follows the minimal
+// configuration.
+var bad = map[string]string{
+	"empty":             "",
+	"comments-only":     "# nothing\n",
+	"null":              "null\n",
+	"two-documents":     minimal + "---\n" + minimal,
+	"syntax-tab":        "sources:\n\tprod: {}\n",
+	"syntax-colon":      "packs:\n  - id: a: b\n",
+	"syntax-bracket":    "packs: [{id: cp-1}\nsinks: []\n",
+	"syntax-second":     minimal + "---\n[\n",
+	"unknown-anchor":    "packs: *nothing\n",
+	"not-utf8":          "packs:\n- id: \"\xff\"\n",
+	"top-list":          "- packs\n",
+	"top-scalar":        "packseal\n",
+	"nothing-needed":    "log: {level: info}\n",
+	"nulls":             "sources:\npacks:\nsinks:\n",
+	"unknown-key":       "+pakcs: []\nstatedir: x\nfrobnicate: 1\n\"a b\\n\": 2\n",
+	"duplicate-key":     "+log: {level: info}\nlog: {level: warn}\n",
+	"key-not-text":      "+[a, b]: c\n",
+	"merge-key":         "+log: {<<: {level: info}}\n",
+	"wrong-types":       "+state_dir: [a]\nweb: {listen: 9797, reload: yes}\nqueue: {embedded: {max_bytes: 1.5}}\nfetch: {poll_min: 5, poll_max: 5 minutes, stale_after: -5m, max_bytes: -1}\nlog: text\ndefaults: []\n",
+	"out-of-range":      "+fetch: {max_bytes: 99999999999999999999, stall_after: 9999999h}\nqueue: {embedded: {max_bytes: 9223372036854775808}}\n",
+	"pack-types":        "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1', requests_per_second: .nan, max_in_flight: many}}}\npacks:\n  - cp-1\n  - {id: 5}\n  - {id: cp-2, since: soon, jitter: \"0\"}\n  - {id: ~}\nsinks: [{name: a, local: dir}]\n",
+	"lists-as-mappings": "sources: []\npacks: {}\nsinks: {}\n",
+	"inline-secrets":    "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1', credentials: {access_key_secret: MARKED, password: MARKED}, access_key_secret: MARKED}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, s3: {region: r, bucket: b, secret_access_key: MARKED, access_key_id_file: 12345}}]\n",
+	"two-backends":      "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks: [{id: cp-1}]\nsinks:\n  - name: a\n    local: {dir: d}\n    s3: {region: r, bucket: b}\n",
+	"no-backend":        "sources: {prod: {}, empty: ~}\npacks: [{id: cp-1, source: prod}]\nsinks: [{name: a}, {name: b, s3: ~}, {name: c, s4: {}}]\n",
+	"duplicate-pack":    "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks:\n  - id: cp-1\n  - {id: cp-1, aggregator: ca-1}\n  - {id: cp-1, source: prod}\n  - {id: cp-1, aggregator: ca-1, schedule: '@daily'}\nsinks: [{name: a, local: {dir: d}}]\n",
+	"duplicate-sink":    "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}, {name: a, local: {dir: e}}]\n",
+	"names":             "sources: {a/b: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks: [{id: ../etc, aggregator: 'ca 1'}, {name: no id}]\nsinks: [{name: .., local: {dir: d}}, {local: {dir: e}}]\n",
+	"unknown-source":    "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}, test: {cloudconfig: {endpoint: 'http://127.0.0.1:2'}}}\ndefaults: {source: elsewhere}\npacks: [{id: cp-1, source: prdo}]\nsinks: [{name: a, local: {dir: d}}]\n",
+	"which-source":      "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}, test: {cloudconfig: {endpoint: 'http://127.0.0.1:2'}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
+	"schedules":         "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\ndefaults: {schedule: nonsense, time_zone: Asia/Shanghia}\npacks:\n  - {id: cp-1, schedule: 'TZ=UTC'}\n  - {id: cp-2, schedule: '0 0 31 2 *'}\n  - {id: cp-3, schedule: '@every 0s'}\n  - {id: cp-4, schedule: '61 * * * *', time_zone: Local}\n  - {id: cp-5, timeout: 0s}\nsinks: [{name: a, local: {dir: d}}]\n",
+	"secret-files":      "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1', credentials: {access_key_id_file: /nowhere/id, access_key_secret_file: testdata/empty-secret}}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
+	"backend-faults":    "sources:\n  prod:\n    cloudconfig:\n      endpoint: http://config.example.com\n      link_hosts:\n        - '*.aliyuncs.com'\n        - a/b\n      credentials:\n        role_session_name: x\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
+	"rest":              "+state_dir: ''\nweb: {listen: localhost, config_file: /nowhere/web.yaml}\nfetch: {poll_min: 1m, poll_max: 1s}\nlog: {level: loud, format: xml}\n",
+}
+
+// text returns the content of a case.
+func text(s string) string {
+	if rest, ok := strings.CutPrefix(s, "+"); ok {
+		return minimal + rest
+	}
+	return s
+}
+
+func TestBadFiles(t *testing.T) {
+	t.Parallel()
+	for name, content := range bad {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, _, err := Parse("packseal.yaml", []byte(text(content)))
+			if _, ok := errors.AsType[*Error](err); !ok || c != nil {
+				t.Fatalf("got a configuration or a %T: %v", err, err)
+			}
+			got := err.Error() + "\n"
+			if strings.Contains(got, "MARKED") {
+				t.Errorf("a secret is shown:\n%s", got)
+			}
+			golden := filepath.Join("testdata", "bad", name+".txt")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Every golden file belongs to a case.
+func TestNoGoldenFileIsLeftOver(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/bad/*.txt")
+	if err != nil || len(files) < len(bad) {
+		t.Errorf("%d files for %d cases: %v", len(files), len(bad), err)
+	}
+	for _, f := range files {
+		if _, ok := bad[strings.TrimSuffix(filepath.Base(f), ".txt")]; !ok {
+			t.Errorf("%s belongs to no case", f)
+		}
+	}
+}
+
+func TestByteOrderMarkIsNoFault(t *testing.T) {
+	t.Parallel()
+	parse(t, "\ufeff"+minimal)
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	known := []string{"schedule", "source", "since", "id"}
+	for word, want := range map[string]string{
+		"shedule": "schedule", "Schedule": "schedule", "scheduel": "schedule", "sorce": "source",
+		"ID": "id", "is": "id", "xyz": "", "": "", strings.Repeat("schedule", 20): "",
+	} {
+		if got := nearest(word, known); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+// Whatever the file holds, Parse returns a configuration or an *Error with at
+// least one fault in it, and never both.
+func FuzzParse(f *testing.F) {
+	for _, content := range bad {
+		f.Add([]byte(text(content)))
+	}
+	f.Add([]byte(minimal))
+	f.Add(full())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, warnings, err := Parse("packseal.yaml", b)
+		if err == nil {
+			if c == nil || len(c.Entries()) == 0 {
+				t.Error("neither an error nor an entry")
+			}
+			for _, w := range warnings {
+				if !w.Warning {
+					t.Errorf("no warning: %+v", w)
+				}
+			}
+			return
+		}
+		e, ok := errors.AsType[*Error](err)
+		if !ok || c != nil || warnings != nil || len(e.Faults) == 0 || !strings.Contains(e.Error(), " fault") {
+			t.Errorf("got %v, %v, %T: %v", c, warnings, err, err)
+		}
+		for _, fault := range e.Faults {
+			if fault.Message == "" || strings.ContainsAny(fault.Path, "\n\r") {
+				t.Errorf("a fault that says nothing: %+v", fault)
+			}
+		}
+	})
+}

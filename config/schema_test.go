@@ -1,0 +1,233 @@
+package config
+
+import (
+	"encoding/json"
+	"path"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/invopop/jsonschema"
+	validator "github.com/santhosh-tekuri/jsonschema/v6"
+	"gopkg.in/yaml.v3"
+)
+
+const schemaFile = "../config.schema.json"
+
+// enums are the words that fields of other packages take, by definition and
+// key. The packages check them themselves.
+var enums = map[string][]any{
+	"s3.Options.conditional_writes": {"required", "off"},
+	"s3.SSE.type":                   {"AES256", "aws:kms"},
+	"s3.ObjectLock.mode":            {"GOVERNANCE", "COMPLIANCE"},
+}
+
+// schema makes the JSON Schema of the file from the structs and their
+// comments. It is made here, so that the program need not hold the maker.
+func schema(t *testing.T) []byte {
+	t.Helper()
+	r := &jsonschema.Reflector{
+		FieldNameTag:   "yaml",
+		ExpandedStruct: true,
+		Namer:          definitionName,
+		Mapper:         scalarSchema,
+	}
+	for _, dir := range []string{".", "../fetcher", "../sink", "../scheduler/queue"} {
+		if err := r.AddGoComments("packseal.example/config", dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := r.Reflect(Config{})
+	s.ID, s.Title = "", "packseal configuration"
+	refine("config.Config", s)
+	for name, def := range s.Definitions {
+		refine(name, def)
+	}
+	oneBackend(s.Definitions["config.Source"], reflect.TypeFor[Source]())
+	oneBackend(s.Definitions["config.Sink"], reflect.TypeFor[Sink]())
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(b, '\n')
+}
+
+// definitionName tells the Options of one package from those of another.
+func definitionName(t reflect.Type) string {
+	if t.Name() == "" {
+		return ""
+	}
+	return path.Base(t.PkgPath()) + "." + t.Name()
+}
+
+// scalarSchema is what durations and times are in the file.
+func scalarSchema(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case durationType:
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$`}
+	case timeType:
+		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+(Z|[+-][0-9]{2}:[0-9]{2}))?$`}
+	}
+	return nil
+}
+
+// refine adds what the Go types do not say, but Parse checks: nothing is
+// negative, names are plain, and what is required is not empty.
+func refine(name string, s *jsonschema.Schema) {
+	one := uint64(1)
+	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+		v := p.Value
+		if v.Type == "integer" || v.Type == "number" {
+			v.Minimum = "0"
+		}
+		if words, ok := enums[name+"."+p.Key]; ok {
+			v.Enum = words
+		}
+		switch name + "." + p.Key {
+		case "config.Config.sources":
+			v.MinProperties = &one
+			v.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String()}
+		case "config.Config.packs", "config.Config.sinks":
+			v.MinItems = &one
+		case "config.Pack.id", "config.Pack.aggregator", "config.Sink.name":
+			v.Pattern = namePattern.String()
+		}
+	}
+}
+
+// oneBackend says that exactly one of the entry's backends is there.
+func oneBackend(s *jsonschema.Schema, entry reflect.Type) {
+	for key := range backends(entry) {
+		s.OneOf = append(s.OneOf, &jsonschema.Schema{Required: []string{key}})
+	}
+}
+
+func TestSchemaIsUpToDate(t *testing.T) {
+	t.Parallel()
+	generated(t, schemaFile, schema(t))
+}
+
+func TestSchemaDescribesEveryKey(t *testing.T) {
+	t.Parallel()
+	var s jsonschema.Schema
+	if err := json.Unmarshal(schema(t), &s); err != nil {
+		t.Fatal(err)
+	}
+	described, bare := 0, 0
+	for name, def := range s.Definitions {
+		if def.Description == "" {
+			t.Errorf("%s has no description", name)
+		}
+		for p := def.Properties.Oldest(); p != nil; p = p.Next() {
+			if p.Value.Description == "" {
+				bare++
+			} else {
+				described++
+			}
+		}
+	}
+	if described < 3*bare || described < 30 {
+		t.Errorf("%d keys are described, %d are not", described, bare)
+	}
+}
+
+// compile makes a validator of the schema as it is made now.
+func compile(t *testing.T) *validator.Schema {
+	t.Helper()
+	doc, err := validator.UnmarshalJSON(strings.NewReader(string(schema(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := validator.NewCompiler()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// plain decodes YAML into what JSON can say, as an editor does.
+func plain(t *testing.T, b []byte) any {
+	t.Helper()
+	var v any
+	if err := yaml.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	j, err := json.Marshal(textTimes(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err = validator.UnmarshalJSON(strings.NewReader(string(j)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// textTimes turns the times that YAML 1.1 sees back into text.
+func textTimes(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			v[k] = textTimes(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = textTimes(e)
+		}
+	case time.Time:
+		return v.Format(time.RFC3339)
+	}
+	return v
+}
+
+func TestSchemaTakesTheExample(t *testing.T) {
+	t.Parallel()
+	s := compile(t)
+	for name, b := range map[string][]byte{"example": Example(), "full": full(), "minimal": []byte(minimal)} {
+		if err := s.Validate(plain(t, b)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What the schema refuses, Parse must refuse too: an editor and packseal
+// must not disagree.
+func TestSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	s := compile(t)
+	for name, change := range map[string][2]string{
+		"typo":              {"packs:", "paks:"},
+		"typo deep down":    {"endpoint:", "endpiont:"},
+		"wrong type":        {"id: cp-1", "id: [cp-1]"},
+		"number for text":   {"id: cp-1", "id: 1"},
+		"bare number":       {"id: cp-1", "id: cp-1, timeout: 5"},
+		"bare zero":         {"id: cp-1", `id: cp-1, jitter: "0"`},
+		"negative duration": {"id: cp-1", "id: cp-1, jitter: -5s"},
+		"not a date":        {"id: cp-1", "id: cp-1, since: yesterday"},
+		"negative number":   {"sinks:", "fetch: {max_bytes: -1}\nsinks:"},
+		"two backends":      {"local: {dir: archive}", "local: {dir: archive}, s3: {bucket: b, region: r}"},
+		"no backend":        {", local: {dir: archive}", ""},
+		"unknown word":      {"sinks:", "log: {format: xml}\nsinks:"},
+		"unsafe name":       {"name: archive", "name: ../archive"},
+		"no packs":          {"[{id: cp-1}]", "[]"},
+		"no sources":        {"{prod: {cloudconfig: {endpoint: \"http://127.0.0.1:1\"}}}", "{}"},
+		"unsafe source":     {"{prod:", "{\"a b\":"},
+		"missing id":        {"{id: cp-1}", "{name: x}"},
+	} {
+		text := strings.Replace(minimal, change[0], change[1], 1)
+		if text == minimal {
+			t.Errorf("%s: nothing was changed", name)
+		}
+		if s.Validate(plain(t, []byte(text))) == nil {
+			t.Errorf("%s: the schema takes it:\n%s", name, text)
+		}
+		if _, _, err := Parse("c.yaml", []byte(text)); err == nil {
+			t.Errorf("%s: Parse takes it:\n%s", name, text)
+		}
+	}
+}
