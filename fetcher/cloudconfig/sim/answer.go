@@ -79,29 +79,24 @@ type (
 
 // answer writes v as the call wants it; root is the element's name in XML.
 func answer(w http.ResponseWriter, c *call, status int, root string, v any) {
-	var body []byte
+	var b bytes.Buffer
 	var err error
-	kind := "application/json;charset=utf-8"
+	kind := "text/xml;charset=utf-8"
 	if c.wantsJSON() {
-		body, err = json.Marshal(v)
+		kind = "application/json;charset=utf-8"
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false) // links are written with their &
+		err = enc.Encode(v)
 	} else {
-		kind = "text/xml;charset=utf-8"
-		body, err = marshalXML(root, v)
+		b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>`)
+		err = xml.NewEncoder(&b).EncodeElement(v, xml.StartElement{Name: xml.Name{Local: root}})
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
-	w.Write(body) //nolint:errcheck // the caller hung up
-}
-
-// marshalXML writes v as an element of that name.
-func marshalXML(root string, v any) ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>`)
-	err := xml.NewEncoder(&b).EncodeElement(v, xml.StartElement{Name: xml.Name{Local: root}})
-	return b.Bytes(), err
+	w.Write(b.Bytes()) //nolint:errcheck // the caller hung up
 }

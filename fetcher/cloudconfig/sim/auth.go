@@ -45,7 +45,7 @@ func (s *Server) authenticate(c *call) *refusal {
 	}
 	if !hmac.Equal([]byte(got.given), []byte(got.expected)) {
 		return refuse("SignatureDoesNotMatch",
-			"Specified signature is not matched with our calculation. server string to sign is:%s", s.withoutToken(c, got.signed))
+			"Specified signature is not matched with our calculation. server string to sign is:%s", s.withoutSecrets(c, got.signed))
 	}
 	if c.token() != s.opt.SecurityToken {
 		return refuse("InvalidSecurityToken.MismatchWithAccessKey", "The specified SecurityToken does not match the AccessKey.")
@@ -63,15 +63,15 @@ func (f Failure) worded(message string) *refusal {
 	return e
 }
 
-// withoutToken takes the call's token out of a string to sign, where it
-// stands encoded once or twice.
-func (s *Server) withoutToken(c *call, signed string) string {
-	for _, token := range []string{c.token(), s.opt.SecurityToken} {
+// withoutSecrets takes tokens and the secret out of what the caller signed,
+// wherever they got into it: as they are, encoded, or encoded twice.
+func (s *Server) withoutSecrets(c *call, signed string) string {
+	for _, mark := range []string{c.token(), s.opt.SecurityToken, s.opt.AccessKeySecret} {
 		for range 3 {
-			if token != "" {
-				signed = strings.ReplaceAll(signed, token, "***")
+			if mark != "" {
+				signed = strings.ReplaceAll(signed, mark, "***")
 			}
-			token = encode(token)
+			mark = encode(mark)
 		}
 	}
 	return signed

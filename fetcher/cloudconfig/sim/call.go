@@ -25,7 +25,7 @@ type call struct {
 // readCall takes the request apart.
 func readCall(r *http.Request) (*call, *refusal) {
 	c := &call{r: r, params: url.Values{}}
-	c.acs3 = r.Header.Get("Authorization") != "" || r.Header.Get("x-acs-action") != ""
+	defer c.tell()
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return c, refuse("UnsupportedHTTPMethod", "This HTTP method is not supported.")
 	}
@@ -48,6 +48,13 @@ func readCall(r *http.Request) (*call, *refusal) {
 		c.merge(form)
 	}
 	return c, nil
+}
+
+// tell finds out how the call is signed. Clients that sign by parameter may
+// send the headers of the other kind as well, but never an Authorization.
+func (c *call) tell() {
+	h := c.r.Header
+	c.acs3 = h.Get("Authorization") != "" || h.Get("x-acs-action") != "" && !c.params.Has("Signature")
 }
 
 func (c *call) merge(more url.Values) {

@@ -292,3 +292,8 @@ func TestDownloadFailures(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
+
+// rangeHeader asks for the bytes from first to last.
+func rangeHeader(first, last int) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", first, last)) }
+}
