@@ -1,0 +1,66 @@
+package cloudconfig
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Labels of calls that brought no refusal with a code.
+const (
+	codeOK       = "OK"
+	codeTimeout  = "timeout"
+	codeNetwork  = "network"
+	codeCanceled = "canceled"
+	codeDamaged  = "damaged" // status 200 with a body that is no answer
+)
+
+// metrics are one source's; the registerer names it.
+type metrics struct {
+	requests  *prometheus.CounterVec
+	throttled prometheus.Counter
+	duration  *prometheus.HistogramVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "packseal_api_requests_total",
+			Help: "Calls sent to the Config API, each try of its own, by what came of them.",
+		}, []string{"call", "code"}),
+		throttled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "packseal_api_throttled_total",
+			Help: "Calls that the Config API refused because there were too many.",
+		}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "packseal_api_request_duration_seconds",
+			Help:    "Time from sending a call to the end of its answer.",
+			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
+		}, []string{"call"}),
+	}
+	for _, call := range callNames() {
+		m.duration.WithLabelValues(call)
+		for _, code := range codes() {
+			m.requests.WithLabelValues(call, code)
+		}
+	}
+	if reg != nil {
+		reg.MustRegister(m.requests, m.throttled, m.duration)
+	}
+	return m
+}
+
+// codes are all values of the label code.
+func codes() []string {
+	all := []string{codeOK, codeTimeout, codeNetwork, codeCanceled, codeDamaged, other}
+	for _, r := range rules() {
+		all = append(all, r.family())
+	}
+	return all
+}
+
+// sent records a try that began then.
+func (m *metrics) sent(call, code string, began time.Time) {
+	m.requests.WithLabelValues(call, code).Inc()
+	m.duration.WithLabelValues(call).Observe(time.Since(began).Seconds())
+}

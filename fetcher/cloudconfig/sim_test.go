@@ -1,0 +1,215 @@
+package cloudconfig_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/fetcher"
+	"packseal.example/fetcher/cloudconfig"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/secret"
+)
+
+// The keys are marked, so that a leak can be searched for.
+const (
+	keyID     = "MARKED-key-id"
+	keySecret = "MARKED-key-secret"
+	keyToken  = "MARKED-token"
+)
+
+// inProcess hands requests to a handler without a socket.
+type inProcess struct{ handler http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	in := r.Clone(r.Context())
+	in.Host, in.RequestURI, in.RemoteAddr = r.URL.Host, r.URL.RequestURI(), "192.0.2.1:1"
+	if err := serve(p.handler, w, in); err != nil {
+		return nil, err
+	}
+	res := w.Result()
+	res.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	return res, nil
+}
+
+// serve turns the panic by which a handler breaks a connection into an error.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("connection reset by peer")
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return nil
+}
+
+// start makes a simulator with the packs, and a client of it. What the client
+// logs is searched for marks at the end.
+func start(t *testing.T, packs ...sim.Pack) *cloudconfig.Client {
+	t.Helper()
+	server, err := sim.New(sim.Options{AccessKeyID: keyID, AccessKeySecret: keySecret, SecurityToken: keyToken, Packs: packs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logs bytes.Buffer
+	t.Cleanup(func() {
+		if strings.Contains(logs.String(), "MARKED") {
+			t.Errorf("a secret is in the logs:\n%s", logs.String())
+		}
+	})
+	c, err := cloudconfig.New(cloudconfig.Options{
+		Endpoint:          "config.example.com",
+		RequestsPerSecond: 100,
+		Credentials: &cloudconfig.Credentials{
+			AccessKeyIDFile: file(t, "id", keyID), AccessKeySecretFile: file(t, "secret", keySecret), SecurityTokenFile: file(t, "token", keyToken),
+		},
+	}, fetcher.Env{
+		Registerer: prometheus.NewRegistry(), UserAgent: "packseal/test",
+		Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}, inProcess{server})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func file(t *testing.T, name, content string) secret.File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return secret.File(path)
+}
+
+// await polls for the ticket's link.
+func await(ctx context.Context, c *cloudconfig.Client, ticket fetcher.Ticket) (fetcher.Link, error) {
+	for {
+		link, err := c.Lookup(ctx, ticket)
+		if fault.Of(err) != fault.NotReady || errors.Is(err, fetcher.ErrStale) || !fault.Sleep(ctx, time.Second) {
+			return link, err
+		}
+	}
+}
+
+func TestSimulator(t *testing.T) {
+	t.Parallel()
+	const n = 3
+	for name, c := range map[string]struct {
+		pack     sim.Pack
+		attached bool
+		baseline bool
+		reason   fault.Reason
+	}{
+		"ordinary":  {pack: sim.Pack{ID: "cp-1"}},
+		"slow":      {pack: sim.Pack{ID: "cp-1", Script: sim.Script{Make: time.Minute}}},
+		"standing":  {pack: sim.Pack{ID: "cp-1", Script: sim.Script{Make: time.Minute, Standing: 24 * time.Hour}}, baseline: true},
+		"attached":  {pack: sim.Pack{ID: "cp-1", Script: sim.Script{Standing: 30 * time.Minute}}, attached: true},
+		"group":     {pack: sim.Pack{ID: "cp-1", Aggregator: "ca-1", Script: sim.Script{Make: time.Second}}},
+		"throttled": {pack: sim.Pack{ID: "cp-1", Script: sim.Script{Throttles: n}}},
+		"broken": {pack: sim.Pack{ID: "cp-1", Script: sim.Script{Failures: []sim.Failure{
+			{Status: 502, Body: "<html><body>Bad Gateway</body></html>"}, {}, {Code: "ServiceUnavailable", Call: "GenerateCompliancePackReport", Times: 2},
+			{Code: "SignatureNonceUsed"}, {Code: "InvalidSecurityToken.Expired", Status: 403},
+		}}}},
+		"denied":  {pack: sim.Pack{ID: "cp-1", Script: sim.Script{Failures: []sim.Failure{{Code: "NoPermission", Times: 99}}}}, reason: fault.Denied},
+		"gone":    {pack: sim.Pack{ID: "cp-other"}, reason: fault.NotFound},
+		"garbage": {pack: sim.Pack{ID: "cp-1", Script: sim.Script{Failures: []sim.Failure{{Body: "<html>", Times: 99}}}}, reason: fault.Damaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client := start(t, c.pack)
+				due := time.Now().Add(-time.Hour).UTC()
+				ticket, err := client.Generate(t.Context(), fetcher.Pack{ID: "cp-1", Aggregator: c.pack.Aggregator}, due, 0)
+				if fault.Of(err) != c.reason {
+					t.Fatalf("Generate: %v, want reason %q", err, c.reason)
+				}
+				if err != nil {
+					if strings.Contains(err.Error()+fault.Hint(err), "MARKED") || fault.Hint(err) == "" {
+						t.Errorf("error %q, hint %q", err, fault.Hint(err))
+					}
+					return
+				}
+				if ticket.Attached != c.attached || ticket.Baseline.IsZero() == c.baseline {
+					t.Errorf("attached %v, baseline %v", ticket.Attached, ticket.Baseline)
+				}
+				link, err := await(t.Context(), client, ticket)
+				if err != nil {
+					t.Fatalf("Lookup: %v", err)
+				}
+				if link.URL == "" || !ticket.Fresh(link.Created) || link.Created.Before(due) || link.Account == "" || link.Served.IsZero() || link.RequestID == "" {
+					t.Errorf("link %+v for %+v", link, ticket)
+				}
+				if want := map[bool]int{false: 2, true: 1}[c.attached]; len(ticket.RequestIDs) != want {
+					t.Errorf("request IDs %v, want %d", ticket.RequestIDs, want)
+				}
+			})
+		})
+	}
+}
+
+// TestSimulatorAttaches asks for a report that is being made already.
+func TestSimulatorAttaches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := start(t, sim.Pack{ID: "cp-1", Script: sim.Script{Make: time.Minute}})
+		due, pack := time.Now().UTC(), fetcher.Pack{ID: "cp-1"}
+		if _, err := client.Generate(t.Context(), pack, due.Add(-time.Hour), 0); err != nil {
+			t.Fatal(err)
+		}
+		ticket, err := client.Generate(t.Context(), pack, due, 0)
+		if err != nil || !ticket.Attached || len(ticket.RequestIDs) != 2 {
+			t.Fatalf("got %+v, %v", ticket, err)
+		}
+		if link, err := await(t.Context(), client, ticket); err != nil || link.Created.Before(due) {
+			t.Errorf("got %v, %v", link.Created, err)
+		}
+	})
+}
+
+func TestSimulatorLists(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var packs []sim.Pack
+		for i := range 205 {
+			packs = append(packs, sim.Pack{ID: "cp-" + strings.Repeat("x", i+1)})
+		}
+		packs = append(packs, sim.Pack{ID: "cp-g", Aggregator: "ca-1", Name: "group's"})
+		client := start(t, packs...)
+		for aggregator, want := range map[string]int{"": 205, "ca-1": 1} {
+			var got []string
+			for p, err := range client.Packs(t.Context(), aggregator) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, p.ID)
+			}
+			slices.Sort(got)
+			if len(slices.Compact(got)) != want {
+				t.Errorf("group %q: %d packs, want %d", aggregator, len(got), want)
+			}
+		}
+		for range client.Packs(t.Context(), "") {
+			break // leaving early must not panic
+		}
+		for _, err := range client.Packs(t.Context(), "ca-unknown") {
+			if fault.Of(err) != fault.NotFound {
+				t.Errorf("unknown group: %v", err)
+			}
+		}
+	})
+}
