@@ -1,0 +1,115 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// delivery is a sealed report on its way into the sinks.
+type delivery struct {
+	Manifest
+	raw  []byte   // the manifest, canonical
+	from []Target // the sinks that have it already
+	body *os.File // the report
+}
+
+// deliver brings report and manifest to every sink that lacks them. The first
+// of those goes first, because it decides between racing archivers; the
+// others follow side by side, each for itself.
+func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m Manifest, raw []byte, have *found) (Record, error) {
+	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
+	fresh := len(d.from) == 0
+	lacking := slices.DeleteFunc(slices.Clone(a.Sinks), func(t Target) bool {
+		return slices.ContainsFunc(d.from, func(h Target) bool { return h.Name == t.Name })
+	})
+	if len(lacking) == 0 {
+		return d.record(), e.Remove()
+	}
+	defer a.metrics.sealing(d.Source, time.Now())
+	if err := d.load(ctx, e); err != nil {
+		return Record{}, err
+	}
+	defer func() { d.body.Close() }() //nolint:errcheck // read only
+	errs := make([]error, len(lacking))
+	if errs[0] = d.put(ctx, lacking[0]); fault.Of(errs[0]) == fault.Conflict {
+		fresh = false
+		errs[0] = d.adopt(ctx, e, lacking[0])
+	}
+	var rest sync.WaitGroup
+	for i, t := range lacking[1:] {
+		rest.Go(func() { errs[i+1] = d.put(ctx, t) })
+	}
+	rest.Wait()
+	err := errors.Join(errs...)
+	if len(d.from) == 0 && !slices.Contains(errs, nil) {
+		return Record{}, errors.Join(err, e.Sync())
+	}
+	if fresh {
+		a.settled(d.record())
+	}
+	if err != nil {
+		return d.record(), errors.Join(err, e.Sync())
+	}
+	return d.record(), e.Remove()
+}
+
+// load opens the report: the spool's, or, when that is not what the manifest
+// speaks of, a copy from a sink that has it.
+func (d *delivery) load(ctx context.Context, e *fetcher.Entry) (err error) {
+	if r, ok := e.Report(); !ok || r.SHA256 != d.SHA256 {
+		err = fault.New(fault.Damaged, "the report of %s is not in the spool", d.Slot())
+		for _, t := range d.from {
+			if err = d.fetch(ctx, e, t); err == nil {
+				break
+			}
+		}
+	}
+	if err == nil {
+		d.body, err = e.Body()
+	}
+	return err
+}
+
+// fetch copies the report from a sink into the spool, checking its sum.
+func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error {
+	r, err := t.Open(ctx, slotDir(d.Slot())+d.Object)
+	if err != nil {
+		return fmt.Errorf("reading from sink %s: %w", t.Name, err)
+	}
+	defer r.Close() //nolint:errcheck // read only
+	return e.Import(r, d.Size, d.SHA256)
+}
+
+// put brings the delivery to one sink: the report, then the manifest.
+func (d *delivery) put(ctx context.Context, t Target) error {
+	dir := slotDir(d.Slot())
+	err := t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum()})
+	if err == nil {
+		err = t.Put(ctx, dir+manifestName, sink.Bytes(d.raw))
+	}
+	if err != nil {
+		return fmt.Errorf("sealing in sink %s: %w", t.Name, err)
+	}
+	return nil
+}
+
+// adopt makes the manifest that t holds the one that is delivered: another
+// archiver was first, and its record is the slot's.
+func (d *delivery) adopt(ctx context.Context, e *fetcher.Entry, t Target) error {
+	m, raw, _, err := manifest(ctx, []Target{t}, d.Slot())
+	if err != nil {
+		return err
+	}
+	d.body.Close() //nolint:errcheck // read only
+	d.Manifest, d.raw, d.from = m, raw, append(d.from, t)
+	return d.load(ctx, e)
+}

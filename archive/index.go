@@ -1,0 +1,185 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+	"packseal.example/sink"
+)
+
+// found is what the sinks hold of one slot: which of them have its manifest,
+// and which a gap record.
+type found struct{ manifest, gap []Target }
+
+// index lists what is below prefix in every sink that can be asked, by slot.
+// A sink that can't be is logged; it is an error when none can.
+func (a *Archive) index(ctx context.Context, prefix string) (map[scheduler.Slot]*found, error) {
+	slots := make(map[scheduler.Slot]*found)
+	var errs []error
+	for _, t := range a.Sinks {
+		if err := list(ctx, t, prefix, slots); err != nil {
+			errs = append(errs, err)
+			a.Logger.WarnContext(ctx, "sink can't be listed", "sink", t.Name, "prefix", prefix, "reason", fault.Of(err), "err", err)
+		}
+	}
+	if len(errs) == len(a.Sinks) {
+		return slots, errors.Join(errs...)
+	}
+	return slots, nil
+}
+
+// list adds what one sink holds below prefix.
+func list(ctx context.Context, t Target, prefix string, slots map[scheduler.Slot]*found) error {
+	for e, err := range t.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("listing sink %s: %w", t.Name, err)
+		}
+		s, name, ok := parseKey(e.Key)
+		if !ok || name != manifestName && name != gapName {
+			continue
+		}
+		f := slots[s]
+		if f == nil {
+			f = new(found)
+			slots[s] = f
+		}
+		if name == manifestName {
+			f.manifest = append(f.manifest, t)
+		} else {
+			f.gap = append(f.gap, t)
+		}
+	}
+	return nil
+}
+
+// manifest reads the slot's manifest from the first of the sinks that gives a
+// good one. ok is false when none has one.
+func manifest(ctx context.Context, from []Target, s scheduler.Slot) (m Manifest, raw []byte, t Target, err error) {
+	err = sink.ErrNotExist
+	for _, t = range from {
+		if raw, err = sink.ReadAll(ctx, t, slotDir(s)+manifestName, maxRecord); err != nil {
+			continue
+		}
+		if m, err = decodeManifest(raw, s); err == nil {
+			return m, raw, t, nil
+		}
+	}
+	return m, nil, t, fmt.Errorf("reading the manifest of %s: %w", s, err)
+}
+
+// record reads what a slot's end was.
+func (f *found) record(ctx context.Context, s scheduler.Slot) (Record, error) {
+	if len(f.manifest) > 0 {
+		m, _, _, err := manifest(ctx, f.manifest, s)
+		return m.record(), err
+	}
+	var err error
+	for _, t := range f.gap {
+		var raw []byte
+		var g Gap
+		if raw, err = sink.ReadAll(ctx, t, slotDir(s)+gapName, maxRecord); err != nil {
+			continue
+		}
+		if g, err = decodeGap(raw, s); err == nil {
+			return g.record(), nil
+		}
+	}
+	return Record{}, fmt.Errorf("reading the gap record of %s: %w", s, err)
+}
+
+// Records yields a pack's settled slots, the newest first. It stops at the
+// first record that can't be read.
+func (a *Archive) Records(ctx context.Context, source, pack string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		slots, err := a.index(ctx, packDir(source, pack))
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		newest := func(x, y scheduler.Slot) int { return y.Due.Compare(x.Due) }
+		for _, s := range slices.SortedFunc(maps.Keys(slots), newest) {
+			if s.Pack != pack {
+				continue // an account group is a folder too
+			}
+			if r, err := slots[s].record(ctx, s); !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// History returns when the pack's settled slots fell due, in order, and takes
+// up what metrics and status show of them. A slot whose report waits in this
+// machine's spool counts as settled: it is on its way.
+func (a *Archive) History(ctx context.Context, source, pack string) ([]time.Time, error) {
+	slots, err := a.index(ctx, packDir(source, pack))
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(slots, func(s scheduler.Slot, _ *found) bool { return s.Pack != pack })
+	if err := a.load(ctx, packID{source, pack}, slots); err != nil {
+		return nil, err
+	}
+	due := make([]time.Time, 0, len(slots))
+	for s := range slots {
+		due = append(due, s.Due)
+	}
+	slices.SortFunc(due, time.Time.Compare)
+	return due, nil
+}
+
+// load sets a pack's status and metrics to what the sinks hold. Of sealed
+// slots only the latest manifest is read; gaps are read for their reasons.
+func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]*found) error {
+	var st Status
+	var latest scheduler.Slot
+	reasons := make(map[fault.Reason]int)
+	for s, f := range slots {
+		if len(f.manifest) > 0 {
+			if st.Sealed++; s.Due.After(latest.Due) {
+				latest = s
+			}
+			continue
+		}
+		r, err := f.record(ctx, s)
+		if err != nil {
+			if fault.Of(err) != fault.Damaged {
+				return err
+			}
+			r = Record{Slot: s, State: Gapped, Reason: fault.Damaged, Detail: err.Error()}
+		}
+		reasons[r.Reason]++
+		st.add(r)
+	}
+	if !latest.Due.IsZero() {
+		r, err := slots[latest].record(ctx, latest)
+		if err != nil {
+			if fault.Of(err) != fault.Damaged {
+				return err
+			}
+			r = Record{Slot: latest, State: Sealed} // what is wrong with it, verify says
+		}
+		st.LastSealed = r
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.status[id]; now != nil && now.Sealed+now.Gaps == 0 {
+		st.Working, st.Trouble = now.Working, now.Trouble
+		*now = st
+		a.metrics.loaded(id, st, reasons)
+	}
+	return nil
+}
+
+// packOf is how a slot's pack is named for the fetcher.
+func packOf(m Manifest) fetcher.Pack {
+	return fetcher.Pack{Source: m.Source, ID: m.Pack, Aggregator: m.Aggregator, Name: m.Name}
+}

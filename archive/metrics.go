@@ -1,0 +1,133 @@
+package archive
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+)
+
+// metrics are made for the configured packs, all of them at start; the
+// archive's content is loaded into them, so that a restart changes nothing.
+type metrics struct {
+	slots      *prometheus.CounterVec
+	failures   *prometheus.CounterVec
+	gaps       *prometheus.CounterVec
+	lastSealed *prometheus.GaugeVec
+	created    *prometheus.GaugeVec
+	bytes      *prometheus.GaugeVec
+	late       *prometheus.HistogramVec
+	stages     sync.Map // source → prometheus.Observer of the sealing stage
+	known      map[packID]bool
+}
+
+func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
+	byPack := []string{"source", "pack"}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, byPack)
+	}
+	m := &metrics{
+		slots:      counter("packseal_slots_total", "Slots in the archive, by how they ended.", "source", "pack", "result"),
+		failures:   counter("packseal_failures_total", "Tries of a slot that failed, by reason.", "source", "pack", "reason"),
+		gaps:       counter("packseal_gaps_total", "Slots in the archive that ended without a report, by reason.", "reason"),
+		lastSealed: gauge("packseal_last_sealed_timestamp_seconds", "When the pack's latest sealed report was sealed; 0 when there is none."),
+		created:    gauge("packseal_report_created_timestamp_seconds", "When the pack's latest sealed report was made, by Config's clock; 0 when there is none."),
+		bytes:      gauge("packseal_report_bytes", "Size of the pack's latest sealed report."),
+		late: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "packseal_late_seconds",
+			Help:    "How long after it fell due a slot's report was here.",
+			Buckets: []float64{1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 72 * 3600},
+		}, []string{"source"}),
+		known: make(map[packID]bool),
+	}
+	for _, reason := range fault.Reasons() {
+		m.gaps.WithLabelValues(string(reason))
+	}
+	for _, p := range packs {
+		m.add(reg, p)
+	}
+	if reg != nil {
+		reg.MustRegister(m.slots, m.failures, m.gaps, m.lastSealed, m.created, m.bytes, m.late)
+	}
+	return m
+}
+
+// add makes a pack's series.
+func (m *metrics) add(reg prometheus.Registerer, p fetcher.Pack) {
+	m.known[packID{p.Source, p.Key()}] = true
+	for _, state := range []State{Sealed, Gapped} {
+		m.slots.WithLabelValues(p.Source, p.Key(), string(state))
+	}
+	for _, reason := range fault.Reasons() {
+		m.failures.WithLabelValues(p.Source, p.Key(), string(reason))
+	}
+	for _, g := range []*prometheus.GaugeVec{m.lastSealed, m.created, m.bytes} {
+		g.WithLabelValues(p.Source, p.Key())
+	}
+	m.late.WithLabelValues(p.Source)
+	if _, ok := m.stages.Load(p.Source); !ok {
+		if reg != nil {
+			m.stages.Store(p.Source, fetcher.NewStage(prometheus.WrapRegistererWith(prometheus.Labels{"source": p.Source}, reg), "sealing"))
+		}
+	}
+}
+
+// loaded sets a pack's series to what the sinks hold at the start.
+func (m *metrics) loaded(id packID, st Status, reasons map[fault.Reason]int) {
+	m.slots.WithLabelValues(id.source, id.pack, string(Sealed)).Add(float64(st.Sealed))
+	m.slots.WithLabelValues(id.source, id.pack, string(Gapped)).Add(float64(st.Gaps))
+	for reason, n := range reasons {
+		m.gaps.WithLabelValues(string(reason)).Add(float64(n))
+	}
+	if st.Sealed > 0 {
+		m.latest(st.LastSealed)
+	}
+}
+
+// settled counts a slot that has just ended.
+func (m *metrics) settled(r Record) {
+	if !m.known[packID{r.Source, r.Pack}] {
+		return
+	}
+	m.slots.WithLabelValues(r.Source, r.Pack, string(r.State)).Inc()
+	if r.State == Gapped {
+		m.gaps.WithLabelValues(string(r.Reason)).Inc()
+		return
+	}
+	m.latest(r)
+	m.late.WithLabelValues(r.Source).Observe(float64(r.LateSeconds))
+}
+
+func (m *metrics) latest(r Record) {
+	m.lastSealed.WithLabelValues(r.Source, r.Pack).Set(unix(r.Settled))
+	m.created.WithLabelValues(r.Source, r.Pack).Set(unix(r.Created))
+	m.bytes.WithLabelValues(r.Source, r.Pack).Set(float64(r.Size))
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+// failed counts a try that failed.
+func (m *metrics) failed(s scheduler.Slot, r fault.Reason) {
+	if m.known[packID{s.Source, s.Pack}] {
+		m.failures.WithLabelValues(s.Source, s.Pack, string(r)).Inc()
+	}
+}
+
+// sealing records how long it took to bring a report into the sinks.
+func (m *metrics) sealing(source string, began time.Time) {
+	if o, ok := m.stages.Load(source); ok {
+		o.(prometheus.Observer).Observe(time.Since(began).Seconds())
+	}
+}

@@ -1,0 +1,81 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+)
+
+// Seal settles a slot with its report, in every sink, and is idempotent: what
+// is there already is left alone, and what a sink lacks is copied to it. A
+// report that is not to be had before the deadline is fault.Deadline; once it
+// is in the spool there is no deadline any more.
+//
+// The manifest is written last, under a key that follows from the slot alone:
+// of two archivers that race, one writes it, and the other takes what that
+// one wrote as the slot's record.
+//
+// The Record is valid as soon as one sink has the slot, also beside an error:
+// then the error says which sinks lack it still, and [Archive.Drain] goes on.
+func (a *Archive) Seal(ctx context.Context, p fetcher.Pack, due, deadline time.Time) (Record, error) {
+	s := slotOf(p, due)
+	entry, err := a.Spool.Lock(ctx, p, due)
+	if err != nil {
+		return Record{}, err
+	}
+	defer entry.Close() //nolint:errcheck // letting go of a lock; what matters was written and checked
+	slots, err := a.index(ctx, slotDir(s))
+	if err != nil && ctx.Err() != nil {
+		return Record{}, err
+	}
+	// No sink can be asked: the report is fetched all the same, while it can
+	// be had, and waits in the spool.
+	have := cmp.Or(slots[s], new(found))
+	if len(have.manifest) == 0 && len(have.gap) > 0 {
+		if _, ok := entry.Report(); !ok {
+			r, err := have.record(ctx, s)
+			return r, cmp.Or(err, entry.Remove())
+		}
+	}
+	m, raw, err := a.draft(ctx, entry, p, due, deadline, have)
+	if err != nil {
+		return Record{}, err
+	}
+	return a.deliver(ctx, entry, m, raw, have)
+}
+
+// draft returns the slot's manifest: the one that a sink has, or that of the
+// report in the spool, which is fetched if need be.
+func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due, deadline time.Time, have *found) (Manifest, []byte, error) {
+	s := slotOf(p, due)
+	if len(have.manifest) > 0 {
+		m, raw, _, err := manifest(ctx, have.manifest, s)
+		return m, raw, err
+	}
+	if raw := e.Draft(); raw != nil {
+		if m, err := decodeManifest(raw, s); err == nil {
+			if r, ok := e.Report(); ok && r.SHA256 == m.SHA256 {
+				return m, raw, nil
+			}
+		}
+	}
+	within, stop := context.WithDeadlineCause(ctx, deadline, fault.New(fault.Deadline, "no fresh report before the slot's deadline, %s", deadline.UTC().Format(time.RFC3339)))
+	defer stop()
+	r, err := a.Fetch(within, e, p, due)
+	if err != nil {
+		if context.Cause(within) != nil && ctx.Err() == nil {
+			err = fault.Wrap(fault.Deadline, fmt.Errorf("%w (last: %w)", context.Cause(within), err))
+		}
+		return Manifest{}, nil, err
+	}
+	m := newManifest(r, time.Now(), a.Tool)
+	raw, err := encode(m)
+	if err == nil {
+		err = e.SaveDraft(raw)
+	}
+	return m, raw, err
+}

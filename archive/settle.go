@@ -1,0 +1,153 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+	"packseal.example/sink"
+)
+
+// Settle seals a slot, or records why it is a gap. It returns 0 when the slot
+// is settled, or how long to wait before the next try; try counts them from 1.
+//
+// A failure of the source that waiting can't mend, and a deadline that
+// passed, make a gap. A report that is in the spool is never given up for a
+// sink's sake.
+func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time.Time, try int) time.Duration {
+	s := slotOf(p, due)
+	log := a.Logger.With("pack", s.Pack, "source", s.Source, "due", s.Due.Format(time.RFC3339))
+	a.update(s, func(st *Status) { st.Working = true })
+	defer a.update(s, func(st *Status) { st.Working = false })
+	r, err := a.Seal(ctx, p, due, deadline)
+	reason := fault.Of(err)
+	switch {
+	case r.State == Gapped:
+		log.InfoContext(ctx, "slot is a gap already", "reason", r.Reason)
+		return a.calm(s)
+	case r.State == Sealed && err == nil:
+		log.InfoContext(ctx, "sealed", "object", r.Object, "bytes", r.Size, "sha256", r.SHA256, "late", time.Duration(r.LateSeconds)*time.Second)
+		return a.calm(s)
+	case r.State == Sealed:
+		a.metrics.failed(s, reason)
+		log.WarnContext(ctx, "sealed, but not in every sink yet", "object", r.Object, "reason", reason, "err", err)
+		return a.calm(s)
+	case ctx.Err() != nil:
+		return time.Millisecond // somebody else goes on at once
+	}
+	a.metrics.failed(s, reason)
+	before := a.Status(s.Source, s.Pack).Trouble
+	a.update(s, func(st *Status) { st.Trouble = err.Error() })
+	if !gives(reason) {
+		wait := fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}.Wait(try-1, err)
+		log.WarnContext(ctx, "slot has to wait", "reason", reason, "err", err, "hint", fault.Hint(err), "again_in", wait.Round(time.Second))
+		return wait
+	}
+	detail := err.Error()
+	if reason == fault.Deadline && before != "" {
+		detail += "; before that: " + before
+	}
+	if err := a.Gap(ctx, s, reason, detail); err != nil {
+		log.WarnContext(ctx, "gap can't be recorded yet", "reason", fault.Of(err), "err", err)
+		return fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}.Wait(try-1, err)
+	}
+	log.ErrorContext(ctx, "slot ends as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
+	return a.calm(s)
+}
+
+// calm forgets the trouble of a slot that is settled; it returns 0.
+func (a *Archive) calm(s scheduler.Slot) time.Duration {
+	a.update(s, func(st *Status) { st.Trouble = "" })
+	return 0
+}
+
+// gives reports whether a failure for that reason makes the slot a gap.
+func gives(r fault.Reason) bool {
+	switch r {
+	case fault.SinkDenied, fault.Conflict: // the report is at hand; somebody has to mend the sink
+		return false
+	}
+	return !r.Transient()
+}
+
+// maxDetail bounds a gap's detail, in bytes.
+const maxDetail = 2000
+
+// Gap records that a slot ended without a report. A slot that is settled
+// already stays as it is. It is recorded when one sink has it; sinks that are
+// down then are logged.
+func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason, detail string) error {
+	slots, err := a.index(ctx, slotDir(s))
+	if err != nil || slots[s] != nil {
+		return err
+	}
+	g := Gap{
+		Detail: detail[:min(len(detail), maxDetail)], Due: s.Due.UTC(), Pack: s.Pack, Reason: reason,
+		Recorded: time.Now().UTC().Truncate(time.Millisecond), Schema: gapSchema, Source: s.Source, Tool: a.Tool,
+	}
+	raw, err := encode(g)
+	if err != nil {
+		return err
+	}
+	recorded, other := 0, 0
+	var errs []error
+	for _, t := range a.Sinks {
+		switch err := t.Put(ctx, slotDir(s)+gapName, sink.Bytes(raw)); {
+		case err == nil:
+			recorded++
+		case fault.Of(err) == fault.Conflict:
+			other++ // somebody else recorded it
+		default:
+			errs = append(errs, fmt.Errorf("recording a gap in sink %s: %w", t.Name, err))
+		}
+	}
+	if recorded+other == 0 {
+		return errors.Join(errs...)
+	}
+	if other == 0 {
+		a.settled(g.record())
+	}
+	if err := errors.Join(errs...); err != nil {
+		a.Logger.WarnContext(ctx, "gap is not recorded in every sink", "pack", s.Pack, "due", s.Due, "err", err)
+	}
+	return nil
+}
+
+// drainEvery is how often Drain looks at the spool.
+const drainEvery = 30 * time.Second
+
+// Drain brings the reports that wait in the spool to the sinks that lack them,
+// now and whenever such a sink is back, until ctx ends.
+func (a *Archive) Drain(ctx context.Context) error {
+	for {
+		for r := range a.Spool.Waiting() {
+			if ctx.Err() == nil {
+				a.drain(ctx, r)
+			}
+		}
+		if !fault.Sleep(ctx, drainEvery) {
+			return nil
+		}
+	}
+}
+
+// drain is one try to bring one report to the sinks that lack it. A slot that
+// a worker holds is left to it.
+func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
+	within, stop := context.WithTimeout(ctx, time.Second)
+	entry, err := a.Spool.Lock(within, r.Pack, r.Due)
+	stop()
+	if err != nil {
+		return
+	}
+	entry.Close() //nolint:errcheck // Seal takes it again
+	if _, err := a.Seal(ctx, r.Pack, r.Due, time.Now()); err != nil && ctx.Err() == nil {
+		a.Logger.WarnContext(ctx, "report waits in the spool", "pack", r.Pack.Key(), "due", r.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+		return
+	}
+	a.Logger.InfoContext(ctx, "spool drained", "pack", r.Pack.Key(), "due", r.Due)
+}

@@ -1,0 +1,236 @@
+package archive
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+	"packseal.example/sink"
+)
+
+// Kind is what is wrong with something in the archive.
+type Kind string
+
+// The kinds of findings.
+const (
+	Missing    Kind = "missing"    // a manifest without its report
+	Altered    Kind = "altered"    // a report that is not what its manifest says
+	Malformed  Kind = "malformed"  // a manifest or gap record that can't be read, or speaks of another slot
+	Orphaned   Kind = "orphaned"   // an object that no manifest speaks of
+	Divergent  Kind = "divergent"  // a manifest that differs from another sink's
+	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed and this one has not
+)
+
+// Kinds lists every kind, for metrics that are made at start.
+func Kinds() []Kind { return []Kind{Missing, Altered, Malformed, Orphaned, Divergent, Unmirrored} }
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Kind   Kind   `json:"kind"`
+	Sink   string `json:"sink"`
+	Key    string `json:"key"`
+	Detail string `json:"detail"`
+}
+
+// Result is what Verify read.
+type Result struct {
+	Sealed   int       `json:"sealed"` // manifests, over all sinks
+	Gaps     int       `json:"gaps"`   // gap records, over all sinks
+	Bytes    int64     `json:"bytes"`  // of reports, over all sinks
+	Findings []Finding `json:"findings"`
+}
+
+// verifying is a run of Verify.
+type verifying struct {
+	mu     sync.Mutex
+	result Result
+	raw    map[scheduler.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest
+}
+
+// settleTime is how old an object without a manifest must be before it is
+// called orphaned: a manifest follows its report within moments.
+const settleTime = 2 * time.Second
+
+// Verify reads back every record and every report in every sink and holds
+// them against one another: sizes, SHA-256, CRC-64, MD5. What is damaged is a
+// finding; the error is for what could not be read at all.
+func (a *Archive) Verify(ctx context.Context) (Result, error) {
+	v := &verifying{raw: make(map[scheduler.Slot]map[string][sha256.Size]byte)}
+	v.result.Findings = []Finding{}
+	for _, t := range a.Sinks {
+		if err := v.sink(ctx, t); err != nil {
+			return v.result, fmt.Errorf("verifying sink %s: %w", t.Name, err)
+		}
+	}
+	v.compare(a.Sinks)
+	slices.SortFunc(v.result.Findings, func(x, y Finding) int {
+		return strings.Compare(x.Sink+"\x00"+x.Key, y.Sink+"\x00"+y.Key)
+	})
+	return v.result, nil
+}
+
+func (v *verifying) find(t Target, k Kind, key, format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.result.Findings = append(v.result.Findings, Finding{k, t.Name, key, fmt.Sprintf(format, args...)})
+}
+
+// sink reads one sink, slot by slot, some of them side by side.
+func (v *verifying) sink(ctx context.Context, t Target) error {
+	slots := make(map[string][]sink.Entry)
+	for e, err := range t.List(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if _, _, ok := parseKey(e.Key); !ok {
+			v.find(t, Orphaned, e.Key, "no slot has an object of this name")
+			continue
+		}
+		dir := e.Key[:strings.LastIndexByte(e.Key, '/')+1]
+		slots[dir] = append(slots[dir], e)
+	}
+	var g errgroup.Group
+	g.SetLimit(8)
+	for _, dir := range slices.Sorted(maps.Keys(slots)) {
+		g.Go(func() error { return v.slot(ctx, t, slots[dir]) })
+	}
+	return g.Wait()
+}
+
+// slot reads one slot's folder.
+func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) error {
+	s, _, _ := parseKey(entries[0].Key)
+	var m Manifest
+	var err error
+	at := func(name string) int {
+		return slices.IndexFunc(entries, func(e sink.Entry) bool { return e.Key == slotDir(s)+name })
+	}
+	if at(gapName) >= 0 {
+		if err := v.gap(ctx, t, s); err != nil {
+			return err
+		}
+	}
+	if at(manifestName) < 0 {
+		newest := slices.MaxFunc(entries, func(x, y sink.Entry) int { return x.ModTime.Compare(y.ModTime) })
+		fault.Sleep(ctx, settleTime-time.Since(newest.ModTime)) // it may be on its way
+	}
+	m, err = v.manifest(ctx, t, s)
+	sealed := err == nil
+	switch {
+	case sealed:
+		if err := v.report(ctx, t, m, at(m.Object) >= 0); err != nil {
+			return err
+		}
+	case fault.Of(err) == fault.Damaged:
+		v.find(t, Malformed, slotDir(s)+manifestName, "%v", err)
+	case !errors.Is(err, sink.ErrNotExist):
+		return err
+	}
+	for _, e := range entries {
+		name := e.Key[len(slotDir(s)):]
+		if name != manifestName && name != gapName && (!sealed || name != m.Object) {
+			v.find(t, Orphaned, e.Key, "no manifest speaks of this object of %d bytes", e.Size)
+		}
+	}
+	return nil
+}
+
+// manifest reads a slot's manifest and keeps its digest for compare.
+func (v *verifying) manifest(ctx context.Context, t Target, s scheduler.Slot) (Manifest, error) {
+	raw, err := sink.ReadAll(ctx, t, slotDir(s)+manifestName, maxRecord)
+	if err != nil {
+		return Manifest{}, err
+	}
+	v.mu.Lock()
+	v.result.Sealed++
+	if v.raw[s] == nil {
+		v.raw[s] = make(map[string][sha256.Size]byte)
+	}
+	v.raw[s][t.Name] = sha256.Sum256(raw)
+	v.mu.Unlock()
+	return decodeManifest(raw, s)
+}
+
+// gap reads a slot's gap record.
+func (v *verifying) gap(ctx context.Context, t Target, s scheduler.Slot) error {
+	raw, err := sink.ReadAll(ctx, t, slotDir(s)+gapName, maxRecord)
+	if err == nil {
+		_, err = decodeGap(raw, s)
+	}
+	switch {
+	case fault.Of(err) == fault.Damaged:
+		v.find(t, Malformed, slotDir(s)+gapName, "%v", err)
+		return nil
+	case err == nil:
+		v.mu.Lock()
+		v.result.Gaps++
+		v.mu.Unlock()
+	}
+	return err
+}
+
+// report reads a report back whole.
+func (v *verifying) report(ctx context.Context, t Target, m Manifest, listed bool) error {
+	key := slotDir(m.Slot()) + m.Object
+	r, err := t.Open(ctx, key)
+	if errors.Is(err, sink.ErrNotExist) {
+		v.find(t, Missing, key, "the manifest speaks of %d bytes with SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	sha, sum5, crc := sha256.New(), md5.New(), crc64.New(crc64.MakeTable(crc64.ECMA))
+	n, err := io.Copy(io.MultiWriter(sha, sum5, crc), r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("reading %s: %w", key, err)
+	}
+	for _, c := range []struct{ what, is, want string }{
+		{"size", strconv.FormatInt(n, 10), strconv.FormatInt(m.Size, 10)},
+		{"SHA-256", hex.EncodeToString(sha.Sum(nil)), m.SHA256},
+		{"MD5", hex.EncodeToString(sum5.Sum(nil)), m.MD5},
+		{"CRC-64", strconv.FormatUint(crc.Sum64(), 10), m.CRC64},
+	} {
+		if c.is != c.want {
+			v.find(t, Altered, key, "its %s is %s, the manifest says %s", c.what, c.is, c.want)
+			break
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.result.Bytes += n
+	return nil
+}
+
+// compare holds the sinks' manifests against one another.
+func (v *verifying) compare(sinks []Target) {
+	for s, have := range v.raw {
+		var first Target
+		for _, t := range sinks {
+			sum, ok := have[t.Name]
+			switch {
+			case !ok:
+				v.find(t, Unmirrored, slotDir(s)+manifestName, "another sink has this slot sealed")
+			case first.Name == "":
+				first = t
+			case sum != have[first.Name]:
+				v.find(t, Divergent, slotDir(s)+manifestName, "it differs from the one in sink %s", first.Name)
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package fetcher
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/xml"
+	"regexp"
+	"strings"
+)
+
+// Container is what a report's first bytes say it is, whatever its name says.
+type Container string
+
+// The containers that are told apart.
+const (
+	OLE2  Container = "ole2"  // a BIFF8 .xls
+	OOXML Container = "ooxml" // an .xlsx, often under the name .xls
+	Zip   Container = "zip"   // an account group's workbooks
+	XML   Container = "xml"   // a SpreadsheetML workbook
+	HTML  Container = "html"  // a table that spreadsheets open
+	Other Container = "other"
+)
+
+// sniffLen is how many of a report's first bytes sniff looks at.
+const sniffLen = 8 << 10
+
+// sniff returns what begins with head.
+func sniff(head []byte) Container {
+	switch text := leading(head); {
+	case bytes.HasPrefix(head, []byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")):
+		return OLE2
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return sniffZip(head)
+	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
+		return HTML
+	case bytes.HasPrefix(text, []byte("<")):
+		return XML
+	}
+	return Other
+}
+
+// sniffZip tells a workbook from a plain archive by the name of its first
+// member: the parts of an OOXML file have fixed names.
+func sniffZip(head []byte) Container {
+	if len(head) < 30 {
+		return Zip
+	}
+	name := head[30:]
+	name = name[:min(len(name), int(binary.LittleEndian.Uint16(head[26:28])))]
+	for _, part := range []string{"[Content_Types].xml", "_rels/", "xl/", "docProps/"} {
+		if bytes.HasPrefix(name, []byte(part)) {
+			return OOXML
+		}
+	}
+	return Zip
+}
+
+// leading returns head's text in lower case without what may stand before markup.
+func leading(head []byte) []byte {
+	head = bytes.TrimPrefix(head, []byte("\xEF\xBB\xBF"))
+	return bytes.ToLower(bytes.TrimLeft(head, " \t\r\n"))
+}
+
+// storeError is the body of an answer by which OSS, or an S3 store, refuses.
+type storeError struct {
+	XMLName   xml.Name `xml:"Error"`
+	Code      string
+	Message   string
+	RequestID string `xml:"RequestId"`
+	EC        string // OSS's finer code
+}
+
+// parseStoreError reads an error body, and reports whether body is one.
+func parseStoreError(body []byte) (storeError, bool) {
+	var e storeError
+	err := xml.Unmarshal(body, &e)
+	return e, err == nil && e.Code != ""
+}
+
+// expired reports whether the refusal is of the family that a fresh link
+// cures: the link's time, its token or its temporary key ran out.
+func (e storeError) expired() bool {
+	switch e.Code {
+	case "SecurityTokenExpired", "InvalidAccessKeyId", "ExpiredToken":
+		return true
+	case "AccessDenied":
+		return strings.Contains(strings.ToLower(e.Message), "expired")
+	}
+	return false
+}
+
+// signed matches what could quote a link or a key in a message of the store's.
+var signed = regexp.MustCompile(`(?i)(https?://\S+|[?&]?[\w-]*(signature|token|credential|accesskeyid)\S*)`)
+
+// String is the error for a message of ours: Code, Message, RequestId, EC,
+// with anything that looks like a part of the link taken out.
+func (e storeError) String() string {
+	s := e.Code
+	if m := signed.ReplaceAllString(e.Message, "…"); m != "" {
+		s += ": " + m[:min(len(m), 200)]
+	}
+	for _, id := range []string{e.RequestID, e.EC} {
+		if id != "" {
+			s += ", " + id
+		}
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// errorPage reports whether a body that came with status 200 is an error page
+// and not a report: an <Error> document, or HTML without a table.
+func errorPage(c Container, head []byte) bool {
+	text := leading(head)
+	switch c {
+	case HTML:
+		return !bytes.Contains(text, []byte("<table"))
+	case XML:
+		text = bytes.TrimLeft(xmlProlog.ReplaceAll(text, nil), " \t\r\n")
+		return bytes.HasPrefix(text, []byte("<error"))
+	}
+	return false
+}
+
+// xmlProlog matches an XML declaration and comments before the root element.
+var xmlProlog = regexp.MustCompile(`^(\s*<\?[^>]*\?>|\s*<!--(?s:.*?)-->)+`)
