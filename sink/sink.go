@@ -8,35 +8,43 @@ package sink
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
 	"iter"
-	"path"
 	"strings"
 	"time"
 
 	"packseal.example/internal/fault"
 )
 
-// Sink is write-once storage of whole objects under slash-separated keys.
+// Sink is write-once storage of whole objects under slash-separated keys, as
+// [CheckKey] permits them. A key ("a") and keys below it ("a/b") must not both
+// be used: a file system cannot hold them.
 //
 // All methods may be called from many goroutines. Every error is classified
 // (see package fault): storage that is down, slow, full or read-only is
-// SinkUnavailable, storage that refuses us is SinkDenied, and trying again
-// is the caller's affair. No error carries a credential or a signed URL.
+// SinkUnavailable, storage that refuses us is SinkDenied, an object that is
+// not there is NotFound, and trying again is the caller's affair. The same
+// holds for the errors of the readers that Open returns. No error carries a
+// credential or a signed URL.
 type Sink interface {
 	// Put stores c under key, once and for ever. When Put returns nil the
 	// whole object is durable and readable under key with exactly c's bytes.
 	// If key holds the same bytes already, Put succeeds and changes nothing;
 	// if it holds others, Put fails with fault.Conflict and changes nothing.
 	// Of several Puts racing for one key one wins, and the others see it.
-	// A Put that fails or is cut off leaves nothing readable under key.
+	// Content whose bytes are not as its Size and SHA256 say is refused with
+	// fault.Damaged.
+	//
+	// A Put that fails or is cut off never leaves a part of an object to be
+	// read: key holds nothing, or, when the failure came after the storage
+	// had taken the object (an answer that was lost), all of c. Putting it
+	// again settles which.
 	Put(ctx context.Context, key string, c Content) error
 
 	// Open reads the object under key from its beginning. The error is
-	// fs.ErrNotExist (by errors.Is) when there is none.
+	// fs.ErrNotExist (by errors.Is) when there is none, and only then.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
 	// List yields the objects whose keys begin with prefix, in the order of
@@ -56,22 +64,6 @@ type Opener interface {
 	Open(context.Context) (Sink, error)
 }
 
-// Content is what Put stores. Readers of it may be used at the same time and
-// again, so that a Put can be repeated.
-type Content struct {
-	io.ReaderAt
-	Size   int64
-	SHA256 [sha256.Size]byte
-}
-
-// Reader reads c from its beginning.
-func (c Content) Reader() *io.SectionReader { return io.NewSectionReader(c.ReaderAt, 0, c.Size) }
-
-// Bytes makes the Content of b, which must not change afterwards.
-func Bytes(b []byte) Content {
-	return Content{ReaderAt: strings.NewReader(string(b)), Size: int64(len(b)), SHA256: sha256.Sum256(b)}
-}
-
 // Entry is one object as List finds it.
 type Entry struct {
 	Key     string
@@ -79,16 +71,33 @@ type Entry struct {
 	ModTime time.Time // when it was stored, as the store says
 }
 
-// ErrNotExist is what Open returns, wrapped, for a key that holds nothing.
+// ErrNotExist is what the error of Open is, by errors.Is, for a key that holds nothing.
 var ErrNotExist = fs.ErrNotExist
 
+// NotExist is the classified error for a key that holds nothing.
+func NotExist(key string) error { return fault.New(fault.NotFound, "%s: %w", key, ErrNotExist) }
+
 // CheckKey refuses keys that no backend may be given: empty ones, rooted ones,
-// and those with empty, "." or ".." elements, control characters or backslashes.
+// those that are not UTF-8, and those with control characters, backslashes, or
+// elements that are empty or begin with a dot: such names are the backends' own.
 func CheckKey(key string) error {
-	if !fs.ValidPath(key) || key == "." || path.Clean(key) != key || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }) {
+	hidden := strings.HasPrefix(key, ".") || strings.Contains(key, "/.")
+	if !fs.ValidPath(key) || hidden || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }) {
 		return fault.New(fault.Internal, "invalid key %q", key)
 	}
 	return nil
+}
+
+// Ended classifies the end of ctx. It is nil while ctx goes on.
+func Ended(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	reason := fault.Canceled
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		reason = fault.Deadline
+	}
+	return fault.Wrap(reason, context.Cause(ctx))
 }
 
 // ReadAll reads the object under key, up to limit bytes; a larger one is an

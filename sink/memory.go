@@ -1,0 +1,87 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"packseal.example/internal/fault"
+)
+
+// Memory is a Sink that forgets everything when the process ends: for tests.
+type Memory struct {
+	mu      sync.Mutex
+	objects map[string]object
+}
+
+type object struct {
+	data   []byte
+	stored time.Time
+}
+
+// NewMemory makes an empty Memory.
+func NewMemory() *Memory { return &Memory{objects: map[string]object{}} }
+
+// Put implements [Sink].
+func (m *Memory) Put(ctx context.Context, key string, c Content) error {
+	if err := CheckKey(key); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := c.Copy(ctx, &b); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := Ended(ctx); err != nil {
+		return err
+	}
+	if old, ok := m.objects[key]; ok {
+		if !bytes.Equal(old.data, b.Bytes()) {
+			return fault.New(fault.Conflict, "%s holds other bytes", key)
+		}
+		return nil
+	}
+	m.objects[key] = object{b.Bytes(), time.Now()}
+	return nil
+}
+
+// Open implements [Sink].
+func (m *Memory) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if err := errors.Join(CheckKey(key), Ended(ctx)); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.objects[key]
+	if !ok {
+		return nil, NotExist(key)
+	}
+	return io.NopCloser(bytes.NewReader(o.data)), nil
+}
+
+// List implements [Sink]. It yields what was there when it began.
+func (m *Memory) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		m.mu.Lock()
+		objects := maps.Clone(m.objects)
+		m.mu.Unlock()
+		for _, key := range slices.Sorted(maps.Keys(objects)) {
+			if err := Ended(ctx); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			o := objects[key]
+			if strings.HasPrefix(key, prefix) && !yield(Entry{key, int64(len(o.data)), o.stored}, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,136 @@
+// Package sinktest checks that a [sink.Sink] keeps its contract.
+package sinktest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// Run checks the whole contract. open makes an empty sink, a new one at each
+// call; it may be called from several tests at once.
+func Run(t *testing.T, open func(t *testing.T) sink.Sink) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, sink.Sink)
+	}{
+		{"Put", testPut},
+		{"WriteOnce", testWriteOnce},
+		{"Keys", testKeys},
+		{"BadKeys", testBadKeys},
+		{"BadContent", testBadContent},
+		{"Canceled", testCanceled},
+		{"CutOff", testCutOff},
+		{"RaceOfOthers", testRaceOfOthers},
+		{"RaceOfSame", testRaceOfSame},
+		{"ReadTogether", testReadTogether},
+		{"NotExist", testNotExist},
+		{"List", testList},
+		{"ListMany", testListMany},
+		{"ListStopped", testListStopped},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, open(t))
+		})
+	}
+}
+
+// large is the size of an object that a backend may store in several parts:
+// two whole ones of 5 MiB, the smallest that S3 has, and a short one.
+const large = 11<<20 + 3
+
+// random returns n bytes that are the same for the same seed.
+func random(n int, seed byte) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
+	return b
+}
+
+// mustPut stores b under key.
+func mustPut(t *testing.T, s sink.Sink, key string, b []byte) {
+	t.Helper()
+	if err := s.Put(t.Context(), key, sink.Bytes(b)); err != nil {
+		t.Fatalf("Put %q: %v", key, err)
+	}
+}
+
+// wantReason fails the test unless err is of that reason.
+func wantReason(t *testing.T, what string, err error, want fault.Reason) {
+	t.Helper()
+	if fault.Of(err) != want {
+		t.Errorf("%s: got %v (reason %q), want reason %q", what, err, fault.Of(err), want)
+	}
+}
+
+// wantBytes fails the test unless key holds want.
+func wantBytes(t *testing.T, s sink.Sink, key string, want []byte) {
+	t.Helper()
+	got, err := sink.ReadAll(t.Context(), s, key, int64(len(want)))
+	if err != nil {
+		t.Errorf("reading %q: %v", key, err)
+	} else if !bytes.Equal(got, want) {
+		t.Errorf("%q holds %d bytes, not the %d that were put", key, len(got), len(want))
+	}
+}
+
+// wantNothing fails the test if key can be read or is listed.
+func wantNothing(t *testing.T, s sink.Sink, key string) {
+	t.Helper()
+	r, err := s.Open(t.Context(), key)
+	if err == nil {
+		_ = r.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open %q: got %v, want fs.ErrNotExist", key, err)
+	}
+	for e, err := range s.List(t.Context(), key) {
+		t.Errorf("List %q: got %v, %v; want nothing", key, e, err)
+	}
+}
+
+// wantKeys fails the test unless the keys that begin with prefix are want.
+func wantKeys(t *testing.T, s sink.Sink, prefix string, want []string) {
+	t.Helper()
+	var got []string
+	for e, err := range s.List(t.Context(), prefix) {
+		if err != nil {
+			t.Errorf("List %q: %v", prefix, err)
+			return
+		}
+		got = append(got, e.Key)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("List %q (-want +got):\n%s", prefix, diff)
+	}
+}
+
+// hooked is content that calls a function before each read.
+type hooked struct {
+	*bytes.Reader
+	before func(off int64)
+}
+
+func (h hooked) ReadAt(p []byte, off int64) (int, error) {
+	h.before(off)
+	return h.Reader.ReadAt(p, off)
+}
+
+// cutOff is content of b whose second half ends the context when it is read.
+func cutOff(b []byte, cancel context.CancelFunc) sink.Content {
+	c := sink.Bytes(b)
+	c.ReaderAt = hooked{bytes.NewReader(b), func(off int64) {
+		if off >= int64(len(b)/2) {
+			cancel()
+		}
+	}}
+	return c
+}
