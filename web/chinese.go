@@ -1,0 +1,93 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+
+	"packseal.example/internal/fault"
+)
+
+func chinese() *words {
+	return &words{
+		Tag: "zh", Name: "中文",
+		Tagline: "合规报告存证", Skip: "跳到正文", Packs: "合规包", All: "全部合规包",
+		History: "历史记录", Pack: "合规包", State: "状态", LastSealed: "最近封存", NextDue: "下次到期",
+		Sealed: "已封存", Gaps: "缺失", Report: "最新报告", Schedule: "计划", Source: "来源", Due: "到期时间",
+		Settled: "记录时间", After: "到期后 %s 就绪", NotReady: "packseal 未能正常工作：",
+		LatestGap: "最近一次缺失：", LastTry: "最近一次尝试：", Reason: "结果", Never: "暂无",
+		AsOf: "截至", Refreshes: "每 30 秒刷新一次。", Pause: "暂停刷新", Resume: "每 30 秒刷新一次",
+		Older: "更早", Newest: "最新", Metrics: "指标", API: "JSON", NoSlots: "尚无记录。",
+		Incomplete: "未能读取全部历史记录：",
+		NotFound:   "没有这个合规包。", Bad: "页面地址中的时间无效。",
+		states: map[string]string{
+			"sealed": "已封存", "gap": "缺失", "working": "处理中", "overdue": "逾期", "waiting": "未到期",
+		},
+		unknown: "未知", reasons: chineseReasons(),
+		now: "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
+	}
+}
+
+func chineseRelative(n int, u unit, past bool) string {
+	text := fmt.Sprintf("%d %s", n, [...]string{"秒", "分钟", "小时", "天"}[u])
+	if past {
+		return text + "前"
+	}
+	return text + "后"
+}
+
+func chineseHeadline(c counts, look []string) string {
+	switch {
+	case c.Packs == 0:
+		return "尚未配置合规包。"
+	case c.Look > 0:
+		names := strings.Join(look, "、")
+		if c.Look > len(look) {
+			names += "等"
+		}
+		return fmt.Sprintf("%d 个合规包中有 %d 个需要关注：%s。", c.Packs, c.Look, names)
+	case c.Sealed == c.Packs:
+		return fmt.Sprintf("全部 %d 个合规包的最新报告均已封存。", c.Packs)
+	}
+	parts := []string{fmt.Sprintf("%d 个合规包中 %d 个的最新报告已封存", c.Packs, c.Sealed)}
+	if c.Working > 0 {
+		parts = append(parts, fmt.Sprintf("%d 个处理中", c.Working))
+	}
+	if c.Waiting > 0 {
+		parts = append(parts, fmt.Sprintf("%d 个未到期", c.Waiting))
+	}
+	return "没有缺失：" + strings.Join(parts, "，") + "。"
+}
+
+func chineseSummary(c counts) string {
+	if c.Gaps == 0 {
+		return fmt.Sprintf("共封存 %d 份报告，无缺失记录。", c.Reports)
+	}
+	return fmt.Sprintf("共封存 %d 份报告，记录缺失 %d 次。", c.Reports, c.Gaps)
+}
+
+// chineseReasons says the same as englishReasons.
+func chineseReasons() map[fault.Reason]string {
+	return map[fault.Reason]string{
+		fault.Throttled:       "服务要求降低请求频率。",
+		fault.Unavailable:     "无法连接服务，或服务自身出现故障。",
+		fault.NotReady:        "报告仍在生成中。",
+		fault.LinkExpired:     "下载链接已过期。",
+		fault.Damaged:         "下载的内容不是完整的报告。",
+		fault.Busy:            "同一份报告正由其他进程处理。",
+		fault.SinkUnavailable: "存储不可用、过慢、已满或只读。",
+		fault.ClockSkew:       "本机时钟与服务器时间相差过大。",
+		fault.Canceled:        "packseal 被要求停止。",
+		fault.NotFound:        "合规包、账号组或账号不存在。",
+		fault.Denied:          "凭证有效，但缺少权限。",
+		fault.Credentials:     "凭证缺失、错误或已失效。",
+		fault.Request:         "服务拒绝了请求本身：属于 packseal 的缺陷。",
+		fault.LinkRefused:     "下载链接被拒绝，或指向不允许的地址。",
+		fault.TooLarge:        "报告超过了配置的大小上限。",
+		fault.Conflict:        "存储中的同名对象内容不同。",
+		fault.SinkDenied:      "存储拒绝了凭证、存储桶或写入方式。",
+		fault.Internal:        "packseal 自身出现故障。",
+		fault.Deadline:        "在时限之前未能得到新的报告。",
+		fault.Overlap:         "该合规包的上一份报告仍在处理中。",
+		fault.Missed:          "报告到期时 packseal 没有运行。",
+	}
+}
