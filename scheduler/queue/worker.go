@@ -1,0 +1,136 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+)
+
+// answerTime bounds each answer to the engine. Answers are given also, and
+// above all, when the context of the work has ended.
+const answerTime = 5 * time.Second
+
+// worker works on the tasks of one source.
+type worker struct {
+	*JetStream
+	source string
+	handle Handler
+
+	drained chan struct{} // closed when no request for a task stands any more
+}
+
+// work sees one message through: decode, handle while keeping it alive, and
+// tell the engine what came of it.
+func (w *worker) work(ctx context.Context, msg jetstream.Msg) {
+	t, err := decode(msg)
+	if err != nil {
+		// It will not get better, and the scheduler still knows what is owed.
+		w.log.Error("a message that is no slot was dropped", "source", w.source, "err", err)
+		w.answered(t, msg.Term())
+		return
+	}
+	if t.Delivered > 1 {
+		w.metrics.redelivered.WithLabelValues(w.source).Inc()
+	}
+	alive, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		keepAlive(alive, msg)
+	}()
+	again := w.guarded(ctx, t)
+	stop()
+	<-done
+
+	answer, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+	defer cancel()
+	switch {
+	case again <= 0:
+		// Only the engine's own word makes sure that nobody gets it again.
+		w.answered(t, msg.DoubleAck(answer))
+	case ctx.Err() != nil:
+		<-w.drained // or it might come right back, to nobody
+		w.answered(t, w.nak(msg))
+	default:
+		w.answered(t, msg.NakWithDelay(again))
+	}
+}
+
+// guarded calls the handler. A panic costs this try and nothing else.
+func (w *worker) guarded(ctx context.Context, t scheduler.Task) (again time.Duration) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.metrics.panics.WithLabelValues(w.source).Inc()
+			w.log.Error("a panic was caught at work", "source", t.Source, "pack", t.Pack, "due", t.Due,
+				"err", p, "stack", string(debug.Stack()))
+			again = fault.Backoff{}.Wait(t.Delivered-1, nil)
+		}
+	}()
+	return w.handle(ctx, t)
+}
+
+// answered logs an answer that did not get through. The engine then hands the
+// task out again after ackWait, which every handler must bear anyway.
+func (w *worker) answered(t scheduler.Task, err error) {
+	if err != nil {
+		w.log.Warn("the queue did not take an answer", "source", w.source, "pack", t.Pack, "due", t.Due, "err", err)
+	}
+}
+
+// nak puts a message back at once, and makes sure that the engine has heard of
+// it, because the connection may be closed next. Only a delay, however short,
+// is written to the store, so that it holds also after a restart.
+func (w *worker) nak(msg jetstream.Msg) error {
+	return errors.Join(msg.NakWithDelay(time.Millisecond), w.engine.conn.FlushTimeout(answerTime))
+}
+
+// drain ends the pulling, and returns what arrived too late to be worked on.
+func (w *worker) drain(msgs jetstream.MessagesContext) {
+	defer close(w.drained)
+	msgs.Drain()
+	for {
+		msg, err := msgs.Next()
+		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+			return
+		}
+		if err == nil {
+			w.answered(scheduler.Task{}, w.nak(msg))
+		}
+	}
+}
+
+// keepAlive tells the engine three times per ackWait that work goes on.
+func keepAlive(ctx context.Context, msg jetstream.Msg) {
+	tick := time.NewTicker(ackWait / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			// One that is lost does no harm; if all are, the task is handed
+			// out again, and the archive settles who was first.
+			_ = msg.InProgress()
+		}
+	}
+}
+
+// decode reads a task and how often it was handed out.
+func decode(msg jetstream.Msg) (t scheduler.Task, err error) {
+	if err = json.Unmarshal(msg.Data(), &t); err != nil {
+		return t, err
+	}
+	meta, err := msg.Metadata()
+	if err != nil {
+		return t, err
+	}
+	t.Delivered = int(meta.NumDelivered)
+	return t, nil
+}
