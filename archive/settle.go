@@ -56,7 +56,19 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time
 		return fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}.Wait(try-1, err)
 	}
 	log.ErrorContext(ctx, "slot ends as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
+	a.forget(ctx, p, due)
 	return a.calm(s)
+}
+
+// forget removes what the spool holds of a slot that is a gap.
+func (a *Archive) forget(ctx context.Context, p fetcher.Pack, due time.Time) {
+	entry, err := a.Spool.Lock(ctx, p, due)
+	if err == nil {
+		err = entry.Remove()
+	}
+	if err != nil {
+		a.Logger.WarnContext(ctx, "spool entry of a gap stays behind", "pack", p.Key(), "due", due, "err", err)
+	}
 }
 
 // calm forgets the trouble of a slot that is settled; it returns 0.

@@ -160,7 +160,8 @@ func (f *Fetcher) fetch(ctx context.Context, e *Entry, t Ticket, link held) (Rep
 		f.logger.WarnContext(ctx, "download failed", "pack", t.Pack.Key(), "due", t.Due, "reason", fault.Of(err), "err", err)
 		switch fault.Of(err) {
 		case fault.LinkExpired, fault.LinkRefused:
-			if refreshed++; refreshed >= attempts {
+			// Links signed within one second may be the very same one.
+			if refreshed++; refreshed >= attempts || !fault.Sleep(ctx, fault.Backoff{}.Wait(0, nil)) {
 				return Report{}, err
 			}
 			if rerr := f.refresh(ctx, t, &link); rerr != nil {

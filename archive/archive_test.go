@@ -1,0 +1,204 @@
+package archive_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"packseal.example/archive"
+	"packseal.example/fetcher"
+	"packseal.example/fetcher/cloudconfig"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/secret"
+	"packseal.example/sink"
+)
+
+// house is an archive on in-memory sinks, fed by the simulator over a socket.
+type house struct {
+	*archive.Archive
+	sim   *sim.Server
+	spool string
+	sinks []archive.Target
+}
+
+const markedSecret = "MARKED-secret-7d1f"
+
+// newHouse builds one for the packs; sinks defaults to one in-memory sink.
+func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks ...archive.Target) *house {
+	t.Helper()
+	server, err := sim.New(sim.Options{AccessKeyID: "LTAI5tExampleKeyID", AccessKeySecret: markedSecret, Packs: packs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(server)
+	t.Cleanup(web.Close)
+	dir := t.TempDir()
+	file := func(name, content string) secret.File {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return secret.File(path)
+	}
+	o := &cloudconfig.Options{Endpoint: web.URL, RequestsPerSecond: 10000, Credentials: &cloudconfig.Credentials{
+		AccessKeyIDFile: file("id", "LTAI5tExampleKeyID"), AccessKeySecretFile: file("secret", markedSecret),
+	}}
+	logger := slog.New(slog.DiscardHandler)
+	source, err := o.Open(fetcher.Env{Logger: logger, UserAgent: "packseal/test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.PollMin, settings.PollMax = time.Millisecond, 5*time.Millisecond
+	f, err := fetcher.New(fetcher.Options{Source: source, Bounds: o.Bounds(), Settings: settings, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{sim: server, spool: filepath.Join(dir, "spool"), sinks: sinks}
+	if sinks == nil {
+		h.sinks = []archive.Target{{Name: "memory", Sink: sink.NewMemory()}}
+	}
+	spool, err := fetcher.OpenSpool(h.spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]fetcher.Pack, len(packs))
+	for i, p := range packs {
+		ids[i] = fetcher.Pack{Source: "prod", ID: p.ID, Aggregator: p.Aggregator, Name: p.Name}
+	}
+	h.Archive, err = archive.New(archive.Options{
+		Sinks: h.sinks, Spool: spool, Fetch: f.Fetch, Packs: ids, Tool: "packseal/test", Logger: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// due is a moment ago, so that the simulator's reports are made after it.
+func due() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+func pack(id string) fetcher.Pack { return fetcher.Pack{Source: "prod", ID: id, Name: id} }
+
+// spooled is how many entries the spool holds.
+func (h *house) spooled(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir(h.spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func TestSealsUnderFaults(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]sim.Script{
+		"ordinary":        {},
+		"slow":            {Make: 30 * time.Millisecond},
+		"standing":        {Standing: 24 * time.Hour},
+		"V4 link":         {Link: sim.V4},
+		"V2 link":         {Link: sim.V2},
+		"S3 link":         {Link: sim.S3},
+		"short-lived":     {LinkLife: 30 * time.Second},
+		"expired links":   {ExpiredLinks: 1},
+		"throttled":       {Throttles: 1},
+		"cut":             {Body: sim.BodyFault{Kind: sim.BodyCut, Times: 2}},
+		"empty":           {Body: sim.BodyFault{Kind: sim.BodyEmpty, Times: 1}},
+		"short":           {Body: sim.BodyFault{Kind: sim.BodyShort, Times: 1}},
+		"short, as said":  {Body: sim.BodyFault{Kind: sim.BodyShortTrue, Times: 1}},
+		"long":            {Body: sim.BodyFault{Kind: sim.BodyLong, Times: 1}},
+		"altered":         {Body: sim.BodyFault{Kind: sim.BodyAltered, Times: 1}},
+		"error with 200":  {Body: sim.BodyFault{Kind: sim.BodyErrorPage, Times: 1}},
+		"HTML with 200":   {Body: sim.BodyFault{Kind: sim.BodyHTML, Times: 1}},
+		"account's trail": {Failures: []sim.Failure{{Status: 502, Body: "<html>bad gateway</html>", Times: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1", Script: script}})
+			r, err := h.Seal(t.Context(), pack("cp-1"), due(), time.Now().Add(time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.State != archive.Sealed || r.Size == 0 || len(r.SHA256) != 64 {
+				t.Errorf("record is %+v", r)
+			}
+			result, err := h.Verify(t.Context())
+			if err != nil || len(result.Findings) > 0 || result.Sealed != 1 {
+				t.Errorf("Verify found %+v, %v", result, err)
+			}
+			if n := h.spooled(t); n != 0 {
+				t.Errorf("the spool holds %d entries", n)
+			}
+		})
+	}
+}
+
+func TestSealIsIdempotent(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	at := due()
+	first, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := h.sim.Calls()["GetCompliancePackReport"]
+	again, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute))
+	if err != nil || again != first {
+		t.Errorf("sealed again: %#v, %v; first %#v", again, err, first)
+	}
+	if now := h.sim.Calls()["GetCompliancePackReport"]; now != calls {
+		t.Errorf("sealing again called the API: %d, before %d", now, calls)
+	}
+}
+
+func TestSettleRecordsGaps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script   sim.Script
+		id       string
+		deadline time.Duration
+		settings fetcher.Settings
+		want     fault.Reason
+	}{
+		"no such pack":   {id: sim.MissingPackID, deadline: time.Minute, want: fault.NotFound},
+		"never complete": {script: sim.Script{Never: true}, deadline: 50 * time.Millisecond, want: fault.Deadline},
+		"too large":      {deadline: time.Minute, settings: fetcher.Settings{MaxBytes: 100}, want: fault.TooLarge},
+		"redirected":     {script: sim.Script{Body: sim.BodyFault{Kind: sim.BodyRedirect, URL: "http://192.0.2.1/", Times: 100}}, deadline: time.Minute, want: fault.LinkRefused},
+		"denied":         {script: sim.Script{Failures: []sim.Failure{{Status: 403, Code: "NoPermission", Times: 9}}}, deadline: time.Minute, want: fault.Denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := c.id
+			if id == "" {
+				id = "cp-1"
+			}
+			h := newHouse(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
+			at := due()
+			if again := h.Settle(t.Context(), pack(id), at, time.Now().Add(c.deadline), 1); again != 0 {
+				t.Fatalf("Settle wants to be called again in %s: %s", again, h.Status("prod", id).Trouble)
+			}
+			records := records(t, h, id)
+			if len(records) != 1 || records[0].State != archive.Gapped || records[0].Reason != c.want {
+				t.Fatalf("%d records, the first ends as %s for %q (%s), want a gap for %q", len(records), records[0].State, records[0].Reason, records[0].Detail, c.want)
+			}
+			if n := h.spooled(t); n != 0 {
+				t.Errorf("the spool holds %d entries", n)
+			}
+		})
+	}
+}
+
+func records(t *testing.T, h *house, pack string) (all []archive.Record) {
+	t.Helper()
+	for r, err := range h.Records(context.Background(), "prod", pack) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
