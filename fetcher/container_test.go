@@ -1,0 +1,89 @@
+package fetcher
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+)
+
+// zipHead is the beginning of a zip whose first member has that name.
+func zipHead(name string) string {
+	b := make([]byte, 30)
+	copy(b, "PK\x03\x04")
+	binary.LittleEndian.PutUint16(b[26:], uint16(len(name)))
+	return string(b) + name + "content"
+}
+
+func TestSniff(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		head string
+		want Container
+		page bool
+	}{
+		"BIFF8":          {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1rest", OLE2, false},
+		"OOXML":          {zipHead("[Content_Types].xml"), OOXML, false},
+		"zip":            {zipHead("123_账号.xls"), Zip, false},
+		"cut zip":        {"PK\x03\x04", Zip, false},
+		"SpreadsheetML":  {"<?xml version=\"1.0\"?><Workbook>", XML, false},
+		"OSS error":      {"\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>", XML, true},
+		"bare error":     {"<Error><Code>x</Code></Error>", XML, true},
+		"HTML page":      {"<!DOCTYPE html><html><body>Bad gateway", HTML, true},
+		"HTML workbook":  {"<html><body><table><tr>", HTML, false},
+		"something else": {"Resource,Status\n", Other, false},
+		"nothing":        {"", Other, false},
+	} {
+		got := sniff([]byte(c.head))
+		if page := errorPage(got, []byte(c.head)); got != c.want || page != c.page {
+			t.Errorf("%s: sniffed %s, error page %t", name, got, page)
+		}
+	}
+}
+
+func TestStoreError(t *testing.T) {
+	t.Parallel()
+	for body, expired := range map[string]bool{
+		`<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>`: true,
+		`<Error><Code>SecurityTokenExpired</Code></Error>`:                                true,
+		`<Error><Code>InvalidAccessKeyId</Code></Error>`:                                  true,
+		`<Error><Code>AccessDenied</Code><Message>no right</Message></Error>`:             false,
+		`<Error><Code>NoSuchKey</Code></Error>`:                                           false,
+	} {
+		if e, ok := parseStoreError([]byte(body)); !ok || e.expired() != expired {
+			t.Errorf("%s: read %t, expired %t", body, ok, e.expired())
+		}
+	}
+	e := storeError{Code: "SignatureDoesNotMatch", Message: "see https://b/r?Signature=MARK and OSSAccessKeyId=MARK"}
+	if s := e.String(); strings.Contains(s, "MARK") {
+		t.Errorf("%q quotes the link", s)
+	}
+}
+
+// FuzzStoreError: strangers' error bodies are read or refused.
+func FuzzStoreError(f *testing.F) {
+	f.Add([]byte(`<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>`))
+	f.Add([]byte("<!-- <?xml"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, _ := parseStoreError(body)
+		if s := e.String(); len(s) > 1<<20 {
+			t.Errorf("a message of %d bytes", len(s))
+		}
+		errorPage(sniff(body), body)
+	})
+}
+
+func TestExt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		container Container
+		want      string
+	}{
+		{"a.xls", OOXML, "xls"}, {"a.ZIP", Zip, "zip"}, {"a", OLE2, "xls"}, {"a", OOXML, "xlsx"}, {"a.x/y", Other, "bin"},
+		{"a." + strings.Repeat("x", 9), Zip, "zip"}, {"a.é", HTML, "html"},
+	} {
+		if got := (Report{Name: c.name, Container: c.container}).Ext(); got != c.want {
+			t.Errorf("%s, %s: %s, want %s", c.name, c.container, got, c.want)
+		}
+	}
+}
