@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
+	"golang.org/x/sync/errgroup"
+
+	"packseal.example/archive"
+	"packseal.example/config"
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+	"packseal.example/scheduler/queue"
+	"packseal.example/web"
+)
+
+// daemon is packseal run: one engine at a time, of the configuration in
+// force, under a page that outlives it. A reload ends the engine and starts
+// the next; what was at work goes on from queue and spool.
+type daemon struct {
+	load   func() (*config.Config, error)
+	logger *slog.Logger
+	engine atomic.Pointer[engine]
+	reload chan chan error
+	status *reloadStatus
+}
+
+// engine is everything that a configuration drives.
+type engine struct {
+	*house
+	registry  *prometheus.Registry
+	queue     *queue.JetStream
+	scheduler *scheduler.Scheduler
+}
+
+// newDaemon makes a daemon; load reads the configuration at a reload.
+func newDaemon(load func() (*config.Config, error), logger *slog.Logger) *daemon {
+	return &daemon{load: load, logger: logger, reload: make(chan chan error), status: newReloadStatus()}
+}
+
+// run does the daemon's work on cfg until ctx ends. The page is served on l.
+// Workers stop first, the page last.
+func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) error {
+	o := web.Options{
+		Logger: d.logger, Gatherer: prometheus.GathererFunc(d.gather), Packs: d.packs, Slots: d.slots, Ready: d.ready, Version: version,
+	}
+	if cfg.Web.Reload {
+		o.Reload = func() error { return d.Reload(ctx) }
+	}
+	page, err := web.New(o)
+	if err != nil {
+		return err
+	}
+	pageCtx, closePage := context.WithCancel(context.WithoutCancel(ctx))
+	defer closePage()
+	served := make(chan error, 1)
+	work, stopWork := context.WithCancelCause(ctx)
+	go func() {
+		err := page.Run(pageCtx, l, cfg.Web.ConfigFile)
+		served <- err
+		if err != nil {
+			stopWork(fmt.Errorf("serving the page: %w", err))
+		}
+	}()
+	err = d.engines(work, cfg)
+	closePage()
+	return errors.Join(err, <-served)
+}
+
+// engines runs one engine after the other, until ctx ends or one fails.
+func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
+	for {
+		e, err := newEngine(ctx, cfg, d.logger, d.status)
+		if err != nil {
+			return err
+		}
+		within, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- e.run(within) }()
+		d.engine.Store(e)
+		next, err := d.supervise(ctx, ended)
+		stop()
+		if err == nil {
+			err = <-ended
+		}
+		if next == nil || err != nil {
+			return err
+		}
+		cfg = next
+	}
+}
+
+// supervise waits until the engine ends, ctx ends (next is nil), or a good new
+// configuration is there. A bad one leaves the old one in force.
+func (d *daemon) supervise(ctx context.Context, ended chan error) (next *config.Config, err error) {
+	for {
+		select {
+		case err := <-ended:
+			ended <- nil
+			return nil, err
+		case <-ctx.Done():
+			return nil, nil
+		case answer := <-d.reload:
+			next, err := d.load()
+			d.status.set(err == nil)
+			answer <- err
+			if err == nil {
+				d.logger.InfoContext(ctx, "configuration reloaded")
+				return next, nil
+			}
+			d.logger.ErrorContext(ctx, "configuration not reloaded: the old one stays in force", "err", err)
+		}
+	}
+}
+
+// Reload loads the configuration anew and returns what is wrong with it.
+func (d *daemon) Reload(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case d.reload <- answer:
+		return <-answer
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// newEngine builds an engine.
+func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, status *reloadStatus) (*engine, error) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(), status)
+	h, err := build(ctx, cfg, reg, logger, false)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{house: h, registry: reg}
+	o := queue.Options{Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg}
+	if cfg.Queue.Embedded != nil {
+		o.Embedded = *cfg.Queue.Embedded
+	}
+	for name := range h.bounds {
+		o.Sources = append(o.Sources, name)
+	}
+	if e.queue, err = queue.Open(ctx, o); err != nil {
+		return nil, err
+	}
+	plans := make([]scheduler.Plan, len(h.entries))
+	for i, entry := range h.entries {
+		plans[i] = entry.Plan
+	}
+	e.scheduler, err = scheduler.New(scheduler.Options{
+		Plans: plans, Logger: logger, Registerer: reg,
+		History: h.History, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
+	})
+	return e, err
+}
+
+// run schedules, works and drains until ctx ends and all of it has stopped.
+func (e *engine) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.scheduler.Run(ctx) })
+	g.Go(func() error { return e.Drain(ctx) })
+	packs := make(map[string]fetcher.Pack)
+	for _, entry := range e.entries {
+		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack
+	}
+	for source, bounds := range e.bounds {
+		g.Go(func() error {
+			return e.queue.Work(ctx, source, bounds.MaxInFlight, func(ctx context.Context, t scheduler.Task) time.Duration {
+				return e.settle(ctx, packs, t)
+			})
+		})
+	}
+	err := g.Wait()
+	return errors.Join(err, e.queue.Close())
+}
+
+// settle works on a task. One whose pack is no longer in the configuration is
+// let go: nobody owes its report any more.
+func (e *engine) settle(ctx context.Context, packs map[string]fetcher.Pack, t scheduler.Task) time.Duration {
+	p, ok := packs[t.Source+"/"+t.Pack]
+	if !ok {
+		e.logger.WarnContext(ctx, "slot of a pack that is not configured is dropped", "pack", t.Pack, "due", t.Due)
+		return 0
+	}
+	return e.Settle(ctx, p, t.Due, t.Deadline, t.Delivered)
+}
+
+// gather is what /metrics shows: the engine's, or nothing between two engines.
+func (d *daemon) gather() ([]*dto.MetricFamily, error) {
+	if e := d.engine.Load(); e != nil {
+		return e.registry.Gather()
+	}
+	return nil, nil
+}
+
+// ready says whether the daemon does its work.
+func (d *daemon) ready() error {
+	e := d.engine.Load()
+	if e == nil {
+		return fault.New(fault.NotReady, "starting")
+	}
+	return e.scheduler.Ready()
+}
+
+// slots yields a pack's settled slots for the page.
+func (d *daemon) slots(ctx context.Context, source, pack string) iter.Seq2[archive.Record, error] {
+	if e := d.engine.Load(); e != nil {
+		return e.Records(ctx, source, pack)
+	}
+	return func(yield func(archive.Record, error) bool) { yield(archive.Record{}, d.ready()) }
+}
+
+// listen opens the page's port.
+func listen(cfg *config.Config, stderr io.Writer) (net.Listener, error) {
+	l, err := net.Listen("tcp", cfg.Web.Listen)
+	if err != nil {
+		e := &fault.Error{Reason: fault.Unavailable, Err: fmt.Errorf("opening the page's port: %w", err)}
+		return nil, e.WithHint("web.listen sets another address")
+	}
+	fmt.Fprintf(stderr, "packseal %s: http://%s\n", version, l.Addr())
+	return l, nil
+}

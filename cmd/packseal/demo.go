@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"packseal.example/archive"
+	"packseal.example/config"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+)
+
+// demoEvery is how often each of the demo's packs falls due.
+const demoEvery = 20 * time.Second
+
+// demo is the simulator, the daemon, a local archive and the page together.
+type demo struct {
+	dir    string
+	listen string
+	once   bool
+	began  time.Time
+	first  time.Time // the first slot of every pack
+	out    io.Writer
+	talk   io.Writer
+}
+
+func newDemo() *cobra.Command {
+	var d demo
+	c := &cobra.Command{
+		Use: "demo", Short: "Watch reports being made, fetched and sealed, with nothing else installed", Args: noArgs,
+		Long: `demo runs a simulated Config API, the daemon, a local archive in ./packseal-demo
+and the page in one process, until Ctrl-C. Its packs misbehave as real ones do.`,
+		Example: "  packseal demo\n  packseal demo --once",
+	}
+	c.Flags().StringVar(&d.dir, "dir", "packseal-demo", "the demo's folder")
+	c.Flags().StringVar(&d.listen, "listen", "127.0.0.1:9797", "the page's address")
+	c.Flags().BoolVar(&d.once, "once", false, "end when each pack has its first slot settled, and print what came of it")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		d.out, d.talk, d.began = c.OutOrStdout(), c.ErrOrStderr(), time.Now()
+		d.first = firstSlot(d.began)
+		return d.run(c.Context())
+	}
+	return c
+}
+
+// demoRoom is the time that the slowest pack needs before its next slot.
+const demoRoom = 8 * time.Second
+
+// firstSlot is the slot that was due last, made up for at once; or the next
+// one, when that is too near for the slow packs to be ready in time.
+func firstSlot(now time.Time) time.Time {
+	latest := now.UTC().Truncate(demoEvery)
+	if next := latest.Add(demoEvery); next.Sub(now) < demoRoom {
+		return next
+	}
+	return latest
+}
+
+// run does the whole demo.
+func (d *demo) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	api, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	simulated := make(chan error, 1)
+	go func() { simulated <- serveSim(ctx, api) }()
+	path, err := d.configure("http://" + api.Addr().String())
+	if err != nil {
+		return err
+	}
+	cfg, err := load(path, d.talk)
+	if err != nil {
+		return err
+	}
+	l, err := listen(cfg, d.talk)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.talk, "  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s\n",
+		len(cfg.Packs), demoEvery, filepath.Join(d.dir, "archive"), path)
+	level := slog.LevelInfo
+	if d.once {
+		level = slog.LevelError + 1
+	} else {
+		fmt.Fprintln(d.talk, "  Ctrl-C ends it")
+	}
+	logger := slog.New(slog.NewTextHandler(d.talk, &slog.HandlerOptions{Level: level}))
+	daemon := newDaemon(func() (*config.Config, error) { return load(path, d.talk) }, logger)
+	var told error
+	if d.once {
+		go func() { told = d.await(ctx, daemon); stop() }()
+	}
+	err = daemon.run(ctx, cfg, l)
+	stop()
+	return errors.Join(err, <-simulated, told)
+}
+
+// configure writes the demo's configuration and keys, and returns its path.
+func (d *demo) configure(endpoint string) (path string, err error) {
+	if err := os.MkdirAll(d.dir, 0o750); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Written by packseal demo at each start.
+state_dir: state
+sources:
+  demo:
+    cloudconfig:
+      endpoint: %s
+      requests_per_second: 50
+      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
+defaults: {source: demo, schedule: "@every %s", catch_up: 10m, timeout: 2m}
+sinks:
+  - name: primary
+    local: {dir: archive}
+fetch: {poll_min: 200ms, poll_max: 1s}
+web: {listen: %q}
+packs:
+`, endpoint, demoEvery, d.listen)
+	since := d.first.Format(time.RFC3339)
+	packs := append(sim.Demo(), sim.Pack{ID: sim.MissingPackID, Name: "a pack that does not exist"})
+	for _, p := range packs {
+		fmt.Fprintf(&b, "  - {id: %s, name: %q, aggregator: %q, since: %s}\n", p.ID, p.Name, p.Aggregator, since)
+	}
+	path = filepath.Join(d.dir, "packseal.yaml")
+	for name, content := range map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": b.String()} {
+		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(content), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return path, nil
+}
+
+// await waits until every pack has the slot settled that was due at the
+// start, and prints what came of them.
+func (d *demo) await(ctx context.Context, daemon *daemon) error {
+	for {
+		if e := daemon.engine.Load(); e != nil && d.settled(e) {
+			return d.table(e)
+		}
+		if !fault.Sleep(ctx, 50*time.Millisecond) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (d *demo) settled(e *engine) bool {
+	for _, entry := range e.entries {
+		st := e.Status(entry.Pack.Source, entry.Pack.Key())
+		if later(st.LastSealed, st.LastGap).Due.Before(d.first) {
+			return false
+		}
+	}
+	return true
+}
+
+// table prints the last settled slot of every pack.
+func (d *demo) table(e *engine) error {
+	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PACK\tSTATE\tSHA-256\tWHERE, OR WHY NOT")
+	for _, entry := range e.entries {
+		st := e.Status(entry.Pack.Source, entry.Pack.Key())
+		r := later(st.LastSealed, st.LastGap)
+		if r.State == archive.Gapped {
+			fmt.Fprintf(w, "%s\tgap\t\t%s: %s\n", entry.Pack.Name, r.Reason, r.Detail)
+			continue
+		}
+		fmt.Fprintf(w, "%s\tsealed\t%s\t%s\n", entry.Pack.Name, r.SHA256, filepath.Join(d.dir, "archive", r.Object))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(d.talk, "settled in %s; to check it: packseal verify --config %s\n", time.Since(d.began).Round(100*time.Millisecond), filepath.Join(d.dir, "packseal.yaml"))
+	return err
+}

@@ -1,0 +1,79 @@
+// Command packseal keeps every compliance report of Alibaba Cloud Config: it
+// has each made on schedule, fetches it, checks it, and seals it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"packseal.example/config"
+	"packseal.example/internal/fault"
+)
+
+// The exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2 // wrong usage or configuration
+	exitDamage      = 3 // verification found damage
+	exitTransient   = 75
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the whole program but for its signals; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitCode(ctx, err)
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		fmt.Fprintln(stderr, err)
+		return code
+	}
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintf(stderr, "packseal: %v\n", err)
+		if hint := fault.Hint(err); hint != "" {
+			fmt.Fprintf(stderr, "hint: %s\n", hint)
+		}
+	}
+	return code
+}
+
+// Errors that stand for an exit code.
+var (
+	errSilent = errors.New("said already")
+	errDamage = fmt.Errorf("damage was found: %w", errSilent)
+	errUsage  = errors.New("wrong usage")
+)
+
+// exitCode is the one place that turns an error into an exit code.
+func exitCode(ctx context.Context, err error) int {
+	_, badConfig := errors.AsType[*config.Error](err)
+	switch {
+	case badConfig, errors.Is(err, errUsage), strings.HasPrefix(err.Error(), "unknown command"):
+		return exitUsage
+	case errors.Is(err, errDamage):
+		return exitDamage
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case fault.Transient(err):
+		return exitTransient
+	}
+	return exitFailed
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"packseal.example/config"
+)
+
+// version is set by the release's linker flags.
+var version = "dev"
+
+// tool names this program in records and to servers.
+func tool() string { return "packseal/" + version }
+
+// newRoot makes the command with all its verbs.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "packseal",
+		Short: "Keeps every compliance report of Alibaba Cloud Config",
+		Long: `packseal has each compliance pack's report made on schedule, fetches it before
+its signed link expires, checks it, and seals it, once and for ever.`,
+		Example: `  packseal init > packseal.yaml
+  packseal check --config packseal.yaml
+  packseal run --config packseal.yaml`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newNext(), newList(), newCat(), newVerify(), newSim(), newInit(), newVersion())
+	return root
+}
+
+// configFlag adds --config to a verb.
+func configFlag(c *cobra.Command) *string {
+	return c.Flags().StringP("config", "c", "/etc/packseal/packseal.yaml", "the configuration file")
+}
+
+// jsonFlag adds --json to a verb.
+func jsonFlag(c *cobra.Command) *bool {
+	return c.Flags().Bool("json", false, "print JSON, one object a line")
+}
+
+// load reads a configuration file and says its warnings.
+func load(path string, stderr io.Writer) (*config.Config, error) {
+	cfg, warnings, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "warning: %v\n", cfg.Locate(w))
+	}
+	return cfg, nil
+}
+
+// newLogger makes the logger that a configuration asks for.
+func newLogger(l config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if l.Level != "" {
+		level.UnmarshalText([]byte(l.Level)) //nolint:errcheck // checked with the configuration
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" || l.Format != "text" && !terminal(w) {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// terminal reports whether w is one.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		Run: func(c *cobra.Command, _ []string) {
+			fmt.Fprintln(c.OutOrStdout(), tool(), goVersion())
+		},
+	}
+}
+
+func goVersion() string {
+	if b, ok := debug.ReadBuildInfo(); ok {
+		return b.GoVersion
+	}
+	return ""
+}
+
+func newInit() *cobra.Command {
+	return &cobra.Command{
+		Use: "init", Short: "Print a commented configuration file", Args: noArgs,
+		Example: "  packseal init > packseal.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := c.OutOrStdout().Write(config.Example())
+			return err
+		},
+	}
+}
+
+// noArgs refuses arguments as wrong usage.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%w: %s takes no arguments, but was given %q", errUsage, c.Name(), args)
+	}
+	return nil
+}
+
+// printJSON writes v as one line.
+func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"packseal.example/archive"
+	"packseal.example/config"
+	"packseal.example/internal/fault"
+)
+
+// sealWorkers is how many packs the seal verb works on at once.
+const sealWorkers = 16
+
+// outcome is what came of one pack, as seal --json prints it.
+type outcome struct {
+	archive.Record
+	Error  string       `json:"error,omitempty"`
+	Reason fault.Reason `json:"error_reason,omitempty"`
+	err    error
+}
+
+func newSeal() *cobra.Command {
+	c := &cobra.Command{
+		Use: "seal [PACK…]", Short: "Settle the latest due slot of packs now",
+		Long: `seal settles the latest due slot of the packs named (none named: of all), if it
+is not settled yet. It needs no queue and is safe beside a running daemon.`,
+		Example: "  packseal seal --config packseal.yaml cp-fdc8626622af00f90000\n  packseal seal --now --json",
+	}
+	path, asJSON := configFlag(c), jsonFlag(c)
+	now := c.Flags().Bool("now", false, "make a slot of the current second instead")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cfg, err := load(*path, c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		h, err := build(c.Context(), cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler), false)
+		if err != nil {
+			return err
+		}
+		entries, err := h.choose(args)
+		if err != nil {
+			return err
+		}
+		at := time.Now().UTC().Truncate(time.Second)
+		outcomes := h.sealAll(c.Context(), entries, func(e config.Entry) (time.Time, bool) {
+			if *now {
+				return at, true
+			}
+			return e.Plan.Schedule.Latest(at.AddDate(-5, 0, 0), at)
+		}, func(o outcome) {
+			if !*asJSON {
+				o.print(c.ErrOrStderr())
+			}
+		})
+		var errs []error
+		for _, o := range outcomes {
+			if *asJSON {
+				if err := printJSON(c.OutOrStdout(), o); err != nil {
+					return err
+				}
+			}
+			errs = append(errs, o.err)
+		}
+		if err := errors.Join(errs...); err != nil {
+			return fmt.Errorf("%w: %w", errSilent, err)
+		}
+		return nil
+	}
+	return c
+}
+
+// sealAll settles one slot of each entry, some side by side, and tells of each
+// as it is done. The outcomes are in the entries' order.
+func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(config.Entry) (time.Time, bool), tell func(outcome)) []outcome {
+	outcomes := make([]outcome, len(entries))
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	free := make(chan struct{}, sealWorkers)
+	for i, e := range entries {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			o := h.sealOne(ctx, e, due)
+			mu.Lock()
+			defer mu.Unlock()
+			outcomes[i] = o
+			tell(o)
+		})
+	}
+	wg.Wait()
+	return outcomes
+}
+
+func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Entry) (time.Time, bool)) (o outcome) {
+	o.Source, o.Pack = e.Pack.Source, e.Pack.Key()
+	at, ok := due(e)
+	if !ok {
+		o.err = fault.New(fault.NotReady, "%s: nothing has fallen due yet", o.Pack).WithHint("--now makes a slot of this second")
+	} else {
+		o.Due = at
+		var r archive.Record
+		r, o.err = h.Seal(ctx, e.Pack, at, time.Now().Add(e.Plan.Timeout))
+		if r.State != "" {
+			o.Record = r
+		}
+	}
+	if o.err != nil {
+		o.Error, o.Reason = o.err.Error(), fault.Of(o.err)
+	}
+	return o
+}
+
+// print writes the outcome as a person reads it.
+func (o outcome) print(w io.Writer) {
+	switch {
+	case o.State == archive.Sealed:
+		fmt.Fprintf(w, "sealed  %s  %d bytes  sha256 %.12s…  %s\n", o.ID(), o.Size, o.SHA256, o.Object)
+	case o.State == archive.Gapped:
+		fmt.Fprintf(w, "gap     %s  %s: %s\n", o.ID(), o.Record.Reason, o.Detail)
+	}
+	if o.err != nil {
+		fmt.Fprintf(w, "failed  %s  %v\n", o.ID(), o.err)
+		if hint := fault.Hint(o.err); hint != "" {
+			fmt.Fprintf(w, "        hint: %s\n", hint)
+		}
+	}
+}

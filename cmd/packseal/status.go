@@ -1,0 +1,98 @@
+package main
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/archive"
+	"packseal.example/config"
+	"packseal.example/web"
+)
+
+// reloadStatus is how the last reload went; it outlives every engine.
+type reloadStatus struct {
+	ok, at prometheus.Gauge
+}
+
+func newReloadStatus() *reloadStatus {
+	s := &reloadStatus{
+		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: "packseal_config_last_reload_successful", Help: "Whether the last load of the configuration succeeded."}),
+		at: prometheus.NewGauge(prometheus.GaugeOpts{Name: "packseal_config_last_reload_success_timestamp_seconds", Help: "When the configuration was last loaded with success."}),
+	}
+	s.set(true)
+	return s
+}
+
+func (s *reloadStatus) set(ok bool) {
+	s.ok.Set(0)
+	if ok {
+		s.ok.Set(1)
+		s.at.SetToCurrentTime()
+	}
+}
+
+// Describe and Collect make it a collector of its two gauges.
+func (s *reloadStatus) Describe(ch chan<- *prometheus.Desc) { s.ok.Describe(ch); s.at.Describe(ch) }
+
+// Collect hands over the two gauges.
+func (s *reloadStatus) Collect(ch chan<- prometheus.Metric) { s.ok.Collect(ch); s.at.Collect(ch) }
+
+// buildInfo is a constant 1 that names the version.
+func buildInfo() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "packseal_build_info", Help: "Constant 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": goVersion()},
+	}, func() float64 { return 1 })
+}
+
+// packs is what the page shows of every pack.
+func (d *daemon) packs() []web.Pack {
+	e := d.engine.Load()
+	if e == nil {
+		return nil
+	}
+	all := make([]web.Pack, len(e.entries))
+	for i, entry := range e.entries {
+		all[i] = e.pack(entry)
+	}
+	return all
+}
+
+// overdueAfter is how long after its start a slot may be unsettled, beyond
+// its time-out, before the page calls it overdue.
+const overdueAfter = time.Minute
+
+// pack is what the page shows of one pack.
+func (e *engine) pack(entry config.Entry) web.Pack {
+	source, key := entry.Pack.Source, entry.Pack.Key()
+	st := e.Status(source, key)
+	last, next := e.scheduler.Due(source, key)
+	p := web.Pack{
+		Source: source, Key: key, Name: entry.Pack.Name, Schedule: entry.Schedule, TimeZone: entry.TimeZone,
+		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled, SealedCount: st.Sealed, GapCount: st.Gaps,
+		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
+		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: "waiting",
+	}
+	switch latest := later(st.LastSealed, st.LastGap); {
+	case st.Working || st.Trouble != "":
+		p.State = "working"
+	case latest.State == archive.Gapped:
+		p.State = "gap"
+	case latest.State == archive.Sealed:
+		p.State = "sealed"
+	}
+	late := entry.Plan.Start(last).Add(entry.Plan.Timeout + overdueAfter)
+	if st.Sealed+st.Gaps > 0 && later(st.LastSealed, st.LastGap).Due.Before(last) && time.Now().After(late) {
+		p.State = "overdue"
+	}
+	return p
+}
+
+// later returns the record of the later slot.
+func later(x, y archive.Record) archive.Record {
+	if y.Due.After(x.Due) {
+		return y
+	}
+	return x
+}
