@@ -112,15 +112,6 @@ var query = regexp.MustCompile(`(https?://[^\s?"'<>]*)\?[^\s"'<>]*`)
 // clean makes foreign text fit for an error: without the keys, which the API
 // quotes when it explains a signature, on one line, and bounded.
 func (k keys) clean(s string, limit int) string {
-	// The API quotes its whole view of the call, headers and all.
-	s, _, _ = strings.Cut(s, "server string to sign is")
-	for _, v := range []string{k.secret.Reveal(), k.token.Reveal(), k.id.Reveal()} {
-		if v != "" {
-			s = strings.ReplaceAll(s, v, "(secret)")
-			s = strings.ReplaceAll(s, url.QueryEscape(v), "(secret)")
-		}
-	}
-	s = query.ReplaceAllString(s, "$1")
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -130,6 +121,15 @@ func (k keys) clean(s string, limit int) string {
 		}
 		return r
 	}, s)
+	// The API quotes its whole view of the call, headers and all.
+	s, _, _ = strings.Cut(s, "server string to sign is")
+	for _, v := range []string{k.secret.Reveal(), k.token.Reveal(), k.id.Reveal()} {
+		if v != "" {
+			s = strings.ReplaceAll(s, v, "(secret)")
+			s = strings.ReplaceAll(s, url.QueryEscape(v), "(secret)")
+		}
+	}
+	s = query.ReplaceAllString(s, "$1")
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}

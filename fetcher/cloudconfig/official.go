@@ -109,7 +109,7 @@ func (o *official) ask(p providers.CredentialsProvider) (k keys, _ providers.Cre
 // telling matches the parts of the library's messages that are fit to be
 // shown. The rest can hold whole answers and signed URLs.
 var telling = regexp.MustCompile(`"Code": ?"[\w.]{1,80}"|"RequestId": ?"[\w-]{1,80}"|` +
-	`unable to get profile with name '[\w.-]{1,80}'|unsupported profile mode '\w{1,40}'|disabled|no such file or directory|permission denied|` +
+	`unable to get profile with (name )?'[\w.-]{1,80}'|unsupported profile mode '\w{1,40}'|disabled|no such file or directory|permission denied|` +
 	`connection refused|connection reset|no such host|i/o timeout|Client\.Timeout exceeded|no route to host|certificate|` +
 	`json[ .:]\w+|Unmarshal|parsing time|cannot found home dir|incomplete keys|(\w+ (is empty|must be set|can't be empty))`)
 

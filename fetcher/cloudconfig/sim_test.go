@@ -213,3 +213,41 @@ func TestSimulatorLists(t *testing.T) {
 		}
 	})
 }
+
+// TestSimulatorOverSockets opens the source as the daemon does, against a
+// simulator whose clock is off.
+func TestSimulatorOverSockets(t *testing.T) {
+	t.Parallel()
+	const skew = 40 * time.Minute
+	handler, err := sim.New(sim.Options{
+		AccessKeyID: keyID, AccessKeySecret: keySecret, Skew: skew,
+		Packs: []sim.Pack{{ID: "cp-1", Script: sim.Script{Standing: 24 * time.Hour}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	var logs bytes.Buffer
+	options := cloudconfig.Options{Endpoint: server.URL, Credentials: &cloudconfig.Credentials{
+		AccessKeyIDFile: file(t, "id", keyID), AccessKeySecretFile: file(t, "secret", keySecret),
+	}}
+	if problems := options.Check(); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	source, err := options.Open(fetcher.Env{Logger: slog.New(slog.NewTextHandler(&logs, nil)), UserAgent: "packseal/test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := source.Generate(t.Context(), fetcher.Pack{ID: "cp-1"}, time.Now(), 0)
+	if err != nil || ticket.Baseline.IsZero() {
+		t.Fatalf("got %+v, %v", ticket, err)
+	}
+	link, err := source.Lookup(t.Context(), ticket)
+	if ahead := time.Until(link.Served); err != nil || (ahead-skew).Abs() > time.Minute {
+		t.Errorf("got %+v, %v", link, err)
+	}
+	if got := logs.String(); strings.Count(got, "the local clock is off") != 1 || strings.Contains(got, "MARKED") {
+		t.Errorf("logged %s", got)
+	}
+}

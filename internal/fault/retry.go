@@ -31,7 +31,7 @@ func (b Backoff) Wait(try int, err error) time.Duration {
 		jitter = rand.Float64
 	}
 	d := longest
-	if try < 32 && base<<try > 0 && base<<try < longest {
+	if try < 63 && base < longest>>try { // base<<try could overflow
 		d = base << try
 	}
 	d = d/2 + time.Duration(jitter()*float64(d/2))

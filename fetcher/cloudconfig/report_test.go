@@ -1,0 +1,206 @@
+package cloudconfig
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+)
+
+var (
+	due    = time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
+	before = due.Add(-24 * time.Hour)
+	after  = due.Add(time.Minute)
+)
+
+func TestGenerate(t *testing.T) {
+	t.Parallel()
+	ok := func() *http.Response { return respond(200, `{"RequestId":"R-gen","CompliancePackId":"cp-1"}`) }
+	creating := func() *http.Response { return refusing(400, "CompliancePackReportCreating") }
+	refuse := func() *http.Response { return refusing(403, "NoPermission") }
+	for name, c := range map[string]struct {
+		get, generate func() *http.Response // nil: not to be called
+		want          fetcher.Ticket
+		reason        fault.Reason
+	}{
+		"nothing there":     {get: func() *http.Response { return reporting("NONE", "", time.UnixMilli(0)) }, generate: ok},
+		"left out":          {get: func() *http.Response { return respond(200, `{"RequestId":"R-get"}`) }, generate: ok},
+		"yesterday's":       {get: func() *http.Response { return reporting("COMPLETE", "u", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"other spelling":    {get: func() *http.Response { return reporting("Completed", "u", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"made since":        {get: func() *http.Response { return reporting("COMPLETE", "u", after) }, want: fetcher.Ticket{Attached: true}},
+		"made when due":     {get: func() *http.Response { return reporting("COMPLETE", "u", due) }, want: fetcher.Ticket{Attached: true}},
+		"in the making":     {get: func() *http.Response { return reporting("CREATING", "", after) }, generate: creating, want: fetcher.Ticket{Attached: true}},
+		"was in the making": {get: func() *http.Response { return reporting("CREATING", "", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"begun meanwhile":   {get: func() *http.Response { return reporting("COMPLETE", "", before) }, generate: creating, want: fetcher.Ticket{Attached: true, Baseline: before}},
+		"unknown word":      {get: func() *http.Response { return reporting("PONDERING", "", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"no look":           {get: refuse, reason: fault.Denied},
+		"no permission":     {get: func() *http.Response { return reporting("NONE", "", before) }, generate: refuse, reason: fault.Denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &stub{answer: func(n int, r *http.Request) (*http.Response, error) {
+					if n == 0 {
+						return c.get(), nil
+					}
+					return c.generate(), nil
+				}}
+				got, err := newTest(t, s).Generate(t.Context(), aPack, due, 2)
+				if fault.Of(err) != c.reason {
+					t.Fatalf("got %v", err)
+				}
+				if err != nil {
+					cleanError(t, err)
+					return
+				}
+				want := c.want
+				want.Pack, want.Due, want.Attempt, want.Requested = aPack, due, 2, time.Now().UTC()
+				want.RequestIDs = []string{"R-get"}
+				if c.generate != nil {
+					want.RequestIDs = append(want.RequestIDs, map[bool]string{false: "R-gen", true: "R-1"}[want.Attached])
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+func TestLookup(t *testing.T) {
+	t.Parallel()
+	const link = "https://b.oss-cn-shanghai.aliyuncs.com/r.xls?Expires=1&Signature=MARKED"
+	asked := fetcher.Ticket{Pack: aPack, Due: due, Baseline: before}
+	attached := fetcher.Ticket{Pack: aPack, Due: due, Attached: true}
+	for name, c := range map[string]struct {
+		ticket fetcher.Ticket
+		status string
+		url    string
+		at     time.Time
+		reason fault.Reason
+		stale  bool
+	}{
+		"fresh":             {asked, "COMPLETE", link, after, "", false},
+		"other spelling":    {asked, "completed", link, after, "", false},
+		"a second newer":    {asked, "COMPLETE", link, before.Add(time.Millisecond), "", false},
+		"the same":          {asked, "COMPLETE", link, before, fault.NotReady, true},
+		"older":             {asked, "COMPLETE", link, before.Add(-1), fault.NotReady, true},
+		"attached and due":  {attached, "COMPLETE", link, due, "", false},
+		"attached, too old": {attached, "COMPLETE", link, due.Add(-time.Millisecond), fault.NotReady, true},
+		"no time":           {asked, "COMPLETE", link, time.UnixMilli(0), fault.NotReady, true},
+		"no link":           {asked, "COMPLETE", "", after, fault.NotReady, false},
+		"in the making":     {asked, "CREATING", link, after, fault.NotReady, false},
+		"unknown word":      {asked, "PONDERING", link, after, fault.NotReady, false},
+		"nothing":           {asked, "NONE", "", time.UnixMilli(0), fault.NotReady, true},
+		"given up":          {asked, "FAILED", "", after, fault.NotReady, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return reporting(c.status, c.url, c.at), nil }}
+				got, err := newTest(t, s).Lookup(t.Context(), c.ticket)
+				if fault.Of(err) != c.reason || errors.Is(err, fetcher.ErrStale) != c.stale {
+					t.Fatalf("got %q, stale %v: %v", fault.Of(err), errors.Is(err, fetcher.ErrStale), err)
+				}
+				cleanError(t, err)
+				clean(t, fmt.Sprintf("%v %+v %#v", got, got, got))
+				if err != nil {
+					return
+				}
+				want := fetcher.Link{URL: link, Created: c.at, Account: "123", Served: time.Now().UTC(), RequestID: "R-get"}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+func TestClientToken(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, p := range []fetcher.Pack{aPack, {ID: "cp-2"}, {ID: "cp-1", Aggregator: "ca-1"}} {
+		for _, at := range []time.Time{due, due.Add(time.Second)} {
+			for attempt := range 2 {
+				token := clientToken(p, at, attempt)
+				if seen[token] || len(token) > 64 || !strings.HasPrefix(token, "packseal-") {
+					t.Errorf("token %q", token)
+				}
+				seen[token] = true
+				p.Name, p.Source = "renamed", "elsewhere"
+				if again := clientToken(p, at.In(time.FixedZone("", 3600)), attempt); again != token {
+					t.Errorf("%q becomes %q", token, again)
+				}
+			}
+		}
+	}
+	// Replicas of different versions must ask for the same thing.
+	if got, want := clientToken(aPack, due, 0), "packseal-"+hexSum([]byte("cp-1\n1772388000\n0"))[:40]; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestPacksEnds(t *testing.T) {
+	t.Parallel()
+	item := func(id string) string {
+		return fmt.Sprintf(`{"AccountId":"12","CompliancePackId":%q,"CompliancePackName":"名","Status":"ACTIVE","CreateTimestamp":"1624869012000"}`, id)
+	}
+	for name, c := range map[string]struct {
+		pages []string // of items; the last is answered for ever
+		want  int
+		calls int
+	}{
+		"empty":           {[]string{""}, 0, 1},
+		"one":             {[]string{item("a"), ""}, 1, 2},
+		"moved":           {[]string{item("a") + "," + item("b"), item("b") + "," + item("c"), ""}, 3, 3},
+		"the same again":  {[]string{item("a")}, 1, 2},
+		"without an ID":   {[]string{item("")}, 0, 1},
+		"numbers as text": {[]string{`{"AccountId":12,"CompliancePackId":"a","CompliancePackName":"名","Status":"ACTIVE","CreateTimestamp":1624869012000}`}, 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &stub{answer: func(n int, _ *http.Request) (*http.Response, error) {
+					return respond(200, `{"RequestId":"R","CompliancePacksResult":{"TotalCount":"?","CompliancePacks":[`+c.pages[min(n, len(c.pages)-1)]+`]}}`), nil
+				}}
+				n := 0
+				for p, err := range newTest(t, s).Packs(t.Context(), "ca-1") {
+					if err != nil {
+						t.Fatal(err)
+					}
+					n++
+					want := PackInfo{ID: p.ID, Aggregator: "ca-1", Account: "12", Name: "名", Status: "ACTIVE", Created: time.UnixMilli(1624869012000).UTC()}
+					if diff := cmp.Diff(want, p); diff != "" {
+						t.Error(diff)
+					}
+				}
+				if n != c.want || len(s.seen) != c.calls {
+					t.Errorf("%d packs by %d calls, want %d by %d", n, len(s.seen), c.want, c.calls)
+				}
+			})
+		})
+	}
+}
+
+// TestPacksIsBounded: an API that always has something new comes to an end.
+func TestPacksIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{answer: func(n int, _ *http.Request) (*http.Response, error) {
+			return respond(200, fmt.Sprintf(`{"RequestId":"R","CompliancePacksResult":{"CompliancePacks":[{"CompliancePackId":"cp-%d"}]}}`, n)), nil
+		}}
+		for range newTest(t, s).Packs(t.Context(), "") {
+		}
+		if len(s.seen) != maxPages {
+			t.Errorf("%d pages", len(s.seen))
+		}
+	})
+}

@@ -1,0 +1,115 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"packseal.example/internal/fault"
+)
+
+const mark = "MARKED-secret"
+
+// TestValueIsRedacted prints a secret in every way that a program may by
+// mistake.
+func TestValueIsRedacted(t *testing.T) {
+	t.Parallel()
+	v := Value(mark)
+	holder := struct {
+		V  Value
+		P  *Value
+		M  map[string]Value
+		An any
+	}{v, &v, map[string]Value{"k": v}, v}
+	var out bytes.Buffer
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X"} {
+		fmt.Fprintf(&out, format, v)
+		fmt.Fprintf(&out, format, holder)
+	}
+	fmt.Fprint(&out, v, holder, fmt.Errorf("x: %v", v))
+	for _, encode := range []func(any) ([]byte, error){json.Marshal, yaml.Marshal} {
+		b, err := encode(holder)
+		if err != nil {
+			t.Error(err)
+		}
+		out.Write(b)
+	}
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v, "holder", holder)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v, "holder", holder)
+	for _, form := range []string{mark, fmt.Sprintf("%x", mark), fmt.Sprintf("%X", mark)} {
+		if strings.Contains(out.String(), form) {
+			t.Errorf("%q came out:\n%s", form, out.String())
+		}
+	}
+	if v.Reveal() != mark {
+		t.Error("the secret is lost")
+	}
+}
+
+func write(t *testing.T, content string, mode os.FileMode) File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // beyond what umask leaves
+		t.Fatal(err)
+	}
+	return File(path)
+}
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{mark: mark, " " + mark + "\r\n": mark, "two words\n": "two words"} {
+		if v, err := write(t, in, 0o600).Read(); err != nil || v.Reveal() != want {
+			t.Errorf("%q: got %q, %v", in, v.Reveal(), err)
+		}
+	}
+	f := write(t, "first", 0o600)
+	if err := os.WriteFile(string(f), []byte("second"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := f.Read(); err != nil || v.Reveal() != "second" {
+		t.Errorf("got %q, %v: a rotated secret is not taken up", v.Reveal(), err)
+	}
+	for want, f := range map[string]File{
+		"no such file":     File(filepath.Join(t.TempDir(), "none")),
+		"is empty":         write(t, " \n", 0o600),
+		"over 65536 bytes": write(t, strings.Repeat(mark, maxSize), 0o600),
+		"is a directory":   File(t.TempDir()),
+	} {
+		v, err := f.Read()
+		if v != "" || fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), mark) {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	const path = "s3.secret_file"
+	if got := File("").Check(path); got != nil {
+		t.Errorf("a file that is not set: %v", got)
+	}
+	for _, mode := range []os.FileMode{0o600, 0o400, 0o640} {
+		if got := write(t, mark, mode).Check(path); got != nil {
+			t.Errorf("mode %o: %v", mode, got)
+		}
+	}
+	open := write(t, mark, 0o644)
+	got := open.Check(path)
+	if len(got) != 1 || !got[0].Warning || got[0].Path != path || !strings.Contains(got[0].Message, "0644") || got[0].Hint != "chmod 0600 "+string(open) {
+		t.Errorf("got %+v, want a warning", got)
+	}
+	got = File(filepath.Join(t.TempDir(), "none")).Check(path)
+	if len(got) != 1 || got[0].Warning || got[0].Path != path || got[0].Hint == "" {
+		t.Errorf("got %+v, want a fault", got)
+	}
+}
