@@ -1,0 +1,102 @@
+package s3
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// fake is a store of one bucket that misbehaves as no real one can be made
+// to: before sees each request first and reports whether it has answered.
+type fake struct {
+	*httptest.Server
+	before  func(w http.ResponseWriter, r *http.Request) bool
+	ignores bool // If-None-Match
+
+	mu       sync.Mutex
+	objects  map[string]stored
+	requests []*http.Request
+}
+
+type stored struct {
+	data   string
+	header http.Header
+}
+
+func newFake(t *testing.T) *fake {
+	f := &fake{objects: map[string]stored{}, before: func(http.ResponseWriter, *http.Request) bool { return false }}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(f.Close)
+	return f
+}
+
+// open opens the fake as a sink.
+func (f *fake) open(t *testing.T, change func(*Options)) *Sink {
+	t.Helper()
+	o := options(t, f.URL, "b")
+	if change != nil {
+		change(o)
+	}
+	return open(t, o)
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	f.requests = append(f.requests, r)
+	f.mu.Unlock()
+	if f.before(w, r) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old, exists := f.objects[r.URL.Path]
+	switch {
+	case r.Method == http.MethodPut && exists && r.Header.Get("If-None-Match") == "*" && !f.ignores:
+		answerWith(w, http.StatusPreconditionFailed, "PreconditionFailed")
+	case r.Method == http.MethodPut:
+		f.store(r)
+	case !exists:
+		answerWith(w, http.StatusNotFound, "NoSuchKey")
+	default:
+		for k, v := range old.header {
+			if strings.HasPrefix(k, "X-Amz-Meta-") {
+				w.Header()[k] = v
+			}
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(old.data)))
+		_, _ = io.WriteString(w, old.data)
+	}
+}
+
+// store takes the object of a PUT. Its caller holds the lock, or is alone.
+func (f *fake) store(r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	f.objects[r.URL.Path] = stored{string(b), r.Header}
+}
+
+// count returns how many requests of that method there were.
+func (f *fake) count(method string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.requests {
+		if r.Method == method {
+			n++
+		}
+	}
+	return n
+}
+
+// answerWith writes an error as S3 does, with what must not be repeated in it.
+func answerWith(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("X-Amz-Request-Id", "REQUEST1")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, secretKey)
+}
+
+// reset cuts the connection without an answer.
+func reset(http.ResponseWriter) { panic(http.ErrAbortHandler) }

@@ -1,0 +1,252 @@
+package s3
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// want fails the test unless err is of that reason, with a hint that says so
+// and without a secret.
+func want(t *testing.T, err error, reason fault.Reason, hint string) {
+	t.Helper()
+	if fault.Of(err) != reason || !strings.Contains(fault.Hint(err), hint) {
+		t.Errorf("got %v (%s, hint %q), want %s and %q", err, fault.Of(err), fault.Hint(err), reason, hint)
+	}
+	noSecret(t, err)
+}
+
+var x = sink.Bytes([]byte("x"))
+
+func TestConditionIgnored(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.ignores = true
+	s := f.open(t, nil)
+	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "conditional_writes: off")
+	if got := f.objects["/b/k"].data; got != "x" {
+		t.Errorf("the object became %q", got)
+	}
+	n := f.count(http.MethodPut)
+	want(t, s.Put(t.Context(), "l", x), fault.SinkDenied, "conditional_writes: off")
+	if f.count(http.MethodPut) != n {
+		t.Error("a store that ignores the condition was written to again")
+	}
+}
+
+// The first Put, when nothing is known yet, does not replace what is there.
+func TestConditionIgnoredOverAnother(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.ignores = true
+	f.objects["/b/k"] = stored{data: "y"}
+	want(t, f.open(t, nil).Put(t.Context(), "k", x), fault.Conflict, "")
+	if f.count(http.MethodPut) != 0 {
+		t.Error("the object was written over")
+	}
+}
+
+func TestConditionRefused(t *testing.T) {
+	t.Parallel()
+	for status, code := range map[int]string{501: "NotImplemented", 400: "InvalidArgument"} {
+		f := newFake(t)
+		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("If-None-Match") == "" {
+				return false
+			}
+			answerWith(w, status, code)
+			return true
+		}
+		want(t, f.open(t, nil).Put(t.Context(), "k", x), fault.SinkDenied, "conditional_writes: off")
+		s := f.open(t, func(o *Options) { o.ConditionalWrites = writesOff })
+		for range 2 {
+			if err := s.Put(t.Context(), "k", x); err != nil {
+				t.Errorf("off: %v", err)
+			}
+		}
+		want(t, s.Put(t.Context(), "k", sink.Bytes([]byte("y"))), fault.Conflict, "")
+	}
+}
+
+// onPut answers PUTs alone.
+func onPut(answer func(w http.ResponseWriter, r *http.Request)) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut {
+			return false
+		}
+		answer(w, r)
+		return true
+	}
+}
+
+func TestSlowDown(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.before = onPut(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		answerWith(w, 503, "SlowDown")
+	})
+	err := f.open(t, nil).Put(t.Context(), "k", x)
+	want(t, err, fault.SinkUnavailable, "slow down")
+	if fault.RetryAfter(err) != 7*time.Second || f.count(http.MethodPut) != 1 {
+		t.Errorf("retry after %s, %d tries", fault.RetryAfter(err), f.count(http.MethodPut))
+	}
+}
+
+// The connection is cut in the midst of a large body: what the key holds
+// decides.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	large := sink.Bytes(random(4 << 20))
+	for name, tc := range map[string]struct {
+		there string // what a racer has put meanwhile
+		want  fault.Reason
+	}{
+		"nothing": {"", fault.SinkUnavailable},
+		"same":    {string(random(4 << 20)), ""},
+		"others":  {"y", fault.Conflict},
+	} {
+		f := newFake(t)
+		f.before = onPut(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if tc.there != "" {
+				f.objects[r.URL.Path] = stored{data: tc.there}
+			}
+			reset(w)
+		})
+		err := f.open(t, nil).Put(t.Context(), "k", large)
+		if fault.Of(err) != tc.want {
+			t.Errorf("%s: got %v, want %q", name, err, tc.want)
+		}
+		noSecret(t, err)
+	}
+}
+
+// The store took the object, and its answer was lost.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.before = onPut(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.store(r)
+		reset(w)
+	})
+	if err := f.open(t, nil).Put(t.Context(), "k", x); err != nil {
+		t.Error(err)
+	}
+}
+
+// Somebody else is writing: who that is may fail, so try again.
+func TestBeingWritten(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.before = onPut(func(w http.ResponseWriter, _ *http.Request) { answerWith(w, 409, "ConditionalRequestConflict") })
+	want(t, f.open(t, nil).Put(t.Context(), "k", x), fault.SinkUnavailable, "")
+}
+
+func TestLockIgnored(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !r.URL.Query().Has("retention") {
+			return false
+		}
+		answerWith(w, 501, "NotImplemented")
+		return true
+	}
+	s := f.open(t, func(o *Options) { o.ObjectLock = &ObjectLock{Mode: "COMPLIANCE", Days: 1} })
+	for range 2 {
+		want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "Object Lock")
+	}
+}
+
+// What goes over the wire: a plain body, its sum signed, checked and kept.
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	for _, tls := range []bool{false, true} {
+		f := newFake(t)
+		if tls {
+			f.Server = httptest.NewTLSServer(f)
+			t.Cleanup(f.Close)
+		}
+		s := f.open(t, func(o *Options) { o.SSE = &SSE{Type: "aws:kms", KMSKeyID: "alias/a"} })
+		through(s, f.Client().Transport)
+		if err := s.Put(t.Context(), "k", x); err != nil {
+			t.Fatal(err)
+		}
+		h := f.objects["/b/k"].header
+		for key, want := range map[string]string{
+			"X-Amz-Content-Sha256": hex.EncodeToString(x.SHA256[:]), "X-Amz-Checksum-Sha256": *sum(x.SHA256).base64(),
+			"X-Amz-Meta-Sha256": hex.EncodeToString(x.SHA256[:]), "If-None-Match": "*", "Content-Encoding": "", "X-Amz-Trailer": "",
+			"X-Amz-Server-Side-Encryption": "aws:kms", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": "alias/a", "Content-Length": "1",
+		} {
+			if h.Get(key) != want {
+				t.Errorf("tls %t: %s is %q, want %q", tls, key, h.Get(key), want)
+			}
+		}
+	}
+}
+
+// through makes the sink use the transport.
+func through(s *Sink, rt http.RoundTripper) {
+	o := s.client.Options()
+	o.HTTPClient = &http.Client{Transport: rt}
+	s.client = s3.New(o)
+}
+
+func TestVirtualHost(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := f.open(t, func(o *Options) {
+		o.Endpoint, o.AllowHTTP, o.PathStyle, o.Prefix = "http://store.example/", true, false, "/p/"
+		o.Bucket = "evidence"
+	})
+	through(s, &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", f.Listener.Addr().String())
+	}})
+	if err := s.Put(t.Context(), "k", x); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.requests[0]; r.Host != "evidence.store.example" || r.URL.Path != "/p/k" {
+		t.Errorf("asked %s for %s", r.Host, r.URL.Path)
+	}
+}
+
+func TestCutRead(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(w, "short")
+		return true
+	}
+	_, err := sink.ReadAll(t.Context(), f.open(t, nil), "k", 100)
+	want(t, err, fault.SinkUnavailable, "")
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.Close()
+	s := f.open(t, nil)
+	want(t, s.Put(t.Context(), "k", x), fault.SinkUnavailable, "endpoint")
+	_, err := s.Open(t.Context(), "k")
+	want(t, err, fault.SinkUnavailable, "endpoint")
+	for _, err := range s.List(t.Context(), "") {
+		want(t, err, fault.SinkUnavailable, "endpoint")
+	}
+}
