@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
@@ -177,9 +176,4 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 		a.metrics.loaded(id, st, reasons)
 	}
 	return nil
-}
-
-// packOf is how a slot's pack is named for the fetcher.
-func packOf(m Manifest) fetcher.Pack {
-	return fetcher.Pack{Source: m.Source, ID: m.Pack, Aggregator: m.Aggregator, Name: m.Name}
 }
