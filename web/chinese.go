@@ -10,11 +10,11 @@ import (
 func chinese() *words {
 	return &words{
 		Tag: "zh", Name: "中文",
-		Tagline: "合规报告存证", Skip: "跳到正文", Packs: "合规包", All: "全部合规包",
+		Tagline: "合规报告存证", Skip: "跳到正文", Language: "语言", Packs: "合规包", All: "全部合规包",
 		History: "历史记录", Pack: "合规包", State: "状态", LastSealed: "最近封存", NextDue: "下次到期",
-		Sealed: "已封存", Gaps: "缺失", Report: "最新报告", Schedule: "计划", Source: "来源", Due: "到期时间",
+		Sealed: "已封存", Gaps: "缺失", Report: "最新报告", Schedule: "计划", Due: "到期时间",
 		Settled: "记录时间", After: "到期后 %s 就绪", NotReady: "packseal 未能正常工作：",
-		LatestGap: "最近一次缺失：", LastTry: "最近一次尝试：", Reason: "结果", Never: "暂无",
+		LastTry: "最近一次尝试：", Outcome: "结果", Never: "暂无",
 		AsOf: "截至", Refreshes: "每 30 秒刷新一次。", Pause: "暂停刷新", Resume: "每 30 秒刷新一次",
 		Older: "更早", Newest: "最新", Metrics: "指标", API: "JSON", NoSlots: "尚无记录。",
 		Incomplete: "未能读取全部历史记录：",
@@ -40,7 +40,7 @@ func chineseHeadline(c counts, look []string) string {
 	case c.Packs == 0:
 		return "尚未配置合规包。"
 	case c.Look > 0:
-		names := strings.Join(look, "、")
+		names := "“" + strings.Join(look, "”、“") + "”"
 		if c.Look > len(look) {
 			names += "等"
 		}

@@ -10,11 +10,11 @@ import (
 func english() *words {
 	return &words{
 		Tag: "en", Name: "English",
-		Tagline: "Compliance reports, kept", Skip: "Skip to the content", Packs: "Packs", All: "All packs",
+		Tagline: "Compliance reports, kept", Skip: "Skip to the content", Language: "Language", Packs: "Packs", All: "All packs",
 		History: "History", Pack: "Pack", State: "State", LastSealed: "Last sealed", NextDue: "Next due",
-		Sealed: "Sealed", Gaps: "Gaps", Report: "Latest report", Schedule: "Schedule", Source: "Source", Due: "Due",
+		Sealed: "Sealed", Gaps: "Gaps", Report: "Latest report", Schedule: "Schedule", Due: "Due",
 		Settled: "Settled", After: "ready %s after it fell due", NotReady: "packseal is not doing its work:",
-		LatestGap: "Latest gap:", LastTry: "Last try:", Reason: "What came of it", Never: "not yet",
+		LastTry: "Last try:", Outcome: "What came of it", Never: "not yet",
 		AsOf: "As of", Refreshes: "Shown afresh every 30 seconds.", Pause: "Pause", Resume: "Show it afresh every 30 seconds",
 		Older: "Older", Newest: "Newest", Metrics: "Metrics", API: "JSON", NoSlots: "No slot is settled yet.",
 		Incomplete: "The history could not be read to its end:",
@@ -48,7 +48,7 @@ func englishHeadline(c counts, look []string) string {
 	case c.Packs == 0:
 		return "No packs are configured."
 	case c.Look > 0:
-		names := strings.Join(look, ", ")
+		names := "“" + strings.Join(look, "”, “") + "”" // names have commas of their own
 		if more := c.Look - len(look); more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}

@@ -17,10 +17,10 @@ type words struct {
 	Name   string // its name for its own readers
 	Switch *words // the other language
 
-	Tagline, Skip, Packs, All, History               string
+	Tagline, Skip, Language, Packs, All, History     string
 	Pack, State, LastSealed, NextDue, Sealed, Gaps   string
-	Report, Schedule, Source, Due, Settled, After    string
-	NotReady, LatestGap, LastTry, Reason, Never      string
+	Report, Schedule, Due, Settled, After, Outcome   string
+	NotReady, LastTry, Never                         string
 	AsOf, Refreshes, Pause, Resume, Older, Newest    string
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad string
 

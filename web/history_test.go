@@ -1,0 +1,91 @@
+package web
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"packseal.example/archive"
+	"packseal.example/internal/fault"
+)
+
+func TestHistoryRows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := handler(t, options(5, sealedPack("ca-1/cp-a", "Group")))
+		body := get(h, "/packs/prod/ca-1/cp-a").Body.String()
+		wantAll(t, body, "<title>Group – packseal", "<h1><bdi>Group</bdi></h1>", "prod/ca-1/cp-a", "Sealed",
+			"0 2 * * *", "Asia/Shanghai", "2000-01-02 02:00 Asia/Shanghai", ">41<")
+		wantAll(t, body, "2000-01-01 00:00 UTC", "2000-01-01 00:01 UTC", "2.0 KiB, ready 1m0s after it fell due", "o/0.xls", "SHA-256 "+digest,
+			"1999-12-31 00:00 UTC", "24 hours ago", "o/1.xls",
+			"1999-12-28 00:00 UTC", "4 days ago", "Gap", "No new report was to be had before the time limit.", "the status is still CREATING")
+		wantNone(t, body, "Older", "Newest", "not yet")
+	})
+}
+
+func TestHistoryInPages(t *testing.T) {
+	t.Parallel()
+	h := handler(t, options(900, sealedPack("cp-a", "")))
+	var lengths []int
+	for path := "/packs/prod/cp-a?lang=en"; path != ""; {
+		body := get(h, path).Body.String()
+		lengths = append(lengths, strings.Count(body, `<th role="rowheader"`))
+		if len(lengths) > 1 {
+			wantAll(t, body, `<a href="/packs/prod/cp-a?lang=en">Newest</a>`)
+		}
+		head, _, ok := strings.Cut(body, `" rel="next">Older`)
+		if path = ""; ok {
+			path = strings.ReplaceAll(head[strings.LastIndex(head, `"`)+1:], "&amp;", "&")
+		}
+	}
+	if len(lengths) != 3 || lengths[0] != 400 || lengths[1] != 400 || lengths[2] != 100 {
+		t.Errorf("pages of %d slots, want 400, 400 and 100", lengths)
+	}
+}
+
+func TestHistoryWithoutSlots(t *testing.T) {
+	t.Parallel()
+	h := handler(t, options(0, sealedPack("cp-a", "")))
+	wantAll(t, get(h, "/packs/prod/cp-a").Body.String(), "No slot is settled yet.")
+}
+
+func TestHistoryCutShort(t *testing.T) {
+	t.Parallel()
+	opts := options(0, sealedPack("cp-a", ""))
+	logger, log := logged()
+	opts.Logger = logger
+	opts.Slots = func(_ context.Context, source, pack string) iter.Seq2[archive.Record, error] {
+		return func(yield func(archive.Record, error) bool) {
+			if yield(record(source, pack, 0), nil) {
+				yield(archive.Record{}, fault.New(fault.SinkUnavailable, "listing primary: no answer"))
+			}
+		}
+	}
+	w := get(handler(t, opts), "/packs/prod/cp-a")
+	wantAll(t, w.Body.String(), "The history could not be read to its end:", "listing primary: no answer", "o/0.xls")
+	wantAll(t, log.String(), `"reason":"sink_unavailable"`, "listing primary: no answer")
+}
+
+func TestHistoryOfNothing(t *testing.T) {
+	t.Parallel()
+	h := handler(t, options(0, sealedPack("cp-a", "")))
+	for target, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"/packs/prod/cp-b":                 {http.StatusNotFound, "There is no such pack."},
+		"/packs/test/cp-a":                 {http.StatusNotFound, "There is no such pack."},
+		"/packs/prod/":                     {http.StatusNotFound, "There is no such pack."},
+		"/packs/prod/cp-b?lang=zh":         {http.StatusNotFound, "没有这个合规包。"},
+		"/packs/prod/cp-a?before=tomorrow": {http.StatusBadRequest, "a time that is none"},
+	} {
+		w := get(h, target)
+		if w.Code != want.code {
+			t.Errorf("%s answers %d, want %d", target, w.Code, want.code)
+		}
+		wantAll(t, w.Body.String(), "<h1>", want.text, `<a href="/`)
+	}
+}

@@ -1,0 +1,138 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"packseal.example/internal/fault"
+)
+
+func TestHeadline(t *testing.T) {
+	t.Parallel()
+	a, b := sealedPack("cp-a", "MLPS"), sealedPack("cp-b", "")
+	gap, late := gapPack("cp-g", "PCI DSS, weekly"), withState(sealedPack("cp-o", ""), "overdue")
+	working, waiting := withState(sealedPack("cp-w", ""), "working"), withState(sealedPack("cp-n", ""), "waiting")
+	for _, test := range []struct {
+		packs  []Pack
+		en, zh string
+	}{
+		{nil, "No packs are configured.", "尚未配置合规包。"},
+		{[]Pack{a}, "The pack has its latest report sealed.", "全部 1 个合规包的最新报告均已封存。"},
+		{[]Pack{a, b}, "All 2 packs have their latest report sealed.", "全部 2 个合规包的最新报告均已封存。"},
+		{[]Pack{a, gap}, "1 of 2 packs needs a look: “PCI DSS, weekly”.", "2 个合规包中有 1 个需要关注：“PCI DSS, weekly”。"},
+		{[]Pack{a, gap, late}, "2 of 3 packs need a look: “PCI DSS, weekly”, “cp-o”.", "3 个合规包中有 2 个需要关注：“PCI DSS, weekly”、“cp-o”。"},
+		{[]Pack{gap, gap, gap, late, gap}, "5 of 5 packs need a look: “PCI DSS, weekly”, “PCI DSS, weekly”, “PCI DSS, weekly” and 2 more.", "“PCI DSS, weekly”等。"},
+		{[]Pack{a, working, waiting}, "Nothing is missing: 1 of 3 packs with the latest report sealed, 1 at work, 1 not due yet.",
+			"没有缺失：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
+		{[]Pack{withState(a, "new-fangled")}, "1 of 1 pack needs a look: “MLPS”.", "1 个合规包中有 1 个需要关注"},
+	} {
+		h := handler(t, options(0, test.packs...))
+		wantAll(t, get(h, "/").Body.String(), "<title>"+test.en, "<h1", ">"+test.en+"</h1>")
+		wantAll(t, get(h, "/?lang=zh").Body.String(), "<h1", test.zh, "</h1>")
+	}
+}
+
+func TestOverviewRows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		working := withState(sealedPack("cp-w", "Slow"), "working")
+		troubled := withState(sealedPack("cp-t", "Troubled"), "working")
+		troubled.Trouble = "asking for the report: 503"
+		waiting := Pack{Source: "prod", Key: "cp-n", State: "waiting", TimeZone: "No/Such", NextDue: midnight.Add(time.Second)}
+		h := handler(t, options(0, sealedPack("cp-a", "MLPS"), waiting, working, troubled,
+			withState(sealedPack("ca-1/cp-o", "Late"), "overdue"), gapPack("cp-g", "Gone")))
+		body := get(h, "/").Body.String()
+		// Those that need a look come first, then trouble, then work, then the rest as it was.
+		wantAll(t, body, ">Late<", ">Gone<", ">Troubled<", ">Slow<", ">MLPS<", ">cp-n<")
+		wantAll(t, body, "164 reports sealed in all, 2 gaps on record.")
+		wantAll(t, body, `href="/packs/prod/ca-1/cp-o"`, `class="state overdue"`, "Overdue")
+		wantAll(t, body, "prod/cp-g", `class="state gap"`, "Gap", "not yet",
+			`<time datetime="2000-01-01T00:01:30Z">2000-01-01 00:01:30 UTC</time> <small>in 90 seconds`,
+			">2 <small>There is no such pack, account group or account.", "1999-12-30 00:00 UTC")
+		wantAll(t, body, "Troubled", "At work", "Last try: asking for the report: 503")
+		wantAll(t, body, "MLPS", "Sealed", "1999-12-31 21:00 UTC</time> <small>3 hours ago",
+			"2000-01-02 02:00 Asia/Shanghai</time> <small>in 18 hours", ">41<", ">0<", "48.2 KiB <code>9f86d081884c</code>")
+		wantAll(t, body, ">cp-n<", "Not due yet", "2000-01-01 00:00:01 UTC", "in 1 second")
+		wantNone(t, body, digest, "in 1 seconds", "1970", "0001")
+	})
+}
+
+func TestOverviewSpeaksChinese(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := handler(t, options(0, sealedPack("cp-a", "等级保护"), gapPack("cp-g", "Gone")))
+		body := get(h, "/?lang=zh").Body.String()
+		wantAll(t, body, `<html lang="zh">`, "等级保护", "已封存", "3 小时前", "18 小时后")
+		wantAll(t, body, "缺失", "合规包、账号组或账号不存在。")
+		wantAll(t, body, `href="/packs/prod/cp-a?lang=zh"`) // the choice goes along
+		wantNone(t, body, "ago", "Sealed", "Gap")
+	})
+}
+
+func TestRefreshCanBeStopped(t *testing.T) {
+	t.Parallel()
+	h := handler(t, options(0, sealedPack("cp-a", "")))
+	live, still := get(h, "/?lang=zh"), get(h, "/?lang=zh&pause=1")
+	if live.Header().Get("Refresh") != "30" || still.Header().Get("Refresh") != "" {
+		t.Errorf("Refresh: %q and, paused, %q", live.Header().Get("Refresh"), still.Header().Get("Refresh"))
+	}
+	wantAll(t, live.Body.String(), `href="/?lang=zh&amp;pause=1"`)
+	wantAll(t, still.Body.String(), `href="/?lang=zh"`)
+}
+
+func TestPageSaysWhyNotReady(t *testing.T) {
+	t.Parallel()
+	opts := options(1, sealedPack("cp-a", ""))
+	opts.Ready = func() error {
+		return fault.New(fault.SinkUnavailable, "storing in %s", "<primary>").WithHint("make room")
+	}
+	h := handler(t, opts)
+	for _, path := range []string{"/", "/packs/prod/cp-a"} {
+		wantAll(t, get(h, path).Body.String(), "packseal is not doing its work:", "storing in &lt;primary&gt;", "make room", "<h1")
+	}
+	opts.Ready = func() error { return errors.New("starting") }
+	wantNone(t, get(handler(t, opts), "/").Body.String(), "()")
+}
+
+func TestStrangersInputIsEscaped(t *testing.T) {
+	t.Parallel()
+	const evil = `"><script>alert('1')<img src=x onerror=alert(1)>` // no slash: a source's name has none
+	p := gapPack(evil, evil)
+	p.Source, p.Schedule, p.TimeZone, p.Trouble, p.LastReason = evil, evil, evil, evil, evil
+	p.State, p.LastSHA256 = evil, evil
+	opts := options(5, p)
+	opts.Version = evil
+	opts.Ready = func() error { return errors.New(evil) }
+	h := handler(t, opts)
+	body := get(h, "/").Body.String()
+	_, link, _ := strings.Cut(body, `scope="row"><a href="`)
+	link, _, _ = strings.Cut(link, `"`)
+	pack := get(h, link)
+	if pack.Code != http.StatusOK {
+		t.Errorf("the link %q answers %d", link, pack.Code)
+	}
+	for _, body := range []string{body, pack.Body.String(), get(h, "/packs/a/"+"%3Cscript%3E").Body.String(),
+		get(h, "/packs/prod/x?lang=%22%3E%3Cscript%3E&pause=%3Cscript%3E").Body.String(),
+		get(h, "/api/v1/packs").Body.String(), get(h, "/api/v1/slots?source=%3Cscript%3E&pack=%3Cscript%3E").Body.String()} {
+		wantNone(t, body, "<script", "<img")
+	}
+}
+
+// A page of a thousand packs: asked for every 30 seconds by every open tab.
+func BenchmarkOverview1000(b *testing.B) {
+	var packs []Pack
+	for i := range 1000 {
+		packs = append(packs, sealedPack(fmt.Sprintf("cp-%020d", i), "MLPS level 3"))
+	}
+	h := handler(b, options(0, packs...))
+	for b.Loop() {
+		if w := get(h, "/"); w.Code != http.StatusOK {
+			b.Fatal(w.Code)
+		}
+	}
+}
