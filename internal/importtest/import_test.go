@@ -1,0 +1,152 @@
+// Package importtest holds the rule of which package may import which.
+package importtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the path that every package of this tree begins with.
+const module = "packseal.example"
+
+// internals may be imported from everywhere but where a rule says less.
+var internals = []string{"internal/fault", "internal/secret"}
+
+// rules say what each package may import of this module beyond internals.
+// A package that is not here fails the test: whoever adds one decides where
+// it stands.
+var rules = map[string][]string{
+	"cmd/packseal": {
+		"web", "config", "archive", "scheduler", "scheduler/queue", "fetcher", "sink",
+		"fetcher/cloudconfig/sim", // for the demo and the sim verb
+	},
+	"web": {"archive", "scheduler", "fetcher", "sink"},
+	"config": {
+		"archive", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig",
+		"sink", "sink/local", "sink/s3",
+	},
+	"archive":             {"scheduler", "fetcher", "sink"},
+	"scheduler":           {},
+	"scheduler/queue":     {"scheduler"},
+	"fetcher":             {},
+	"fetcher/cloudconfig": {"fetcher"},
+	"sink":                {},
+	"sink/local":          {"sink"},
+	"sink/s3":             {"sink"},
+	"sink/sinktest":       {"sink"},
+	// The simulator shares nothing with the client, so that a fault of the
+	// client's can't hide in it: not even the internals.
+	"fetcher/cloudconfig/sim": nil,
+	"internal/fault":          nil,
+	"internal/secret":         nil,
+}
+
+// bare are the packages that may not import all internals.
+var bare = map[string][]string{
+	"fetcher/cloudconfig/sim": {},
+	"internal/fault":          {},
+	"internal/secret":         {"internal/fault"},
+}
+
+// allowed reports whether a package may import another one of this module.
+func allowed(from, to string) bool {
+	if only, ok := bare[from]; ok {
+		return slices.Contains(only, to)
+	}
+	return slices.Contains(internals, to) || slices.Contains(rules[from], to)
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	found := imports(t)
+	for pkg, imported := range found {
+		if _, ok := rules[pkg]; !ok {
+			t.Errorf("%s is not in the table: say there what it may import", pkg)
+			continue
+		}
+		for _, to := range imported {
+			if !allowed(pkg, to) {
+				t.Errorf("%s imports %s", pkg, to)
+			}
+		}
+	}
+	for pkg := range rules {
+		if _, ok := found[pkg]; !ok {
+			t.Errorf("%s is in the table but not in the tree", pkg)
+		}
+	}
+}
+
+// TestTable asks the table itself, so that no edit of it lets the rooms grow
+// together unseen.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	rooms := []string{"scheduler", "fetcher", "sink"}
+	room := func(pkg string) string { top, _, _ := strings.Cut(pkg, "/"); return top }
+	for from := range rules {
+		for to := range rules {
+			apart := slices.Contains(rooms, room(from)) && room(to) != room(from) && room(to) != "internal"
+			up := room(from) == "archive" && !slices.Contains(rooms, room(to)) && room(to) != "internal"
+			if (apart || up) && allowed(from, to) {
+				t.Errorf("the table lets %s import %s", from, to)
+			}
+			if room(to) == "cmd" && allowed(from, to) {
+				t.Errorf("the table lets %s import the program", from)
+			}
+		}
+	}
+}
+
+// imports returns what each package's own files import of this module.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	found := make(map[string][]string)
+	root := os.DirFS(filepath.Join("..", ".."))
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if base := d.Name(); name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "node_modules") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		source, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(name)
+		found[pkg] = append(found[pkg], ours(f.Imports)...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// ours returns the paths that lie in this module, without its name.
+func ours(specs []*ast.ImportSpec) (paths []string) {
+	for _, spec := range specs {
+		if p, ok := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module+"/"); ok {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
