@@ -20,6 +20,7 @@ type APIError struct {
 	RequestID string // for Alibaba Cloud's support; may be empty
 }
 
+// Error is one line: the call, the code, the message, the status and the request ID.
 func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", e.Call)

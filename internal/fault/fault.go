@@ -75,6 +75,7 @@ type Error struct {
 	RetryAfter time.Duration // not before this long from now, or 0 when nothing was said
 }
 
+// Error is the classified error's own message.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the error that was classified.

@@ -19,6 +19,7 @@ type Value string
 // Reveal returns the secret itself.
 func (v Value) Reveal() string { return string(v) }
 
+// String redacts the value.
 func (Value) String() string { return "(secret)" }
 
 // GoString redacts the value under %#v.
