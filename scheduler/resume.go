@@ -20,9 +20,11 @@ func (s *Scheduler) resume(ctx context.Context) {
 	for _, p := range s.order {
 		free <- struct{}{}
 		wg.Go(func() {
-			err := s.catchUp(ctx, p)
-			s.unread.Add(-1)
-			<-free
+			defer s.contain(ctx, p)
+			err := func() error {
+				defer func() { s.unread.Add(-1); <-free }()
+				return s.catchUp(ctx, p)
+			}()
 			for try := 0; err != nil; try++ {
 				s.Logger.WarnContext(ctx, "history can't be read yet", "pack", p.Pack, "reason", fault.Of(err), "err", err)
 				if !fault.Sleep(ctx, fault.Backoff{}.Wait(try, err)) {

@@ -148,12 +148,8 @@ func (p *pack) fallen(now time.Time) (latest time.Time, missed []time.Time) {
 // tick deals with what has fallen due of one pack, and returns how long
 // nothing more will. A panic is this pack's alone.
 func (s *Scheduler) tick(ctx context.Context, p *pack, now time.Time) (wait time.Duration) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.Logger.ErrorContext(ctx, "scheduling panicked", "pack", p.Pack, "panic", r, "stack", string(debug.Stack()))
-			wait = resync
-		}
-	}()
+	wait = resync
+	defer s.contain(ctx, p)
 	if latest, missed := p.fallen(now); !latest.IsZero() || len(missed) > 0 {
 		if !latest.IsZero() && !s.publish(ctx, p, latest, now) {
 			return time.Second
@@ -169,10 +165,17 @@ func (s *Scheduler) tick(ctx context.Context, p *pack, now time.Time) (wait time
 		p.advance(p.last)
 		s.metrics.show(p)
 	}
-	if p.next.IsZero() {
-		return resync
+	if !p.next.IsZero() {
+		wait = p.Start(p.next).Sub(now)
 	}
-	return p.Start(p.next).Sub(now)
+	return wait
+}
+
+// contain is deferred: it keeps a panic over one pack from the others.
+func (s *Scheduler) contain(ctx context.Context, p *pack) {
+	if r := recover(); r != nil {
+		s.Logger.ErrorContext(ctx, "scheduling panicked", "pack", p.Pack, "panic", r, "stack", string(debug.Stack()))
+	}
 }
 
 // publish hands a slot to the queue. It reports whether the slot is dealt

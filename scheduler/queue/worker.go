@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime/debug"
+	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go"
 
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
@@ -23,17 +24,19 @@ type worker struct {
 	source string
 	handle Handler
 
-	drained chan struct{} // closed when no request for a task stands any more
+	*puller
+	running sync.WaitGroup
+	stopped chan struct{} // closed when no request stands any more
 }
 
 // work sees one message through: decode, handle while keeping it alive, and
 // tell the engine what came of it.
-func (w *worker) work(ctx context.Context, msg jetstream.Msg) {
+func (w *worker) work(ctx context.Context, msg *nats.Msg) {
 	t, err := decode(msg)
 	if err != nil {
 		// It will not get better, and the scheduler still knows what is owed.
 		w.log.Error("a message that is no slot was dropped", "source", w.source, "err", err)
-		w.answered(t, msg.Term())
+		w.answered(nil, msg.Term())
 		return
 	}
 	if t.Delivered > 1 {
@@ -54,12 +57,12 @@ func (w *worker) work(ctx context.Context, msg jetstream.Msg) {
 	switch {
 	case again <= 0:
 		// Only the engine's own word makes sure that nobody gets it again.
-		w.answered(t, msg.DoubleAck(answer))
+		w.answered(&t, msg.AckSync(nats.Context(answer)))
 	case ctx.Err() != nil:
-		<-w.drained // or it might come right back, to nobody
-		w.answered(t, w.nak(msg))
+		<-w.stopped
+		w.answered(&t, w.nak(msg))
 	default:
-		w.answered(t, msg.NakWithDelay(again))
+		w.answered(&t, msg.NakWithDelay(again))
 	}
 }
 
@@ -78,36 +81,26 @@ func (w *worker) guarded(ctx context.Context, t scheduler.Task) (again time.Dura
 
 // answered logs an answer that did not get through. The engine then hands the
 // task out again after ackWait, which every handler must bear anyway.
-func (w *worker) answered(t scheduler.Task, err error) {
-	if err != nil {
-		w.log.Warn("the queue did not take an answer", "source", w.source, "pack", t.Pack, "due", t.Due, "err", err)
+func (w *worker) answered(t *scheduler.Task, err error) {
+	if err == nil {
+		return
 	}
+	log := w.log.With("source", w.source)
+	if t != nil {
+		log = log.With("pack", t.Pack, "due", t.Due)
+	}
+	log.Warn("the queue did not take an answer", "err", err)
 }
 
 // nak puts a message back at once, and makes sure that the engine has heard of
 // it, because the connection may be closed next. Only a delay, however short,
 // is written to the store, so that it holds also after a restart.
-func (w *worker) nak(msg jetstream.Msg) error {
+func (w *worker) nak(msg *nats.Msg) error {
 	return errors.Join(msg.NakWithDelay(time.Millisecond), w.engine.conn.FlushTimeout(answerTime))
 }
 
-// drain ends the pulling, and returns what arrived too late to be worked on.
-func (w *worker) drain(msgs jetstream.MessagesContext) {
-	defer close(w.drained)
-	msgs.Drain()
-	for {
-		msg, err := msgs.Next()
-		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
-			return
-		}
-		if err == nil {
-			w.answered(scheduler.Task{}, w.nak(msg))
-		}
-	}
-}
-
 // keepAlive tells the engine three times per ackWait that work goes on.
-func keepAlive(ctx context.Context, msg jetstream.Msg) {
+func keepAlive(ctx context.Context, msg *nats.Msg) {
 	tick := time.NewTicker(ackWait / 3)
 	defer tick.Stop()
 	for {
@@ -123,8 +116,8 @@ func keepAlive(ctx context.Context, msg jetstream.Msg) {
 }
 
 // decode reads a task and how often it was handed out.
-func decode(msg jetstream.Msg) (t scheduler.Task, err error) {
-	if err = json.Unmarshal(msg.Data(), &t); err != nil {
+func decode(msg *nats.Msg) (t scheduler.Task, err error) {
+	if err = json.Unmarshal(msg.Data, &t); err != nil {
 		return t, err
 	}
 	meta, err := msg.Metadata()

@@ -1,0 +1,111 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	pullExpiry    = 5 * time.Minute // how long a request stands
+	pullHeartbeat = time.Minute     // idle, a source costs one message in this time
+	silent        = 2*pullHeartbeat + 10*time.Second
+)
+
+// What the engine says about a request, in the header Status. A message
+// without one is a task.
+const (
+	heartbeat  = "100"
+	noMessages = "404"
+	expired    = "408"
+)
+
+// status returns the header, or "" for a task.
+func status(msg *nats.Msg) string { return msg.Header.Get("Status") }
+
+// puller asks the engine for one source's messages and has a token for each
+// free worker. It speaks the protocol itself, because of the client's own two
+// ways the iterator sometimes forgets to ask when it may hold one message
+// only, and the batch drops what is on its way when it is canceled.
+type puller struct {
+	conn *nats.Conn
+	sub  *nats.Subscription
+	msgs chan *nats.Msg
+	next string // the subject of requests
+	free chan struct{}
+}
+
+func newPuller(conn *nats.Conn, source string, n int) (*puller, error) {
+	p := &puller{
+		conn: conn,
+		// Room for all tasks that can be asked for and what is said between.
+		msgs: make(chan *nats.Msg, 2*n+16),
+		next: "$JS.API.CONSUMER.MSG.NEXT." + streamName + "." + token(source),
+		free: make(chan struct{}, n),
+	}
+	p.release(n)
+	var err error
+	p.sub, err = conn.ChanSubscribe(conn.NewInbox(), p.msgs)
+	return p, err
+}
+
+// request asks for n messages. They come on p.msgs, as they fall due.
+func (p *puller) request(n int) error {
+	data, err := json.Marshal(struct {
+		Batch     int           `json:"batch"`
+		Expires   time.Duration `json:"expires"`
+		Heartbeat time.Duration `json:"idle_heartbeat"`
+	}{n, pullExpiry, pullHeartbeat})
+	if err != nil {
+		return err
+	}
+	return p.conn.PublishRequest(p.next, p.sub.Subject, data)
+}
+
+// claim waits for a free worker and takes all that are free: how many. It is
+// 0 when ctx has ended.
+func (p *puller) claim(ctx context.Context) (n int) {
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-p.free:
+	}
+	for n = 1; len(p.free) > 0; n++ { // nobody else takes from it
+		<-p.free
+	}
+	return n
+}
+
+// release gives n workers back.
+func (p *puller) release(n int) {
+	for range n {
+		p.free <- struct{}{}
+	}
+}
+
+// rest ends the subscription and yields the tasks that came all the same.
+// When the flush returns, the engine has forgotten the request, and whatever
+// it sent before is here.
+func (p *puller) rest() iter.Seq[*nats.Msg] {
+	return func(yield func(*nats.Msg) bool) {
+		if p.sub.Drain() != nil || p.conn.FlushTimeout(answerTime) != nil {
+			return // the connection is gone, and the request with it
+		}
+		for {
+			select {
+			case msg := <-p.msgs:
+				if msg != nil && status(msg) == "" && !yield(msg) {
+					return
+				}
+				if msg == nil {
+					return
+				}
+			default:
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,337 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"packseal.example/internal/fault"
+)
+
+// world is what a Scheduler talks to, in memory.
+type world struct {
+	mu        sync.Mutex
+	history   []time.Time
+	published []Task
+	gaps      map[Slot]fault.Reason
+	gapTimes  int // gaps recorded, also twice
+	held      Slot
+	sinkDown  bool
+	answer    error // of Publish
+}
+
+func (w *world) options(plans ...Plan) Options {
+	return Options{
+		Plans: plans, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		History: func(context.Context, string, string) ([]time.Time, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.sinkDown {
+				return nil, fault.New(fault.SinkUnavailable, "down")
+			}
+			return slices.Clone(w.history), nil
+		},
+		Publish: func(_ context.Context, t Task) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.answer != nil {
+				return w.answer
+			}
+			if slices.ContainsFunc(w.published, func(p Task) bool { return p.Slot == t.Slot }) {
+				return ErrDuplicate
+			}
+			w.published = append(w.published, t)
+			return nil
+		},
+		Held: func(context.Context, string, string) (Slot, bool, error) { return w.held, w.held != Slot{}, nil },
+		Gap: func(_ context.Context, s Slot, reason fault.Reason, _ string) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.sinkDown {
+				return fault.New(fault.SinkUnavailable, "down")
+			}
+			if w.gaps == nil {
+				w.gaps = make(map[Slot]fault.Reason)
+			}
+			w.gaps[s] = reason
+			w.gapTimes++
+			return nil
+		},
+	}
+}
+
+func (w *world) lock(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+// running runs a Scheduler in a bubble while f looks on.
+func running(t *testing.T, w *world, f func(s *Scheduler), plans ...Plan) {
+	t.Helper()
+	s, err := New(w.options(plans...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	synctest.Wait()
+	f(s)
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// plan is a pack's with that schedule in Berlin.
+func plan(t *testing.T, spec string) Plan {
+	t.Helper()
+	s, err := ParseSchedule(spec, "Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Plan{Source: "prod", Pack: "cp-1", Schedule: s, CatchUp: 24 * time.Hour, Timeout: time.Hour}
+}
+
+// TestYear: every slot of a year is published, once, at its time.
+func TestYear(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		p := plan(t, "30 2 * * *")
+		p.CatchUp = 0
+		begin := time.Now()
+		running(t, w, func(*Scheduler) {
+			time.Sleep(366 * 24 * time.Hour)
+			synctest.Wait()
+		}, p)
+		want := slices.Collect(p.Schedule.Between(begin, time.Now()))
+		var got []time.Time
+		for _, task := range w.published {
+			got = append(got, task.Due)
+			if late := task.Deadline.Sub(task.Due.Add(p.Timeout)); late < 0 || late > time.Second {
+				t.Errorf("%s was published %s late", task.ID(), late)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(got) < 365 {
+			t.Errorf("published %d (-want +got):\n%s", len(got), diff)
+		}
+		if len(w.gaps) > 0 {
+			t.Errorf("gaps: %v", w.gaps)
+		}
+	})
+}
+
+func TestCatchUp(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		records   []int // days ago, of settled slots
+		held      int   // days ago, of the slot in the queue
+		catchUp   time.Duration
+		since     int
+		published []int
+		gaps      []int
+	}{
+		"first start":           {catchUp: 24 * time.Hour, published: []int{0}},
+		"first start, too late": {catchUp: time.Hour},
+		"nothing missed":        {records: []int{1, 0}, catchUp: 24 * time.Hour},
+		"one missed":            {records: []int{1}, catchUp: 24 * time.Hour, published: []int{0}},
+		"several missed":        {records: []int{4}, catchUp: 24 * time.Hour, published: []int{0}, gaps: []int{3, 2, 1}},
+		"missed, beyond":        {records: []int{2}, catchUp: time.Hour, gaps: []int{1, 0}},
+		"a hole in between":     {records: []int{4, 2, 1, 0}, catchUp: 24 * time.Hour, gaps: []int{3}},
+		"held by the queue":     {records: []int{3}, held: 1, catchUp: 24 * time.Hour, published: []int{0}, gaps: []int{2}},
+		"not from before since": {records: []int{5}, since: 2, catchUp: 24 * time.Hour, published: []int{0}, gaps: []int{2, 1}},
+		"never made up for":     {records: []int{1}, catchUp: 0, gaps: []int{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := plan(t, "0 1 * * *")
+				time.Sleep(30*24*time.Hour + 12*time.Hour)
+				today, _ := p.Schedule.Latest(time.Now().Add(-24*time.Hour), time.Now())
+				ago := func(days int) time.Time { return today.AddDate(0, 0, -days) }
+				w := &world{}
+				for _, days := range c.records {
+					w.history = append(w.history, ago(days))
+				}
+				if c.held > 0 {
+					w.held = p.slot(ago(c.held))
+				}
+				if c.since > 0 {
+					p.Since = ago(c.since)
+				}
+				p.CatchUp = c.catchUp
+				running(t, w, func(s *Scheduler) {
+					if err := s.Ready(); err != nil {
+						t.Errorf("not ready: %v", err)
+					}
+				}, p)
+				var published []time.Time
+				for _, task := range w.published {
+					published = append(published, task.Due)
+				}
+				var wantPublished []time.Time
+				for _, days := range c.published {
+					wantPublished = append(wantPublished, ago(days))
+				}
+				if diff := cmp.Diff(wantPublished, published); diff != "" {
+					t.Errorf("published (-want +got):\n%s", diff)
+				}
+				if w.gapTimes != len(c.gaps) {
+					t.Errorf("%d gaps: %v", w.gapTimes, w.gaps)
+				}
+				for _, days := range c.gaps {
+					if got := w.gaps[p.slot(ago(days))]; got != fault.Missed {
+						t.Errorf("the slot %d days ago: %q", days, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestSinkDown: slots go on while history and gaps have to wait, and both are
+// made up for when the sink is back.
+func TestSinkDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := plan(t, "@every 1h")
+		p.CatchUp = 0
+		w := &world{sinkDown: true}
+		time.Sleep(72*time.Hour + time.Minute)
+		w.history = []time.Time{time.Now().Add(-3*time.Hour - time.Minute).UTC()}
+		running(t, w, func(s *Scheduler) {
+			time.Sleep(2 * time.Hour)
+			w.lock(func() {
+				if len(w.published) != 2 || w.gapTimes != 0 {
+					t.Errorf("%d published, %d gaps while the sink is down", len(w.published), w.gapTimes)
+				}
+				w.sinkDown = false
+			})
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			w.lock(func() {
+				if w.gapTimes != 3 {
+					t.Errorf("%d gaps after the sink is back: %v", w.gapTimes, w.gaps)
+				}
+			})
+		}, p)
+	})
+}
+
+func TestOverlapAndQueueTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := plan(t, "@every 1h")
+		p.CatchUp = 0
+		w := &world{answer: errors.New("no stream")}
+		time.Sleep(time.Minute)
+		running(t, w, func(s *Scheduler) {
+			time.Sleep(time.Hour)
+			w.lock(func() { w.answer = nil })
+			time.Sleep(2 * time.Second)
+			w.lock(func() {
+				if len(w.published) != 1 {
+					t.Errorf("%d published after the queue is back", len(w.published))
+				}
+				w.answer = &OverlapError{Held: w.published[0].Slot}
+			})
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			_, next := s.Due("prod", "cp-1")
+			w.lock(func() {
+				if len(w.gaps) != 1 || w.gaps[p.slot(next.Add(-time.Hour))] != fault.Overlap {
+					t.Errorf("gaps: %v", w.gaps)
+				}
+			})
+		}, p)
+	})
+}
+
+// TestFallen: what fell due follows from the wall clock, wherever it jumps.
+func TestFallen(t *testing.T) {
+	t.Parallel()
+	p := &pack{Plan: plan(t, "@every 1h")}
+	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	p.advance(at)
+	if latest, missed := p.fallen(at.Add(-10 * time.Hour)); !latest.IsZero() || len(missed) > 0 {
+		t.Errorf("the clock went back: %v, %v", latest, missed)
+	}
+	latest, missed := p.fallen(at.Add(3*time.Hour + time.Minute))
+	if !latest.Equal(at.Add(3*time.Hour)) || len(missed) != 2 {
+		t.Errorf("after a suspend: %v, %v", latest, missed)
+	}
+	p.CatchUp = 0
+	if latest, missed = p.fallen(at.Add(90 * time.Minute)); !latest.IsZero() || len(missed) != 1 {
+		t.Errorf("too late for no catch-up: %v, %v", latest, missed)
+	}
+	p.advance(at.Add(-time.Hour))
+	if !p.cursor.Equal(at) {
+		t.Errorf("the cursor went back to %v", p.cursor)
+	}
+}
+
+func TestMetricsAreMadeAtStart(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	o := w.options(plan(t, "0 2 * * *"))
+	reg := prometheus.NewRegistry()
+	o.Registerer = reg
+	if _, err := New(o); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := testutil.GatherAndLint(reg)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+	if n, err := testutil.GatherAndCount(reg); err != nil || n != 3 {
+		t.Errorf("%d series, %v", n, err)
+	}
+}
+
+// TestManyAtOnce: a panic of one pack leaves the others alone.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		plans := make([]Plan, 2000)
+		for i := range plans {
+			plans[i] = plan(t, "@every 1h")
+			plans[i].Pack = "cp-" + string(rune('a'+i%26)) + time.Duration(i).String()
+			plans[i].CatchUp, plans[i].Jitter = 0, 10*time.Minute
+		}
+		time.Sleep(30 * time.Minute)
+		o := w.options(plans...)
+		publish := o.Publish
+		panicked := false // written by the one goroutine that publishes
+		o.Publish = func(ctx context.Context, task Task) error {
+			if !panicked {
+				panicked = true
+				panic("at the disco")
+			}
+			return publish(ctx, task)
+		}
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), 75*time.Minute)
+		defer stop()
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if len(w.published) != len(plans)-1 || !panicked {
+			t.Errorf("%d of %d published", len(w.published), len(plans))
+		}
+	})
+}
