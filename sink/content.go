@@ -1,11 +1,11 @@
 package sink
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
-	"strings"
 	"sync"
 
 	"packseal.example/internal/fault"
@@ -21,7 +21,7 @@ type Content struct {
 
 // Bytes makes the Content of b, which must not change afterwards.
 func Bytes(b []byte) Content {
-	return Content{ReaderAt: strings.NewReader(string(b)), Size: int64(len(b)), SHA256: sha256.Sum256(b)}
+	return Content{ReaderAt: bytes.NewReader(b), Size: int64(len(b)), SHA256: sha256.Sum256(b)}
 }
 
 // Reader reads c from its beginning.

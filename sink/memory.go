@@ -35,6 +35,7 @@ func (m *Memory) Put(ctx context.Context, key string, c Content) error {
 		return err
 	}
 	var b bytes.Buffer
+	b.Grow(int(min(max(c.Size, 0), 64<<20))) // a larger size may be a lie
 	if err := c.Copy(ctx, &b); err != nil {
 		return err
 	}

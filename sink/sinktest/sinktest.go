@@ -4,9 +4,11 @@ package sinktest
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"errors"
+	"io"
 	"io/fs"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,7 +53,11 @@ const large = 11<<20 + 3
 // random returns n bytes that are the same for the same seed.
 func random(n int, seed byte) []byte {
 	b := make([]byte, n)
-	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
+	block, err := aes.NewCipher(bytes.Repeat([]byte{seed}, 16))
+	if err != nil {
+		panic(err) // the key is 16 bytes
+	}
+	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(b, b)
 	return b
 }
 
@@ -74,11 +80,15 @@ func wantReason(t *testing.T, what string, err error, want fault.Reason) {
 // wantBytes fails the test unless key holds want.
 func wantBytes(t *testing.T, s sink.Sink, key string, want []byte) {
 	t.Helper()
-	got, err := sink.ReadAll(t.Context(), s, key, int64(len(want)))
+	r, err := s.Open(t.Context(), key)
 	if err != nil {
-		t.Errorf("reading %q: %v", key, err)
-	} else if !bytes.Equal(got, want) {
-		t.Errorf("%q holds %d bytes, not the %d that were put", key, len(got), len(want))
+		t.Errorf("opening %q: %v", key, err)
+		return
+	}
+	got := make([]byte, len(want)+1)
+	n, err := io.ReadFull(r, got)
+	if err != io.EOF && err != io.ErrUnexpectedEOF || r.Close() != nil || !bytes.Equal(got[:n], want) {
+		t.Errorf("%q gives %d bytes (%v), not the %d that were put", key, n, err, len(want))
 	}
 }
 

@@ -1,0 +1,54 @@
+package sink_test
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"packseal.example/sink"
+)
+
+// flaky is a Memory whose calls fail with the errors at hand, one a call. A
+// List fails after its first entry.
+type flaky struct {
+	*sink.Memory
+	errs  []error
+	calls int
+}
+
+func (f *flaky) next() (err error) {
+	f.calls++
+	if len(f.errs) > 0 {
+		err, f.errs = f.errs[0], f.errs[1:]
+	}
+	return err
+}
+
+func (f *flaky) Put(ctx context.Context, key string, c sink.Content) error {
+	if err := f.next(); err != nil {
+		return err
+	}
+	return f.Memory.Put(ctx, key, c)
+}
+
+func (f *flaky) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if err := f.next(); err != nil {
+		return nil, err
+	}
+	return f.Memory.Open(ctx, key)
+}
+
+func (f *flaky) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
+	return func(yield func(sink.Entry, error) bool) {
+		fails := f.next()
+		for e, err := range f.Memory.List(ctx, prefix) {
+			if !yield(e, err) {
+				return
+			}
+			if fails != nil {
+				yield(sink.Entry{}, fails)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package sink_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+	"packseal.example/sink/sinktest"
+)
+
+func TestMeasuredKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	m := sink.NewMetrics(nil, nil)
+	sinktest.Run(t, func(*testing.T) sink.Sink { return sink.Measured(sink.NewMemory(), "m", m) })
+}
+
+// Every series is there before anything happens, and nothing that happens
+// adds one.
+func TestSeries(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewPedanticRegistry()
+	m := sink.NewMetrics(reg, []string{"a", "b"})
+	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+	count := func() int {
+		n, err := testutil.GatherAndCount(reg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := count()
+	if want := 2 * (3*(11+1) + 1); before != want {
+		t.Errorf("%d series at the start, want %d", before, want)
+	}
+	for _, r := range []fault.Reason{
+		fault.Conflict, fault.SinkUnavailable, fault.SinkDenied, fault.Throttled, fault.Credentials, fault.NotFound,
+		fault.Damaged, fault.Canceled, fault.Deadline, fault.Internal,
+	} {
+		err := error(fault.New(r, "x"))
+		if r == fault.NotFound {
+			err = sink.NotExist("k")
+		}
+		s := sink.Measured(&flaky{Memory: sink.NewMemory(), errs: []error{err}}, "b", m)
+		_ = s.Put(t.Context(), "k", sink.Bytes(nil))
+		for range s.List(t.Context(), "") {
+			continue
+		}
+	}
+	if after := count(); after != before {
+		t.Errorf("%d series, %d at the start", after, before)
+	}
+}
+
+func TestUp(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	m := sink.NewMetrics(reg, []string{"a"})
+	f := &flaky{Memory: sink.NewMemory()}
+	s := sink.Measured(f, "a", m)
+	for _, step := range []struct {
+		fails error
+		up    string
+	}{
+		{down, "0"}, {nil, "1"}, {denied, "0"}, {sink.NotExist("k"), "1"}, {down, "0"},
+		{fault.New(fault.Conflict, "x"), "1"}, {context.Canceled, "1"}, {down, "0"}, {context.Canceled, "0"},
+	} {
+		f.errs = []error{step.fails}
+		_ = s.Put(t.Context(), "k", sink.Bytes(nil))
+		want := "# HELP packseal_sink_up 1 when the last operation reached the storage, 0 when it did not, or when none was made yet.\n" +
+			"# TYPE packseal_sink_up gauge\npackseal_sink_up{sink=\"a\"} " + step.up + "\n"
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "packseal_sink_up"); err != nil {
+			t.Errorf("after %v: %v", step.fails, err)
+		}
+	}
+}
+
+// The time of a list is the sink's, not its reader's.
+func TestListTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		mem := sink.NewMemory()
+		for _, key := range []string{"a", "b"} {
+			if err := mem.Put(t.Context(), key, sink.Bytes(nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range sink.Measured(mem, "m", sink.NewMetrics(reg, []string{"m"})).List(t.Context(), "") {
+			time.Sleep(time.Hour)
+		}
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if h := m.GetHistogram(); h.GetSampleSum() != 0 {
+					t.Errorf("the list took %g s", h.GetSampleSum())
+				}
+			}
+		}
+	})
+}
