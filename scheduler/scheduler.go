@@ -52,7 +52,8 @@ type Scheduler struct {
 // pack is one plan and how far it has come.
 type pack struct {
 	Plan
-	start time.Time // the first cursor: what was due until then is catchUp's affair
+	share time.Duration // of its jitter
+	start time.Time     // the first cursor: what was due until then is catchUp's affair
 
 	mu     sync.Mutex
 	cursor time.Time // every slot due until then has been dealt with; it only moves forward
@@ -73,7 +74,8 @@ func New(o Options) (*Scheduler, error) {
 			return nil, fmt.Errorf("scheduler: pack %s has no time-out", plan.Pack)
 		}
 		p := &pack{Plan: plan}
-		p.start = now.Add(-plan.offset())
+		p.share = plan.offset()
+		p.start = now.Add(-p.share)
 		p.advance(p.start)
 		p.last, _ = plan.Schedule.Latest(p.cursor.AddDate(-2, 0, 0), p.cursor)
 		s.packs[[2]string{plan.Source, plan.Pack}] = p
@@ -133,13 +135,13 @@ func (p *pack) advance(to time.Time) {
 // fallen returns the slots that have started since the cursor: the latest,
 // and those before it, which nobody published in their time.
 func (p *pack) fallen(now time.Time) (latest time.Time, missed []time.Time) {
-	for due := range p.Schedule.Between(p.cursor, now.Add(-p.offset())) {
+	for due := range p.Schedule.Between(p.cursor, now.Add(-p.share)) {
 		if !latest.IsZero() {
 			missed = append(missed, latest)
 		}
 		latest = due
 	}
-	if !latest.IsZero() && now.Sub(p.Start(latest)) > max(p.CatchUp, grace) {
+	if !latest.IsZero() && now.Sub(latest.Add(p.share)) > max(p.CatchUp, grace) {
 		return time.Time{}, append(missed, latest)
 	}
 	return latest, missed
@@ -150,6 +152,12 @@ func (p *pack) fallen(now time.Time) (latest time.Time, missed []time.Time) {
 func (s *Scheduler) tick(ctx context.Context, p *pack, now time.Time) (wait time.Duration) {
 	wait = resync
 	defer s.contain(ctx, p)
+	if p.next.IsZero() {
+		return resync
+	}
+	if early := p.next.Add(p.share).Sub(now); early > 0 {
+		return early
+	}
 	if latest, missed := p.fallen(now); !latest.IsZero() || len(missed) > 0 {
 		if !latest.IsZero() && !s.publish(ctx, p, latest, now) {
 			return time.Second
@@ -165,10 +173,7 @@ func (s *Scheduler) tick(ctx context.Context, p *pack, now time.Time) (wait time
 		p.advance(p.last)
 		s.metrics.show(p)
 	}
-	if !p.next.IsZero() {
-		wait = p.Start(p.next).Sub(now)
-	}
-	return wait
+	return 0
 }
 
 // contain is deferred: it keeps a panic over one pack from the others.
