@@ -61,6 +61,8 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	switch err := root.Link(name, key); {
 	case errors.Is(err, fs.ErrExist):
 		return settle(ctx, root, key, c)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fault.New(fault.Conflict, "an object stands where %s needs a folder", path.Dir(key))
 	case errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS):
 		return fault.New(fault.SinkDenied, "linking %s: %w", key, err).
 			WithHint("the file system seems to have no hard links, which keep objects from being replaced: use another (ext4, XFS, btrfs, ZFS, NFS)")
