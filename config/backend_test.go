@@ -9,9 +9,16 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
 	"packseal.example/internal/fault"
+	"packseal.example/sink"
+	"packseal.example/sink/local"
+	"packseal.example/sink/s3"
 )
 
-var _ fetcher.Opener = (*cloudconfig.Options)(nil)
+var (
+	_ fetcher.Opener = (*cloudconfig.Options)(nil)
+	_ sink.Opener    = (*local.Options)(nil)
+	_ sink.Opener    = (*s3.Options)(nil)
+)
 
 // fake is a backend that finds what it is told.
 type fake struct{ problems []fault.Problem }

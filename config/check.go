@@ -94,9 +94,6 @@ func (k *checker) backend(path string, entry any) {
 		}
 		k.fail(path, "give it one of: "+strings.Join(all, ", "), "the entry has no backend")
 	case 1:
-		if b == nil {
-			return
-		}
 		for _, p := range b.Check() {
 			p.Path = strings.TrimSuffix(path+"."+keys[0]+"."+p.Path, ".")
 			k.problems = append(k.problems, p)
