@@ -139,7 +139,7 @@ func (d *daemon) Reload(ctx context.Context) error {
 // newEngine builds an engine.
 func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, status *reloadStatus) (*engine, error) {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(), status)
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(), status, verifiedCollector(cfg.StateDir))
 	h, err := build(ctx, cfg, reg, logger, false)
 	if err != nil {
 		return nil, err

@@ -133,6 +133,9 @@ func newVerify() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := saveVerified(h.cfg.StateDir, result); err != nil {
+			fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
+		}
 		if *asJSON {
 			err = printJSON(c.OutOrStdout(), result)
 		} else {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/archive"
+)
+
+// verified is what the last run of the verify verb found. It is kept under
+// state_dir, from where the daemon shows it: verification runs beside the
+// daemon, and its metrics outlive both.
+type verified struct {
+	Success  time.Time            `json:"success,omitzero"` // the end of the last run that read everything and found nothing
+	Findings map[archive.Kind]int `json:"findings"`         // of the last run that read everything
+}
+
+func verifiedPath(stateDir string) string { return filepath.Join(stateDir, "verify.json") }
+
+// loadVerified returns what is kept; nothing kept is the zero value.
+func loadVerified(stateDir string) (v verified) {
+	if b, err := os.ReadFile(verifiedPath(stateDir)); err == nil {
+		json.Unmarshal(b, &v) //nolint:errcheck // what can't be read counts as never verified
+	}
+	return v
+}
+
+// saveVerified keeps the result of a run that has just ended.
+func saveVerified(stateDir string, r archive.Result) error {
+	v := verified{Success: loadVerified(stateDir).Success, Findings: make(map[archive.Kind]int)}
+	for _, f := range r.Findings {
+		v.Findings[f.Kind]++
+	}
+	if len(r.Findings) == 0 {
+		v.Success = time.Now().UTC()
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	tmp := verifiedPath(stateDir) + ".tmp"
+	if err := os.WriteFile(tmp, b, 0o640); err != nil {
+		return err
+	}
+	return os.Rename(tmp, verifiedPath(stateDir))
+}
+
+// verifiedCollector shows what is kept, read at each scrape.
+type verifiedCollector string
+
+var (
+	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything and found nothing; 0 when never.", nil, nil)
+	descFindings = prometheus.NewDesc("packseal_verify_findings", "What the last packseal verify found, by kind.", []string{"kind"}, nil)
+)
+
+// Describe names the two metrics.
+func (verifiedCollector) Describe(ch chan<- *prometheus.Desc) { ch <- descVerified; ch <- descFindings }
+
+// Collect reads them.
+func (stateDir verifiedCollector) Collect(ch chan<- prometheus.Metric) {
+	v := loadVerified(string(stateDir))
+	at := 0.0
+	if !v.Success.IsZero() {
+		at = float64(v.Success.Unix())
+	}
+	ch <- prometheus.MustNewConstMetric(descVerified, prometheus.GaugeValue, at)
+	for _, k := range archive.Kinds() {
+		ch <- prometheus.MustNewConstMetric(descFindings, prometheus.GaugeValue, float64(v.Findings[k]), string(k))
+	}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"packseal.example/archive"
+)
+
+func TestVerifiedMetrics(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	findings := func(n string) string {
+		return `# HELP packseal_verify_findings What the last packseal verify found, by kind.
+# TYPE packseal_verify_findings gauge
+packseal_verify_findings{kind="altered"} ` + n + `
+packseal_verify_findings{kind="divergent"} 0
+packseal_verify_findings{kind="malformed"} 0
+packseal_verify_findings{kind="missing"} 0
+packseal_verify_findings{kind="orphaned"} 0
+packseal_verify_findings{kind="unmirrored"} 0
+`
+	}
+	c := verifiedCollector(dir)
+	check := func(n string) {
+		t.Helper()
+		if err := testutil.CollectAndCompare(c, strings.NewReader(findings(n)), "packseal_verify_findings"); err != nil {
+			t.Error(err)
+		}
+	}
+	check("0")
+	if err := saveVerified(dir, archive.Result{}); err != nil {
+		t.Fatal(err)
+	}
+	good := loadVerified(dir).Success
+	if good.IsZero() {
+		t.Error("a run without findings is no success")
+	}
+	if err := saveVerified(dir, archive.Result{Findings: []archive.Finding{{Kind: archive.Altered}, {Kind: archive.Altered}}}); err != nil {
+		t.Fatal(err)
+	}
+	check("2")
+	if now := loadVerified(dir).Success; !now.Equal(good) {
+		t.Errorf("the last success moved to %v", now)
+	}
+	if err := os.WriteFile(verifiedPath(dir), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check("0")
+}
