@@ -16,7 +16,7 @@ const historyMost = 400
 // history is the page of one pack.
 type history struct {
 	page
-	Pack   row
+	Row    row
 	Slots  []slotRow
 	Older  string // the address of what is older, or empty
 	Newest string // the address of the first page, or empty when this is it
@@ -47,8 +47,8 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 		s.show(w, http.StatusBadRequest, "error.html", h, h.W)
 		return
 	}
-	h.Pack = h.row(pack, zones{})
-	h.Title = h.Pack.Label
+	h.Row = h.row(pack, zones{})
+	h.Title = h.Row.Label
 	list, more, err := s.slots(r.Context(), pack, before, historyMost)
 	if err != nil {
 		s.opts.Logger.Error("the slots of a pack could not be read", "pack", pack.Key, "reason", fault.Of(err), "err", err)

@@ -28,7 +28,7 @@ type overview struct {
 
 // row is one pack on the page.
 type row struct {
-	Pack
+	Pack    Pack   // not embedded: templates find promoted fields slowly
 	Label   string // its name, or its key when it has none
 	Link    string
 	Mark    string // the state, for shape and color
