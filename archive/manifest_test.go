@@ -1,0 +1,116 @@
+package archive
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+)
+
+// sample is a report with every field set.
+func sample() fetcher.Report {
+	at := time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)
+	return fetcher.Report{
+		Ticket: fetcher.Ticket{
+			Pack: fetcher.Pack{Source: "prod", ID: "cp-1", Aggregator: "ca-1", Name: "等保 <3> & \u2028 \\u2028"},
+			Due:  at, Requested: at.Add(time.Second), Baseline: at.Add(-24 * time.Hour), Attached: true, RequestIDs: []string{"A", "B"},
+		},
+		Account: "1234567890123456", Created: at.Add(5 * time.Second), Fetched: at.Add(7500 * time.Millisecond), Name: "r_202605020200.zip",
+		Container: fetcher.Zip, Size: 7371, SHA256: "35db373561acaedd42869df71768a6e1fdc4d67d2e15fe6bfc6577b6b2925a8b",
+		CRC64: "14426361271046112345", MD5: "d41d8cd98f00b204e9800998ecf8427e",
+	}
+}
+
+// TestManifestGolden: the bytes of a manifest never change by accident:
+// records are compared, digested and kept for years.
+func TestManifestGolden(t *testing.T) {
+	t.Parallel()
+	m := newManifest(sample(), time.Date(2026, 5, 1, 18, 0, 8, 123456789, time.UTC), "packseal/test")
+	got, err := encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/manifest.golden.json"
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(golden, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("the manifest changed (-want +got):\n%s", diff)
+	}
+	back, err := decodeManifest(got, m.Slot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m, back); diff != "" {
+		t.Errorf("decoded it differs:\n%s", diff)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	m := newManifest(sample(), time.Now(), "packseal/test")
+	good, err := encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := m.Slot()
+	other.Due = other.Due.Add(time.Hour)
+	for name, c := range map[string]struct {
+		b    string
+		slot scheduler.Slot
+	}{
+		"not JSON":          {"{", m.Slot()},
+		"another slot's":    {string(good), other},
+		"another schema":    {`{"schema":"x"}`, m.Slot()},
+		"not canonical":     {" " + string(good), m.Slot()},
+		"an additional key": {`{"a":1,` + string(good[1:]), m.Slot()},
+	} {
+		if _, err := decodeManifest([]byte(c.b), c.slot); fault.Of(err) != fault.Damaged {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzDecode: a stranger's record is read or refused, and what is read is in
+// the one form that encode gives it.
+func FuzzDecode(f *testing.F) {
+	m := newManifest(sample(), time.Unix(0, 0), "packseal/test")
+	good, err := encode(m)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"schema":"packseal.gap/v1"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, err := decodeManifest(b, m.Slot()); err == nil && got.Slot() != m.Slot() {
+			t.Error("another slot's manifest is accepted")
+		}
+		if got, err := decodeGap(b, m.Slot()); err == nil && got.record().Slot != m.Slot() {
+			t.Error("another slot's gap is accepted")
+		}
+	})
+}
+
+func TestParseKey(t *testing.T) {
+	t.Parallel()
+	s := scheduler.Slot{Source: "prod", Pack: "ca-1/cp-1", Due: time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)}
+	if got, name, ok := parseKey(slotDir(s) + "manifest.json"); !ok || got != s || name != "manifest.json" {
+		t.Errorf("parsed %v, %q, %t", got, name, ok)
+	}
+	for _, key := range []string{"", "a", "prod/cp-1/2026/05/x/manifest.json", "prod/cp-1/2026/06/20260501T180000Z/manifest.json", "prod/a/b/c/2026/05/20260501T180000Z/m", "prod/2026/05/20260501T180000Z/m"} {
+		if s, _, ok := parseKey(key); ok {
+			t.Errorf("%q is taken for slot %s", key, s)
+		}
+	}
+}
