@@ -55,7 +55,7 @@ func load(path string, stderr io.Writer) (*config.Config, error) {
 		return nil, err
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(stderr, "warning: %v\n", cfg.Locate(w))
+		fmt.Fprintln(stderr, cfg.Locate(w))
 	}
 	return cfg, nil
 }
