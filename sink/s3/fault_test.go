@@ -69,7 +69,9 @@ func TestConditionRefused(t *testing.T) {
 			return true
 		}
 		want(t, f.open(t, nil).Put(t.Context(), "k", x), fault.SinkDenied, "conditional_writes: off")
-		s := f.open(t, func(o *Options) { o.ConditionalWrites = writesOff })
+		s := f.open(t, func(o *Options) { o.ObjectLock = &ObjectLock{Mode: "COMPLIANCE", Days: 1} })
+		want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "object_lock")
+		s = f.open(t, func(o *Options) { o.ConditionalWrites = writesOff })
 		for range 2 {
 			if err := s.Put(t.Context(), "k", x); err != nil {
 				t.Errorf("off: %v", err)

@@ -127,8 +127,10 @@ func (s *Sink) refused(ctx context.Context, key string, c sink.Content, err erro
 			return fault.New(fault.SinkUnavailable, "%s is being written by somebody else", key)
 		}
 		return serr
-	case a.unconditional():
+	case a.unconditional() && s.honours.Load() != yes && s.options.ObjectLock == nil && s.options.SSE == nil:
 		return errUnconditional("refuses")
+	case a.unconditional() && s.honours.Load() != yes: // the same codes mean each of these
+		return fault.New(fault.SinkDenied, "%w", err).WithHint("see that the bucket has the object_lock and sse that are configured; a store without If-None-Match needs conditional_writes: off")
 	case a.status != 0:
 		return err
 	}
