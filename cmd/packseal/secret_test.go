@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+)
+
+// mark is in every credential of TestSecrets.
+const mark = "Mk7391qZ"
+
+// signedQuery is what only a signed link has.
+var signedQuery = regexp.MustCompile(`(?i)(signature|expires|credential|security-?token|accesskeyid)(=|%3d)`)
+
+// queries collects the signed values of every link that is fetched.
+type queries struct {
+	http.Handler
+	mu     sync.Mutex
+	values []string
+}
+
+func (q *queries) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" {
+		q.mu.Lock()
+		for _, values := range r.URL.Query() {
+			for _, v := range values {
+				if len(v) > 20 { // long enough to be no coincidence
+					q.values = append(q.values, v, url.QueryEscape(v))
+				}
+			}
+		}
+		q.mu.Unlock()
+	}
+	q.Handler.ServeHTTP(w, r)
+}
+
+// TestSecrets runs a daemon through good and bad days with marked
+// credentials, and looks for them and for links in all it leaves behind.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	packs := sim.Demo()
+	packs = append(packs, sim.Pack{ID: "cp-aaaa626622af00aa0007", Name: "broken off", Script: sim.Script{
+		Link: sim.S3, Failures: []sim.Failure{{Call: sim.Download}, {Call: sim.Download, Status: 403, Code: "AccessDenied"}, {Status: 500, Code: "InternalError"}},
+	}})
+	handler, err := sim.New(sim.Options{AccessKeyID: "id" + mark, AccessKeySecret: "secret" + mark, SecurityToken: "token" + mark, Packs: packs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := &queries{Handler: handler}
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+
+	dir := t.TempDir()
+	config := fmt.Sprintf(`
+state_dir: state
+sources:
+  good: {cloudconfig: {endpoint: %[1]q, requests_per_second: 50, credentials: {access_key_id_file: id, access_key_secret_file: secret, security_token_file: token}}}
+  stranger: {cloudconfig: {endpoint: %[1]q, credentials: {access_key_id_file: other, access_key_secret_file: secret, security_token_file: token}}}
+  forged: {cloudconfig: {endpoint: %[1]q, credentials: {access_key_id_file: id, access_key_secret_file: other, security_token_file: token}}}
+defaults: {source: good, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 30s}
+sinks: [{name: primary, local: {dir: archive}}]
+fetch: {poll_min: 200ms, poll_max: 1s}
+web: {listen: "127.0.0.1:0"}
+packs:
+  - {id: cp-fdc8626622af00f90000, source: stranger, since: 2020-01-01T00:00:00Z}
+  - {id: cp-fdc8626622af00f90000, source: forged, since: 2020-01-01T00:00:00Z}
+`, server.URL)
+	for _, p := range packs {
+		config += fmt.Sprintf("  - {id: %s, aggregator: %q, since: 2020-01-01T00:00:00Z}\n", p.ID, p.Aggregator)
+	}
+	writeFiles(t, dir, map[string]string{
+		"id": "id" + mark, "secret": "secret" + mark, "token": "token" + mark, "other": "other" + mark, "packseal.yaml": config,
+	})
+	var log safeBuffer
+	d := startDaemon(t, filepath.Join(dir, "packseal.yaml"), &log)
+	places := map[string]string{}
+	d.await(t, 1)
+	for _, page := range []string{"/", "/metrics", "/api/v1/packs", "/api/v1/slots?source=good&pack=" + packs[0].ID, "/packs/good/" + packs[0].ID, "/packs/forged/" + packs[0].ID} {
+		places[page] = d.get(t, page)
+	}
+	d.stop()
+	places["log"] = log.String()
+	readTree(t, dir, places, "archive", "state")
+
+	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") {
+		t.Fatalf("nothing was fetched: %s", places["log"])
+	}
+	for place, content := range places {
+		for _, secret := range append(api.values, mark) {
+			if strings.Contains(content, secret) {
+				t.Errorf("%s has %s", place, secret)
+			}
+		}
+		if at := signedQuery.FindStringIndex(content); at != nil {
+			t.Errorf("%s has a part of a signed link: %q", place, content[max(at[0]-80, 0):min(at[1]+40, len(content))])
+		}
+	}
+}
+
+// readTree adds the files of a folder's folders to places.
+func readTree(t *testing.T, dir string, places map[string]string, tops ...string) {
+	t.Helper()
+	for _, top := range tops {
+		err := filepath.WalkDir(filepath.Join(dir, top), func(name string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(name)
+			places[strings.TrimPrefix(name, dir)] = string(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
