@@ -2,7 +2,10 @@
 package secret
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -37,7 +40,7 @@ type File string
 
 // Read returns the file's content without the white space around it.
 func (f File) Read() (Value, error) {
-	b, err := os.ReadFile(string(f))
+	b, err := f.read()
 	if err != nil {
 		return "", fault.Wrap(fault.Credentials, fmt.Errorf("reading a secret: %w", err))
 	}
@@ -49,6 +52,24 @@ func (f File) Read() (Value, error) {
 		return "", fault.New(fault.Credentials, "secret file %s is empty", f)
 	}
 	return Value(v), nil
+}
+
+// read reads a little more than a secret may take. Only regular files are
+// read: a pipe could keep us waiting, and a device never ends.
+func (f File) read() ([]byte, error) {
+	fi, err := os.Stat(string(f))
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: string(f), Err: errors.Unwrap(err)}
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", f)
+	}
+	file, err := os.Open(string(f))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	return io.ReadAll(io.LimitReader(file, maxSize+1))
 }
 
 // Check returns what is wrong with the file, under the key path: that it

@@ -83,7 +83,8 @@ func TestRead(t *testing.T) {
 		"no such file":     File(filepath.Join(t.TempDir(), "none")),
 		"is empty":         write(t, " \n", 0o600),
 		"over 65536 bytes": write(t, strings.Repeat(mark, maxSize), 0o600),
-		"is a directory":   File(t.TempDir()),
+		"is not a regular": File(t.TempDir()),
+		"/dev/zero is not": File("/dev/zero"), // it never ends
 	} {
 		v, err := f.Read()
 		if v != "" || fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), mark) {
