@@ -99,13 +99,17 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	logger := slog.New(slog.NewTextHandler(d.talk, &slog.HandlerOptions{Level: level}))
 	daemon := newDaemon(func() (*config.Config, error) { return load(path, d.talk) }, logger)
-	var told error
-	if d.once {
-		go func() { told = d.await(ctx, daemon); stop() }()
-	}
+	told := make(chan error, 1)
+	go func() {
+		if d.once {
+			told <- d.await(ctx, daemon)
+			stop()
+		}
+		close(told)
+	}()
 	err = daemon.run(ctx, cfg, l)
 	stop()
-	return errors.Join(err, <-simulated, told)
+	return errors.Join(err, <-simulated, <-told)
 }
 
 // configure writes the demo's configuration and keys, and returns its path.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,7 +69,11 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 					return err
 				}
 			}
-			errs = append(errs, o.err)
+			if o.err != nil && !fault.Transient(o.err) {
+				errs = slices.Insert(errs, 0, o.err) // the first decides the exit code: trying again won't do
+			} else {
+				errs = append(errs, o.err)
+			}
 		}
 		if err := errors.Join(errs...); err != nil {
 			return fmt.Errorf("%w: %w", errSilent, err)
