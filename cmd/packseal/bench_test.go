@@ -38,8 +38,14 @@ const (
 // BenchmarkThousandPacks has a whole daemon, queue and all, settle the first
 // slot of 1,000 packs that are due at once. The other side is the machine's
 // bare rate for what a slot can't do without: three signed calls, a download
-// and two durable files.
+// and two durable files. A pack's first slot makes four folders that have to
+// be durable too; a later one, in a month that has its folder, makes one.
 func BenchmarkThousandPacks(b *testing.B) {
+	b.Run("first", func(b *testing.B) { thousandPacks(b, false) })
+	b.Run("later", func(b *testing.B) { thousandPacks(b, true) })
+}
+
+func thousandPacks(b *testing.B, later bool) {
 	var bare, sealed time.Duration
 	var calls int64
 	for b.Loop() {
@@ -48,6 +54,9 @@ func BenchmarkThousandPacks(b *testing.B) {
 		bare += bareSlots(b, endpoint)
 		server, endpoint = manySim(b)
 		cfg := manyConfig(b, b.TempDir(), endpoint, "@hourly", "2h")
+		if later {
+			makeMonths(b, cfg.Sinks[0].Local.Dir)
+		}
 		b.StartTimer()
 		sealed += settleAll(b, cfg)
 		for name, n := range server.Calls() {
@@ -112,6 +121,19 @@ packs:
 		b.Fatal(err)
 	}
 	return cfg
+}
+
+// makeMonths makes the folders that slots of an hour ago and of now go to.
+func makeMonths(b *testing.B, archive string) {
+	b.Helper()
+	now := time.Now().UTC()
+	for _, due := range []time.Time{now.Add(-time.Hour), now} {
+		for i := range manyPacks {
+			if err := os.MkdirAll(filepath.Join(archive, "demo", manyPack(i), due.Format("2006/01")), 0o750); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
 }
 
 // settleAll runs an engine until every pack has a slot sealed.
