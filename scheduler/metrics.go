@@ -6,32 +6,44 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are each pack's due times.
-type metrics struct{ next, last, interval *prometheus.GaugeVec }
+// metrics are the scheduler's. They follow from the plans and the clock, so
+// they are true from the start on.
+type metrics struct {
+	nextDue, lastDue, interval *prometheus.GaugeVec
+	panics                     prometheus.Counter
+}
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+// newMetrics registers the metrics.
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	gauge := func(name, help string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"source", "pack"})
-		reg.MustRegister(g)
-		return g
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"source", "pack"})
 	}
-	return &metrics{
-		next:     gauge("packseal_next_due_timestamp_seconds", "When the pack's next slot falls due; 0 when none does."),
-		last:     gauge("packseal_last_due_timestamp_seconds", "When the pack's latest slot fell due; 0 when none has."),
-		interval: gauge("packseal_expected_interval_seconds", "The longest time between two slots of the pack's schedule around now."),
+	m := &metrics{
+		nextDue: gauge("packseal_next_due_timestamp_seconds",
+			"Due time of the pack's next slot, whose work has not started yet."),
+		lastDue: gauge("packseal_last_due_timestamp_seconds",
+			"Due time of the pack's latest slot whose start has come, or 0 when there is none."),
+		interval: gauge("packseal_expected_interval_seconds",
+			"Longest distance between two slots of the pack around now, by its schedule."),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "packseal_scheduler_panics_total",
+			Help: "Panics caught while a pack's slots were scheduled.",
+		}),
 	}
+	for _, c := range []prometheus.Collector{m.nextDue, m.lastDue, m.interval, m.panics} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
-// show sets the pack's series.
-func (m *metrics) show(p *pack) {
-	m.next.WithLabelValues(p.Source, p.Pack).Set(unix(p.next))
-	m.last.WithLabelValues(p.Source, p.Pack).Set(unix(p.last))
-	m.interval.WithLabelValues(p.Source, p.Pack).Set(p.Schedule.Interval(p.cursor).Seconds())
-}
-
-func unix(t time.Time) float64 {
-	if t.IsZero() {
-		return 0
+// set shows where the pack stands at now.
+func (m *metrics) set(p *pack, now time.Time) {
+	last, next := p.due()
+	m.nextDue.WithLabelValues(p.Source, p.Pack).Set(float64(next.Unix()))
+	m.interval.WithLabelValues(p.Source, p.Pack).Set(p.Schedule.Interval(now).Seconds())
+	if !last.IsZero() {
+		m.lastDue.WithLabelValues(p.Source, p.Pack).Set(float64(last.Unix()))
 	}
-	return float64(t.Unix())
 }

@@ -30,5 +30,26 @@ func (p Plan) offset() time.Duration {
 	return time.Duration(share).Truncate(time.Second)
 }
 
+// grace is how late the scheduler may look and still be in time: it looks at
+// least every resync.
+const grace = 2 * resync
+
+// fell returns the latest slot that reached its start after the due time
+// cursor and up to now, and how late now is for it. It depends on nothing else,
+// so whatever happened to the process or the clock in between, no slot is
+// passed over: all between cursor and the latest fell due as well.
+func (p Plan) fell(cursor, now time.Time) (latest time.Time, late time.Duration, ok bool) {
+	latest, ok = p.Schedule.Latest(cursor, now.Add(-p.offset()))
+	return latest, now.Sub(p.Start(latest)), ok
+}
+
+// within reports whether the slot is young enough to be caught up with.
+func (p Plan) within(due, now time.Time) bool { return now.Sub(due) <= p.CatchUp && p.CatchUp > 0 }
+
+// packKey is what tells packs apart.
+type packKey struct{ source, pack string }
+
+func (p Plan) key() packKey { return packKey{p.Source, p.Pack} }
+
 // slot returns the pack's slot of that due time.
 func (p Plan) slot(due time.Time) Slot { return Slot{Source: p.Source, Pack: p.Pack, Due: due} }

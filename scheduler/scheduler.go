@@ -4,198 +4,202 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"packseal.example/internal/fault"
 )
 
-// Options are what a Scheduler needs. All fields are required.
-type Options struct {
-	Plans      []Plan
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
+const (
+	// resync is how often the scheduler looks at the wall clock at least.
+	// Timers count elapsed time, and stand still while a machine is suspended.
+	resync = time.Minute
 
-	// History returns when the pack's settled slots fell due, in order.
-	History func(ctx context.Context, source, pack string) ([]time.Time, error)
-	// Publish hands a slot to the queue. ErrDuplicate and *OverlapError are
-	// its answers for a slot, and for a pack, that the queue holds already.
-	Publish func(ctx context.Context, t Task) error
-	// Held returns the pack's slot that the queue holds, if any.
-	Held func(ctx context.Context, source, pack string) (Slot, bool, error)
-	// Gap records that a slot ended without a report.
-	Gap func(ctx context.Context, s Slot, reason fault.Reason, detail string) error
-}
+	// parallel bounds how many packs are published at once, and, apart from
+	// that, how many histories are read and gaps recorded.
+	parallel = 16
+)
 
-// resync is how long the scheduler sleeps at most: what fell due while the
-// machine was suspended, or across a change of its clock, is found then.
-const resync = time.Minute
-
-// grace is how late a slot may be seen without being missed.
-const grace = 2 * resync
-
-// Scheduler publishes each slot when it starts, and finds what was missed.
+// Scheduler publishes each pack's slots as they fall due, and sees to those
+// that nobody published: it catches up with the latest and records the others
+// as gaps. What is owed follows from the schedules and the archive alone.
 type Scheduler struct {
-	Options
-	packs   map[[2]string]*pack
-	order   []*pack
-	gaps    *gaps
+	opts    Options
 	metrics *metrics
-	unread  atomic.Int64 // packs whose history was not tried yet
+	packs   map[packKey]*pack
+	agenda  *agenda
+
+	publishing, mending chan struct{} // one for each that is at it
+	children            sync.WaitGroup
+	untried             atomic.Int64 // packs whose history was not asked for yet
 }
 
-// pack is one plan and how far it has come.
-type pack struct {
-	Plan
-	share time.Duration // of its jitter
-	start time.Time     // the first cursor: what was due until then is catchUp's affair
-
-	mu     sync.Mutex
-	cursor time.Time // every slot due until then has been dealt with; it only moves forward
-	last   time.Time // the latest slot that fell due
-	next   time.Time // the first slot after cursor; zero = none
-}
-
-// New makes a Scheduler.
+// New returns a Scheduler that is ready to Run, once.
 func New(o Options) (*Scheduler, error) {
-	if o.Logger == nil || o.Registerer == nil || o.History == nil || o.Publish == nil || o.Held == nil || o.Gap == nil {
-		return nil, errors.New("scheduler: every option is required")
+	if err := o.check(); err != nil {
+		return nil, err
 	}
-	s := &Scheduler{Options: o, packs: make(map[[2]string]*pack), metrics: newMetrics(o.Registerer)}
-	s.gaps = newGaps(o)
-	now := time.Now().Round(0)
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	s := &Scheduler{
+		opts:       o,
+		metrics:    m,
+		packs:      make(map[packKey]*pack, len(o.Plans)),
+		agenda:     newAgenda(),
+		publishing: make(chan struct{}, parallel),
+		mending:    make(chan struct{}, parallel),
+	}
+	now := wallClock()
 	for _, plan := range o.Plans {
-		if plan.Timeout <= 0 {
-			return nil, fmt.Errorf("scheduler: pack %s has no time-out", plan.Pack)
-		}
-		p := &pack{Plan: plan}
-		p.share = plan.offset()
-		p.start = now.Add(-p.share)
-		p.advance(p.start)
-		p.last, _ = plan.Schedule.Latest(p.cursor.AddDate(-2, 0, 0), p.cursor)
-		s.packs[[2]string{plan.Source, plan.Pack}] = p
-		s.order = append(s.order, p)
-		s.metrics.show(p)
+		p := newPack(plan, now)
+		s.packs[plan.key()] = p
+		m.set(p, now)
 	}
-	s.unread.Store(int64(len(s.order)))
+	s.untried.Store(int64(len(s.packs)))
 	return s, nil
 }
 
-// Run schedules until ctx ends and all that it started has stopped.
-func (s *Scheduler) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() { s.gaps.run(ctx) })
-	wg.Go(func() { s.resume(ctx) })
-	for {
-		wait := resync
-		for _, p := range s.order {
-			wait = min(wait, s.tick(ctx, p, time.Now().Round(0)))
-		}
-		if !fault.Sleep(ctx, max(wait, time.Millisecond)) {
-			return nil
-		}
-	}
-}
+// wallClock is what the time of day is, without the reading of elapsed time
+// that comparisons would go by.
+func wallClock() time.Time { return time.Now().Round(0).UTC() }
 
-// Ready returns nil once the history of every pack was asked for.
+// Ready returns nil once each pack was looked after: its history was read, or
+// that was tried, and what there was to catch up with is in the queue.
 func (s *Scheduler) Ready() error {
-	if n := s.unread.Load(); n > 0 {
+	if n := s.untried.Load(); n > 0 {
 		return fault.New(fault.NotReady, "reading the history of %d packs", n)
 	}
 	return nil
 }
 
-// Due returns the pack's latest and next due times; zero = none.
-func (s *Scheduler) Due(source, name string) (last, next time.Time) {
-	p := s.packs[[2]string{source, name}]
-	if p == nil {
-		return last, next
+// Due returns the due times of the pack's latest slot whose start has come and
+// of the one after it. They are zero when there is no such slot or pack.
+func (s *Scheduler) Due(source, pack string) (last, next time.Time) {
+	if p := s.packs[packKey{source, pack}]; p != nil {
+		return p.due()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.last, p.next
+	return last, next
 }
 
-// advance moves the cursor forward.
-func (p *pack) advance(to time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if to.After(p.cursor) {
-		p.cursor = to
-		p.next = p.Schedule.Next(to)
+// Run schedules until ctx ends.
+func (s *Scheduler) Run(ctx context.Context) error {
+	defer s.children.Wait()
+	for _, p := range s.packs {
+		s.agenda.add(p)
+		s.children.Go(func() { s.mend(ctx, p, sync.OnceFunc(func() { s.untried.Add(-1) })) })
 	}
-}
-
-// fallen returns the slots that have started since the cursor: the latest,
-// and those before it, which nobody published in their time.
-func (p *pack) fallen(now time.Time) (latest time.Time, missed []time.Time) {
-	for due := range p.Schedule.Between(p.cursor, now.Add(-p.share)) {
-		if !latest.IsZero() {
-			missed = append(missed, latest)
+	timer := time.NewTimer(resync)
+	defer timer.Stop()
+	var last time.Time
+	for ctx.Err() == nil {
+		now := wallClock()
+		if now.Before(last) {
+			s.opts.Logger.Warn("the clock was set back", "elapsed", now.Sub(last))
+			s.agenda.hurry(now)
 		}
-		latest = due
+		last = now
+		for p := range s.agenda.due(now) {
+			if !acquire(ctx, s.publishing) {
+				return nil
+			}
+			s.children.Go(func() {
+				defer func() { <-s.publishing }()
+				s.look(ctx, p)
+			})
+		}
+		timer.Reset(s.agenda.wait(now, resync))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.agenda.added:
+		}
 	}
-	if !latest.IsZero() && now.Sub(latest.Add(p.share)) > max(p.CatchUp, grace) {
-		return time.Time{}, append(missed, latest)
-	}
-	return latest, missed
+	return nil
 }
 
-// tick deals with what has fallen due of one pack, and returns how long
-// nothing more will. A panic is this pack's alone.
-func (s *Scheduler) tick(ctx context.Context, p *pack, now time.Time) (wait time.Duration) {
-	wait = resync
-	defer s.contain(ctx, p)
-	if p.next.IsZero() {
-		return resync
-	}
-	if early := p.next.Add(p.share).Sub(now); early > 0 {
-		return early
-	}
-	if latest, missed := p.fallen(now); !latest.IsZero() || len(missed) > 0 {
-		if !latest.IsZero() && !s.publish(ctx, p, latest, now) {
-			return time.Second
-		}
-		for _, due := range missed {
-			s.gaps.owe(p.slot(due), fault.Missed, "no daemon was at work when it fell due")
-		}
-		p.mu.Lock()
-		if p.last = latest; len(missed) > 0 && latest.IsZero() {
-			p.last = missed[len(missed)-1]
-		}
-		p.mu.Unlock()
-		p.advance(p.last)
-		s.metrics.show(p)
-	}
-	return 0
-}
-
-// contain is deferred: it keeps a panic over one pack from the others.
-func (s *Scheduler) contain(ctx context.Context, p *pack) {
-	if r := recover(); r != nil {
-		s.Logger.ErrorContext(ctx, "scheduling panicked", "pack", p.Pack, "panic", r, "stack", string(debug.Stack()))
-	}
-}
-
-// publish hands a slot to the queue. It reports whether the slot is dealt
-// with: in the queue, or owed as a gap because the pack is still at work.
-func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time) bool {
-	slot := p.slot(due)
-	err := s.Publish(ctx, Task{Slot: slot, Deadline: now.Add(p.Timeout).UTC()})
-	if over, ok := errors.AsType[*OverlapError](err); ok {
-		s.Logger.WarnContext(ctx, "slot overlaps", "pack", p.Pack, "due", due, "held", over.Held.ID())
-		s.gaps.owe(slot, fault.Overlap, over.Error())
+// acquire takes a place, and reports whether it got one before ctx ended.
+func acquire(ctx context.Context, places chan<- struct{}) bool {
+	select {
+	case places <- struct{}{}:
 		return true
-	}
-	if err != nil && !errors.Is(err, ErrDuplicate) {
-		s.Logger.WarnContext(ctx, "slot can't be published yet", "pack", p.Pack, "due", due, "err", err)
+	case <-ctx.Done():
 		return false
 	}
-	return true
+}
+
+// look deals with what fell due of one pack, and puts it back in the agenda.
+func (s *Scheduler) look(ctx context.Context, p *pack) {
+	err := s.guarded(p, func() error { return s.advance(ctx, p, wallClock()) })
+	if err != nil {
+		s.opts.Logger.Warn("a slot could not be published yet", "source", p.Source, "pack", p.Pack, "err", err)
+		p.at = wallClock().Add(fault.Backoff{Max: 10 * time.Second}.Wait(p.tries, err))
+		p.tries++
+	}
+	s.agenda.add(p)
+}
+
+// advance publishes the latest slot that fell due since p.cursor. Older ones
+// that fell due unnoticed, while the machine was suspended or the queue did
+// not answer, are gaps; so is the latest, if it is too old.
+func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
+	latest, late, ok := p.fell(p.cursor, now)
+	if !ok {
+		p.moved() // the clock was set back: look again when it is time
+		return nil
+	}
+	inTime := late <= grace || p.within(latest, now) || p.tries > 0 && late <= p.Timeout
+	missed := debt{after: p.cursor, until: latest, reason: fault.Missed, detail: "not published in time, because the machine or the queue stood still"}
+	if inTime {
+		missed.until = latest.Add(-time.Second)
+	}
+	if first := p.Schedule.Next(missed.after); !first.After(missed.until) {
+		s.owe(ctx, p, missed)
+	}
+	p.cursor = missed.until
+	if inTime {
+		if err := s.publish(ctx, p, latest, now); err != nil {
+			return err
+		}
+	}
+	p.cursor = latest
+	p.mu.Lock()
+	p.last = latest
+	p.mu.Unlock()
+	p.moved()
+	s.metrics.set(p, now)
+	return nil
+}
+
+// publish publishes one slot. That the queue has it already is fine; that the
+// pack is still at work is a gap.
+func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time) error {
+	p.known(due.Add(-time.Second)) // from this slot on, each is owed
+	err := s.opts.Publish(ctx, Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout)})
+	overlap, overlaps := errors.AsType[*OverlapError](err)
+	switch {
+	case overlaps:
+		s.opts.Logger.Warn("a slot is skipped, because the pack is still at work",
+			"source", p.Source, "pack", p.Pack, "due", due, "held", overlap.Held.Due)
+		s.owe(ctx, p, debt{after: due.Add(-time.Second), until: due, reason: fault.Overlap, detail: overlap.Error()})
+	case err != nil && !errors.Is(err, ErrDuplicate):
+		return fmt.Errorf("publishing %s: %w", p.slot(due), err)
+	}
+	return nil
+}
+
+// guarded calls f. A panic is an error of this pack, and of no other.
+func (s *Scheduler) guarded(p *pack, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.metrics.panics.Inc()
+			s.opts.Logger.Error("a panic was caught while scheduling", "source", p.Source, "pack", p.Pack,
+				"err", v, "stack", string(debug.Stack()))
+			err = fault.New(fault.Internal, "panic: %v", v)
+		}
+	}()
+	return f()
 }

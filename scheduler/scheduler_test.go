@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,7 +240,7 @@ func TestOverlapAndQueueTrouble(t *testing.T) {
 		running(t, w, func(s *Scheduler) {
 			time.Sleep(time.Hour)
 			w.lock(func() { w.answer = nil })
-			time.Sleep(2 * time.Second)
+			time.Sleep(10 * time.Second)
 			w.lock(func() {
 				if len(w.published) != 1 {
 					t.Errorf("%d published after the queue is back", len(w.published))
@@ -258,26 +259,30 @@ func TestOverlapAndQueueTrouble(t *testing.T) {
 	})
 }
 
-// TestFallen: what fell due follows from the wall clock, wherever it jumps.
-func TestFallen(t *testing.T) {
+// TestFell: what fell due follows from the wall clock, wherever it jumps.
+func TestFell(t *testing.T) {
 	t.Parallel()
-	p := &pack{Plan: plan(t, "@every 1h")}
-	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	p.advance(at)
-	if latest, missed := p.fallen(at.Add(-10 * time.Hour)); !latest.IsZero() || len(missed) > 0 {
-		t.Errorf("the clock went back: %v, %v", latest, missed)
-	}
-	latest, missed := p.fallen(at.Add(3*time.Hour + time.Minute))
-	if !latest.Equal(at.Add(3*time.Hour)) || len(missed) != 2 {
-		t.Errorf("after a suspend: %v, %v", latest, missed)
-	}
-	p.CatchUp = 0
-	if latest, missed = p.fallen(at.Add(90 * time.Minute)); !latest.IsZero() || len(missed) != 1 {
-		t.Errorf("too late for no catch-up: %v, %v", latest, missed)
-	}
-	p.advance(at.Add(-time.Hour))
-	if !p.cursor.Equal(at) {
-		t.Errorf("the cursor went back to %v", p.cursor)
+	p := plan(t, "@every 1h")
+	p.Jitter = 30 * time.Minute
+	cursor := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		now    time.Time // by the clock, which may be off
+		latest time.Time
+		late   time.Duration
+	}{
+		"nothing yet":         {now: p.Start(cursor)},
+		"set back":            {now: cursor.Add(-10 * time.Hour)},
+		"set back to nothing": {now: time.Unix(0, 0)},
+		"due, not started":    {now: cursor.Add(time.Hour)},
+		"a second early":      {now: p.Start(cursor.Add(time.Hour)).Add(-1)},
+		"started":             {now: p.Start(cursor.Add(time.Hour)), latest: cursor.Add(time.Hour)},
+		"a little late":       {now: p.Start(cursor.Add(time.Hour)).Add(time.Minute), latest: cursor.Add(time.Hour), late: time.Minute},
+		"after a suspend":     {now: p.Start(cursor.Add(72 * time.Hour)), latest: cursor.Add(72 * time.Hour)},
+	} {
+		latest, late, ok := p.fell(cursor, c.now)
+		if ok == c.latest.IsZero() || !latest.Equal(c.latest) || ok && late != c.late {
+			t.Errorf("%s: %v, %v late, %v; want %v, %v late", name, latest, late, ok, c.latest, c.late)
+		}
 	}
 }
 
@@ -294,7 +299,7 @@ func TestMetricsAreMadeAtStart(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	if n, err := testutil.GatherAndCount(reg); err != nil || n != 3 {
+	if n, err := testutil.GatherAndCount(reg); err != nil || n != 4 {
 		t.Errorf("%d series, %v", n, err)
 	}
 }
@@ -313,10 +318,9 @@ func TestManyAtOnce(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		o := w.options(plans...)
 		publish := o.Publish
-		panicked := false // written by the one goroutine that publishes
+		var panicked atomic.Bool
 		o.Publish = func(ctx context.Context, task Task) error {
-			if !panicked {
-				panicked = true
+			if panicked.CompareAndSwap(false, true) {
 				panic("at the disco")
 			}
 			return publish(ctx, task)
@@ -330,7 +334,7 @@ func TestManyAtOnce(t *testing.T) {
 		if err := s.Run(ctx); err != nil {
 			t.Error(err)
 		}
-		if len(w.published) != len(plans) || !panicked {
+		if len(w.published) != len(plans) || !panicked.Load() {
 			t.Errorf("%d of %d published", len(w.published), len(plans))
 		}
 	})

@@ -52,8 +52,8 @@ func start(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) (_
 	}
 	e.server.SetLogger(logger{log}, false, false)
 	e.server.Start()
-	// A server that cannot open its store has ended by itself already.
-	if !e.server.Running() || !e.server.ReadyForConnections(10*time.Second) || !e.server.JetStreamEnabled() {
+	// A server that cannot open its store runs on without one.
+	if !e.server.JetStreamEnabled() || !e.server.ReadyForConnections(10*time.Second) {
 		return nil, errors.New("starting the queue's engine: it does not get ready")
 	}
 	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.Name("packseal"), nats.MaxReconnects(-1))
