@@ -134,7 +134,7 @@ func acquire(ctx context.Context, places chan<- struct{}) bool {
 // look deals with what fell due of one pack, and puts it back in the agenda.
 func (s *Scheduler) look(ctx context.Context, p *pack) {
 	err := s.guarded(p, func() error { return s.advance(ctx, p, wallClock()) })
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		s.opts.Logger.Warn("a slot could not be published yet", "source", p.Source, "pack", p.Pack, "err", err)
 		p.at = wallClock().Add(fault.Backoff{Max: 10 * time.Second}.Wait(p.tries, err))
 		p.tries++

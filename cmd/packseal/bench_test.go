@@ -50,9 +50,9 @@ func thousandPacks(b *testing.B, later bool) {
 	var calls int64
 	for b.Loop() {
 		b.StopTimer()
-		server, endpoint := manySim(b)
+		_, endpoint := manySim(b)
 		bare += bareSlots(b, endpoint)
-		server, endpoint = manySim(b)
+		server, endpoint := manySim(b)
 		cfg := manyConfig(b, b.TempDir(), endpoint, "@hourly", "2h")
 		if later {
 			makeMonths(b, cfg.Sinks[0].Local.Dir)
