@@ -116,8 +116,7 @@ func (a *Archive) Records(ctx context.Context, source, pack string) iter.Seq2[Re
 }
 
 // History returns when the pack's settled slots fell due, in order, and takes
-// up what metrics and status show of them. A slot whose report waits in this
-// machine's spool counts as settled: it is on its way.
+// up what metrics and status show of them.
 func (a *Archive) History(ctx context.Context, source, pack string) ([]time.Time, error) {
 	slots, err := a.index(ctx, packDir(source, pack))
 	if err != nil {
