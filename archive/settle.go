@@ -12,6 +12,9 @@ import (
 	"packseal.example/sink"
 )
 
+// pause is between two tries of a slot.
+var pause = fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}
+
 // Settle seals a slot, or records why it is a gap. It returns 0 when the slot
 // is settled, or how long to wait before the next try; try counts them from 1.
 //
@@ -43,7 +46,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time
 	before := a.Status(s.Source, s.Pack).Trouble
 	a.update(s, func(st *Status) { st.Trouble = err.Error() })
 	if !gives(reason) {
-		wait := fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}.Wait(try-1, err)
+		wait := pause.Wait(try-1, err)
 		log.WarnContext(ctx, "slot has to wait", "reason", reason, "err", err, "hint", fault.Hint(err), "again_in", wait.Round(time.Second))
 		return wait
 	}
@@ -53,7 +56,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time
 	}
 	if err := a.Gap(ctx, s, reason, detail); err != nil {
 		log.WarnContext(ctx, "gap can't be recorded yet", "reason", fault.Of(err), "err", err)
-		return fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}.Wait(try-1, err)
+		return pause.Wait(try-1, err)
 	}
 	log.ErrorContext(ctx, "slot ends as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
 	a.forget(ctx, p, due)

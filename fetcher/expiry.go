@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// stamp is how both OSS V4 and S3 V4 links write the time they were signed.
+// stamp is how both OSS V4 and S3 V4 links write the time they were signed,
+// and how the spool names a slot's due time: UTC, whole seconds.
 const stamp = "20060102T150405Z"
 
 // Expiry returns when the link stops working, by the clock of the store that

@@ -79,6 +79,11 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, p Pack, due time.Time) (R
 	return f.await(ctx, e, t)
 }
 
+// poll is the wait between two looks at a report, and between two downloads.
+func (f *Fetcher) poll() fault.Backoff {
+	return fault.Backoff{Base: f.settings.PollMin, Max: f.settings.PollMax}
+}
+
 // request asks for the report and keeps the ticket.
 func (f *Fetcher) request(ctx context.Context, e *Entry, p Pack, due time.Time, attempt int) (Ticket, error) {
 	defer f.metrics.stage("request", time.Now())
@@ -114,7 +119,7 @@ func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (Report, error)
 		case stale.IsZero():
 			stale = time.Now()
 		}
-		wait := fault.Backoff{Base: f.settings.PollMin, Max: f.settings.PollMax}.Wait(try, nil)
+		wait := f.poll().Wait(try, nil)
 		if !fault.Sleep(ctx, wait) {
 			return Report{}, fmt.Errorf("waiting for the report: %w", context.Cause(ctx))
 		}
@@ -168,7 +173,7 @@ func (f *Fetcher) fetch(ctx context.Context, e *Entry, t Ticket, link held) (Rep
 				return Report{}, rerr
 			}
 		case fault.Damaged, fault.Unavailable:
-			if failed++; failed >= attempts || !fault.Sleep(ctx, fault.Backoff{Base: f.settings.PollMin, Max: f.settings.PollMax}.Wait(failed-1, err)) {
+			if failed++; failed >= attempts || !fault.Sleep(ctx, f.poll().Wait(failed-1, err)) {
 				return Report{}, err
 			}
 		default:

@@ -41,9 +41,6 @@ const (
 	draftFile  = "draft.json"
 )
 
-// dueFormat is how an entry's folder writes its due time.
-const dueFormat = "20060102T150405Z"
-
 // OpenSpool makes the folder if need be.
 func OpenSpool(dir string) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -65,7 +62,7 @@ const lockPoll = 100 * time.Millisecond
 // Lock takes the slot's entry, made if need be, and waits while another
 // worker or process holds it. The error is fault.Busy when ctx ends first.
 func (s *Spool) Lock(ctx context.Context, p Pack, due time.Time) (*Entry, error) {
-	name := strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@") + "@" + due.UTC().Format(dueFormat)
+	name := strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@") + "@" + due.UTC().Format(stamp)
 	for {
 		e, err := s.tryLock(filepath.Join(s.dir, name))
 		switch {
