@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,9 +88,13 @@ func pack(id string) fetcher.Pack { return fetcher.Pack{Source: "prod", ID: id, 
 // spooled is how many entries the spool holds.
 func (h *house) spooled(t *testing.T) int {
 	t.Helper()
-	entries, err := os.ReadDir(h.spool)
+	files, err := os.ReadDir(h.spool)
 	if err != nil {
 		t.Fatal(err)
+	}
+	entries := make(map[string]bool)
+	for _, f := range files {
+		entries[strings.TrimSuffix(f.Name(), filepath.Ext(f.Name()))] = true
 	}
 	return len(entries)
 }

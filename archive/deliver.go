@@ -40,17 +40,20 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m Manifest, raw
 	}
 	defer func() { d.body.Close() }() //nolint:errcheck // read only
 	errs := make([]error, len(lacking))
-	if errs[0] = d.put(ctx, lacking[0]); fault.Of(errs[0]) == fault.Conflict {
+	if errs[0] = d.put(ctx, lacking[0], d.body.Name()); fault.Of(errs[0]) == fault.Conflict {
 		fresh = false
 		errs[0] = d.adopt(ctx, e, lacking[0])
 	}
 	var rest sync.WaitGroup
 	for i, t := range lacking[1:] {
-		rest.Go(func() { errs[i+1] = d.put(ctx, t) })
+		rest.Go(func() { errs[i+1] = d.put(ctx, t, "") })
 	}
 	rest.Wait()
 	err := errors.Join(errs...)
 	if len(d.from) == 0 && !slices.Contains(errs, nil) {
+		if fault.Of(err) == fault.Damaged { // a loss of power took a part of it
+			return Record{}, errors.Join(err, e.Discard())
+		}
 		return Record{}, errors.Join(err, e.Sync())
 	}
 	if fresh {
@@ -86,13 +89,18 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 		return fmt.Errorf("reading from sink %s: %w", t.Name, err)
 	}
 	defer r.Close() //nolint:errcheck // read only
-	return e.Import(r, d.Size, d.SHA256)
+	if err := e.Import(r, d.Size, d.SHA256); err != nil {
+		return err
+	}
+	return e.SaveReport(d.report()) // so that it waits for sinks that are down, too
 }
 
-// put brings the delivery to one sink: the report, then the manifest.
-func (d *delivery) put(ctx context.Context, t Target) error {
+// put brings the delivery to one sink: the report, then the manifest. The file
+// may be the report's own, which the sink may keep: one sink, so that damage to
+// its file is not damage to another's.
+func (d *delivery) put(ctx context.Context, t Target, file string) error {
 	dir := slotDir(d.Slot())
-	err := t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum()})
+	err := t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file})
 	if err == nil {
 		err = t.Put(ctx, dir+manifestName, sink.Bytes(d.raw))
 	}

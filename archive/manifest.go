@@ -70,6 +70,18 @@ func newManifest(r fetcher.Report, now time.Time, tool string) Manifest {
 	}
 }
 
+// report is what newManifest was made from.
+func (m Manifest) report() fetcher.Report {
+	return fetcher.Report{
+		Ticket: fetcher.Ticket{
+			Pack: fetcher.Pack{Source: m.Source, ID: m.Pack, Aggregator: m.Aggregator, Name: m.Name},
+			Due:  m.Due, Requested: m.Requested, Baseline: m.Baseline, Attached: m.Attached, RequestIDs: m.RequestIDs,
+		},
+		Account: m.Account, Created: m.Created, Fetched: m.Fetched, Name: m.SourceName, Container: m.Container,
+		Size: m.Size, SHA256: m.SHA256, CRC64: m.CRC64, MD5: m.MD5,
+	}
+}
+
 // Slot returns the slot that the manifest seals.
 func (m Manifest) Slot() scheduler.Slot {
 	return slotOf(fetcher.Pack{Source: m.Source, ID: m.Pack, Aggregator: m.Aggregator}, m.Due)

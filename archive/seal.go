@@ -56,7 +56,7 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, d
 		m, raw, _, err := manifest(ctx, have.manifest, s)
 		return m, raw, err
 	}
-	if raw := e.Draft(); raw != nil {
+	if raw := []byte(e.Draft()); len(raw) > 0 {
 		if m, err := decodeManifest(raw, s); err == nil {
 			if r, ok := e.Report(); ok && r.SHA256 == m.SHA256 {
 				return m, raw, nil
@@ -75,7 +75,7 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, d
 	m := newManifest(r, time.Now(), a.Tool)
 	raw, err := encode(m)
 	if err == nil {
-		err = e.SaveDraft(raw)
+		err = e.SaveDraft(string(raw))
 	}
 	return m, raw, err
 }

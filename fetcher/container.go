@@ -55,10 +55,14 @@ func sniffZip(head []byte) Container {
 	return Zip
 }
 
-// leading returns head's text in lower case without what may stand before markup.
+// leading returns markup in lower case, without what may stand before it, and
+// nothing for a head that is no markup.
 func leading(head []byte) []byte {
-	head = bytes.TrimPrefix(head, []byte("\xEF\xBB\xBF"))
-	return bytes.ToLower(bytes.TrimLeft(head, " \t\r\n"))
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xEF\xBB\xBF")), " \t\r\n")
+	if !bytes.HasPrefix(head, []byte("<")) {
+		return nil
+	}
+	return bytes.ToLower(head)
 }
 
 // storeError is the body of an answer by which OSS, or an S3 store, refuses.

@@ -15,12 +15,13 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// digest takes all sums of a body at once. MD5 is as slow as the two others
-// together, so large writes take them side by side.
+// digest takes all sums of a body at once, and keeps its first bytes. MD5 is as
+// slow as the two others together, so large writes take them side by side.
 type digest struct {
 	sha, md5 hash.Hash
 	crc      hash.Hash64
 	size     int64
+	head     []byte // the first sniffLen bytes at most
 }
 
 var ecma = sync.OnceValue(func() *crc64.Table { return crc64.MakeTable(crc64.ECMA) })
@@ -32,6 +33,7 @@ func newDigest() *digest {
 // Write never fails.
 func (d *digest) Write(p []byte) (int, error) {
 	d.size += int64(len(p))
+	d.head = append(d.head, p[:min(len(p), sniffLen-len(d.head))]...)
 	if len(p) < chunk/2 {
 		d.md5.Write(p)
 		d.sha.Write(p)

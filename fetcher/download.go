@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -92,7 +91,7 @@ func loopback(host string) bool {
 
 // get downloads the link's body to w and returns what is known of it. The
 // whole body has passed every check when the error is nil.
-func (d *downloader) get(ctx context.Context, link Link, w *os.File) (r Report, err error) {
+func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report, err error) {
 	u, err := url.Parse(link.URL.Reveal())
 	if err != nil {
 		return r, fault.New(fault.LinkRefused, "the link is no URL")
@@ -136,7 +135,7 @@ func (d *downloader) get(ctx context.Context, link Link, w *os.File) (r Report, 
 	}
 	sums.sums(&r)
 	r.Name, r.Fetched = path.Base(resp.Request.URL.Path), time.Now().UTC()
-	r.Container, err = inspect(w.Name(), n)
+	r.Container, err = inspect(sums.head)
 	return r, err
 }
 
@@ -196,18 +195,9 @@ func tooLarge(limit int64) error {
 
 // inspect looks at the first bytes of a complete body: an empty one, and a
 // store's error that came with status 200, are no report.
-func inspect(name string, size int64) (Container, error) {
-	if size < minSize {
-		return "", fault.New(fault.Damaged, "the body has %d bytes only", size)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return "", diskFault(err)
-	}
-	defer f.Close()
-	head, err := io.ReadAll(io.LimitReader(f, sniffLen))
-	if err != nil {
-		return "", diskFault(err)
+func inspect(head []byte) (Container, error) {
+	if len(head) < minSize {
+		return "", fault.New(fault.Damaged, "the body has %d bytes only", len(head))
 	}
 	c := sniff(head)
 	if !errorPage(c, head) {

@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -20,25 +21,21 @@ import (
 )
 
 // Spool is where a report waits between its download and the last sink that
-// takes it. It has a folder for each slot at work:
+// takes it. It has two files for each slot at work:
 //
-//	<dir>/<source>@<pack>@<due>/    "/" in the pack's key is written as "@"
-//	    lock         held (flock) by who works on the slot, in whichever process
-//	    ticket.json  the report that was asked for
-//	    body         the report, complete once report.json is there
-//	    report.json  what was fetched
-//	    draft.json   the manifest, the same bytes for every sink and every try
+//	<dir>/<source>@<pack>@<due>.json   what was reached so far, in one line;
+//	                                   held (flock) by who works on the slot, in whichever process
+//	<dir>/<source>@<pack>@<due>.body   the report, complete once the line says so
 //
-// Nothing in it is the truth: lost, the slot is worked on from the beginning.
+// "/" in the pack's key is written as "@". Nothing in the spool is the truth:
+// lost, or torn by a crash, the slot is worked on from the beginning. A body is
+// never written to again, because a sink may have taken the very file over; a
+// new one takes its place.
 type Spool struct{ dir string }
 
-// The files of an entry.
 const (
-	lockFile   = "lock"
-	ticketFile = "ticket.json"
-	bodyFile   = "body"
-	reportFile = "report.json"
-	draftFile  = "draft.json"
+	stateExt = ".json"
+	bodyExt  = ".body"
 )
 
 // OpenSpool makes the folder if need be.
@@ -49,11 +46,20 @@ func OpenSpool(dir string) (*Spool, error) {
 	return &Spool{dir: dir}, nil
 }
 
-// Entry is one slot's folder in the spool, held by this process alone until
+// Entry is one slot's place in the spool, held by this process alone until
 // Close or Remove.
 type Entry struct {
-	dir  string
-	lock *os.File
+	base    string   // the path of its files, without their extensions
+	file    *os.File // the state's; the lock is on it
+	state   state
+	removed bool
+}
+
+// state is what was reached so far.
+type state struct {
+	Ticket *Ticket `json:"ticket,omitempty"` // the report that was asked for
+	Report *Report `json:"report,omitempty"` // what was fetched
+	Draft  string  `json:"draft,omitempty"`  // the manifest, the same bytes for every sink and every try
 }
 
 // lockPoll is how often Lock looks whether another process has let go.
@@ -64,11 +70,11 @@ const lockPoll = 100 * time.Millisecond
 func (s *Spool) Lock(ctx context.Context, p Pack, due time.Time) (*Entry, error) {
 	name := strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@") + "@" + due.UTC().Format(stamp)
 	for {
-		e, err := s.tryLock(filepath.Join(s.dir, name))
+		e, err := tryLock(filepath.Join(s.dir, name))
 		switch {
 		case err == nil:
 			return e, nil
-		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, fs.ErrNotExist):
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, errGone):
 			return nil, diskFault(fmt.Errorf("locking the spool entry: %w", err))
 		case !fault.Sleep(ctx, lockPoll):
 			return nil, fault.New(fault.Busy, "waiting for another worker on the slot: %w", context.Cause(ctx))
@@ -76,98 +82,142 @@ func (s *Spool) Lock(ctx context.Context, p Pack, due time.Time) (*Entry, error)
 	}
 }
 
-// tryLock makes the folder and its lock file and takes the lock. A folder that
-// its former holder removed meanwhile is fs.ErrNotExist.
-func (s *Spool) tryLock(dir string) (*Entry, error) {
-	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	path := filepath.Join(dir, lockFile)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+// errGone is what a lock is worth on a file that its former holder removed.
+var errGone = errors.New("the entry was removed")
+
+// tryLock makes the state's file, takes the lock, and reads what is there.
+func tryLock(base string) (*Entry, error) {
+	f, err := os.OpenFile(base+stateExt, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
-		err = sameFile(f, path)
+		err = sameFile(f)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Entry{dir: dir, lock: f}, nil
+	e := &Entry{base: base, file: f}
+	if e.state, err = readState(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return e, nil
 }
 
-// sameFile returns fs.ErrNotExist when path no longer leads to f.
-func sameFile(f *os.File, path string) error {
+// sameFile returns errGone when f's path no longer leads to f.
+func sameFile(f *os.File) error {
 	held, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	now, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !os.SameFile(held, now) {
-		return fs.ErrNotExist
+	if now, err := os.Stat(f.Name()); err != nil || !os.SameFile(held, now) {
+		return errGone
 	}
 	return nil
 }
 
-// Close lets go of the entry and leaves it for the next try. An entry that
-// holds nothing is removed.
-func (e *Entry) Close() error {
-	if _, err := os.Stat(filepath.Join(e.dir, ticketFile)); errors.Is(err, fs.ErrNotExist) {
-		return e.Remove()
+// readState reads the state's one line. One that does not parse was cut short
+// by a crash, and is worth nothing.
+func readState(f io.Reader) (s state, err error) {
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return s, err
 	}
-	return e.lock.Close()
+	line, _, whole := bytes.Cut(b, []byte("\n"))
+	if !whole || json.Unmarshal(line, &s) != nil {
+		return state{}, nil
+	}
+	return s, nil
 }
 
-// Remove deletes the entry: the slot is settled. The lock file goes last but
-// for the folder, so that nobody else gets in between.
-func (e *Entry) Remove() error {
-	var errs []error
-	for _, name := range []string{draftFile, reportFile, ticketFile, bodyFile, lockFile, ""} {
-		if err := os.Remove(filepath.Join(e.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
-			errs = append(errs, err)
-		}
+// save writes the state over what is there. Whoever reads it meanwhile may see
+// a line that does not parse.
+func (e *Entry) save() error {
+	b, err := json.Marshal(e.state)
+	if err != nil {
+		return fmt.Errorf("encoding a spool entry: %w", err)
 	}
-	return errors.Join(append(errs, e.lock.Close())...)
+	_, err = e.file.WriteAt(append(b, '\n'), 0)
+	return diskFault(err)
+}
+
+// Close lets go of the entry and leaves it for the next try. An entry that
+// holds nothing is removed. After Remove it does nothing.
+func (e *Entry) Close() error {
+	switch {
+	case e.removed:
+		return nil
+	case e.state.Ticket == nil:
+		return e.Remove()
+	}
+	return e.file.Close()
+}
+
+// Remove deletes the entry: the slot is settled. The file with the lock goes
+// last, so that nobody else gets in between.
+func (e *Entry) Remove() error {
+	e.removed = true
+	return errors.Join(removed(os.Remove(e.base+bodyExt)), removed(os.Remove(e.base+stateExt)), e.file.Close())
+}
+
+// removed is the error of a removal, unless nothing was there.
+func removed(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return diskFault(err)
 }
 
 // Ticket returns the ticket of an earlier try, if there is one.
-func (e *Entry) Ticket() (t Ticket, ok bool) { return t, e.load(ticketFile, &t) }
+func (e *Entry) Ticket() (t Ticket, ok bool) {
+	if e.state.Ticket == nil {
+		return t, false
+	}
+	return *e.state.Ticket, true
+}
 
 // SaveTicket keeps the ticket for a later try.
-func (e *Entry) SaveTicket(t Ticket) error { return e.save(ticketFile, t) }
+func (e *Entry) SaveTicket(t Ticket) error {
+	e.state.Ticket = &t
+	return e.save()
+}
 
 // Report returns the finished report, if there is one whose body is on disk
 // in full size.
 func (e *Entry) Report() (r Report, ok bool) {
-	if !e.load(reportFile, &r) {
+	if e.state.Report == nil {
 		return r, false
 	}
-	fi, err := os.Stat(filepath.Join(e.dir, bodyFile))
-	return r, err == nil && fi.Size() == r.Size
+	fi, err := os.Stat(e.base + bodyExt)
+	return *e.state.Report, err == nil && fi.Size() == e.state.Report.Size
 }
 
 // SaveReport marks the body as complete.
-func (e *Entry) SaveReport(r Report) error { return e.save(reportFile, r) }
-
-// Draft returns the manifest that was drafted for the report, or nil.
-func (e *Entry) Draft() []byte {
-	b, err := os.ReadFile(filepath.Join(e.dir, draftFile))
-	if err != nil {
-		return nil
-	}
-	return b
+func (e *Entry) SaveReport(r Report) error {
+	e.state.Report = &r
+	return e.save()
 }
 
+// Draft returns the manifest that was drafted for the report, or "".
+func (e *Entry) Draft() string { return e.state.Draft }
+
 // SaveDraft keeps the manifest for this and every later try.
-func (e *Entry) SaveDraft(b []byte) error { return e.write(draftFile, b) }
+func (e *Entry) SaveDraft(manifest string) error {
+	e.state.Draft = manifest
+	return e.save()
+}
+
+// Discard forgets the report, which turned out not to be whole: it is fetched
+// again.
+func (e *Entry) Discard() error {
+	e.state.Report, e.state.Draft = nil, ""
+	return e.save()
+}
 
 // Body opens the report's body for reading.
 func (e *Entry) Body() (*os.File, error) {
-	f, err := os.Open(filepath.Join(e.dir, bodyFile))
+	f, err := os.Open(e.base + bodyExt)
 	return f, diskFault(err)
 }
 
@@ -189,10 +239,10 @@ func (e *Entry) Import(r io.Reader, size int64, sha256 string) error {
 	return nil
 }
 
-// Sync makes the entry survive a loss of power: body, records, folder.
+// Sync makes the entry survive a loss of power: body, state, their names.
 func (e *Entry) Sync() error {
-	for _, name := range []string{bodyFile, ticketFile, reportFile, draftFile, "", ".."} {
-		f, err := os.Open(filepath.Join(e.dir, name))
+	for _, name := range []string{e.base + bodyExt, e.base + stateExt, filepath.Dir(e.base)} {
+		f, err := os.Open(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -208,44 +258,36 @@ func (e *Entry) Sync() error {
 
 // create opens a new, empty body; whatever was there is no longer complete.
 func (e *Entry) create() (*os.File, error) {
-	if err := os.Remove(filepath.Join(e.dir, reportFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, diskFault(err)
+	if e.state.Report != nil {
+		if err := e.Discard(); err != nil {
+			return nil, err
+		}
 	}
-	f, err := os.OpenFile(filepath.Join(e.dir, bodyFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err := removed(os.Remove(e.base + bodyExt)); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(e.base+bodyExt, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	return f, diskFault(err)
-}
-
-func (e *Entry) load(name string, v any) bool {
-	b, err := os.ReadFile(filepath.Join(e.dir, name))
-	return err == nil && json.Unmarshal(b, v) == nil
-}
-
-func (e *Entry) save(name string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", name, err)
-	}
-	return e.write(name, b)
-}
-
-// write replaces a file at once: a reader sees the old bytes or the new ones.
-func (e *Entry) write(name string, b []byte) error {
-	tmp := filepath.Join(e.dir, name+".tmp")
-	err := os.WriteFile(tmp, b, 0o600)
-	if err == nil {
-		err = os.Rename(tmp, filepath.Join(e.dir, name))
-	}
-	return diskFault(err)
 }
 
 // Waiting yields the finished reports in the spool: those that a sink has yet
 // to take, and those that are being sealed right now.
 func (s *Spool) Waiting() iter.Seq[Report] {
 	return func(yield func(Report) bool) {
-		dirs, _ := os.ReadDir(s.dir) // a spool that can't be read shows as empty here, and as an error where it is used
-		for _, d := range dirs {
-			e := Entry{dir: filepath.Join(s.dir, d.Name())}
-			if r, ok := e.Report(); ok && !yield(r) {
+		files, _ := os.ReadDir(s.dir) // a spool that can't be read shows as empty here, and as an error where it is used
+		for _, file := range files {
+			base, ok := strings.CutSuffix(filepath.Join(s.dir, file.Name()), stateExt)
+			if !ok {
+				continue
+			}
+			f, err := os.Open(base + stateExt)
+			if err != nil {
+				continue // settled meanwhile
+			}
+			e := Entry{base: base}
+			e.state, err = readState(f)
+			f.Close() //nolint:errcheck // read only
+			if r, ok := e.Report(); ok && err == nil && !yield(r) {
 				return
 			}
 		}

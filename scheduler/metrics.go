@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,28 @@ import (
 type metrics struct {
 	nextDue, lastDue, interval *prometheus.GaugeVec
 	panics                     prometheus.Counter
+
+	mu        sync.Mutex
+	intervals map[[2]string]longest // by text and zone: packs share few schedules, and an interval takes long to find
+}
+
+// longest is the interval of a schedule around a time.
+type longest struct {
+	at       time.Time
+	interval time.Duration
+}
+
+// around returns the schedule's Interval.
+func (m *metrics) around(s Schedule, at time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := [2]string{s.String(), s.Zone()}
+	known, ok := m.intervals[key]
+	if !ok || !known.at.Equal(at) {
+		known = longest{at, s.Interval(at)}
+		m.intervals[key] = known
+	}
+	return known.interval
 }
 
 // newMetrics registers the metrics.
@@ -19,6 +42,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"source", "pack"})
 	}
 	m := &metrics{
+		intervals: make(map[[2]string]longest),
 		nextDue: gauge("packseal_next_due_timestamp_seconds",
 			"Due time of the pack's next slot, whose work has not started yet."),
 		lastDue: gauge("packseal_last_due_timestamp_seconds",
@@ -42,7 +66,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 func (m *metrics) set(p *pack, now time.Time) {
 	last, next := p.due()
 	m.nextDue.WithLabelValues(p.Source, p.Pack).Set(float64(next.Unix()))
-	m.interval.WithLabelValues(p.Source, p.Pack).Set(p.Schedule.Interval(now).Seconds())
+	at := last // the same for all packs of a schedule
+	if at.IsZero() {
+		at = now
+	}
+	m.interval.WithLabelValues(p.Source, p.Pack).Set(m.around(p.Schedule, at).Seconds())
 	if !last.IsZero() {
 		m.lastDue.WithLabelValues(p.Source, p.Pack).Set(float64(last.Unix()))
 	}

@@ -17,6 +17,11 @@ type Content struct {
 	io.ReaderAt
 	Size   int64
 	SHA256 [sha256.Size]byte
+
+	// File is the path of a file that holds just these bytes and that nobody
+	// will ever write to again, or empty. A sink may take the file over, by a
+	// link, where it would have made a copy.
+	File string
 }
 
 // Bytes makes the Content of b, which must not change afterwards.
@@ -30,12 +35,16 @@ func (c Content) Reader() *io.SectionReader { return io.NewSectionReader(c.Reade
 // chunk is how much Copy reads, hashes and writes at a time.
 const chunk = 512 << 10
 
+// chunks are kept from one Copy to the next: reports are many and mostly small.
+var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
+
 // Copy writes c to w and reports, as fault.Damaged, that its bytes are not as
 // Size and SHA256 say; w has some of them by then. What went wrong in reading
 // is fault.Internal, and w's own error is returned as it is.
 func (c Content) Copy(ctx context.Context, w io.Writer) error {
 	h := sha256.New()
-	buf := make([]byte, min(chunk, max(c.Size, 1)))
+	buf := chunks.Get().(*[chunk]byte)
+	defer chunks.Put(buf)
 	for off := int64(0); off < c.Size; {
 		if err := Ended(ctx); err != nil {
 			return err

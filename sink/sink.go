@@ -88,6 +88,10 @@ func CheckKey(key string) error {
 	return nil
 }
 
+// CanBegin reports whether a key can begin with prefix. Stores need not be
+// asked for others, and some refuse the question.
+func CanBegin(prefix string) bool { return prefix == "" || CheckKey(prefix+"x") == nil }
+
 // Ended classifies the end of ctx. It is nil while ctx goes on.
 func Ended(ctx context.Context) error {
 	if ctx.Err() == nil {

@@ -16,12 +16,12 @@ import (
 // holds the names of one folder of each level at a time.
 func (s *Sink) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
+		if !sink.CanBegin(prefix) {
+			return
+		}
 		dir, rest := ".", prefix
 		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 			dir, rest = prefix[:i], prefix[i+1:]
-			if sink.CheckKey(dir) != nil {
-				return // no key begins like that
-			}
 		}
 		root, err := s.root()
 		if err != nil {

@@ -16,8 +16,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"golang.org/x/sync/singleflight"
-
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -29,7 +27,7 @@ type Sink struct {
 	mu   sync.Mutex
 	made bool // dir was there
 
-	making singleflight.Group // folders, by their path
+	names names // of folders
 }
 
 // root opens the folder, afresh for each call, so that a mount that went away

@@ -2,23 +2,18 @@ package local
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
-	"syscall"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
-
-// tmp is the folder of files that are being written: on the same file system
-// as the objects, and hidden from List, for no key can name it.
-const tmp = ".tmp"
 
 // Put implements [sink.Sink]. These are the system calls, in their order, and
 // what each is for:
@@ -30,7 +25,9 @@ const tmp = ".tmp"
 //	fsync(folder)           the name is on disk
 //	unlinkat(.tmp/…)
 //
-// A crash leaves at worst a file in .tmp, which a later Open removes.
+// Content that is in a file of its own on the same file system is not written
+// again: that file is made 0444, read back, and linked as it is. A crash leaves
+// at worst a file in .tmp, which a later Open removes.
 func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err := sink.CheckKey(key); err != nil {
 		return err
@@ -43,88 +40,42 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	// No need to write what is there; that nothing is there decides nothing.
-	if _, err := root.Lstat(key); err == nil {
-		return settle(ctx, root, key, c)
-	}
-	if err := s.folders(root, path.Dir(key)); err != nil {
+	dir, durable, err := s.names.enter(root, path.Dir(key))
+	if err != nil {
 		return fmt.Errorf("making the folder of %s: %w", key, err)
 	}
-	name, err := write(ctx, root, c)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", key, err)
+	defer func() { _ = dir.Close() }()
+	if err := place(ctx, root, dir, key, c); err != nil {
+		return fmt.Errorf("storing %s: %w", key, err)
 	}
-	defer func() { _ = root.Remove(name) }()
-	if err := sink.Ended(ctx); err != nil {
-		return err
-	}
-	switch err := root.Link(name, key); {
-	case errors.Is(err, fs.ErrExist):
-		return settle(ctx, root, key, c)
-	case errors.Is(err, syscall.ENOTDIR):
-		return fault.New(fault.Conflict, "an object stands where %s needs a folder", path.Dir(key))
-	case errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS):
-		return fault.New(fault.SinkDenied, "linking %s: %w", key, err).
-			WithHint("the file system seems to have no hard links, which keep objects from being replaced: use another (ext4, XFS, btrfs, ZFS, NFS)")
-	case err != nil:
-		return classify(fmt.Errorf("linking %s: %w", key, err))
-	}
-	return commit(root, key)
-}
-
-// folders makes the folder and its parents where they are not there, from the
-// top, and each once: who finds one there waits until its name is durable.
-func (s *Sink) folders(root *os.Root, dir string) error {
-	for i := 1; i <= len(dir) && dir != "."; i++ {
-		if i < len(dir) && dir[i] != '/' {
-			continue
-		}
-		if _, err, _ := s.making.Do(dir[:i], func() (any, error) { return nil, folder(root, dir[:i]) }); err != nil {
-			return err
-		}
+	if err := errors.Join(syncFolder(dir), durable()); err != nil {
+		return fmt.Errorf("storing the name of %s: %w", key, err)
 	}
 	return nil
 }
 
-func folder(root *os.Root, dir string) error {
-	switch err := root.Mkdir(dir, 0o750); {
-	case errors.Is(err, fs.ErrExist):
-		return nil
-	case errors.Is(err, syscall.ENOTDIR):
-		return fault.New(fault.Conflict, "an object stands where %s needs a folder", dir)
-	case err != nil:
-		return classify(err)
+// place gives c its name in dir, unless the name is taken: by c itself, which
+// is fine, or by something else. The name is not durable yet.
+func place(ctx context.Context, root *os.Root, dir *os.File, key string, c sink.Content) error {
+	name := path.Base(key)
+	// No need to write what is there; that nothing is there decides nothing.
+	var there unix.Stat_t
+	if unix.Fstatat(int(dir.Fd()), name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		return settle(ctx, root, key, c)
 	}
-	return syncName(root, path.Dir(dir))
-}
-
-// write writes c to a file in the tmp folder and returns the file's name.
-func write(ctx context.Context, root *os.Root, c sink.Content) (name string, err error) {
-	name = path.Join(tmp, rand.Text())
-	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := root.Mkdir(tmp, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return "", classify(err)
-		}
-		f, err = root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
+	done, err := adopt(ctx, dir, name, c)
+	if !done && err == nil {
+		err = write(ctx, root, dir, name, c)
 	}
-	if err != nil {
-		return "", classify(err)
+	if errors.Is(err, fs.ErrExist) {
+		return settle(ctx, root, key, c)
 	}
-	err = c.Copy(ctx, f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = classify(errors.Join(err, f.Close())); err != nil {
-		_ = root.Remove(name)
-		return "", err
-	}
-	return name, nil
+	return err
 }
 
 // settle answers for a key that is taken: nil when it holds c.
 func settle(ctx context.Context, root *os.Root, key string, c sink.Content) error {
-	conflict := fault.New(fault.Conflict, "%s holds other bytes", key)
+	conflict := fault.New(fault.Conflict, "other bytes are there")
 	f, err := open(root, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return conflict // a folder, or nothing that packseal has put
@@ -142,50 +93,12 @@ func settle(ctx context.Context, root *os.Root, key string, c sink.Content) erro
 	}
 	switch err := (sink.Content{ReaderAt: f, Size: c.Size, SHA256: c.SHA256}).Copy(ctx, io.Discard); fault.Of(err) {
 	case "":
-		// Who put it may not have come to its fsync of the folder yet.
-		return commit(root, key)
+		return nil
 	case fault.Damaged:
 		return conflict
 	case fault.Internal:
-		return fault.New(fault.SinkUnavailable, "reading %s: %w", key, err)
+		return fault.New(fault.SinkUnavailable, "reading it: %w", err)
 	default:
 		return err
-	}
-}
-
-// commit makes the key's name durable.
-func commit(root *os.Root, key string) error {
-	if err := syncName(root, path.Dir(key)); err != nil {
-		return fmt.Errorf("storing the name of %s: %w", key, err)
-	}
-	return nil
-}
-
-func syncName(root *os.Root, dir string) error {
-	f, err := root.Open(dir)
-	if err != nil {
-		return classify(err)
-	}
-	defer func() { _ = f.Close() }()
-	return classify(syncFolder(f))
-}
-
-// syncFolder makes the names in a folder durable. Some network file systems
-// keep names durable themselves and refuse to be asked.
-func syncFolder(f *os.File) error {
-	if err := f.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return err
-	}
-	return nil
-}
-
-// sweep removes files that crashes left in the tmp folder. Those of the last
-// day may be at work in another process.
-func sweep(root *os.Root) {
-	files, _ := fs.ReadDir(root.FS(), tmp)
-	for _, f := range files {
-		if fi, err := f.Info(); err == nil && time.Since(fi.ModTime()) > 24*time.Hour {
-			_ = root.Remove(path.Join(tmp, f.Name()))
-		}
 	}
 }

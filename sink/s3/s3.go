@@ -43,6 +43,9 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 // 1,000 objects, at a time.
 func (s *Sink) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
+		if !sink.CanBegin(prefix) {
+			return
+		}
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix)},
 			func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true })
 		for pages.HasMorePages() {
