@@ -70,18 +70,24 @@ func (n *names) enter(root *os.Root, name string) (dir *os.File, wait func() err
 	}, nil
 }
 
-// open goes up until it finds a folder that is there, and makes the others on
-// its way back.
+// open opens the folder by way of its parent, which is mostly there already,
+// and makes what is not there.
 func (n *names) open(root *os.Root, name string) (*os.File, error) {
-	dir, err := root.OpenFile(name, openFlags, 0)
-	if name == "." || !errors.Is(err, fs.ErrNotExist) {
-		return dir, err
+	if name == "." {
+		return root.OpenFile(name, openFlags, 0)
 	}
-	parent, err := n.open(root, path.Dir(name))
+	parent, err := root.OpenFile(path.Dir(name), openFlags, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		parent, err = n.open(root, path.Dir(name))
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = parent.Close() }()
+	dir, err := openIn(parent, path.Base(name))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
+	}
 	if err := n.make(parent, name); err != nil {
 		return nil, err
 	}

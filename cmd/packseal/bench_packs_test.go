@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"packseal.example/config"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+)
+
+const (
+	manyPacks  = 1000
+	reportSize = 48 << 10
+	inFlight   = 64 // the default of max_in_flight, for both sides
+)
+
+// BenchmarkThousandPacks has a whole daemon, queue and all, settle the first
+// slot of 1,000 packs that are due at once. The other side is the machine's
+// bare rate for what a slot can't do without: three signed calls, a download
+// and two durable files. A pack's first slot makes four folders that have to
+// be durable too; a later one, in a month that has its folder, makes one.
+func BenchmarkThousandPacks(b *testing.B) {
+	b.Run("first", func(b *testing.B) { thousandPacks(b, false) })
+	b.Run("later", func(b *testing.B) { thousandPacks(b, true) })
+}
+
+func thousandPacks(b *testing.B, later bool) {
+	var bare, sealed time.Duration
+	var calls int64
+	for b.Loop() {
+		b.StopTimer()
+		_, endpoint := manySim(b)
+		bare += bareSlots(b, endpoint)
+		server, endpoint := manySim(b)
+		cfg := manyConfig(b, b.TempDir(), endpoint, "@hourly", "2h")
+		if later {
+			makeMonths(b, cfg.Sinks[0].Local.Dir)
+		}
+		b.StartTimer()
+		sealed += settleAll(b, cfg)
+		for name, n := range server.Calls() {
+			if name != sim.Download {
+				calls += int64(n)
+			}
+		}
+	}
+	slots := float64(b.N * manyPacks)
+	b.ReportMetric(slots/sealed.Seconds(), "slots/s")
+	b.ReportMetric(slots/bare.Seconds(), "bare-slots/s")
+	b.ReportMetric(bare.Seconds()/sealed.Seconds(), "of-bare-rate")
+	b.ReportMetric(float64(calls)/slots, "calls/slot")
+}
+
+// manySim is a simulator of all the packs, whose reports are ready at once.
+func manySim(b *testing.B) (server *sim.Server, endpoint string) {
+	b.Helper()
+	packs := make([]sim.Pack, manyPacks)
+	for i := range packs {
+		packs[i] = sim.Pack{ID: manyPack(i), Script: sim.Script{Blob: true, Size: reportSize}}
+	}
+	server, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: packs})
+	if err != nil {
+		b.Fatal(err)
+	}
+	web := httptest.NewServer(server)
+	b.Cleanup(web.Close)
+	return server, web.URL
+}
+
+func manyPack(i int) string { return fmt.Sprintf("cp-%016d", i) }
+
+// manyConfig writes and loads the configuration of all the packs.
+func manyConfig(b *testing.B, dir, endpoint, schedule, catchUp string) *config.Config {
+	b.Helper()
+	var y strings.Builder
+	fmt.Fprintf(&y, `state_dir: state
+sources:
+  demo:
+    cloudconfig:
+      endpoint: %s
+      requests_per_second: 100000
+      max_in_flight: %d
+      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
+defaults: {source: demo, schedule: %q, catch_up: %s, timeout: 10m}
+sinks: [{name: primary, local: {dir: archive}}]
+web: {listen: "127.0.0.1:0"}
+packs:
+`, endpoint, inFlight, schedule, catchUp)
+	for i := range manyPacks {
+		fmt.Fprintf(&y, "  - {id: %s}\n", manyPack(i))
+	}
+	path := filepath.Join(dir, "packseal.yaml")
+	for name, content := range map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": y.String()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cfg, err := load(path, io.Discard)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return cfg
+}
+
+// makeMonths makes the folders that slots of an hour ago and of now go to.
+func makeMonths(b *testing.B, archive string) {
+	b.Helper()
+	now := time.Now().UTC()
+	for _, due := range []time.Time{now.Add(-time.Hour), now} {
+		for i := range manyPacks {
+			if err := os.MkdirAll(filepath.Join(archive, "demo", manyPack(i), due.Format("2006/01")), 0o750); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// settleAll runs an engine until every pack has a slot sealed.
+func settleAll(b *testing.B, cfg *config.Config) time.Duration {
+	b.Helper()
+	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
+	began := time.Now()
+	e, err := newEngine(ctx, cfg, slog.New(slog.DiscardHandler), newReloadStatus())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- e.run(ctx) }()
+	for _, entry := range e.entries {
+		for e.Status(entry.Pack.Source, entry.Pack.Key()).Sealed == 0 {
+			fault.Sleep(ctx, 2*time.Millisecond)
+		}
+	}
+	took := time.Since(began)
+	stop()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
+	return took
+}
