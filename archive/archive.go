@@ -88,8 +88,10 @@ func (a *Archive) update(s scheduler.Slot, change func(*Status)) {
 
 // settled counts a slot that has just ended, once.
 func (a *Archive) settled(r Record) {
-	a.metrics.settled(r)
-	a.update(r.Slot, func(st *Status) { st.add(r) })
+	a.update(r.Slot, func(st *Status) {
+		st.add(r)
+		a.metrics.settled(r, *st)
+	})
 }
 
 // add counts a record.

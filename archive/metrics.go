@@ -18,6 +18,7 @@ type metrics struct {
 	failures   *prometheus.CounterVec
 	gaps       *prometheus.CounterVec
 	lastSealed *prometheus.GaugeVec
+	lastGap    *prometheus.GaugeVec
 	created    *prometheus.GaugeVec
 	bytes      *prometheus.GaugeVec
 	late       *prometheus.HistogramVec
@@ -38,6 +39,7 @@ func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
 		failures:   counter("packseal_failures_total", "Tries of a slot that failed, by reason.", "source", "pack", "reason"),
 		gaps:       counter("packseal_gaps_total", "Slots in the archive that ended without a report, by reason.", "reason"),
 		lastSealed: gauge("packseal_last_sealed_timestamp_seconds", "When the pack's latest sealed report was sealed; 0 when there is none."),
+		lastGap:    gauge("packseal_last_gap_timestamp_seconds", "When the pack's latest slot without a report was recorded as a gap; 0 when there is none."),
 		created:    gauge("packseal_report_created_timestamp_seconds", "When the pack's latest sealed report was made, by Config's clock; 0 when there is none."),
 		bytes:      gauge("packseal_report_bytes", "Size of the pack's latest sealed report."),
 		late: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -54,7 +56,7 @@ func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
 		m.add(reg, p)
 	}
 	if reg != nil {
-		reg.MustRegister(m.slots, m.failures, m.gaps, m.lastSealed, m.created, m.bytes, m.late)
+		reg.MustRegister(m.slots, m.failures, m.gaps, m.lastSealed, m.lastGap, m.created, m.bytes, m.late)
 	}
 	return m
 }
@@ -68,7 +70,7 @@ func (m *metrics) add(reg prometheus.Registerer, p fetcher.Pack) {
 	for _, reason := range fault.Reasons() {
 		m.failures.WithLabelValues(p.Source, p.Key(), string(reason))
 	}
-	for _, g := range []*prometheus.GaugeVec{m.lastSealed, m.created, m.bytes} {
+	for _, g := range []*prometheus.GaugeVec{m.lastSealed, m.lastGap, m.created, m.bytes} {
 		g.WithLabelValues(p.Source, p.Key())
 	}
 	m.late.WithLabelValues(p.Source)
@@ -86,29 +88,29 @@ func (m *metrics) loaded(id packID, st Status, reasons map[fault.Reason]int) {
 	for reason, n := range reasons {
 		m.gaps.WithLabelValues(string(reason)).Add(float64(n))
 	}
-	if st.Sealed > 0 {
-		m.latest(st.LastSealed)
-	}
+	m.latest(id, st)
 }
 
-// settled counts a slot that has just ended.
-func (m *metrics) settled(r Record) {
-	if !m.known[packID{r.Source, r.Pack}] {
-		return
-	}
+// settled counts a slot of a configured pack that has just ended; st is the
+// pack's status with it.
+func (m *metrics) settled(r Record, st Status) {
 	m.slots.WithLabelValues(r.Source, r.Pack, string(r.State)).Inc()
 	if r.State == Gapped {
 		m.gaps.WithLabelValues(string(r.Reason)).Inc()
-		return
+	} else {
+		m.late.WithLabelValues(r.Source).Observe(float64(r.LateSeconds))
 	}
-	m.latest(r)
-	m.late.WithLabelValues(r.Source).Observe(float64(r.LateSeconds))
+	m.latest(packID{r.Source, r.Pack}, st)
 }
 
-func (m *metrics) latest(r Record) {
-	m.lastSealed.WithLabelValues(r.Source, r.Pack).Set(unix(r.Settled))
-	m.created.WithLabelValues(r.Source, r.Pack).Set(unix(r.Created))
-	m.bytes.WithLabelValues(r.Source, r.Pack).Set(float64(r.Size))
+// latest shows the pack's latest slots, by their due times and not by when
+// they ended: a late one must not stand for a younger one, nor a restart
+// change what is shown.
+func (m *metrics) latest(id packID, st Status) {
+	m.lastSealed.WithLabelValues(id.source, id.pack).Set(unix(st.LastSealed.Settled))
+	m.lastGap.WithLabelValues(id.source, id.pack).Set(unix(st.LastGap.Settled))
+	m.created.WithLabelValues(id.source, id.pack).Set(unix(st.LastSealed.Created))
+	m.bytes.WithLabelValues(id.source, id.pack).Set(float64(st.LastSealed.Size))
 }
 
 func unix(t time.Time) float64 {

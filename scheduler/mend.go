@@ -97,8 +97,9 @@ func (s *Scheduler) load(ctx context.Context, p *pack) error {
 		}
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.loaded = true
+	p.mu.Unlock()
+	s.metrics.set(p, now)
 	return nil
 }
 

@@ -41,9 +41,11 @@ func newPack(plan Plan, now time.Time) *pack {
 	if bound := p.bound(); p.cursor.Before(bound) {
 		p.cursor = bound
 	}
-	if last, ok := p.Schedule.Latest(p.begun.Add(-lookBack), p.begun); ok {
-		p.last = last
+	after := p.begun.Add(-lookBack)
+	if bound := p.bound(); bound.After(after) {
+		after = bound
 	}
+	p.last, _ = p.Schedule.Latest(after, p.begun)
 	p.moved()
 	return p
 }

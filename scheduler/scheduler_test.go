@@ -299,7 +299,7 @@ func TestMetricsAreMadeAtStart(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	if n, err := testutil.GatherAndCount(reg); err != nil || n != 4 {
+	if n, err := testutil.GatherAndCount(reg); err != nil || n != 5 {
 		t.Errorf("%d series, %v", n, err)
 	}
 }

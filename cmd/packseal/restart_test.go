@@ -17,7 +17,7 @@ import (
 )
 
 // kept are the metrics that a restart must not change.
-var kept = []string{"packseal_slots_total", "packseal_gaps_total", "packseal_last_sealed_timestamp_seconds", "packseal_report_bytes"}
+var kept = []string{"packseal_slots_total", "packseal_gaps_total", "packseal_last_sealed_timestamp_seconds", "packseal_last_gap_timestamp_seconds", "packseal_report_bytes"}
 
 // TestRestart has a daemon settle this year's slots, one of them as a gap, and
 // holds the next daemon's metrics against the first one's.
