@@ -144,6 +144,7 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	if err != nil {
 		return nil, err
 	}
+	reg.MustRegister(packInfo(h.entries))
 	e := &engine{house: h, registry: reg}
 	o := queue.Options{Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg}
 	if cfg.Queue.Embedded != nil {

@@ -34,6 +34,7 @@ var rules = map[string][]string{
 		"sink", "sink/local", "sink/s3",
 	},
 	"archive":             {"scheduler", "fetcher", "sink"},
+	"deploy/grafana":      {}, // it knows metrics by their names alone
 	"scheduler":           {},
 	"scheduler/queue":     {"scheduler"},
 	"fetcher":             {},
