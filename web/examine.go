@@ -25,21 +25,17 @@ func Examine(ctx context.Context, listen, configFile string) (results []probe.Re
 	if configFile != "" {
 		results = append(results, examineConfig(configFile))
 	}
-	for _, scheme := range schemes(configFile) {
-		if r, answered := ask(ctx, scheme, listen); answered {
+	guarded := configFile != ""
+	schemes := []string{"http"}
+	if guarded { // whether it turns TLS on is known to the library alone
+		schemes = []string{"https", "http"}
+	}
+	for _, scheme := range schemes {
+		if r, answered := ask(ctx, scheme, listen, guarded); answered {
 			return append(results, r)
 		}
 	}
-	return append(results, bind(ctx, listen, configFile != ""))
-}
-
-// schemes are what the page may speak. Whether the file turns TLS on is known
-// to the library alone.
-func schemes(configFile string) []string {
-	if configFile == "" {
-		return []string{"http"}
-	}
-	return []string{"https", "http"}
+	return append(results, bind(ctx, listen, guarded))
 }
 
 // quoted matches what the library's messages quote of the file, which has
@@ -56,8 +52,9 @@ func examineConfig(file string) probe.Result {
 }
 
 // ask asks what listens at the address whether it is ready. Nothing is told to
-// it, so that it need not prove who it is.
-func ask(ctx context.Context, scheme, listen string) (r probe.Result, answered bool) {
+// it, so that it need not prove who it is. Guarded says that the daemon may ask
+// for a password.
+func ask(ctx context.Context, scheme, listen string, guarded bool) (r probe.Result, answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	host, port, err := net.SplitHostPort(listen)
@@ -88,7 +85,7 @@ func ask(ctx context.Context, scheme, listen string) (r probe.Result, answered b
 		return probe.OK("page", "the daemon answers at %s, and is ready", listen), true
 	case code == http.StatusServiceUnavailable && strings.HasPrefix(line, "not ready"):
 		return probe.Fail("page", fault.New(fault.NotReady, "the daemon answers at %s: %s", listen, line)), true
-	case code == http.StatusUnauthorized:
+	case code == http.StatusUnauthorized && guarded:
 		return probe.OK("page", "what answers at %s wants a password, as web.config_file may have it", listen), true
 	case code == http.StatusBadRequest && scheme == "http":
 		return r, false // as a TLS server answers

@@ -76,6 +76,7 @@ func TestExamineOthers(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
 		"another service": http.NotFound,
+		"a password":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
 		"another page":    func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>ready</html>") },
 		"a redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 	} {

@@ -27,7 +27,10 @@ func (s *Sink) Examine(ctx context.Context) []probe.Result {
 		return results
 	}
 	versioning, versioned := s.versioning(ctx)
-	results = append(results, versioning, s.bucketLock(ctx))
+	if results = append(results, versioning); versioning.State == probe.Bad {
+		return results // more calls would only say so again
+	}
+	results = append(results, s.bucketLock(ctx))
 	key := sink.ProbeKey(s.terms())
 	tried := sink.Try(ctx, s, key)
 	if results = append(results, tried...); tried[len(tried)-1].State == probe.Bad {

@@ -133,6 +133,9 @@ func TestExamineCredentials(t *testing.T) {
 	if r := s.whoAmI(t.Context()); r.State != probe.Good || !strings.Contains(r.Detail, "pa… from files") {
 		t.Errorf("got %+v", r)
 	}
+	if got, by := examine(t, s); got != "✓credentials ✗versioning" || by["versioning"].Reason != fault.SinkUnavailable {
+		t.Errorf("got %s\n%+v", got, by)
+	}
 	if err := os.Remove(string(o.AccessKeyIDFile)); err != nil {
 		t.Fatal(err)
 	}
