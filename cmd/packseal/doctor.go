@@ -58,6 +58,9 @@ bad may pass by itself. With --json, ok is null for what was not checked.`,
 	generate := c.Flags().StringArray("generate", nil, "have a new report of this pack made, to see that it is permitted (repeatable)")
 	timeout := c.Flags().Duration("timeout", 30*time.Second, "the time that one check may take")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if *timeout <= 0 {
+			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, *timeout)
+		}
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err != nil {
 			return err

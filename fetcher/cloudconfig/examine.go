@@ -108,7 +108,7 @@ func (c *Client) ExaminePack(ctx context.Context, p fetcher.Pack) (probe.Result,
 	if err != nil {
 		result := probe.Fail("permission", err)
 		if result.Reason == fault.NotFound {
-			result.Hint = strings.TrimSpace(result.Hint + c.others(ctx, p))
+			result.Hint += c.others(ctx, p)
 		}
 		return result, fetcher.Link{}
 	}
