@@ -228,3 +228,20 @@ func TestGapIsSettled(t *testing.T) {
 		t.Errorf("history is %v, %v", history, err)
 	}
 }
+
+// TestVerifyLeavesProbes: what packseal doctor keeps in a sink is neither
+// evidence nor in its way; its neighbours are found.
+func TestVerifyLeavesProbes(t *testing.T) {
+	t.Parallel()
+	m := sink.NewMemory()
+	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: m})
+	for _, key := range []string{sink.ProbeKey(""), sink.ProbeKey("compliance-365"), "packseal-doctor/stray"} {
+		if err := m.Put(t.Context(), key, sink.Probe()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := h.Verify(t.Context())
+	if err != nil || result.Sealed != 0 || len(result.Findings) != 1 || result.Findings[0].Key != "packseal-doctor/stray" {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}

@@ -19,6 +19,9 @@ import (
 //
 // <pack> is "cp-…", or "ca-…/cp-…" for an account group's; times are UTC and
 // those of the slot. A slot that has a manifest is sealed, whatever gap.json says.
+//
+// Beside the sources' folders there can be packseal-doctor/, where a probe
+// object of packseal doctor is (see [sink.ProbeKey]): no evidence.
 const (
 	manifestName = "manifest.json"
 	gapName      = "gap.json"

@@ -97,6 +97,9 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		if err != nil {
 			return err
 		}
+		if sink.IsProbe(e.Key) {
+			continue
+		}
 		if _, _, ok := parseKey(e.Key); !ok {
 			v.find(t, Orphaned, e.Key, "no slot has an object of this name")
 			continue

@@ -106,7 +106,7 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 	})
 	defer watch.Stop()
 
-	resp, err := d.request(ctx, u)
+	resp, err := d.request(ctx, u, "")
 	if err != nil {
 		return r, err
 	}
@@ -139,13 +139,17 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 	return r, err
 }
 
-// request sends the GET. Its errors hold neither the link nor its parts.
-func (d *downloader) request(ctx context.Context, u *url.URL) (*http.Response, error) {
+// request sends the GET, for a part where one is given. Its errors hold
+// neither the link nor its parts.
+func (d *downloader) request(ctx context.Context, u *url.URL, part string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err)
 	}
 	req.URL = u
+	if part != "" {
+		req.Header.Set("Range", part)
+	}
 	resp, err := d.client.Do(req)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -199,6 +203,11 @@ func inspect(head []byte) (Container, error) {
 	if len(head) < minSize {
 		return "", fault.New(fault.Damaged, "the body has %d bytes only", len(head))
 	}
+	return judge(head)
+}
+
+// judge says what begins with head, unless it is an error page.
+func judge(head []byte) (Container, error) {
 	c := sniff(head)
 	if !errorPage(c, head) {
 		return c, nil

@@ -45,7 +45,8 @@ func (q *queries) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestSecrets runs a daemon through good and bad days with marked
-// credentials, and looks for them and for links in all it leaves behind.
+// credentials, and doctor beside it, and looks for them and for links in all
+// that is left behind.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	packs := sim.Demo()
@@ -88,6 +89,11 @@ packs:
 	for _, page := range []string{"/", "/metrics", "/api/v1/packs", "/api/v1/slots?source=good&pack=" + packs[0].ID, "/packs/good/" + packs[0].ID, "/packs/forged/" + packs[0].ID} {
 		places[page] = d.get(t, page)
 	}
+	var out, talk safeBuffer
+	if code := run(t.Context(), []string{"doctor", "--config", filepath.Join(dir, "packseal.yaml")}, &out, &talk); code != exitFailed {
+		t.Errorf("doctor ended with %d: %s", code, out.String())
+	}
+	places["doctor"], places["doctor's talk"] = out.String(), talk.String()
 	d.stop()
 	places["log"] = log.String()
 	readTree(t, dir, places, "archive", "state")

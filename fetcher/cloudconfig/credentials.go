@@ -21,6 +21,8 @@ type provider interface {
 	get(context.Context) (keys, error)
 	// forget says that the API refused these keys.
 	forget(keys)
+	// origin names where the keys come from, for people.
+	origin() string
 }
 
 // newProvider makes the provider that c describes; nil means the official chain.
@@ -83,7 +85,8 @@ func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
 // fileKeys reads static keys from their files at each use.
 type fileKeys struct{ from *Credentials }
 
-func (f fileKeys) forget(keys) {}
+func (f fileKeys) forget(keys)    {}
+func (f fileKeys) origin() string { return f.from.what() }
 
 func (f fileKeys) get(context.Context) (k keys, err error) {
 	if k.id, err = f.from.AccessKeyIDFile.Read(); err != nil {

@@ -29,6 +29,7 @@ type official struct {
 	flight  *flight                       // under way, or nil
 	current providers.CredentialsProvider // nil: to be made; a flight's own while there is one
 	last    keys                          // the keys that were given last
+	giver   string                        // the library's name of who gave those
 }
 
 // flight is one question to the library, and its answer once done is closed.
@@ -45,6 +46,23 @@ func (o *official) forget(k keys) {
 	if o.flight == nil && o.last == k {
 		o.current = nil
 	}
+}
+
+// origin adds, for the chain, which of its links gave the keys: the library
+// writes "default/env", or "ram_role_arn/default/env".
+func (o *official) origin() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, link, ok := strings.Cut(o.giver, "default/")
+	for _, said := range [][2]string{
+		{"env", "the environment"}, {"oidc_role_arn", "OIDC"}, {"cli_profile", "a profile of the official CLI"},
+		{"profile", "a profile"}, {"ecs_ram_role", "the ECS instance's role"}, {"credential_uri", "the credentials URI"},
+	} {
+		if name, _, _ := strings.Cut(link, "/"); ok && name == said[0] {
+			return o.what + " (" + said[1] + ")"
+		}
+	}
+	return o.what
 }
 
 // get waits for the library no longer than ctx. The library's own time-outs
@@ -103,6 +121,9 @@ func (o *official) ask(p providers.CredentialsProvider) (k keys, _ providers.Cre
 	if c == nil || c.AccessKeyId == "" || c.AccessKeySecret == "" {
 		return k, p, errNoKeys
 	}
+	o.mu.Lock()
+	o.giver = c.ProviderName
+	o.mu.Unlock()
 	return keys{secret.Value(c.AccessKeyId), secret.Value(c.AccessKeySecret), secret.Value(c.SecurityToken)}, p, nil
 }
 

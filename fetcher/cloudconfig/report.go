@@ -57,11 +57,8 @@ func (c *Client) Generate(ctx context.Context, p fetcher.Pack, due time.Time, at
 		return t, nil
 	}
 	t.Baseline = base.Created.Time
-	q := reportCall("Generate", p)
-	q.method, q.form = http.MethodPost, true
-	q.params.Set("ClientToken", clientToken(p, due, attempt))
-	a, err = c.do(ctx, q)
-	if e, ok := errors.AsType[*APIError](err); ok && strings.HasSuffix(e.Code, "ReportCreating") {
+	a, err = c.do(ctx, generateCall(p, due, attempt))
+	if e, ok := creating(err); ok {
 		// A report in the making may show its time already. Attached to, it
 		// must be newer than the due time, and that is enough.
 		t.Attached, a.RequestID, err = true, text(e.RequestID), nil
@@ -71,6 +68,12 @@ func (c *Client) Generate(ctx context.Context, p fetcher.Pack, due time.Time, at
 	}
 	t.RequestIDs = appendID(t.RequestIDs, string(a.RequestID))
 	return t, err
+}
+
+// creating reports whether the API refused because a report is in the making.
+func creating(err error) (*APIError, bool) {
+	e, ok := errors.AsType[*APIError](err)
+	return e, ok && strings.HasSuffix(e.Code, "ReportCreating")
 }
 
 // Lookup implements [fetcher.Source].
@@ -90,10 +93,15 @@ func (c *Client) Lookup(ctx context.Context, t fetcher.Ticket) (fetcher.Link, er
 	case r.URL == "":
 		return fetcher.Link{}, fault.New(fault.NotReady, "the report of %s is made, but has no link yet", key)
 	}
+	return r.link(a), nil
+}
+
+// link is the answer's link to the report.
+func (r report) link(a answer) fetcher.Link {
 	return fetcher.Link{
 		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: string(r.Account),
 		Served: a.served, RequestID: string(a.RequestID),
-	}, nil
+	}
 }
 
 // staleError is an error that is [fetcher.ErrStale], in other words.
@@ -123,6 +131,14 @@ func reportCall(verb string, p fetcher.Pack) call {
 		q.name = verb + "AggregateCompliancePackReport"
 		q.params.Set("AggregatorId", p.Aggregator)
 	}
+	return q
+}
+
+// generateCall asks for a report of the pack.
+func generateCall(p fetcher.Pack, due time.Time, attempt int) call {
+	q := reportCall("Generate", p)
+	q.method, q.form = http.MethodPost, true
+	q.params.Set("ClientToken", clientToken(p, due, attempt))
 	return q
 }
 

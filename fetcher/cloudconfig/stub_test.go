@@ -71,6 +71,7 @@ type fixed struct{ keys }
 
 func (f fixed) get(context.Context) (keys, error) { return f.keys, nil }
 func (fixed) forget(keys)                         {}
+func (fixed) origin() string                      { return "nowhere" }
 
 // newTest makes a client of the stub. Everything it logs is searched for marks
 // at the end.

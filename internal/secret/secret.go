@@ -22,6 +22,15 @@ type Value string
 // Reveal returns the secret itself.
 func (v Value) Reveal() string { return string(v) }
 
+// Abbreviated is enough of a key's ID to tell it from others: its first and
+// last four characters, or less where it has not many.
+func (v Value) Abbreviated() string {
+	if len(v) < 16 {
+		return string(v[:min(len(v), 2)]) + "…"
+	}
+	return string(v[:4] + "…" + v[len(v)-4:])
+}
+
 // String redacts the value.
 func (Value) String() string { return "(secret)" }
 

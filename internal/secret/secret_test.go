@@ -114,3 +114,12 @@ func TestCheck(t *testing.T) {
 		t.Errorf("got %+v, want a fault", got)
 	}
 }
+
+func TestAbbreviated(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[Value]string{"LTAI5tExampleKeyID": "LTAI…eyID", "fifteen-letters": "fi…", "x": "x…", "": "…"} {
+		if got := id.Abbreviated(); got != want {
+			t.Errorf("%q: got %q, want %q", string(id), got, want)
+		}
+	}
+}

@@ -26,13 +26,17 @@ func (o *Options) Check() []fault.Problem {
 	return nil
 }
 
-// Open makes the folder and clears it of what crashes left. It implements
-// [sink.Opener]: a folder that is out of reach now is no error.
+// Open clears the folder of what crashes left; where there is none, the first
+// call makes it. It implements [sink.Opener]: a folder that is out of reach now
+// is no error.
 func (o *Options) Open(context.Context) (sink.Sink, error) {
 	if p := o.Check(); len(p) > 0 {
 		return nil, fault.New(fault.SinkDenied, "%s: %s", p[0].Path, p[0].Message).WithHint("%s", p[0].Hint)
 	}
 	s := &Sink{dir: o.Dir}
+	if _, err := os.Stat(o.Dir); err != nil {
+		return s, nil
+	}
 	if root, err := s.root(); err == nil {
 		sweep(root)
 		_ = root.Close()

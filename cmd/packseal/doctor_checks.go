@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"packseal.example/config"
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/probe"
+	"packseal.example/scheduler/queue"
+	"packseal.example/sink"
+	"packseal.example/web"
+)
+
+// checks is the whole examination, in its order. What is to be looked at
+// besides is one more line here.
+func (d *doctor) checks() []check {
+	all := []check{{"configuration", d.path, d.configuration}}
+	all = append(all, d.sources()...)
+	all = append(all, d.sinks()...)
+	all = append(all,
+		check{"state", "state_dir", d.state},
+		check{"queue", "state_dir", d.queue},
+		check{"page", "web.listen", d.page},
+	)
+	return all
+}
+
+// configuration tells what was loaded: whoever comes here has a good one.
+func (d *doctor) configuration(context.Context) []probe.Result {
+	return []probe.Result{probe.OK("configuration", "%d packs, %d sinks: good", len(d.cfg.Entries()), len(d.cfg.Sinks))}
+}
+
+// examined is a source that is looked at.
+type examined struct {
+	*fetcher.Fetcher
+	fetcher.Examiner
+	answers atomic.Bool // it can be reached, and takes the credentials
+}
+
+// sources are the checks of each source, followed by those of its packs.
+func (d *doctor) sources() (all []check) {
+	for _, name := range slices.Sorted(maps.Keys(d.cfg.Sources)) {
+		s, err := d.open(name)
+		of := func(list []config.Entry) []config.Entry {
+			return slices.DeleteFunc(slices.Clone(list), func(e config.Entry) bool { return e.Pack.Source != name })
+		}
+		packs, generate := of(d.packs), of(d.generate)
+		if len(packs)+len(generate) == 0 && len(d.packs) < len(d.cfg.Entries()) {
+			continue // others were named
+		}
+		all = append(all, check{"source", "source " + name, func(ctx context.Context) []probe.Result {
+			if err != nil {
+				return []probe.Result{probe.Fail("source", err)}
+			}
+			return s.look(ctx, slices.Concat(packs, generate))
+		}})
+		for _, e := range packs {
+			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []probe.Result { return s.pack(ctx, e.Pack) }})
+		}
+		for _, e := range generate {
+			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []probe.Result { return s.request(ctx, e.Pack) }})
+		}
+		unasked := len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
+			return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.Pack == e.Pack })
+		}))
+		if unasked > 0 {
+			all = append(all, check{"permission", "source " + name, func(context.Context) []probe.Result { return notGenerated(unasked) }})
+		}
+	}
+	return all
+}
+
+// notGenerated stands for the permission to have reports of n packs made.
+func notGenerated(n int) []probe.Result {
+	return []probe.Result{probe.Skip("permission", "whether reports of %d packs may be generated: to ask has one made", n).
+		WithHint("doctor --generate PACK has one made of that pack, to see")}
+}
+
+// open opens a source as the daemon does, but for logs and metrics.
+func (d *doctor) open(name string) (*examined, error) {
+	logger := slog.New(slog.DiscardHandler)
+	opener := d.cfg.Sources[name].Opener()
+	source, err := opener.Open(fetcher.Env{Logger: logger, UserAgent: tool()})
+	if err != nil {
+		return nil, err
+	}
+	s := new(examined)
+	s.Examiner, _ = source.(fetcher.Examiner)
+	if s.Examiner == nil {
+		return nil, fault.New(fault.Internal, "this kind of source can't be examined")
+	}
+	s.Fetcher, err = fetcher.New(fetcher.Options{Source: source, Bounds: opener.Bounds(), Settings: d.cfg.Fetch, Logger: logger})
+	return s, err
+}
+
+// look looks at what holds for all packs, by asking about the first.
+func (s *examined) look(ctx context.Context, packs []config.Entry) []probe.Result {
+	var first fetcher.Pack
+	if len(packs) > 0 {
+		first = packs[0].Pack
+	}
+	results := s.Examine(ctx, first)
+	// A clock that is off does not keep calls from being answered.
+	s.answers.Store(!slices.ContainsFunc(results, func(r probe.Result) bool { return r.State == probe.Bad && r.Reason != fault.ClockSkew }))
+	return results
+}
+
+// pack looks at one pack, and at the report that stands there.
+func (s *examined) pack(ctx context.Context, p fetcher.Pack) []probe.Result {
+	if s == nil || !s.answers.Load() {
+		return []probe.Result{probe.Skip("permission", "the source does not answer")}
+	}
+	r, link := s.ExaminePack(ctx, p)
+	results := []probe.Result{r}
+	switch {
+	case link.URL != "":
+		results = append(results, s.Peek(ctx, link))
+	case r.State == probe.Good:
+		results = append(results, probe.Skip("link", "there is no report to fetch yet").WithHint("ask again when one was made: doctor --generate %s has one made", p.Key()))
+	}
+	return results
+}
+
+// request has a report of one pack made.
+func (s *examined) request(ctx context.Context, p fetcher.Pack) []probe.Result {
+	if s == nil || !s.answers.Load() {
+		return []probe.Result{probe.Skip("permission", "the source does not answer")}
+	}
+	return []probe.Result{s.ExamineRequest(ctx, p)}
+}
+
+// sinks are the checks of each sink, without the daemon's retries.
+func (d *doctor) sinks() (all []check) {
+	for _, s := range d.cfg.Sinks {
+		all = append(all, check{"put", "sink " + s.Name, func(ctx context.Context) []probe.Result {
+			opened, err := s.Opener().Open(ctx)
+			if err != nil {
+				return []probe.Result{probe.Fail("put", err)}
+			}
+			return sink.Examine(ctx, opened)
+		}})
+	}
+	return all
+}
+
+// stateRoom is what doctor wants to see free under state_dir, in bytes: as much
+// as the queue's store takes at most unless told otherwise.
+const stateRoom = 256 << 20
+
+// state looks at the folder of spool and queue.
+func (d *doctor) state(context.Context) []probe.Result {
+	dir := d.cfg.StateDir
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return []probe.Result{probe.Skip("state", "%s is not there yet; the daemon makes it", dir)}
+	}
+	return []probe.Result{probe.Writable("state", dir), probe.Room("room", dir, stateRoom)}
+}
+
+// queue looks whether a daemon is at work.
+func (d *doctor) queue(context.Context) []probe.Result {
+	running, err := queue.Running(filepath.Join(d.cfg.StateDir, "queue"))
+	switch {
+	case err != nil:
+		return []probe.Result{probe.Fail("queue", fault.Wrap(fault.SinkDenied, err)).WithHint("run doctor as the user that packseal runs as")}
+	case running:
+		return []probe.Result{probe.OK("queue", "a daemon is at work on it")}
+	}
+	return []probe.Result{probe.OK("queue", "free: no daemon runs on this state_dir")}
+}
+
+// page looks at where the page is served.
+func (d *doctor) page(ctx context.Context) []probe.Result {
+	return web.Examine(ctx, d.cfg.Web.Listen, d.cfg.Web.ConfigFile)
+}

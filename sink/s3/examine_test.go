@@ -1,0 +1,228 @@
+package s3
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"packseal.example/internal/fault"
+	"packseal.example/internal/probe"
+	"packseal.example/sink"
+)
+
+// examine examines the sink and returns the results in brief.
+func examine(t *testing.T, s *Sink) (string, map[string]probe.Result) {
+	t.Helper()
+	var brief []string
+	by := map[string]probe.Result{}
+	for _, r := range sink.Examine(t.Context(), s) {
+		brief = append(brief, r.Mark()+r.Check)
+		by[r.Check] = r
+		noSecret(t, r.Err())
+		if strings.Contains(r.Detail+r.Hint, secretKey) || strings.Contains(r.Detail, accessKey) {
+			t.Errorf("it shows a key: %+v", r)
+		}
+	}
+	return strings.Join(brief, " "), by
+}
+
+// good is the examination of a store that has everything.
+const good = "✓credentials ✓versioning ✓object-lock ✓put ✓read-back ✓list ✓write-once ✓no-replace ✓retention"
+
+// However often the bucket is examined, it keeps one object, in one version.
+func TestExamine(t *testing.T) {
+	eachPeer(t, func(t *testing.T, p *peer) {
+		for _, mode := range []string{writesRequired, writesOff} {
+			o := p.bucket(t, true)
+			o.Prefix, o.ConditionalWrites = "x", mode
+			want := strings.Replace(good, "✓retention", "–retention", 1)
+			if mode == writesOff {
+				want = strings.Replace(want, "✓no-replace", "–no-replace", 1)
+			}
+			for range 3 {
+				if got, by := examine(t, open(t, o)); got != want {
+					t.Errorf("%s: got %s\n%+v", mode, got, by)
+				}
+			}
+			out, err := open(t, o).client.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &o.Bucket})
+			if err != nil || len(out.Versions) != 1 || *out.Versions[0].Key != "x/packseal-doctor/probe.txt" {
+				t.Errorf("%s: %d versions, %v", mode, len(out.Versions), err)
+			}
+		}
+	})
+}
+
+// The lock is read back; another lock in the configuration is another probe.
+func TestExamineLock(t *testing.T) {
+	eachPeer(t, func(t *testing.T, p *peer) {
+		o := p.bucket(t, true)
+		examine(t, open(t, o))
+		for _, lock := range []*ObjectLock{{Mode: "GOVERNANCE", Days: 1}, {Mode: "COMPLIANCE", Days: 2}} {
+			o.ObjectLock = lock
+			for range 2 {
+				got, by := examine(t, open(t, o))
+				if got != good || !strings.Contains(by["retention"].Detail, lock.Mode) {
+					t.Errorf("got %s\n%+v", got, by)
+				}
+			}
+		}
+		out, err := open(t, o).client.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &o.Bucket})
+		if err != nil || len(out.Versions) != 3 {
+			t.Errorf("%d versions, %v", len(out.Versions), err)
+		}
+	})
+}
+
+// A lock that the bucket can't give, and a bucket without one and without
+// versions, in which the weaker mode is not needed.
+func TestExamineNoLock(t *testing.T) {
+	eachPeer(t, func(t *testing.T, p *peer) {
+		o := p.bucket(t, false)
+		o.ConditionalWrites = writesOff
+		_, by := examine(t, open(t, o))
+		if r := by["object-lock"]; r.State != probe.Skipped {
+			t.Errorf("got %+v", r)
+		}
+		if r := by["no-replace"]; r.State != probe.Good || !strings.Contains(r.Detail, "honours If-None-Match, although") {
+			t.Errorf("got %+v", r)
+		}
+		o.ConditionalWrites, o.ObjectLock = "", &ObjectLock{Mode: "GOVERNANCE", Days: 1}
+		_, by = examine(t, open(t, o))
+		if r := by["object-lock"]; r.Reason != fault.SinkDenied || r.Hint == "" {
+			t.Errorf("got %+v", r)
+		}
+		if r := by["put"]; r.Reason != fault.SinkDenied {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+// A bucket's own retention is told.
+func TestExamineDefaultRetention(t *testing.T) {
+	eachPeer(t, func(t *testing.T, p *peer) {
+		o := p.bucket(t, true)
+		days := int32(7)
+		_, err := open(t, o).client.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: &o.Bucket,
+			ObjectLockConfiguration: &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+				Rule: &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: &days}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := open(t, o).bucketLock(t.Context()); r.State != probe.Good || !strings.Contains(r.Detail, "GOVERNANCE for 7 days") {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+// Credentials that are wrong, or are not there, are told as that.
+func TestExamineCredentials(t *testing.T) {
+	eachPeer(t, func(t *testing.T, p *peer) {
+		o := p.bucket(t, false)
+		o.SecretAccessKeyFile = file(t, "wrong")
+		_, by := examine(t, open(t, o))
+		if r := by["put"]; r.Reason != fault.SinkDenied || r.Hint == "" {
+			t.Errorf("got %+v", r)
+		}
+	})
+	o := options(t, "http://127.0.0.1:1", "b")
+	s := open(t, o)
+	if r := s.whoAmI(t.Context()); r.State != probe.Good || !strings.Contains(r.Detail, "pa… from files") {
+		t.Errorf("got %+v", r)
+	}
+	if got, by := examine(t, s); got != "✓credentials ✗versioning" || by["versioning"].Reason != fault.SinkUnavailable {
+		t.Errorf("got %s\n%+v", got, by)
+	}
+	if err := os.Remove(string(o.AccessKeyIDFile)); err != nil {
+		t.Fatal(err)
+	}
+	if got, by := examine(t, s); got != "✗credentials" || by["credentials"].Reason != fault.SinkDenied {
+		t.Errorf("got %s\n%+v", got, by)
+	}
+}
+
+// A store that does not honour the condition, or answers no question about the
+// bucket, is told as that.
+func TestExamineOthers(t *testing.T) {
+	t.Parallel()
+	silent := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Has("versioning") {
+			answerWith(w, http.StatusNotImplemented, "NotImplemented")
+			return true
+		}
+		if r.URL.Query().Has("object-lock") {
+			answerWith(w, http.StatusForbidden, "AccessDenied")
+			return true
+		}
+		if r.URL.Query().Has("list-type") {
+			w.Header().Set("Content-Type", "application/xml")
+			w.Write([]byte("<ListBucketResult><Contents><Key>" + sink.ProbeKey("") + "</Key><Size>185</Size></Contents></ListBucketResult>")) //nolint:errcheck // the caller hung up
+			return true
+		}
+		return false
+	}
+	for name, c := range map[string]struct {
+		ignores, off bool
+		brief, says  string
+	}{
+		"honours":             {false, false, "✓no-replace –retention", ""},
+		"ignores":             {true, false, "✗no-replace –retention", "ignores If-None-Match"},
+		"ignores, and may":    {true, true, "✓no-replace –retention", "the weaker mode is accepted"},
+		"honours, needlessly": {false, true, "✓no-replace –retention", "although conditional_writes is off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.before, f.ignores = silent, c.ignores
+			f.objects["/b/"+sink.ProbeKey("")] = probeObject()
+			s := f.open(t, func(o *Options) {
+				if c.off {
+					o.ConditionalWrites = writesOff
+				}
+			})
+			got, by := examine(t, s)
+			if want := "✓credentials –versioning –object-lock ✓put ✓read-back ✓list ✓write-once " + c.brief; got != want || !strings.Contains(by["no-replace"].Detail, c.says) {
+				t.Errorf("got  %s\nwant %s\n%+v", got, want, by)
+			}
+			if o := f.objects["/b/"+sink.ProbeKey("")]; o.data != probeObject().data {
+				t.Errorf("the probe became %q", o.data)
+			}
+		})
+	}
+}
+
+// probeObject is the probe as an earlier run left it.
+func probeObject() stored {
+	b := make([]byte, sink.Probe().Size)
+	sink.Probe().ReadAt(b, 0) //nolint:errcheck // of memory
+	return stored{data: string(b), header: http.Header{"X-Amz-Meta-Sha256": {sum(sink.Probe().SHA256).hex()}}}
+}
+
+func TestQuirks(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options Options
+		brief   string
+	}{
+		"another store": {Options{Endpoint: "https://s3.example.com", PathStyle: true, ObjectLock: &ObjectLock{}}, ""},
+		"AWS":           {Options{}, ""},
+		"good":          {Options{Endpoint: "https://s3.oss-cn-shanghai.aliyuncs.com"}, "✓"},
+		"path style":    {Options{Endpoint: "https://s3.oss-cn-shanghai.aliyuncs.com", PathStyle: true}, "✗"},
+		"both":          {Options{Endpoint: "https://oss-cn-shanghai.ALIYUNCS.com", PathStyle: true, ObjectLock: &ObjectLock{}}, "✗✗"},
+		"a lookalike":   {Options{Endpoint: "https://notaliyuncs.com", PathStyle: true}, ""},
+	} {
+		got := ""
+		for _, r := range c.options.quirks() {
+			got += r.Mark()
+			if r.State == probe.Bad && (r.Reason != fault.SinkDenied || r.Hint == "") {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		if got != c.brief {
+			t.Errorf("%s: got %q, want %q", name, got, c.brief)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package web
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"packseal.example/internal/fault"
+)
+
+// examined holds the examination of an address to what is wanted of its
+// results: mark, check and a part of what is said.
+func examined(t *testing.T, listen, configFile string, want ...string) {
+	t.Helper()
+	results := Examine(t.Context(), listen, configFile)
+	if len(results) != len(want) {
+		t.Fatalf("got %+v, want %q", results, want)
+	}
+	for i, r := range results {
+		head, says, _ := strings.Cut(want[i], " ")
+		if r.Mark()+r.Check != head || !strings.Contains(r.Detail+" "+r.Hint, says) {
+			t.Errorf("got %+v, want %q", r, want[i])
+		}
+		if strings.Contains(r.Detail+r.Hint, hash) {
+			t.Errorf("a password came out: %+v", r)
+		}
+	}
+}
+
+func TestExamineDaemon(t *testing.T) {
+	t.Parallel()
+	opts := options(0)
+	r := run(t, opts, "", nil)
+	examined(t, r.addr, "", "✓page the daemon answers at "+r.addr+", and is ready")
+	_, port, _ := net.SplitHostPort(r.addr)
+	examined(t, ":"+port, "", "✓page and is ready")
+	opts.Ready = func() error { return errors.New("starting") }
+	r = run(t, opts, "", nil)
+	examined(t, r.addr, "", "✗page not ready: starting")
+	if got := Examine(t.Context(), r.addr, "")[0].Reason; got != fault.NotReady {
+		t.Errorf("the reason is %s", got)
+	}
+}
+
+func TestExamineTLSAndPasswords(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certificate(t, dir)
+	config := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		write(t, file, text)
+		return file
+	}
+	secure := config("tls.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n")
+	examined(t, run(t, options(0), secure, nil).addr, secure, "✓web-config is good", "✓page and is ready")
+	both := config("both.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\nbasic_auth_users: {auditor: "+hash+"}\n")
+	examined(t, run(t, options(0), both, nil).addr, both, "✓web-config is good", "✓page wants a password")
+	password := config("password.yaml", "basic_auth_users: {auditor: "+hash+"}\n")
+	examined(t, run(t, options(0), password, nil).addr, password, "✓web-config is good", "✓page wants a password")
+	mutual := config("mutual.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: RequireAndVerifyClientCert, client_ca_file: cert.pem}\n")
+	examined(t, run(t, options(0), mutual, nil).addr, mutual, "✓web-config is good", "–page takes no request of doctor's")
+	examined(t, "127.0.0.1:0", config("typo.yaml", "basic_auth_user: {auditor: "+hash+"}\n"), "✗web-config see that web.config_file", "✓page ")
+	examined(t, "127.0.0.1:0", config("list.yaml", "basic_auth_users: [ "+hash+" ]\n"), "✗web-config ", "✓page ")
+	examined(t, "127.0.0.1:0", config("plain.yaml", "basic_auth_users: {auditor: '`sesame`'}\n"), "✗web-config ", "✓page ")
+	examined(t, "127.0.0.1:0", config("none.yaml", "tls_server_config: {cert_file: none.pem, key_file: none.pem}\n"), "✗web-config no such file", "✓page ")
+}
+
+func TestExamineOthers(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]http.HandlerFunc{
+		"another service": http.NotFound,
+		"a password":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
+		"another page":    func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>ready</html>") },
+		"a redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+	} {
+		server := httptest.NewServer(h)
+		examined(t, server.Listener.Addr().String(), "", "✗page something else than packseal")
+		server.Close()
+		if t.Failed() {
+			t.Error(name)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { // takes connections and says nothing that is HTTP
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "220 mail\r\n")
+			c.Close()
+		}
+	}()
+	addr := l.Addr().String()
+	examined(t, addr, "", "✗page web.listen sets another address")
+	l.Close()
+	examined(t, addr, "", "✓page no daemon answers at "+addr+", which is free")
+	examined(t, "127.0.0.1:0", "", "✓page ")
+}
+
+// A TLS server that is no packseal does not pass for one whose file has none.
+func TestExamineForeignTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(http.NotFound))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	defer server.Close()
+	examined(t, server.Listener.Addr().String(), "", "✗page address already in use")
+}
