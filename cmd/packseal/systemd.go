@@ -40,7 +40,7 @@ func newSystemd(turned func() time.Time, outlook func() string, logger *slog.Log
 	case err != nil:
 		logger.Warn("the watchdog is not understood", "err", err)
 	case within > 0:
-		s.every = min(s.every, within/3)
+		s.every = min(s.every, max(within/3, 100*time.Millisecond))
 		if within < turnsWithin {
 			logger.Warn("systemd's watchdog may bite while nothing is due: WatchdogSec is too short", "is", within, "at_least", turnsWithin)
 		}
@@ -107,7 +107,7 @@ func (d *daemon) outlook() string {
 			next, name = due, source+"/"+key
 		}
 	}
-	line := fmt.Sprintf("next slot due %s (%s), %d packs", next.Format(time.RFC3339), name, len(e.entries))
+	line := fmt.Sprintf("next slot due %s (%s); packs: %d", next.Format(time.RFC3339), name, len(e.entries))
 	if d.status.failed.Load() {
 		line += "; the changed configuration is bad, the old one is in force"
 	}

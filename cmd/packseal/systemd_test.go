@@ -126,7 +126,7 @@ func TestNotify(t *testing.T) {
 	path := filepath.Join(dir, "packseal.yaml")
 	s := supervise(t, path, "WATCHDOG_USEC=300000")
 
-	const ready = `(?s)^READY=1\nWATCHDOG=1\nSTATUS=next slot due \d{4}-\d\d-\d\dT02:00:00Z \(prod/cp-%d\), 1 packs`
+	const ready = `(?s)^READY=1\nWATCHDOG=1\nSTATUS=next slot due \d{4}-\d\d-\d\dT02:00:00Z \(prod/cp-%d\); packs: 1`
 	s.expect(t, fmt.Sprintf(ready+"$", 1))
 	s.expect(t, "^WATCHDOG=1")
 	if !strings.Contains(s.log.String(), "WatchdogSec is too short") {
