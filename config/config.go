@@ -7,7 +7,8 @@
 //
 // Secrets are never in the file; keys that end in _file name the files that
 // hold them. A relative path (dir, *_dir, *_file) starts from the folder of
-// the configuration file, so that a configuration can be moved as a whole.
+// the configuration file, so that a configuration can be moved as a whole; a
+// file that systemd has loaded as a credential is found by the same name.
 //
 // Which backends there are is said in one place: the pointer fields of
 // [Source] and [Sink]. Their types implement fetcher.Opener and sink.Opener.

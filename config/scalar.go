@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -42,8 +41,12 @@ func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 		d.fail(path, n, k.hint, "%s", err)
 		return
 	}
-	if v.Kind() == reflect.String && isPath(path) && v.String() != "" && !filepath.IsAbs(v.String()) {
-		v.SetString(filepath.Join(d.base, v.String()))
+	if v.Kind() == reflect.String && isPath(path) && v.String() != "" {
+		full, err := d.locate(v.String(), strings.HasSuffix(path, "_file"))
+		if err != nil {
+			d.fail(path, n, credentialsHint, "%s", err)
+		}
+		v.SetString(full)
 	}
 }
 

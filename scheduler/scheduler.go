@@ -33,7 +33,8 @@ type Scheduler struct {
 
 	publishing, mending chan struct{} // one for each that is at it
 	children            sync.WaitGroup
-	untried             atomic.Int64 // packs whose history was not asked for yet
+	untried             atomic.Int64              // packs whose history was not asked for yet
+	turned              atomic.Pointer[time.Time] // see Turned
 }
 
 // New returns a Scheduler that is ready to Run, once.
@@ -60,6 +61,7 @@ func New(o Options) (*Scheduler, error) {
 		m.set(p, now)
 	}
 	s.untried.Store(int64(len(s.packs)))
+	s.turned.Store(new(time.Time))
 	return s, nil
 }
 
@@ -74,6 +76,17 @@ func (s *Scheduler) Ready() error {
 		return fault.New(fault.NotReady, "reading the history of %d packs", n)
 	}
 	return nil
+}
+
+// Turned returns when Run last came round or handed a pack out, with the
+// reading of elapsed time; zero when it has not begun. While Run lives and is
+// not stuck, that is a minute ago at most, and as long as a publish takes.
+func (s *Scheduler) Turned() time.Time { return *s.turned.Load() }
+
+// turn notes that Run gets on.
+func (s *Scheduler) turn() {
+	now := time.Now()
+	s.turned.Store(&now)
 }
 
 // Due returns the due times of the pack's latest slot whose start has come and
@@ -96,6 +109,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer timer.Stop()
 	var last time.Time
 	for ctx.Err() == nil {
+		s.turn()
 		now := wallClock()
 		if now.Before(last) {
 			s.opts.Logger.Warn("the clock was set back", "elapsed", now.Sub(last))
@@ -106,6 +120,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			if !acquire(ctx, s.publishing) {
 				return nil
 			}
+			s.turn()
 			s.children.Go(func() {
 				defer func() { <-s.publishing }()
 				s.look(ctx, p)

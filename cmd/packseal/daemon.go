@@ -35,6 +35,9 @@ type daemon struct {
 	engine atomic.Pointer[engine]
 	reload chan chan error
 	status *reloadStatus
+
+	systemd  *systemd
+	reloaded func(error) // hears how each reload ended, if set
 }
 
 // engine is everything that a configuration drives.
@@ -47,7 +50,9 @@ type engine struct {
 
 // newDaemon makes a daemon; load reads the configuration at a reload.
 func newDaemon(load func() (*config.Config, error), logger *slog.Logger) *daemon {
-	return &daemon{load: load, logger: logger, reload: make(chan chan error), status: newReloadStatus()}
+	d := &daemon{load: load, logger: logger, reload: make(chan chan error), status: newReloadStatus()}
+	d.systemd = newSystemd(d.turned, d.outlook, logger)
+	return d
 }
 
 // run does the daemon's work on cfg until ctx ends. The page is served on l.
@@ -74,55 +79,90 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) er
 			stopWork(fmt.Errorf("serving the page: %w", err))
 		}
 	}()
+	watched := make(chan struct{})
+	go func() {
+		d.systemd.run(work)
+		close(watched)
+	}()
 	err = d.engines(work, cfg)
+	stopWork(nil)
+	<-watched
 	closePage()
 	return errors.Join(err, <-served)
 }
 
 // engines runs one engine after the other, until ctx ends or one fails.
 func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
+	var old *config.Config  // in force before a reload,
+	var answer chan<- error // and who waits to hear what comes of that
 	for {
 		e, err := newEngine(ctx, cfg, d.logger, d.status)
 		if err != nil {
-			return err
+			if answer == nil || ctx.Err() != nil {
+				return err
+			}
+			d.settled(ctx, answer, err)
+			cfg, answer = old, nil
+			continue
 		}
 		within, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- e.run(within) }()
 		d.engine.Store(e)
-		next, err := d.supervise(ctx, ended)
+		if answer != nil {
+			d.settled(ctx, answer, nil)
+		}
+		d.systemd.ready()
+		old = cfg
+		cfg, answer, err = d.supervise(ctx, ended)
 		stop()
 		if err == nil {
 			err = <-ended
 		}
-		if next == nil || err != nil {
+		if cfg == nil || err != nil {
 			return err
 		}
-		cfg = next
+		if cfg.Web != old.Web || cfg.Log != old.Log {
+			d.logger.WarnContext(ctx, "what has changed under web and log takes effect at the next start")
+		}
 	}
 }
 
 // supervise waits until the engine ends, ctx ends (next is nil), or a good new
-// configuration is there. A bad one leaves the old one in force.
-func (d *daemon) supervise(ctx context.Context, ended chan error) (next *config.Config, err error) {
+// configuration is there, and somebody waits to hear what comes of it. A bad
+// one leaves the old one in force.
+func (d *daemon) supervise(ctx context.Context, ended chan error) (next *config.Config, answer chan<- error, err error) {
 	for {
 		select {
 		case err := <-ended:
 			ended <- nil
-			return nil, err
+			return nil, nil, err
 		case <-ctx.Done():
-			return nil, nil
+			return nil, nil, nil
 		case answer := <-d.reload:
+			d.systemd.reloading()
 			next, err := d.load()
-			d.status.set(err == nil)
-			answer <- err
 			if err == nil {
-				d.logger.InfoContext(ctx, "configuration reloaded")
-				return next, nil
+				return next, answer, nil
 			}
-			d.logger.ErrorContext(ctx, "configuration not reloaded: the old one stays in force", "err", err)
+			d.settled(ctx, answer, err)
+			d.systemd.ready()
 		}
 	}
+}
+
+// settled tells everybody how a reload ended.
+func (d *daemon) settled(ctx context.Context, answer chan<- error, err error) {
+	d.status.set(err == nil)
+	if err == nil {
+		d.logger.InfoContext(ctx, "configuration reloaded")
+	} else {
+		d.logger.ErrorContext(ctx, "configuration not reloaded: the old one stays in force", "err", err)
+	}
+	if d.reloaded != nil {
+		d.reloaded(err)
+	}
+	answer <- err
 }
 
 // Reload loads the configuration anew and returns what is wrong with it.
@@ -130,7 +170,12 @@ func (d *daemon) Reload(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {
 	case d.reload <- answer:
-		return <-answer
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-answer:
+		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -164,7 +209,10 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 		Plans: plans, Logger: logger, Registerer: reg,
 		History: h.History, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
 	})
-	return e, err
+	if err != nil {
+		return nil, errors.Join(err, e.queue.Close())
+	}
+	return e, nil
 }
 
 // run schedules, works and drains until ctx ends and all of it has stopped.

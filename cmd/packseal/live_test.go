@@ -25,8 +25,8 @@ type live struct {
 }
 
 // startDaemon runs a daemon of a configuration file until stop is called or
-// the test ends.
-func startDaemon(t *testing.T, path string, log io.Writer) *live {
+// the test ends. What is to be done with it before is done.
+func startDaemon(t *testing.T, path string, log io.Writer, before ...func(*daemon)) *live {
 	t.Helper()
 	cfg, err := load(path, log)
 	if err != nil {
@@ -38,6 +38,9 @@ func startDaemon(t *testing.T, path string, log io.Writer) *live {
 	}
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d := &live{daemon: newDaemon(func() (*config.Config, error) { return load(path, log) }, logger), url: "http://" + l.Addr().String()}
+	for _, f := range before {
+		f(d.daemon)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.run(ctx, cfg, l) }()

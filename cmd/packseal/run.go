@@ -7,20 +7,21 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"packseal.example/config"
 )
 
 func newRun() *cobra.Command {
 	c := &cobra.Command{
 		Use: "run", Short: "Run the daemon", Args: noArgs,
-		Long:    "run goes through the configured packs on their schedules until it is told to stop.\nSIGHUP loads the configuration anew.",
+		Long: `run goes through the configured packs on their schedules until it is told to stop.
+A change of the configuration file is taken up by itself, and at SIGHUP. What is
+wrong with the new one is logged, and the old one stays in force.`,
 		Example: "  packseal run --config /etc/packseal/packseal.yaml",
 	}
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		stderr := c.ErrOrStderr()
-		cfg, err := load(*path, stderr)
+		file := &configFile{path: *path, stderr: stderr}
+		cfg, err := file.load()
 		if err != nil {
 			return err
 		}
@@ -28,8 +29,11 @@ func newRun() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		d := newDaemon(func() (*config.Config, error) { return load(*path, stderr) }, newLogger(cfg.Log, stderr))
+		d := newDaemon(file.load, newLogger(cfg.Log, stderr))
 		defer d.reloadOn(c.Context(), syscall.SIGHUP)()
+		watching, stop := context.WithCancel(c.Context())
+		defer stop()
+		go file.watch(watching, func() { d.Reload(watching) }) //nolint:errcheck // logged where it is decided
 		return d.run(c.Context(), cfg, l)
 	}
 	return c

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 // reloadStatus is how the last reload went; it outlives every engine.
 type reloadStatus struct {
 	ok, at prometheus.Gauge
+	failed atomic.Bool
 }
 
 func newReloadStatus() *reloadStatus {
@@ -25,6 +27,7 @@ func newReloadStatus() *reloadStatus {
 }
 
 func (s *reloadStatus) set(ok bool) {
+	s.failed.Store(!ok)
 	s.ok.Set(0)
 	if ok {
 		s.ok.Set(1)
