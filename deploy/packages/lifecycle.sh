@@ -33,6 +33,7 @@ configure() {
   systemctl -q is-active sim || systemd-run -q --unit=sim packseal sim --listen 127.0.0.1:9798
   printf LTAI5tSimulatorKeyOnly >/etc/packseal/credentials/key-id
   printf simulator-secret-opens-nothing-else >/etc/packseal/credentials/key-secret
+  chmod 600 /etc/packseal/credentials/*
   cat >"$config" <<END
 # changed by the administrator
 sources:
