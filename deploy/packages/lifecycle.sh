@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 set -euo pipefail
 config=/etc/packseal/packseal.yaml
+# shellcheck disable=SC2034 # for those who source this
 link=/etc/systemd/system/multi-user.target.wants/packseal.service
 
 step() { printf -- '-- %s\n' "$*"; }
