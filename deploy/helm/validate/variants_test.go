@@ -217,3 +217,19 @@ func TestParts(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestLongNames: the longest name that Helm takes for a release leaves names
+// that Kubernetes takes.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long-", 11)
+	for _, o := range render(t, variants(t)["everything"], "--set", "fullnameOverride="+long, "--set", "nameOverride="+long) {
+		name, most := o.(metav1.Object).GetName(), 63
+		if _, ok := o.(*appsv1.StatefulSet); ok {
+			most = 52 // its pods carry a label of the name and a revision
+		}
+		if len(name) > most || strings.HasSuffix(name, "-") {
+			t.Errorf("%T %s: %d characters, %d at most", o, name, len(name), most)
+		}
+	}
+}
