@@ -49,11 +49,13 @@ var rules = map[string][]string{
 	"internal/fault":          nil,
 	"internal/probe":          nil,
 	"internal/secret":         nil,
+	"deploy/helm/sync":        nil,
 }
 
 // bare are the packages that may not import all internals.
 var bare = map[string][]string{
 	"fetcher/cloudconfig/sim": {},
+	"deploy/helm/sync":        {},
 	"internal/fault":          {},
 	"internal/probe":          {"internal/fault"},
 	"internal/secret":         {"internal/fault"},

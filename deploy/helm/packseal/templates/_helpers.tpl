@@ -1,0 +1,94 @@
+{{- /* Names are cut at 52: a StatefulSet adds a revision of 11 to its pods' labels. */}}
+{{- define "packseal.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "packseal.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "packseal.selector" -}}
+app.kubernetes.io/name: {{ include "packseal.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "packseal.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "packseal.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "packseal.serviceAccountName" -}}
+{{- default (ternary (include "packseal.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "packseal.image" -}}
+{{- with .Values.image }}
+{{- .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* The configuration, with what the chart itself decides. */}}
+{{- define "packseal.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- $_ := set $config "state_dir" "/var/lib/packseal" }}
+{{- $_ := set $config "web" (merge (dict "listen" (printf ":%v" .Values.web.port)) ($config.web | default dict)) }}
+{{- toYaml $config }}
+{{- end }}
+
+{{- /* What the schema cannot say, or not in plain words. */}}
+{{- define "packseal.check" -}}
+{{- with .Values }}
+{{- if gt (int .replicas) 1 }}
+{{- fail "replicas: more than 1 is not supported: each replica would have every report made. Set 1, or 0 to rest." }}
+{{- end }}
+{{- if and .config .existingConfigMap }}
+{{- fail "config and existingConfigMap: two configurations. Keep one of them." }}
+{{- end }}
+{{- if .config.state_dir }}
+{{- fail "config.state_dir: the chart sets it. Leave it out; persistence says what is behind it." }}
+{{- end }}
+{{- if (.config.web | default dict).listen }}
+{{- fail "config.web.listen: the chart sets it. Leave it out; web.port is the port." }}
+{{- end }}
+{{- if and .rrsa.roleName .rrsa.roleARN }}
+{{- fail "rrsa.roleName and rrsa.roleARN: the first is for ack-pod-identity-webhook, the second for clusters without it. Keep one of them." }}
+{{- end }}
+{{- if ne (empty .rrsa.roleARN) (empty .rrsa.oidcProviderARN) }}
+{{- fail "rrsa.roleARN and rrsa.oidcProviderARN: one needs the other." }}
+{{- end }}
+{{- if and .rrsa.roleName (not .serviceAccount.create) }}
+{{- fail "rrsa.roleName: annotates the service account that the chart makes. Set serviceAccount.create, or annotate your own and set podLabels instead." }}
+{{- end }}
+{{- if and .ingress.enabled (not .ingress.hosts) }}
+{{- fail "ingress.hosts: at least one is needed." }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* A probe: its numbers, and how to ask. Takes root, probe and path. */}}
+{{- define "packseal.probe" -}}
+{{- toYaml (omit .probe "enabled") }}
+{{- with .root.Values.web }}
+{{- if .password }}
+exec:
+  command: [packseal, health, --insecure, --url, {{ printf "%s://127.0.0.1:%v" (lower .scheme) .port | quote }}]
+{{- else }}
+httpGet:
+  path: {{ $.path }}
+  port: http
+  scheme: {{ .scheme }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,203 @@
+package validate
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
+)
+
+// TestRestarts: a change of the configuration restarts the pod only when the
+// daemon reads what has changed at its start alone.
+func TestRestarts(t *testing.T) {
+	t.Parallel()
+	file := variants(t)["everything"]
+	pod := func(args ...string) (corev1.PodTemplateSpec, string) {
+		all := render(t, file, args...)
+		config := one[*corev1.ConfigMap](t, all, "release-sealer")
+		return one[*appsv1.StatefulSet](t, all, "release-sealer").Spec.Template, config.Data["packseal.yaml"]
+	}
+	before, config := pod()
+	for change, restarts := range map[string]bool{
+		"config.packs[0].schedule=@hourly":           false,
+		"config.sources.prod.cloudconfig.endpoint=x": false,
+		"config.defaults.timeout=3h":                 false,
+		"config.web.reload=false":                    true,
+		"config.log.level=warn":                      true,
+	} {
+		after, changed := pod("--set", change)
+		if config == changed {
+			t.Errorf("%s changes nothing", change)
+		}
+		if diff := cmp.Diff(before, after); (diff != "") != restarts {
+			t.Errorf("%s: want a restart: %t\n%s", change, restarts, diff)
+		}
+	}
+}
+
+// TestRRSA: the pod's identity is as ACK makes it.
+func TestRRSA(t *testing.T) {
+	t.Parallel()
+	all := render(t, variants(t)["rrsa"])
+	account := one[*corev1.ServiceAccount](t, all, "release-packseal")
+	if account.Annotations["pod-identity.alibabacloud.com/role-name"] != "packseal" {
+		t.Errorf("annotations %v", account.Annotations)
+	}
+	pod := one[*appsv1.StatefulSet](t, all, "release-packseal").Spec.Template
+	if pod.Labels["pod-identity.alibabacloud.com/injection"] != "on" || pod.Spec.ServiceAccountName != "release-packseal" {
+		t.Errorf("labels %v, account %s", pod.Labels, pod.Spec.ServiceAccountName)
+	}
+
+	pod = one[*appsv1.StatefulSet](t, render(t, variants(t)["oidc"]), "evidence").Spec.Template
+	want := []corev1.EnvVar{
+		{Name: "ALIBABA_CLOUD_ROLE_ARN", Value: "acs:ram::100000000000000:role/packseal"},
+		{Name: "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", Value: "acs:ram::100000000000000:oidc-provider/ack-rrsa-c0123456789"},
+		{Name: "ALIBABA_CLOUD_OIDC_TOKEN_FILE", Value: "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token"},
+	}
+	if diff := cmp.Diff(want, pod.Spec.Containers[0].Env); diff != "" {
+		t.Error(diff)
+	}
+	for _, v := range pod.Spec.Volumes {
+		if v.Name != "rrsa-oidc-token" {
+			continue
+		}
+		token := v.Projected.Sources[0].ServiceAccountToken
+		if token.Audience != "sts.aliyuncs.com" || token.Path != "token" || *token.ExpirationSeconds != 7200 {
+			t.Errorf("token %+v", token)
+		}
+		return
+	}
+	t.Error("no token")
+}
+
+// TestProbes: a page with a password cannot be asked from outside.
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	c := one[*appsv1.StatefulSet](t, render(t, variants(t)["everything"]), "release-sealer").Spec.Template.Spec.Containers[0]
+	if c.StartupProbe.HTTPGet.Path != "/-/healthy" || c.LivenessProbe.HTTPGet.Path != "/-/healthy" || c.ReadinessProbe.HTTPGet.Path != "/-/ready" || c.Ports[0].ContainerPort != 8080 {
+		t.Errorf("probes %v %v %v", c.StartupProbe, c.LivenessProbe, c.ReadinessProbe)
+	}
+	c = one[*appsv1.StatefulSet](t, render(t, variants(t)["tls"]), "release-packseal").Spec.Template.Spec.Containers[0]
+	want := []string{"packseal", "health", "--insecure", "--url", "https://127.0.0.1:9797"}
+	if c.StartupProbe != nil || c.LivenessProbe.InitialDelaySeconds != 5 || c.ReadinessProbe.HTTPGet != nil {
+		t.Errorf("probes %v %v %v", c.StartupProbe, c.LivenessProbe, c.ReadinessProbe)
+	}
+	if diff := cmp.Diff(want, c.LivenessProbe.Exec.Command); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestMonitoring: rules and dashboards are the files as they are, and the
+// monitor selects the page's service alone.
+func TestMonitoring(t *testing.T) {
+	t.Parallel()
+	all := render(t, variants(t)["everything"])
+	monitor := one[*monitoringv1.ServiceMonitor](t, all, "release-sealer")
+	selector := labels.SelectorFromSet(monitor.Spec.Selector.MatchLabels)
+	for name, want := range map[string]bool{"release-sealer": true, "release-sealer-headless": false} {
+		if got := selector.Matches(labels.Set(one[*corev1.Service](t, all, name).Labels)); got != want {
+			t.Errorf("the monitor selects %s: %t", name, got)
+		}
+	}
+	var rules monitoringv1.PrometheusRuleSpec
+	if err := yaml.UnmarshalStrict(read(t, "files/rules.yaml"), &rules); err != nil || len(rules.Groups) == 0 {
+		t.Fatalf("%d groups: %v", len(rules.Groups), err)
+	}
+	if diff := cmp.Diff(rules, one[*monitoringv1.PrometheusRule](t, all, "release-sealer").Spec); diff != "" {
+		t.Error(diff)
+	}
+	boards := one[*corev1.ConfigMap](t, all, "release-sealer-dashboards")
+	for _, name := range []string{"evidence.json", "operations.json"} {
+		var want, got any
+		if err := json.Unmarshal(read(t, "files/dashboards/"+name), &want); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(boards.Data["packseal-"+name]), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// TestNetworkPolicy: those that are named come in, and helm's test.
+func TestNetworkPolicy(t *testing.T) {
+	t.Parallel()
+	all := render(t, variants(t)["everything"])
+	p := one[*networkingv1.NetworkPolicy](t, all, "release-sealer")
+	test := one[*corev1.Pod](t, all, "release-sealer-test")
+	from := p.Spec.Ingress[0].From
+	if len(from) != 2 || !labels.SelectorFromSet(from[1].PodSelector.MatchLabels).Matches(labels.Set(test.Labels)) {
+		t.Errorf("from %+v", from)
+	}
+	if p = one[*networkingv1.NetworkPolicy](t, render(t, variants(t)["tls"]), "release-packseal"); len(p.Spec.Ingress[0].From) != 0 || len(p.Spec.Egress) != 2 {
+		t.Errorf("policy %+v", p.Spec)
+	}
+}
+
+// TestSpread: a constraint means this release's pods, unless it says which.
+func TestSpread(t *testing.T) {
+	t.Parallel()
+	set := one[*appsv1.StatefulSet](t, render(t, variants(t)["everything"]), "release-sealer")
+	spread := set.Spec.Template.Spec.TopologySpreadConstraints
+	own := map[string]string{"app.kubernetes.io/instance": "release", "app.kubernetes.io/name": "sealer"}
+	if diff := cmp.Diff(own, spread[0].LabelSelector.MatchLabels); diff != "" || spread[0].TopologyKey != "topology.kubernetes.io/zone" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"example.com/tier": "evidence"}, spread[1].LabelSelector.MatchLabels); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNotes: what helm says after an installation.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	values := filepath.Join(t.TempDir(), "notes.yaml")
+	write(t, values, `extraManifests:
+  - |
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: notes}
+    data:
+      notes: |
+        {{- include (print $.Template.BasePath "/NOTES.txt") . | nindent 4 }}
+`)
+	for name, want := range map[string][]string{
+		"minimal":    {"packseal:0.1.0 keeps the reports of 1 pack.", "port-forward service/release-packseal 9797:9797", "helm test release --namespace audit"},
+		"everything": {"https://packseal.example.com/", "WARNING: the page has no password"},
+		"oidc":       {"the packs in ConfigMap packseal-config", `web: {listen: ":9797"}`, "evidence-0"},
+		"rest":       {"WARNING: no pod runs", "WARNING: the sink archive is a folder of the pod"},
+		"rrsa":       {"2 packs."},
+		"tls":        {"https://127.0.0.1:9797/"},
+	} {
+		notes := one[*corev1.ConfigMap](t, render(t, variants(t)[name], "--values", values), "notes").Data["notes"]
+		for _, w := range want {
+			if !strings.Contains(notes, w) {
+				t.Errorf("%s: no %q in\n%s", name, w, notes)
+			}
+		}
+		if (name == "minimal" || name == "rrsa") && strings.Contains(notes, "WARNING") {
+			t.Errorf("%s: a warning in\n%s", name, notes)
+		}
+	}
+}
+
+// read reads a file of the chart.
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(chart, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
