@@ -167,12 +167,27 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 		}
 		st.LastSealed = r
 	}
+	a.loaded(id, slots, st, reasons)
+	return nil
+}
+
+// loaded makes what the sinks held a moment ago, and what has ended since, a
+// pack's status. Metrics have the latter already, and get the difference.
+func (a *Archive) loaded(id packID, slots map[scheduler.Slot]*found, st Status, reasons map[fault.Reason]int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now := a.status[id]; now != nil && now.Sealed+now.Gaps == 0 {
-		st.Working, st.Trouble = now.Working, now.Trouble
-		*now = st
-		a.metrics.loaded(id, st, reasons)
+	now := a.status[id]
+	if now == nil || now.loaded {
+		return
 	}
-	return nil
+	for _, r := range now.early {
+		if slots[r.Slot] == nil {
+			st.add(r)
+		} else if r.State == Gapped {
+			reasons[r.Reason]--
+		}
+	}
+	st.Working, st.Trouble = now.Working, now.Trouble
+	a.metrics.loaded(id, st, st.Sealed-now.Sealed, st.Gaps-now.Gaps, reasons)
+	now.Status, now.loaded, now.early = st, true, nil
 }

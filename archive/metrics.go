@@ -81,11 +81,15 @@ func (m *metrics) add(reg prometheus.Registerer, p fetcher.Pack) {
 	}
 }
 
-// loaded sets a pack's series to what the sinks hold at the start.
-func (m *metrics) loaded(id packID, st Status, reasons map[fault.Reason]int) {
-	m.slots.WithLabelValues(id.source, id.pack, string(Sealed)).Add(float64(st.Sealed))
-	m.slots.WithLabelValues(id.source, id.pack, string(Gapped)).Add(float64(st.Gaps))
+// loaded sets a pack's series to what the sinks hold at the start: so many
+// slots, and gaps by reason, more than are counted so far.
+func (m *metrics) loaded(id packID, st Status, sealed, gaps int, reasons map[fault.Reason]int) {
+	m.slots.WithLabelValues(id.source, id.pack, string(Sealed)).Add(float64(max(sealed, 0)))
+	m.slots.WithLabelValues(id.source, id.pack, string(Gapped)).Add(float64(max(gaps, 0)))
 	for reason, n := range reasons {
+		if n <= 0 {
+			continue
+		}
 		m.gaps.WithLabelValues(string(reason)).Add(float64(n))
 	}
 	m.latest(id, st)
