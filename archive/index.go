@@ -15,7 +15,9 @@ import (
 )
 
 // found is what the sinks hold of one slot: which of them have its manifest,
-// and which a gap record.
+// and which a gap record. A slot can have both: a gap was recorded by one
+// replica, or in one sink, while another had the report on its way. Then the
+// manifest counts, as evidence is better than its absence.
 type found struct{ manifest, gap []Target }
 
 // index lists what is below prefix in every sink that can be asked, by slot.
