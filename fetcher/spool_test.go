@@ -122,37 +122,52 @@ func TestEmptyEntryIsRemoved(t *testing.T) {
 	}
 }
 
-// TestReportNeedsItsBody: a report whose body is not there in full size is
-// none, whatever its record says.
+// TestReportNeedsItsBody: a report whose body is not there in full size, or
+// whose record a crash has torn, is none for the next holder.
 func TestReportNeedsItsBody(t *testing.T) {
 	t.Parallel()
-	for name, harm := range map[string]func(dir string) error{
-		"body gone":      func(dir string) error { return os.Remove(filepath.Join(dir, "body")) },
-		"body cut":       func(dir string) error { return os.Truncate(filepath.Join(dir, "body"), 10) },
-		"record emptied": func(dir string) error { return os.Truncate(filepath.Join(dir, "report.json"), 0) },
-		"record cut":     func(dir string) error { return os.Truncate(filepath.Join(dir, "report.json"), 10) },
-		"record gone":    func(dir string) error { return os.Remove(filepath.Join(dir, "report.json")) },
+	const body, record = "*.body", "*.json"
+	for name, c := range map[string]struct {
+		file string
+		harm func(path string) error
+	}{
+		"body gone":      {body, os.Remove},
+		"body cut":       {body, func(path string) error { return os.Truncate(path, 10) }},
+		"record emptied": {record, func(path string) error { return os.Truncate(path, 0) }},
+		"record cut":     {record, func(path string) error { return os.Truncate(path, 10) }},
+		"record gone":    {record, os.Remove},
+		"record zeroed":  {record, func(path string) error { return os.WriteFile(path, make([]byte, 4096), 0o600) }},
 	} {
 		dir := t.TempDir()
 		s := openSpool(t, dir)
 		e := lock(t, s, aPack)
-		defer e.Close()
 		fill(t, e, aPack, content(100))
 		if r, ok := e.Report(); !ok || r.Size != 100 {
 			t.Errorf("%s: before, the report is %+v, %t", name, r, ok)
 		}
-		found, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		found, err := filepath.Glob(filepath.Join(dir, c.file))
 		if err != nil || len(found) != 1 {
 			t.Fatal(found, err)
 		}
-		if err := harm(found[0]); err != nil {
+		if err := c.harm(found[0]); err != nil {
 			t.Fatal(err)
-		}
-		if r, ok := e.Report(); ok {
-			t.Errorf("%s: the report is %+v", name, r)
 		}
 		for range s.Waiting() {
 			t.Errorf("%s: it waits for a sink", name)
+		}
+		e = lock(t, s, aPack)
+		if r, ok := e.Report(); ok {
+			t.Errorf("%s: the report is %+v", name, r)
+		}
+		fill(t, e, aPack, content(200)) // and another takes its place
+		if r, ok := e.Report(); !ok || r.Size != 200 {
+			t.Errorf("%s: afterwards, the report is %+v, %t", name, r, ok)
+		}
+		if err := e.Remove(); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -191,17 +206,17 @@ func TestEntryKeeps(t *testing.T) {
 	t.Parallel()
 	s := openSpool(t, t.TempDir())
 	e := lock(t, s, aPack)
-	if e.Draft() != nil {
+	if e.Draft() != "" {
 		t.Error("there is a draft in an empty entry")
 	}
 	r := fill(t, e, aPack, content(100))
-	draft := []byte("{\"a\":1}\n")
+	const draft = "{\"a\":1}\n"
 	if err := errors.Join(e.SaveDraft(draft), e.Sync(), e.Close()); err != nil {
 		t.Fatal(err)
 	}
 	e = lock(t, s, aPack)
 	got, ok := e.Report()
-	if !ok || got.SHA256 != r.SHA256 || got.Pack != aPack || !got.Due.Equal(due) || !bytes.Equal(e.Draft(), draft) {
+	if !ok || got.SHA256 != r.SHA256 || got.Pack != aPack || !got.Due.Equal(due) || e.Draft() != draft {
 		t.Errorf("found %+v, %t, draft %q", got, ok, e.Draft())
 	}
 	if err := e.Remove(); err != nil {
