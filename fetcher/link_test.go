@@ -123,6 +123,9 @@ func TestRedirect(t *testing.T) {
 					t.Errorf("got %v (%s), want a refusal with %q", err, fault.Of(err), c.want)
 				}
 				for _, r := range st.seen {
+					if referer := r.Header.Get("Referer"); referer != "" {
+						t.Errorf("the next host is told of the link: %s", referer)
+					}
 					if !strings.HasSuffix(r.URL.Hostname(), ".example.com") || r.URL.Scheme != "https" {
 						t.Errorf("a request went to %s://%s", r.URL.Scheme, r.URL.Host)
 					}
@@ -130,6 +133,21 @@ func TestRedirect(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRedirectToNowhere: what net/http says of an address that is none quotes
+// it, and it may be signed.
+func TestRedirectToNowhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &store{answer: func(int, *http.Request) *http.Response {
+			return serve(http.StatusFound, nil, "Location", "https://other.example.com/%zz?Signature="+mark)
+		}}
+		h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{})
+		if _, err := h.fetch(t.Context(), t); fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "Location") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // hops is how often we were sent on until this request.
