@@ -40,7 +40,7 @@ type Archive struct {
 	metrics *metrics
 
 	mu     sync.Mutex
-	status map[packID]*Status
+	status map[packID]*tally
 }
 
 // packID names a pack of a source.
@@ -51,9 +51,9 @@ func New(o Options) (*Archive, error) {
 	if len(o.Sinks) == 0 || o.Logger == nil {
 		return nil, errors.New("archive: Sinks and Logger are required")
 	}
-	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), status: make(map[packID]*Status)}
+	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), status: make(map[packID]*tally)}
 	for _, p := range o.Packs {
-		a.status[packID{p.Source, p.Key()}] = new(Status)
+		a.status[packID{p.Source, p.Key()}] = new(tally)
 	}
 	return a, nil
 }
@@ -72,26 +72,52 @@ func (a *Archive) Status(source, pack string) Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s := a.status[packID{source, pack}]; s != nil {
-		return *s
+		return s.Status
 	}
 	return Status{}
+}
+
+// tally is a pack's status on its way from nothing known to what the sinks
+// hold. Slots can end before the sinks have been listed: those are kept, so
+// that each is counted once when the list is there.
+type tally struct {
+	Status
+	loaded bool
+	early  []Record // until loaded
 }
 
 // update changes a pack's status, if it is one of the configured ones.
 func (a *Archive) update(s scheduler.Slot, change func(*Status)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if st := a.status[packID{s.Source, s.Pack}]; st != nil {
-		change(st)
+	if t := a.status[packID{s.Source, s.Pack}]; t != nil {
+		change(&t.Status)
 	}
 }
 
-// settled counts a slot that has just ended, once.
+// settled counts a slot that this archiver has just ended.
 func (a *Archive) settled(r Record) {
-	a.update(r.Slot, func(st *Status) {
-		st.add(r)
-		a.metrics.settled(r, *st)
-	})
+	a.count(r, func(*tally) bool { return true })
+}
+
+// takeUp counts a slot that is found settled, by another replica or by hand.
+// One that is no newer than what is counted is counted already.
+func (a *Archive) takeUp(r Record) {
+	a.count(r, func(t *tally) bool { return r.Due.After(t.LastSealed.Due) && r.Due.After(t.LastGap.Due) })
+}
+
+// count counts a slot of a configured pack, if that is wanted.
+func (a *Archive) count(r Record, wanted func(*tally) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.status[packID{r.Source, r.Pack}]
+	if t == nil || !wanted(t) {
+		return
+	}
+	if t.add(r); !t.loaded {
+		t.early = append(t.early, r)
+	}
+	a.metrics.settled(r, t.Status)
 }
 
 // add counts a record.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"packseal.example/archive"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
@@ -23,6 +25,7 @@ import (
 type house struct {
 	*archive.Archive
 	sim   *sim.Server
+	reg   *prometheus.Registry
 	spool string
 	sinks []archive.Target
 }
@@ -59,7 +62,7 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{sim: server, spool: filepath.Join(dir, "spool"), sinks: sinks}
+	h := &house{sim: server, reg: prometheus.NewRegistry(), spool: filepath.Join(dir, "spool"), sinks: sinks}
 	if sinks == nil {
 		h.sinks = []archive.Target{{Name: "memory", Sink: sink.NewMemory()}}
 	}
@@ -72,7 +75,7 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 		ids[i] = fetcher.Pack{Source: "prod", ID: p.ID, Aggregator: p.Aggregator, Name: p.Name}
 	}
 	h.Archive, err = archive.New(archive.Options{
-		Sinks: h.sinks, Spool: spool, Fetch: f.Fetch, Packs: ids, Tool: "packseal/test", Logger: logger,
+		Sinks: h.sinks, Spool: spool, Fetch: f.Fetch, Packs: ids, Tool: "packseal/test", Logger: logger, Registerer: h.reg,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,9 @@ import (
 )
 
 // found is what the sinks hold of one slot: which of them have its manifest,
-// and which a gap record.
+// and which a gap record. A slot can have both: a gap was recorded by one
+// replica, or in one sink, while another had the report on its way. Then the
+// manifest counts, as evidence is better than its absence.
 type found struct{ manifest, gap []Target }
 
 // index lists what is below prefix in every sink that can be asked, by slot.
@@ -167,12 +169,27 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 		}
 		st.LastSealed = r
 	}
+	a.loaded(id, slots, st, reasons)
+	return nil
+}
+
+// loaded makes what the sinks held a moment ago, and what has ended since, a
+// pack's status. Metrics have the latter already, and get the difference.
+func (a *Archive) loaded(id packID, slots map[scheduler.Slot]*found, st Status, reasons map[fault.Reason]int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now := a.status[id]; now != nil && now.Sealed+now.Gaps == 0 {
-		st.Working, st.Trouble = now.Working, now.Trouble
-		*now = st
-		a.metrics.loaded(id, st, reasons)
+	now := a.status[id]
+	if now == nil || now.loaded {
+		return
 	}
-	return nil
+	for _, r := range now.early {
+		if slots[r.Slot] == nil {
+			st.add(r)
+		} else if r.State == Gapped {
+			reasons[r.Reason]--
+		}
+	}
+	st.Working, st.Trouble = now.Working, now.Trouble
+	a.metrics.loaded(id, st, st.Sealed-now.Sealed, st.Gaps-now.Gaps, reasons)
+	now.Status, now.loaded, now.early = st, true, nil
 }

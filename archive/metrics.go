@@ -13,6 +13,12 @@ import (
 
 // metrics are made for the configured packs, all of them at start; the
 // archive's content is loaded into them, so that a restart changes nothing.
+//
+// Counters of slots thus count what is in the archive, not what this process
+// did. A scrape that falls between the start and the end of loading sees them
+// lower, which Prometheus takes for a reset: alerts are better put on the
+// gauges. Failed tries and durations are this process's alone, because no
+// record keeps them.
 type metrics struct {
 	slots      *prometheus.CounterVec
 	failures   *prometheus.CounterVec
@@ -26,6 +32,8 @@ type metrics struct {
 	known      map[packID]bool
 }
 
+// newMetrics makes every series that there can be: a series that is missing
+// until the first failure makes an alert on its rate blind to that failure.
 func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
 	byPack := []string{"source", "pack"}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -81,11 +89,15 @@ func (m *metrics) add(reg prometheus.Registerer, p fetcher.Pack) {
 	}
 }
 
-// loaded sets a pack's series to what the sinks hold at the start.
-func (m *metrics) loaded(id packID, st Status, reasons map[fault.Reason]int) {
-	m.slots.WithLabelValues(id.source, id.pack, string(Sealed)).Add(float64(st.Sealed))
-	m.slots.WithLabelValues(id.source, id.pack, string(Gapped)).Add(float64(st.Gaps))
+// loaded sets a pack's series to what the sinks hold at the start: so many
+// slots, and gaps by reason, more than are counted so far.
+func (m *metrics) loaded(id packID, st Status, sealed, gaps int, reasons map[fault.Reason]int) {
+	m.slots.WithLabelValues(id.source, id.pack, string(Sealed)).Add(float64(max(sealed, 0)))
+	m.slots.WithLabelValues(id.source, id.pack, string(Gapped)).Add(float64(max(gaps, 0)))
 	for reason, n := range reasons {
+		if n <= 0 {
+			continue
+		}
 		m.gaps.WithLabelValues(string(reason)).Add(float64(n))
 	}
 	m.latest(id, st)
@@ -113,6 +125,7 @@ func (m *metrics) latest(id packID, st Status) {
 	m.bytes.WithLabelValues(id.source, id.pack).Set(float64(st.LastSealed.Size))
 }
 
+// unix is t as Prometheus has times: seconds since 1970, and 0 for never.
 func unix(t time.Time) float64 {
 	if t.IsZero() {
 		return 0

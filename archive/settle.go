@@ -28,6 +28,9 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time
 	defer a.update(s, func(st *Status) { st.Working = false })
 	r, err := a.Seal(ctx, p, due, deadline)
 	reason := fault.Of(err)
+	if r.State != "" {
+		a.takeUp(r)
+	}
 	switch {
 	case r.State == Gapped:
 		log.InfoContext(ctx, "slot is a gap already", "reason", r.Reason)

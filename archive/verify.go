@@ -55,7 +55,8 @@ type Result struct {
 	Findings []Finding `json:"findings"`
 }
 
-// verifying is a run of Verify.
+// verifying is a run of Verify. Of manifests only their digests are kept, and
+// of reports nothing, so that memory grows with the number of slots alone.
 type verifying struct {
 	mu     sync.Mutex
 	result Result
@@ -84,6 +85,7 @@ func (a *Archive) Verify(ctx context.Context) (Result, error) {
 	return v.result, nil
 }
 
+// find notes a finding. It may be called from many goroutines.
 func (v *verifying) find(t Target, k Kind, key, format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -220,7 +222,9 @@ func (v *verifying) report(ctx context.Context, t Target, m Manifest, listed boo
 	return nil
 }
 
-// compare holds the sinks' manifests against one another.
+// compare holds the sinks' manifests against one another. That one differs is
+// told of the later sink in the order of the configuration, as the first one
+// decides; which of the two is right, nobody can tell from here.
 func (v *verifying) compare(sinks []Target) {
 	for s, have := range v.raw {
 		var first Target

@@ -30,7 +30,10 @@ type checker struct {
 	problems []fault.Problem
 }
 
-// check returns everything that is wrong with the configuration as a whole.
+// check returns everything that is wrong with the configuration as a whole:
+// what takes more than one value to see (names that are there twice, sources
+// that nobody has), what packages know better (schedules, backends), and what
+// takes a look at the machine (files). It asks no network.
 func (c *Config) check() []fault.Problem {
 	k := &checker{Config: c}
 	k.sources()
@@ -41,6 +44,8 @@ func (c *Config) check() []fault.Problem {
 	return k.problems
 }
 
+// fail notes a problem at a path such as "packs[2].schedule". The hint says what
+// to write instead, and is left out where the message does.
 func (k *checker) fail(path, hint, format string, args ...any) {
 	k.problems = append(k.problems, fault.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
@@ -55,6 +60,8 @@ func (k *checker) name(path, what, name string) {
 	}
 }
 
+// sources checks the names, which become labels, subjects and folders, and has
+// each backend look at its own entry.
 func (k *checker) sources() {
 	if len(k.Sources) == 0 {
 		k.fail("sources", "sources: {prod: {cloudconfig: {endpoint: …}}}", "no source: there is nowhere to get reports from")
@@ -66,6 +73,8 @@ func (k *checker) sources() {
 	}
 }
 
+// sinks is the same for sinks, whose names are told apart because metrics and
+// findings carry nothing else.
 func (k *checker) sinks() {
 	if len(k.Sinks) == 0 {
 		k.fail("sinks", "sinks: [{name: archive, local: {dir: …}}]", "no sink: there is nowhere to keep reports")
@@ -113,6 +122,8 @@ func (k *checker) defaults() {
 	k.timeout("defaults.timeout", d.Timeout)
 }
 
+// packs checks every pack with its defaults applied, as two entries are the
+// same pack only when their sources are the same, named or not.
 func (k *checker) packs() {
 	if len(k.Packs) == 0 {
 		k.fail("packs", "packs: [{id: cp-…}]", "no pack: there is nothing to do")
@@ -169,6 +180,8 @@ func (k *checker) schedule(path, spec, zone string) {
 	}
 }
 
+// timeout refuses 0, which elsewhere means "none": here it would be a deadline
+// that has passed before the first try.
 func (k *checker) timeout(path string, d *time.Duration) {
 	if d != nil && *d == 0 {
 		k.fail(path, "leave it out for the default", "must be more than nothing: every slot would be a gap")
@@ -196,6 +209,7 @@ func (k *checker) rest() {
 	k.oneOf("log.format", k.Log.Format, "auto", "text", "json")
 }
 
+// oneOf checks a value of which there are a few.
 func (k *checker) oneOf(path, value string, words ...string) {
 	if !slices.Contains(words, value) {
 		k.fail(path, "one of: "+strings.Join(words, ", "), "%.64q is not known", value)

@@ -84,6 +84,7 @@ func kindOf(t reflect.Type) kind {
 	return kind{"text", "!!str", "put it in quotes if it is meant as text", setPlain}
 }
 
+// setPlain leaves it to the YAML package, for text and for true or false.
 func setPlain(n *yaml.Node, v reflect.Value) error {
 	if n.Decode(v.Addr().Interface()) != nil {
 		return fmt.Errorf("%s is not understood", found(n))
@@ -112,6 +113,8 @@ func setNumber(n *yaml.Node, v reflect.Value) error {
 	return nil
 }
 
+// setDuration takes a number with its unit. A bare number is refused, also 0
+// in quotes: readers would not agree on whether it is seconds or minutes.
 func setDuration(n *yaml.Node, v reflect.Value) error {
 	t, err := time.ParseDuration(n.Value)
 	switch {
@@ -124,6 +127,8 @@ func setDuration(n *yaml.Node, v reflect.Value) error {
 	return nil
 }
 
+// setTime takes a time with its zone, or a date, which is its first moment in
+// UTC: nothing in a configuration follows from the machine's own zone.
 func setTime(n *yaml.Node, v reflect.Value) error {
 	t, err := time.Parse(time.RFC3339, n.Value)
 	if err != nil {

@@ -57,6 +57,7 @@ func (d *downloader) redirect(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fault.New(fault.LinkRefused, "the link was redirected more than %d times", maxRedirects)
 	}
+	r.Header.Del("Referer") // it is the link itself, signature and all
 	return d.allow(r.URL)
 }
 
@@ -157,7 +158,8 @@ func (d *downloader) request(ctx context.Context, u *url.URL, part string) (*htt
 		}
 		err = plainError(err)
 		if _, ok := errors.AsType[*fault.Error](err); !ok && ctx.Err() == nil {
-			err = fault.Wrap(fault.Unavailable, err)
+			// A redirect to what is no address is quoted in full.
+			err = fault.New(fault.Unavailable, "%s", signed.ReplaceAllString(err.Error(), "…"))
 		}
 		return nil, fmt.Errorf("downloading from %s: %w", u.Host, err)
 	}
@@ -221,13 +223,15 @@ func judge(head []byte) (Container, error) {
 	return c, fault.New(fault.Damaged, "the body is an error page, not a report")
 }
 
-// watched puts off the watch at every byte that comes.
+// watched puts off the watch at every byte that comes: what is cut is silence,
+// not slowness.
 type watched struct {
 	r     io.Reader
 	watch *time.Timer
 	every time.Duration
 }
 
+// Read implements [io.Reader].
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
 	if n > 0 {

@@ -84,7 +84,8 @@ func (f *Fetcher) poll() fault.Backoff {
 	return fault.Backoff{Base: f.settings.PollMin, Max: f.settings.PollMax}
 }
 
-// request asks for the report and keeps the ticket.
+// request asks for the report and keeps the ticket. Between the two a crash
+// costs nothing: the same slot and attempt ask for the same report.
 func (f *Fetcher) request(ctx context.Context, e *Entry, p Pack, due time.Time, attempt int) (Ticket, error) {
 	defer f.metrics.stage("request", time.Now())
 	t, err := f.source.Generate(ctx, p, due, attempt)
@@ -96,6 +97,18 @@ func (f *Fetcher) request(ctx context.Context, e *Entry, p Pack, due time.Time, 
 
 // await looks until the ticket's report is finished, then downloads it. A
 // report that nobody is making, although it was asked for, is asked for again.
+//
+//	Lookup says      then
+//	a link           download
+//	being made       look again, after a wait that grows from PollMin to PollMax
+//	only an older    the same; after StaleAfter of nothing else, ask again, as
+//	  one            another attempt: the same request would be taken for a copy
+//	  …attached      ask again at once: what we attached to is finished, and was
+//	                 made before the slot fell due
+//	anything else    give up, for now
+//
+// There is no bound on the number of looks but ctx's deadline, as nothing says
+// how long a report may take.
 func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (Report, error) {
 	began := time.Now()
 	var stale time.Time // since when the source has had nothing but an older report
@@ -146,7 +159,10 @@ func (h held) remaining() (left time.Duration, ok bool) {
 }
 
 // fetch downloads the report, with a fresh link when the one at hand is old
-// or refused, and again from the start when the body is not whole.
+// or refused, and again from the start when the body is not whole. Two counts
+// are kept apart: a store that cuts connections does not use up the links, and
+// links that are refused do not use up the downloads. A report is never asked
+// for again here: whatever happens to its body, it is made.
 func (f *Fetcher) fetch(ctx context.Context, e *Entry, t Ticket, link held) (Report, error) {
 	defer f.metrics.stage("download", time.Now())
 	refreshed, failed := 0, 0

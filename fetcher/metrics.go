@@ -6,7 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are one source's; the registerer names it.
+// metrics are one source's; the registerer names it. Packs are no label here:
+// stages and links behave alike for all packs of a source, and a histogram for
+// each of a thousand packs would be more series than all the rest.
 type metrics struct {
 	stages    map[string]prometheus.Observer
 	remaining prometheus.Histogram
@@ -55,7 +57,8 @@ func (m *metrics) stage(name string, began time.Time) {
 	m.stages[name].Observe(time.Since(began).Seconds())
 }
 
-// RegisterMetrics shows the spool's finished reports and their size.
+// RegisterMetrics shows the spool's finished reports and their size, read from
+// its folder at each scrape: what waits there from before a restart counts too.
 func (s *Spool) RegisterMetrics(reg prometheus.Registerer) {
 	sum := func(value func(Report) int64) func() float64 {
 		return func() (total float64) {

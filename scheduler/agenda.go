@@ -69,13 +69,24 @@ func (a *agenda) hurry(now time.Time) {
 	heap.Init(&a.packs)
 }
 
-// byTime implements heap.Interface.
+// byTime implements heap.Interface: the pack that is looked at next is on top.
+// Only package heap may call its methods, and only while agenda.mu is held.
 type byTime []*pack
 
-func (b byTime) Len() int           { return len(b) }
+// Len implements heap.Interface.
+func (b byTime) Len() int { return len(b) }
+
+// Less puts the earlier time on top; of two that are equal, either may be.
 func (b byTime) Less(i, j int) bool { return b[i].at.Before(b[j].at) }
-func (b byTime) Swap(i, j int)      { b[i], b[j] = b[j], b[i] }
-func (b *byTime) Push(p any)        { *b = append(*b, p.(*pack)) }
+
+// Swap implements heap.Interface.
+func (b byTime) Swap(i, j int) { b[i], b[j] = b[j], b[i] }
+
+// Push appends at the end of the slice; package heap then moves it up.
+func (b *byTime) Push(p any) { *b = append(*b, p.(*pack)) }
+
+// Pop takes the last of the slice, where package heap has moved the top, and
+// clears its place, so that a pack that is gone can be collected.
 func (b *byTime) Pop() any {
 	last := len(*b) - 1
 	p := (*b)[last]

@@ -21,4 +21,5 @@ type OverlapError struct {
 	Held Slot // the earlier slot
 }
 
+// Error names the slot that is in the way; it becomes the gap's detail.
 func (e *OverlapError) Error() string { return "the pack is still at work on " + e.Held.ID() }

@@ -15,7 +15,9 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Memory is a Sink that forgets everything when the process ends: for tests.
+// Memory is a Sink that forgets everything when the process ends: for tests. It
+// keeps the contract to the letter, so that a test which passes with it fails
+// with another sink only for reasons of that sink's.
 type Memory struct {
 	mu      sync.Mutex
 	objects map[string]object

@@ -73,12 +73,15 @@ func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 // inside [Retrying], so that it sees each try.
 func Measured(s Sink, name string, m *Metrics) Sink { return measured{s, name, m} }
 
+// measured counts every call, also those that fail, by what came of them.
 type measured struct {
 	sink Sink
 	name string
 	*Metrics
 }
 
+// Put counts under "put". That a key holds other bytes is a result like any
+// other here: the storage works.
 func (m measured) Put(ctx context.Context, key string, c Content) error {
 	start := time.Now()
 	err := m.sink.Put(ctx, key, c)
@@ -86,6 +89,8 @@ func (m measured) Put(ctx context.Context, key string, c Content) error {
 	return err
 }
 
+// Open counts the time until the reader is there; what its caller does with
+// the reader, and for how long, is not the storage's.
 func (m measured) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	start := time.Now()
 	rc, err := m.sink.Open(ctx, key)
@@ -112,7 +117,10 @@ func (m measured) List(ctx context.Context, prefix string) iter.Seq2[Entry, erro
 	}
 }
 
-// done counts one operation that ended with err.
+// done counts one operation that ended with err, and sets sink_up by what it
+// tells: an answer, even a refusal of a kind that a healthy store gives, is a
+// sign of life; that we were asked to stop says nothing about the store, and
+// leaves the gauge as it is.
 func (m measured) done(op string, took time.Duration, err error) {
 	m.duration.WithLabelValues(m.name, op).Observe(took.Seconds())
 	result := resultOK

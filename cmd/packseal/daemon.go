@@ -56,7 +56,9 @@ func newDaemon(load func() (*config.Config, error), logger *slog.Logger) *daemon
 }
 
 // run does the daemon's work on cfg until ctx ends. The page is served on l.
-// Workers stop first, the page last.
+// Workers stop first, the page last: while they give their work back, the page
+// and /-/ready still tell what goes on. A page that can't be served ends the
+// daemon, because nobody would see it fail.
 func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) error {
 	o := web.Options{
 		Logger: d.logger, Gatherer: prometheus.GathererFunc(d.gather), Packs: d.packs, Slots: d.slots, Ready: d.ready, Version: version,
@@ -91,7 +93,13 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) er
 	return errors.Join(err, <-served)
 }
 
-// engines runs one engine after the other, until ctx ends or one fails.
+// engines runs one engine after the other, until ctx ends or one fails:
+//
+//	newEngine → run ──reload of a good file──→ stop → newEngine → run …
+//	             └──reload of a bad file: the same engine runs on
+//
+// The next engine is made when the last one has stopped, as both want the
+// queue's folder; for that moment slots wait, and none is lost.
 func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 	var old *config.Config  // in force before a reload,
 	var answer chan<- error // and who waits to hear what comes of that
@@ -215,7 +223,9 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	return e, nil
 }
 
-// run schedules, works and drains until ctx ends and all of it has stopped.
+// run schedules, works and drains until ctx ends and all of it has stopped. The
+// first of them to fail stops the others. The queue is closed last: workers
+// give their tasks back to it on their way out.
 func (e *engine) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.scheduler.Run(ctx) })

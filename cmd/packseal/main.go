@@ -62,7 +62,9 @@ var (
 	errUsage  = errors.New("wrong usage")
 )
 
-// exitCode is the one place that turns an error into an exit code.
+// exitCode is the one place that turns an error into an exit code. The order
+// matters: what a person has to mend comes before what may pass, and an error
+// that came about because we were told to stop says nothing else.
 func exitCode(ctx context.Context, err error) int {
 	_, badConfig := errors.AsType[*config.Error](err)
 	switch {

@@ -17,7 +17,10 @@ import (
 	"packseal.example/sink"
 )
 
-// reading is a verb that only reads the archive.
+// reading is a verb that only reads the archive. It needs the sinks and nothing
+// else: an auditor's machine has no credentials of a source, and no state. What
+// goes wrong on the way is said on standard error in plain text, from errors
+// up, so that a warning about one sink does not stand between the results.
 func reading(c *cobra.Command, do func(ctx context.Context, h *house, args []string) error) *cobra.Command {
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -34,6 +37,9 @@ func reading(c *cobra.Command, do func(ctx context.Context, h *house, args []str
 	return c
 }
 
+// newList makes the verb that prints the archive's records. They are read one
+// by one as they are printed: a pack of many years takes no memory, and the
+// first lines come at once.
 func newList() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list [PACK…]", Short: "List settled slots, the newest of each pack first",
@@ -70,6 +76,9 @@ func newList() *cobra.Command {
 	})
 }
 
+// newCat makes the verb that gives a report out, byte by byte as it was fetched.
+// It checks nothing on the way, because a pipe can't take bytes back: verify
+// is for that.
 func newCat() *cobra.Command {
 	c := &cobra.Command{
 		Use: "cat SLOT", Short: "Write a sealed report to standard output",
@@ -121,6 +130,9 @@ func (h *house) copyOut(ctx context.Context, key string, w io.Writer) error {
 	return errors.Join(append(errs, fmt.Errorf("reading %s: %w", key, sink.ErrNotExist))...)
 }
 
+// newVerify makes the verb that an auditor trusts. Its exit code tells damage
+// (3) from not having been able to look (1, or 75 where that may pass). Its
+// last result is kept for the daemon's metrics, where there is a state folder.
 func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Read everything back and compare it with its manifests", Args: noArgs,
@@ -151,6 +163,8 @@ func newVerify() *cobra.Command {
 	})
 }
 
+// newCheck makes the verb for editors and pipelines. It asks nobody: a good
+// file is one that can be run, not one whose keys are valid.
 func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use: "check", Short: "Check a configuration file, offline", Args: noArgs,
@@ -167,6 +181,8 @@ func newCheck() *cobra.Command {
 	return c
 }
 
+// newNext makes the verb that shows what a schedule comes to, in UTC, which
+// names the slot, and in the pack's own zone, in which people think.
 func newNext() *cobra.Command {
 	c := &cobra.Command{
 		Use: "next", Short: "Print when slots fall due next", Args: noArgs,

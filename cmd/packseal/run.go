@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// newRun makes the daemon's verb. The port is opened before anything else is
+// started, so that a second daemon on the machine fails at once and touches
+// nothing.
 func newRun() *cobra.Command {
 	c := &cobra.Command{
 		Use: "run", Short: "Run the daemon", Args: noArgs,

@@ -29,6 +29,11 @@ type outcome struct {
 	err    error
 }
 
+// newSeal makes the verb for a report that is wanted now: by a person, by cron,
+// or by a job in a cluster that runs no daemon. It logs nothing, as what there
+// is to say is the outcome of each pack. Beside a daemon it shares the spool,
+// whose locks keep the two from working on one slot at once, and the sinks,
+// which take one manifest.
 func newSeal() *cobra.Command {
 	c := &cobra.Command{
 		Use: "seal [PACK…]", Short: "Settle the latest due slot of packs now",
@@ -105,6 +110,8 @@ func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(co
 	return outcomes
 }
 
+// sealOne settles an entry's slot. A pack whose schedule has not come round
+// yet has none, which is not a failure for good.
 func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Entry) (time.Time, bool)) (o outcome) {
 	o.Source, o.Pack = e.Pack.Source, e.Pack.Key()
 	at, ok := due(e)

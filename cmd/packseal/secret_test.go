@@ -44,6 +44,15 @@ func (q *queries) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.Handler.ServeHTTP(w, r)
 }
 
+// quoting is an S3 store that refuses everything, and quotes in its refusal
+// whatever it was sent, as S3 does to explain a signature.
+func quoting(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(http.StatusForbidden)
+	fmt.Fprintf(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>%[1]s</Message><AWSAccessKeyId>id%[2]s</AWSAccessKeyId><StringToSign>%[1]s</StringToSign></Error>",
+		r.Header, mark)
+}
+
 // TestSecrets runs a daemon through good and bad days with marked
 // credentials, and doctor beside it, and looks for them and for links in all
 // that is left behind.
@@ -61,6 +70,9 @@ func TestSecrets(t *testing.T) {
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 
+	mirror := httptest.NewServer(http.HandlerFunc(quoting))
+	t.Cleanup(mirror.Close)
+
 	dir := t.TempDir()
 	config := fmt.Sprintf(`
 state_dir: state
@@ -69,13 +81,15 @@ sources:
   stranger: {cloudconfig: {endpoint: %[1]q, credentials: {access_key_id_file: other, access_key_secret_file: secret, security_token_file: token}}}
   forged: {cloudconfig: {endpoint: %[1]q, credentials: {access_key_id_file: id, access_key_secret_file: other, security_token_file: token}}}
 defaults: {source: good, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 30s}
-sinks: [{name: primary, local: {dir: archive}}]
+sinks:
+  - {name: primary, local: {dir: archive}}
+  - {name: mirror, s3: {endpoint: %[2]q, region: r, bucket: b, path_style: true, access_key_id_file: id, secret_access_key_file: secret, session_token_file: token}}
 fetch: {poll_min: 200ms, poll_max: 1s}
 web: {listen: "127.0.0.1:0"}
 packs:
   - {id: cp-fdc8626622af00f90000, source: stranger, since: 2020-01-01T00:00:00Z}
   - {id: cp-fdc8626622af00f90000, source: forged, since: 2020-01-01T00:00:00Z}
-`, server.URL)
+`, server.URL, mirror.URL)
 	for _, p := range packs {
 		config += fmt.Sprintf("  - {id: %s, aggregator: %q, since: 2020-01-01T00:00:00Z}\n", p.ID, p.Aggregator)
 	}
@@ -97,9 +111,14 @@ packs:
 	d.stop()
 	places["log"] = log.String()
 	readTree(t, dir, places, "archive", "state")
+	for _, verb := range []string{"check", "list", "next", "verify", "seal"} {
+		var out, talk safeBuffer
+		run(t.Context(), []string{verb, "--config", filepath.Join(dir, "packseal.yaml")}, &out, &talk)
+		places[verb] = out.String() + talk.String()
+	}
 
-	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") {
-		t.Fatalf("nothing was fetched: %s", places["log"])
+	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") || !strings.Contains(places["log"], "in sink mirror: ") {
+		t.Fatalf("nothing was fetched, or the mirror was not asked: %s", places["log"])
 	}
 	for place, content := range places {
 		for _, secret := range append(api.values, mark) {

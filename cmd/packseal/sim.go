@@ -18,6 +18,9 @@ const (
 	simKeySecret = "simulator-secret-opens-nothing-else"
 )
 
+// newSim makes the verb that serves the simulator by itself, for trying other
+// clients of the API, or a configuration, against it. The names of its packs
+// go to standard output, to be taken up by a script.
 func newSim() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sim", Short: "Run a simulated Config API and report store", Args: noArgs,

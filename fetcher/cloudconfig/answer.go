@@ -63,7 +63,9 @@ func (m *millis) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// unmarshal reads JSON, or XML where the API answers it all the same.
+// unmarshal reads JSON, or XML where the API answers it all the same: JSON is
+// asked for in each call, but the gateway's own errors have come as XML, which
+// was its default for years, and something in front of it may answer HTML.
 func unmarshal(body []byte, v any) error {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF")))
 	switch {

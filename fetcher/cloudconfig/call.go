@@ -75,7 +75,9 @@ func (c *Client) request(ctx context.Context, q call, k keys) (*http.Request, er
 	return r, nil
 }
 
-// once tries the call once and counts it.
+// once tries the call once and counts it. The time-out is on the whole try,
+// from the connection to the last byte of the answer, so that a server which
+// answers slowly for ever is cut off, too.
 func (c *Client) once(ctx context.Context, q call, k keys) (a answer, err error) {
 	short, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -141,6 +143,9 @@ func (c *Client) broken(q call, k keys, err error) (string, error) {
 }
 
 // refused classifies an answer that is an error, and returns its metric label.
+// A date that is refused teaches the source the server's clock (its Date
+// header), with which the call is signed once more: reports are worth more
+// than a clock that is right, but the skew is warned of and shown.
 func (c *Client) refused(q call, k keys, res *http.Response, body []byte) (string, error) {
 	e := apiError(q.name, res, body, k)
 	known := classify(e.Code, e.Status)

@@ -29,6 +29,10 @@ func (o *Options) Bounds() fetcher.Bounds {
 	return fetcher.Bounds{MaxInFlight: o.maxInFlight(), LinkHosts: hosts, AllowHTTP: o.AllowHTTP}
 }
 
+// The defaults. Alibaba Cloud publishes no figure for the calls it allows, so
+// the rate is a careful guess, and a source slows down further when it is told
+// to. The in-flight bound is on reports in the making, each of which costs a
+// poll now and then, and no more.
 func (o *Options) maxInFlight() int              { return cmp.Or(o.MaxInFlight, 64) }
 func (o *Options) requestsPerSecond() float64    { return cmp.Or(o.RequestsPerSecond, 5) }
 func (o *Options) requestTimeout() time.Duration { return cmp.Or(o.RequestTimeout, 30*time.Second) }
@@ -61,6 +65,8 @@ func parseEndpoint(s string, allowHTTP bool) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: "/"}, nil
 }
 
+// loopback reports whether a host can only be this machine. Names are not
+// looked up: what they resolve to may change between the check and the call.
 func loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()

@@ -39,6 +39,8 @@ func (c *Credentials) check() []fault.Problem {
 	return ps
 }
 
+// checkRole checks what is for a role, by the forms that RAM documents for ARNs
+// and session names; whether the role exists only STS can tell.
 func (c *Credentials) checkRole() (ps problems) {
 	ps.add(c.RoleARN != "" && !roleARN.MatchString(c.RoleARN), "credentials.role_arn",
 		"acs:ram::<account>:role/<name>", fmt.Sprintf("%.80q is no role", c.RoleARN))

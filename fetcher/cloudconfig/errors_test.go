@@ -88,6 +88,9 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
+// htmlPage is a page that speaks of what the API would say in another form.
+const htmlPage = "<html><body><h1>NoPermission</h1><p>Throttling.User MARKED</p></body></html>"
+
 // TestForeignAnswers is about what stands in front of the API.
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
@@ -98,6 +101,11 @@ func TestForeignAnswers(t *testing.T) {
 		want   string
 	}{
 		"html 502":        {502, "<html><head><title>Bad <br> Gateway</title></head></html>", fault.Unavailable, "Bad Gateway (HTTP status 502"},
+		"html 400":        {400, htmlPage, fault.Unavailable, "Bad Request (HTTP status 400"},
+		"html 404":        {404, htmlPage, fault.Unavailable, "Not Found (HTTP status 404"},
+		"html 429":        {429, htmlPage, fault.Throttled, "Too Many Requests (HTTP status 429"},
+		"html 500":        {500, htmlPage, fault.Unavailable, "Internal Server Error (HTTP status 500"},
+		"html 503":        {503, htmlPage, fault.Unavailable, "Service Unavailable (HTTP status 503"},
 		"html 403":        {403, "<!DOCTYPE html><html><body>blocked by policy</body></html>", fault.Unavailable, "Forbidden (HTTP status 403"},
 		"empty 503":       {503, "", fault.Unavailable, "Service Unavailable (HTTP status 503"},
 		"empty 429":       {429, "", fault.Throttled, "Too Many Requests (HTTP status 429"},

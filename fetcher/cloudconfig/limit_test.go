@@ -3,9 +3,14 @@ package cloudconfig
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"packseal.example/internal/fault"
 )
 
 func TestTimeLeft(t *testing.T) {
@@ -83,4 +88,88 @@ func BenchmarkWait(b *testing.B) {
 	for b.Loop() {
 		l.wait(b.Context())
 	}
+}
+
+// TestThrottlePausesTheSource: no call of the source starts before TimeLeft
+// has passed, whichever call was told.
+func TestThrottlePausesTheSource(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const pause = 7 * time.Second
+		s := &stub{answer: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 0 {
+				r := refusing(400, "Throttling.User")
+				r.Header.Set("X-Ratelimit-User-Api", "Limit:10,Remain:0,TimeLeft:7000,Reset:1")
+				return r, nil
+			}
+			return respond(200, `{"RequestId":"R"}`), nil
+		}}
+		c := newTest(t, s)
+		began := time.Now()
+		var calls sync.WaitGroup
+		one := func() {
+			if _, err := c.do(t.Context(), reportCall("Get", aPack)); err != nil {
+				t.Error(err)
+			}
+		}
+		calls.Go(one)
+		synctest.Wait() // it is throttled now
+		if got := c.limit.rate.Limit(); got != c.limit.full/2 {
+			t.Errorf("the rate is %v after a throttle", got)
+		}
+		for range 19 {
+			calls.Go(one)
+		}
+		calls.Wait()
+		for i, r := range s.seen[1:] {
+			if waited := r.at.Sub(began); waited < pause {
+				t.Errorf("call %d started after %s", i+1, waited)
+			}
+		}
+		if got := time.Since(began); len(s.seen) != 21 || got > pause+2*time.Second {
+			t.Errorf("%d calls in %s", len(s.seen), got)
+		}
+		if got := c.limit.rate.Limit(); got != c.limit.full {
+			t.Errorf("the rate has not recovered: %v", got)
+		}
+		if got := testutil.ToFloat64(c.metrics.throttled); got != 1 {
+			t.Errorf("%v throttled calls counted", got)
+		}
+	})
+}
+
+// TestThrottledForLong returns after a bounded number of tries, and says how
+// long to wait.
+func TestThrottledForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{answer: func(int, *http.Request) (*http.Response, error) {
+			r := refusing(400, "Throttling.Api")
+			r.Header.Set("x-ratelimit-user-api", "Remain:0,TimeLeft:2000")
+			return r, nil
+		}}
+		_, err := newTest(t, s).do(t.Context(), reportCall("Get", aPack))
+		if fault.Of(err) != fault.Throttled || fault.RetryAfter(err) != 2*time.Second || len(s.seen) != throttledTries {
+			t.Errorf("%v, after %s, %d tries", err, fault.RetryAfter(err), len(s.seen))
+		}
+	})
+}
+
+// TestRate holds that calls leave no faster than they may, after the burst.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
+		c := newTest(t, s)
+		c.limit = newLimiter(2)
+		began := time.Now()
+		for range 12 {
+			if _, err := c.do(t.Context(), reportCall("Get", aPack)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("12 calls at 2 a second took %s, want 5s", took)
+		}
+	})
 }

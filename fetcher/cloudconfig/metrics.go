@@ -15,7 +15,9 @@ const (
 	codeDamaged  = "damaged" // status 200 with a body that is no answer
 )
 
-// metrics are one source's; the registerer names it.
+// metrics are one source's; the registerer names it. The label code has the
+// API's own words for the refusals that are known, and "other" for all else:
+// what comes over the network must not be able to make series without end.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	throttled prometheus.Counter

@@ -107,7 +107,11 @@ func (r report) link(a answer) fetcher.Link {
 // staleError is an error that is [fetcher.ErrStale], in other words.
 type staleError string
 
-func (e staleError) Error() string        { return string(e) }
+// Error says what stands there instead of the report.
+func (e staleError) Error() string { return string(e) }
+
+// Is makes the error one of the [fetcher.ErrStale] kind, whose own text would
+// say less.
 func (e staleError) Is(target error) bool { return target == fetcher.ErrStale }
 
 // get returns the pack's report; one that the answer leaves out is no report.

@@ -3,13 +3,18 @@ package secret
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"gopkg.in/yaml.v3"
 
 	"packseal.example/internal/fault"
@@ -91,6 +96,40 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: got %v", want, err)
 		}
 	}
+}
+
+// TestOfAnotherUser: a file that this user may not read is a fault, and says so.
+func TestOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	f := write(t, mark, 0)
+	var v Value
+	var err error
+	var got []fault.Problem
+	asNobody(t, func() { v, err = f.Read(); got = f.Check("s3.secret_file") })
+	if v != "" || fault.Of(err) != fault.Credentials || !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), string(f)) {
+		t.Errorf("got %v, want it not permitted", err)
+	}
+	if len(got) != 1 || got[0].Warning || !strings.Contains(got[0].Hint, "this user can read") {
+		t.Errorf("got %+v, want a fault", got)
+	}
+}
+
+// asNobody calls do on a thread that is a nobody to the file system, for root
+// may read everything. It stays locked, and so ends with its goroutine.
+func asNobody(t *testing.T, do func()) {
+	t.Helper()
+	var thread sync.WaitGroup
+	thread.Go(func() {
+		if os.Geteuid() == 0 {
+			runtime.LockOSThread()
+			if err := unix.Setfsuid(65534); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		do()
+	})
+	thread.Wait()
 }
 
 func TestCheck(t *testing.T) {

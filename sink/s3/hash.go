@@ -42,6 +42,7 @@ type sums struct {
 
 func newSums(part int64) *sums { return &sums{part: part, left: part, hash: sha256.New()} }
 
+// Write hashes p, across as many parts as it touches. It never fails.
 func (s *sums) Write(p []byte) (int, error) {
 	n := len(p)
 	for int64(len(p)) >= s.left {

@@ -115,6 +115,8 @@ func (o *Options) fromFiles(context.Context) (c aws.Credentials, err error) {
 // by the key's ID, and would not notice that the secret was set right.
 type signer struct{}
 
+// SignHTTP implements the SDK's signer. It derives the day's key anew for each
+// request, four HMACs, which is nothing beside the request itself.
 func (signer) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payloadHash, service, region string, at time.Time, options ...func(*v4.SignerOptions)) error {
 	s := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }) // S3's paths are escaped once
 	return s.SignHTTP(ctx, c, r, payloadHash, service, region, at, options...)
@@ -123,6 +125,7 @@ func (signer) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, 
 // provider marks the errors of finding credentials, to be told from the store's.
 type provider struct{ aws.CredentialsProvider }
 
+// Retrieve implements [aws.CredentialsProvider].
 func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := p.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
@@ -131,6 +134,8 @@ func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, nil
 }
 
+// credentialsError is a failure to find credentials, before the store was asked.
 type credentialsError struct{ error }
 
+// Unwrap returns what the SDK, or the reading of a file, had to say.
 func (e *credentialsError) Unwrap() error { return e.error }

@@ -9,6 +9,10 @@ import (
 	"packseal.example/sink"
 )
 
+// testPut stores objects of sizes around what a backend may treat otherwise
+// (nothing, one byte, one report, several parts), each of them twice: a Put
+// that is repeated must succeed, because nobody can know whether the first
+// one did.
 func testPut(t *testing.T, s sink.Sink) {
 	for key, b := range map[string][]byte{
 		"empty": {}, "one": {0}, "a/b/c/small": random(48<<10, 1), "a/b/large": random(large, 2),
@@ -35,6 +39,9 @@ func testWriteOnce(t *testing.T, s sink.Sink) {
 	}
 }
 
+// testKeys uses keys with what names of packs, sources and reports can hold,
+// and what URLs, shells and file systems read something into. Two that differ
+// in case only are two keys.
 func testKeys(t *testing.T, s sink.Sink) {
 	keys := []string{
 		"审计 报告/合规包 一.xls", "with space/ leading and trailing ", "a+b%20c&d=é'(1)!~*@:;,$.txt", "100%", "x/#?fragment",
@@ -49,6 +56,8 @@ func testKeys(t *testing.T, s sink.Sink) {
 	}
 }
 
+// testBadKeys tries to get out of the storage, into a backend's own files, and
+// past its separators. Such a key is a fault of the program, not of storage.
 func testBadKeys(t *testing.T, s sink.Sink) {
 	for _, key := range []string{
 		"", ".", "..", "/", "/a", "a/", "a//b", "./a", "a/.", "../a", "a/../b", ".hidden", "a/.hidden", ".tmp/a",
@@ -79,6 +88,8 @@ func testBadContent(t *testing.T, s sink.Sink) {
 	}
 }
 
+// testCanceled asks with a context that has ended: nothing may happen any
+// more, and the reason must say whose fault it is not.
 func testCanceled(t *testing.T, s sink.Sink) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

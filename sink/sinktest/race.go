@@ -8,6 +8,8 @@ import (
 	"packseal.example/sink"
 )
 
+// racers is how many put at once: more than a machine of these tests has
+// cores, so that some are always between two of their steps.
 const racers = 8
 
 // race lets each racer put its content under key, all at once, and returns
@@ -29,6 +31,10 @@ func race(t *testing.T, s sink.Sink, key string, content func(racer int) []byte)
 	return errs
 }
 
+// testRaceOfOthers has everybody put bytes of his own under one key: there is
+// exactly one winner, every loser is told so, and what is read is whole and
+// the winner's. Folders that none of the racers finds there are part of it,
+// because making them is a step in which file systems race, too.
 func testRaceOfOthers(t *testing.T, s sink.Sink) {
 	for _, key := range []string{"a", "new/folder/b", "new/folder/c", "d/e"} {
 		content := func(racer int) []byte { return random(5000, byte(racer)) }
@@ -51,6 +57,9 @@ func testRaceOfOthers(t *testing.T, s sink.Sink) {
 	}
 }
 
+// testRaceOfSame has everybody put the same bytes, as replicas do that work on
+// one slot, or one that tries again while its first try is still under way:
+// nobody may be told of a conflict that there is none.
 func testRaceOfSame(t *testing.T, s sink.Sink) {
 	for key, b := range map[string][]byte{"a": random(5000, 1), "new/folder/b": {}, "large": random(large, 2)} {
 		for i, err := range race(t, s, key, func(int) []byte { return b }) {
@@ -62,6 +71,8 @@ func testRaceOfSame(t *testing.T, s sink.Sink) {
 	}
 }
 
+// testReadTogether reads and lists side by side. With -race it finds state
+// that a backend shares between calls.
 func testReadTogether(t *testing.T, s sink.Sink) {
 	b := random(300<<10, 1)
 	mustPut(t, s, "r/k", b)

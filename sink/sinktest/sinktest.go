@@ -129,6 +129,7 @@ type hooked struct {
 	before func(off int64)
 }
 
+// ReadAt implements [io.ReaderAt], by which a Put reads its content.
 func (h hooked) ReadAt(p []byte, off int64) (int, error) {
 	h.before(off)
 	return h.Reader.ReadAt(p, off)

@@ -71,7 +71,21 @@ func coversHeaders(names []string, h http.Header) bool {
 	return true
 }
 
-// canonicalRequest writes the request as ACS3 signs it.
+// canonicalRequest writes the request as ACS3 signs it, by the published
+// description of the algorithm, which the tests hold against its own example:
+//
+//	GET
+//	/
+//	CompliancePackId=cp-1              sorted, escaped as RFC 3986 has it
+//	host:config.cn-shanghai.aliyuncs.com
+//	x-acs-action:GetCompliancePackReport
+//	…                                  a line each, names in lower case, sorted
+//	                                   an empty line ends the headers
+//	host;x-acs-action;…                the names again
+//	<hex SHA-256 of the body>
+//
+// What is signed is the name of the algorithm, a newline, and the hex SHA-256
+// of this.
 func canonicalRequest(r *http.Request, names []string, bodySum string) string {
 	var b strings.Builder
 	query, _ := url.ParseQuery(r.URL.RawQuery) // parsed before: a bad one never gets here
@@ -87,6 +101,7 @@ func canonicalRequest(r *http.Request, names []string, bodySum string) string {
 	return b.String()
 }
 
+// trimmed takes the space off, which a proxy on the way may have added.
 func trimmed(values []string) []string {
 	out := make([]string, len(values))
 	for i, v := range values {

@@ -8,7 +8,10 @@ import (
 	"strconv"
 )
 
-// The answers, as both JSON and XML write them.
+// The answers, as both JSON and XML write them. Field names are the API's, so
+// that no tag can differ from the name by a slip. AccountId is a number, as in
+// the vendor's SDK, where one of the documents' examples has text; and what a
+// pack without a report has no value for is left out.
 type (
 	generated struct {
 		CompliancePackId string

@@ -47,7 +47,17 @@ type biff struct {
 }
 
 // workbook writes the sheets as a BIFF8 stream: the globals, then each sheet,
-// whose places the globals name.
+// whose places the globals name. Each record is its kind, the length of its
+// body, both in two bytes, and the body, all little-endian:
+//
+//	BOF CODEPAGE WINDOW1 FONT… XF… STYLE     the globals
+//	BOUNDSHEET… SST CONTINUE… EOF
+//	BOF COLINFO… DIMENSIONS                  each sheet
+//	LABELSST | NUMBER …  WINDOW2 EOF
+//
+// The sheets are written first, as they fill the table of shared strings that
+// the globals hold; their places are filled in when the globals' length is
+// known. A test has xlrd read what comes of it.
 func workbook(sheets []sheet) []byte {
 	w := &biff{index: make(map[string]uint32)}
 	parts := make([][]byte, len(sheets))

@@ -14,6 +14,7 @@ type refusal struct {
 	Limit   string // the x-ratelimit-user header, or empty
 }
 
+// Error is for the simulator's own log and tests: callers get an answer.
 func (e *refusal) Error() string { return e.Code + ": " + e.Message }
 
 // refuse makes a refusal with status 400, which most have.

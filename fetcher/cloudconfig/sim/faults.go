@@ -10,7 +10,9 @@ import (
 	"time"
 )
 
-// faults deals out what a script says should go wrong.
+// faults deals out what a script says should go wrong, in the script's order and
+// each as often as it says, to whoever calls next: two clients of one pack share
+// its bad luck.
 type faults struct {
 	mu       sync.Mutex
 	failures []Failure // with how often each is still due in Times

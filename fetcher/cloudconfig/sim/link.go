@@ -63,7 +63,14 @@ func (s *Server) base(r *http.Request) *url.URL {
 	return u
 }
 
-// dress puts the parameters that are signed into a link's query.
+// dress puts the parameters that are signed into a link's query. The older two
+// forms say when the link ends, the newer two when it was signed and how long
+// it lives; all carry the token of the temporary key that signed them:
+//
+//	V1  Expires=<unix s>      OSSAccessKeyId             Signature        HMAC-SHA1
+//	V2  x-oss-expires=<unix>  x-oss-access-key-id        x-oss-signature  HMAC-SHA256
+//	V4  x-oss-date + -expires x-oss-credential           x-oss-signature  key of the day
+//	S3  X-Amz-Date + -Expires X-Amz-Credential           X-Amz-Signature  key of the day
 func (b bucket) dress(q url.Values, form LinkForm, now time.Time, life time.Duration) {
 	seconds := strconv.FormatInt(int64(life.Seconds()), 10)
 	until := strconv.FormatInt(now.Add(life).Unix(), 10)
@@ -100,7 +107,8 @@ func (f LinkForm) parameter(what string) string {
 
 func (f LinkForm) known() bool { return f.parameter("signature") != "" }
 
-// formOf tells the form of the link that a query belongs to.
+// formOf tells the form of the link that a query belongs to, by the name of its
+// signature. V2 and V4 share that name, and differ in their version.
 func formOf(q url.Values) (LinkForm, bool) {
 	for _, f := range []LinkForm{V1, S3, V2, V4} {
 		if q.Get(f.parameter("signature")) != "" {
@@ -113,7 +121,8 @@ func formOf(q url.Values) (LinkForm, bool) {
 	return "", false
 }
 
-// expiry is when the link of that form ends.
+// expiry is when the link of that form ends. A life of over a week is cut, so
+// that no number in a link can make the sum overflow.
 func (f LinkForm) expiry(q url.Values) (time.Time, bool) {
 	n, err := strconv.ParseInt(q.Get(f.parameter("expires")), 10, 64)
 	if err != nil || n < 0 {

@@ -8,7 +8,8 @@ import (
 // maxPage is the longest page there is.
 const maxPage = 100
 
-// listPacks lists an account's packs, or those of an account group.
+// listPacks lists an account's packs, or those of an account group. A page past
+// the end is empty and no error.
 func (s *Server) listPacks(q *request) (any, *refusal) {
 	if q.aggregate() && q.group() == "" {
 		return nil, missing("AggregatorId")

@@ -27,7 +27,9 @@ func (s *Server) find(q *request) (*pack, *refusal) {
 	return p, nil
 }
 
-// generateReport has a report made.
+// generateReport has a report made. The token's second use is answered as the
+// first one was and makes no other report, which the documents promise of it;
+// while a report is in the making, any other request is refused.
 func (s *Server) generateReport(q *request) (any, *refusal) {
 	p, refused := s.find(q)
 	if refused != nil {
@@ -43,7 +45,8 @@ func (s *Server) generateReport(q *request) (any, *refusal) {
 	return generated{CompliancePackId: p.ID, RequestId: q.id}, nil
 }
 
-// getReport says how far the pack's report is, and signs a new link to it.
+// getReport says how far the pack's report is, and signs a new link to it. There
+// is no way to ask for one report by an ID: it is always the latest.
 func (s *Server) getReport(q *request) (any, *refusal) {
 	p, refused := s.find(q)
 	if refused != nil {

@@ -35,7 +35,12 @@ func (s *Server) readRPC(c *call) (signature, *refusal) {
 }
 
 // rpcStringToSign is the method, the path and every parameter but the
-// signature, each encoded once more.
+// signature, each encoded once more:
+//
+//	GET&%2F&AccessKeyId%3D…%26Action%3D…%26Timestamp%3D2026-01-01T00%253A00%253A00Z
+//
+// so that a colon in a value ends up encoded twice. The key of the HMAC is the
+// secret with an "&" after it.
 func rpcStringToSign(method string, params url.Values) string {
 	p := maps.Clone(params)
 	delete(p, "Signature")

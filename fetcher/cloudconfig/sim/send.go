@@ -66,6 +66,17 @@ func (s *Server) instead(w http.ResponseWriter, r *http.Request, fault BodyFault
 }
 
 // transmit sends the part with its fault. A caller that hung up is no error.
+//
+//	empty        length 0, no body
+//	short        half the length, half the body: a whole answer, by HTTP
+//	short true   the true length, and half the body
+//	long         sixteen bytes more than the object, and the length of that
+//	altered      one bit turned in the middle
+//	cut, stall   half of it, then the connection is gone, or silent
+//	drip         a tenth at a time, with pauses
+//
+// Only the sums tell short, long and altered from a report, which is why they
+// are sent along and are those of the true object.
 func transmit(w http.ResponseWriter, r *http.Request, status int, part *io.SectionReader, fault BodyFault) {
 	size, half := part.Size(), part.Size()/2
 	announced := map[BodyKind]int64{BodyEmpty: 0, BodyShort: half, BodyLong: size + 16}

@@ -73,7 +73,9 @@ func (s *Server) refuseDownload(w http.ResponseWriter, r *http.Request, id strin
 	e.write(w, r, id)
 }
 
-// checkLink checks the signature, then the time, then what it points to.
+// checkLink checks the signature, then the time, then what it points to: a link
+// that is forged learns nothing of its age, and one that is old nothing of the
+// object.
 func (s *Server) checkLink(r *http.Request) (*report, *storeError) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	form, ok := formOf(q)
@@ -118,7 +120,8 @@ func (e *storeError) write(w http.ResponseWriter, r *http.Request, id string) {
 	}
 }
 
-// describe sets an object's headers.
+// describe sets an object's headers. The sums are of the whole object also in
+// the answer to a part of it.
 func describe(h http.Header, r *report, m sums) {
 	kind := "application/vnd.ms-excel"
 	if r.pack.Aggregator != "" {

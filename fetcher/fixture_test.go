@@ -1,0 +1,227 @@
+package fetcher_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+)
+
+// mark is in the query of every link of these tests.
+const mark = "MARKED91c4"
+
+// tries is how often a link is had, or a download begun, before it is enough.
+const tries = 5
+
+var (
+	aPack = fetcher.Pack{Source: "prod", ID: "cp-1"}
+	due   = time.Date(2026, 5, 1, 2, 0, 0, 0, time.UTC)
+
+	discard = slog.New(slog.DiscardHandler)
+)
+
+// content makes a workbook of n bytes, as far as its first bytes tell.
+func content(n int) []byte {
+	b := bytes.Repeat([]byte("0123456789abcdef"), n/16+1)[:n]
+	copy(b, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")
+	return b
+}
+
+func sha(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// store is an object store in the process. It counts requests from 0.
+type store struct {
+	answer func(n int, r *http.Request) *http.Response // nil: no connection
+	seen   []*http.Request
+}
+
+func (s *store) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.seen = append(s.seen, r)
+	resp := s.answer(len(s.seen)-1, r)
+	if resp == nil {
+		return nil, errors.New("connection refused")
+	}
+	resp.Request = r
+	return resp, nil
+}
+
+// serve is an answer with that body; headers are pairs.
+func serve(status int, body []byte, headers ...string) *http.Response {
+	h := http.Header{}
+	for i := 0; i < len(headers); i += 2 {
+		h.Set(headers[i], headers[i+1])
+	}
+	return &http.Response{StatusCode: status, Header: h, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
+}
+
+// refuse is how OSS refuses.
+func refuse(status int, code, message string) *http.Response {
+	return serve(status, fmt.Appendf(nil, "<?xml version=\"1.0\"?>\n<Error><Code>%s</Code><Message>%s</Message><RequestId>R-1</RequestId></Error>", code, message))
+}
+
+// good serves a whole report.
+func good(int, *http.Request) *http.Response { return serve(http.StatusOK, content(1000)) }
+
+// source is a Source that does as it is told: lookup counts from 0.
+type source struct {
+	generate func(t fetcher.Ticket) (fetcher.Ticket, error) // nil: the ticket as it is
+	lookup   func(n int, t fetcher.Ticket) (fetcher.Link, error)
+
+	attempts []int // of each Generate
+	lookups  int
+}
+
+func (s *source) Generate(_ context.Context, p fetcher.Pack, due time.Time, attempt int) (fetcher.Ticket, error) {
+	s.attempts = append(s.attempts, attempt)
+	t := fetcher.Ticket{Pack: p, Due: due, Attempt: attempt, Requested: time.Now().UTC(), RequestIDs: []string{"R-generate"}}
+	if s.generate != nil {
+		return s.generate(t)
+	}
+	return t, nil
+}
+
+func (s *source) Lookup(_ context.Context, t fetcher.Ticket) (fetcher.Link, error) {
+	s.lookups++
+	return s.lookup(s.lookups-1, t)
+}
+
+// linkTo is a link that says nothing of its life.
+func linkTo(address string) fetcher.Link {
+	return fetcher.Link{
+		URL: fetcher.SecretURL(address + "?Signature=" + mark), Account: "123", RequestID: "R-get",
+		Created: due.Add(time.Minute),
+	}
+}
+
+// living is a link with that much life left by the source's clock, which is
+// ahead of ours by skew.
+func living(left, skew time.Duration) fetcher.Link {
+	l := linkTo("https://bucket.example.com/report.xls")
+	l.Served = time.Now().Add(skew)
+	l.URL += fetcher.SecretURL(fmt.Sprintf("&Expires=%d", l.Served.Add(left).Unix()))
+	return l
+}
+
+// always looks up the same link.
+func always(l fetcher.Link) func(int, fetcher.Ticket) (fetcher.Link, error) {
+	return func(int, fetcher.Ticket) (fetcher.Link, error) { return l, nil }
+}
+
+// house is a Fetcher with all that it works with.
+type house struct {
+	*fetcher.Fetcher
+	source *source
+	store  *store
+	spool  *fetcher.Spool
+	reg    *prometheus.Registry
+	dir    string
+	log    bytes.Buffer
+}
+
+// newHouse makes one whose links may point to bucket.example.com and its
+// neighbours, and to loopback. Without a store, downloads use sockets.
+func newHouse(t *testing.T, src *source, st *store, settings fetcher.Settings) *house {
+	t.Helper()
+	h := &house{source: src, store: st, reg: prometheus.NewRegistry(), dir: t.TempDir()}
+	o := fetcher.Options{
+		Source: src, Settings: settings, Registerer: h.reg,
+		Bounds: fetcher.Bounds{LinkHosts: []string{"*.example.com", "127.0.0.1", "::1", "localhost"}},
+		Logger: slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if st != nil {
+		o.Transport = st
+	}
+	var err error
+	if h.Fetcher, err = fetcher.New(o); err != nil {
+		t.Fatal(err)
+	}
+	if h.spool, err = fetcher.OpenSpool(h.dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.searchForTheMark(t) })
+	return h
+}
+
+// fetch fetches the slot's report once. Neither its error nor the report may
+// have a word of a link's query.
+func (h *house) fetch(ctx context.Context, t *testing.T) (fetcher.Report, error) {
+	t.Helper()
+	e, err := h.spool.Lock(ctx, aPack, due)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	r, err := h.Fetch(ctx, e, aPack, due)
+	if said := fmt.Sprintf("%+v %v %#v %s", r, err, err, fault.Hint(err)); strings.Contains(said, mark) {
+		t.Errorf("a part of the link came out: %s", said)
+	}
+	return r, err
+}
+
+// searchForTheMark looks for links in log, spool and metrics.
+func (h *house) searchForTheMark(t *testing.T) {
+	t.Helper()
+	places := map[string]string{"log": h.log.String()}
+	err := filepath.WalkDir(h.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		places[name] = string(b)
+		return err
+	})
+	families, gathering := h.reg.Gather()
+	if err = errors.Join(err, gathering); err != nil {
+		t.Error(err)
+	}
+	var metrics strings.Builder
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&metrics, f); err != nil {
+			t.Error(err)
+		}
+	}
+	places["metrics"] = metrics.String()
+	for place, text := range places {
+		if strings.Contains(text, mark) {
+			t.Errorf("%s has a part of a link: %s", place, text)
+		}
+	}
+}
+
+// value returns the sum of a metric's series: of a histogram, its sum.
+func (h *house) value(t *testing.T, name string) (total float64, count uint64) {
+	t.Helper()
+	families, err := h.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name {
+				total += m.GetCounter().GetValue() + m.GetGauge().GetValue() + m.GetHistogram().GetSampleSum()
+				count += m.GetHistogram().GetSampleCount()
+			}
+		}
+	}
+	return total, count
+}

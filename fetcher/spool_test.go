@@ -1,0 +1,287 @@
+package fetcher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+)
+
+func openSpool(t *testing.T, dir string) *fetcher.Spool {
+	t.Helper()
+	s, err := fetcher.OpenSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func lock(t *testing.T, s *fetcher.Spool, p fetcher.Pack) *fetcher.Entry {
+	t.Helper()
+	e, err := s.Lock(t.Context(), p, due)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// fill imports a body into the entry and marks it as finished.
+func fill(t *testing.T, e *fetcher.Entry, p fetcher.Pack, body []byte) fetcher.Report {
+	t.Helper()
+	r := fetcher.Report{Ticket: fetcher.Ticket{Pack: p, Due: due}, Size: int64(len(body)), SHA256: sha(body)}
+	if err := errors.Join(e.SaveTicket(r.Ticket), e.Import(bytes.NewReader(body), r.Size, r.SHA256), e.SaveReport(r)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestLockExcludes: an entry is held by one worker of one process; whoever
+// waits for it waits no longer than his context.
+func TestLockExcludes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := lock(t, openSpool(t, dir), aPack)
+	other := openSpool(t, dir) // as in another process: the lock is the file's
+	ctx, stop := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("enough"))
+	defer stop()
+	if _, err := other.Lock(ctx, aPack, due); fault.Of(err) != fault.Busy || !strings.Contains(err.Error(), "enough") {
+		t.Errorf("got %v, want it busy", err)
+	}
+	for _, p := range []fetcher.Pack{{Source: "test", ID: aPack.ID}, {Source: aPack.Source, ID: aPack.ID, Aggregator: "ca-1"}} {
+		lock(t, other, p).Close()
+	}
+	if err := e.SaveTicket(fetcher.Ticket{Pack: aPack, Attempt: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = lock(t, other, aPack)
+	defer e.Close()
+	if ticket, ok := e.Ticket(); !ok || ticket.Attempt != 3 || ticket.Pack != aPack {
+		t.Errorf("the next worker finds %+v, %t", ticket, ok)
+	}
+}
+
+// TestLockBesideRemove: workers that remove the entry under each other's feet
+// are still one at a time.
+func TestLockBesideRemove(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var workers sync.WaitGroup
+	var inside sync.Mutex
+	for range 4 {
+		s := openSpool(t, dir)
+		workers.Go(func() {
+			for range 10 {
+				e, err := s.Lock(t.Context(), aPack, due)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if !inside.TryLock() {
+					t.Error("two are inside")
+					return
+				}
+				err = e.SaveTicket(fetcher.Ticket{Pack: aPack})
+				inside.Unlock()
+				if err := errors.Join(err, e.Remove()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// TestEmptyEntryIsRemoved: a slot that came to nothing leaves nothing.
+func TestEmptyEntryIsRemoved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := lock(t, openSpool(t, dir), aPack).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// TestReportNeedsItsBody: a report whose body is not there in full size, or
+// whose record a crash has torn, is none for the next holder.
+func TestReportNeedsItsBody(t *testing.T) {
+	t.Parallel()
+	const body, record = "*.body", "*.json"
+	for name, c := range map[string]struct {
+		file string
+		harm func(path string) error
+	}{
+		"body gone":      {body, os.Remove},
+		"body cut":       {body, func(path string) error { return os.Truncate(path, 10) }},
+		"record emptied": {record, func(path string) error { return os.Truncate(path, 0) }},
+		"record cut":     {record, func(path string) error { return os.Truncate(path, 10) }},
+		"record gone":    {record, os.Remove},
+		"record zeroed":  {record, func(path string) error { return os.WriteFile(path, make([]byte, 4096), 0o600) }},
+	} {
+		dir := t.TempDir()
+		s := openSpool(t, dir)
+		e := lock(t, s, aPack)
+		fill(t, e, aPack, content(100))
+		if r, ok := e.Report(); !ok || r.Size != 100 {
+			t.Errorf("%s: before, the report is %+v, %t", name, r, ok)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		found, err := filepath.Glob(filepath.Join(dir, c.file))
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		if err := c.harm(found[0]); err != nil {
+			t.Fatal(err)
+		}
+		for range s.Waiting() {
+			t.Errorf("%s: it waits for a sink", name)
+		}
+		e = lock(t, s, aPack)
+		if r, ok := e.Report(); ok {
+			t.Errorf("%s: the report is %+v", name, r)
+		}
+		fill(t, e, aPack, content(200)) // and another takes its place
+		if r, ok := e.Report(); !ok || r.Size != 200 {
+			t.Errorf("%s: afterwards, the report is %+v, %t", name, r, ok)
+		}
+		if err := e.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestImport: a copy from elsewhere counts only when it is the very report.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	whole := content(1000)
+	for name, c := range map[string]struct {
+		body io.Reader
+		want fault.Reason
+	}{
+		"the report":       {bytes.NewReader(whole), ""},
+		"a longer one":     {io.MultiReader(bytes.NewReader(whole), strings.NewReader("x")), fault.Damaged},
+		"a shorter one":    {bytes.NewReader(whole[:999]), fault.Damaged},
+		"another":          {bytes.NewReader(append(bytes.Clone(whole[:999]), 'x')), fault.Damaged},
+		"without an end":   {new(counted), fault.Damaged},
+		"broken off":       {io.MultiReader(bytes.NewReader(whole[:9]), iotest.ErrReader(fault.New(fault.SinkUnavailable, "gone"))), fault.SinkUnavailable},
+		"byte by byte":     {iotest.OneByteReader(bytes.NewReader(whole)), ""},
+		"an end with data": {iotest.DataErrReader(bytes.NewReader(whole)), ""},
+	} {
+		e := lock(t, openSpool(t, t.TempDir()), aPack)
+		defer e.Close()
+		fill(t, e, aPack, content(50)) // what was there before is not taken for it
+		if err := e.Import(c.body, 1000, sha(whole)); fault.Of(err) != c.want {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+		if _, ok := e.Report(); ok {
+			t.Errorf("%s: the report before counts for the copy", name)
+		}
+	}
+}
+
+// TestEntryKeeps: what is saved is there for the next holder, byte by byte.
+func TestEntryKeeps(t *testing.T) {
+	t.Parallel()
+	s := openSpool(t, t.TempDir())
+	e := lock(t, s, aPack)
+	if e.Draft() != "" {
+		t.Error("there is a draft in an empty entry")
+	}
+	r := fill(t, e, aPack, content(100))
+	const draft = "{\"a\":1}\n"
+	if err := errors.Join(e.SaveDraft(draft), e.Sync(), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	e = lock(t, s, aPack)
+	got, ok := e.Report()
+	if !ok || got.SHA256 != r.SHA256 || got.Pack != aPack || !got.Due.Equal(due) || e.Draft() != draft {
+		t.Errorf("found %+v, %t, draft %q", got, ok, e.Draft())
+	}
+	if err := e.Remove(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDiskInTrouble: what the spool's disk refuses is storage's trouble, with
+// a hint, and never the source's.
+func TestDiskInTrouble(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := fetcher.OpenSpool(filepath.Join(dir, "file", "spool"))
+	inTrouble(t, "a file in its place", err)
+
+	gone := openSpool(t, filepath.Join(dir, "spool"))
+	h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, &store{answer: good}, fetcher.Settings{})
+	e := lock(t, gone, aPack)
+	defer e.Close()
+	if err := os.RemoveAll(filepath.Join(dir, "spool")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.Fetch(t.Context(), e, aPack, due)
+	inTrouble(t, "the ticket", err)
+	_, err = e.Body()
+	inTrouble(t, "the body", err)
+	inTrouble(t, "a copy", e.Import(bytes.NewReader(content(100)), 100, sha(content(100))))
+}
+
+func inTrouble(t *testing.T, what string, err error) {
+	t.Helper()
+	if fault.Of(err) != fault.SinkUnavailable || !strings.Contains(fault.Hint(err), "state_dir") {
+		t.Errorf("%s: got %v (%s), hint %q", what, err, fault.Of(err), fault.Hint(err))
+	}
+}
+
+// TestSpoolMetrics: what waits for a sink is counted as it lies there.
+func TestSpoolMetrics(t *testing.T) {
+	t.Parallel()
+	s := openSpool(t, t.TempDir())
+	reg := prometheus.NewRegistry()
+	s.RegisterMetrics(reg)
+	expect := func(reports, size string) {
+		t.Helper()
+		want := `
+# HELP packseal_spool_bytes Size of the reports that are fetched and not yet in every sink.
+# TYPE packseal_spool_bytes gauge
+packseal_spool_bytes ` + size + `
+# HELP packseal_spool_reports Reports that are fetched and not yet in every sink.
+# TYPE packseal_spool_reports gauge
+packseal_spool_reports ` + reports + "\n"
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
+	}
+	expect("0", "0")
+	one, other := lock(t, s, aPack), lock(t, s, fetcher.Pack{Source: "prod", ID: "cp-2"})
+	fill(t, one, aPack, content(100))
+	fill(t, other, fetcher.Pack{Source: "prod", ID: "cp-2"}, content(1000))
+	expect("2", "1100")
+	if err := errors.Join(one.Remove(), other.Close()); err != nil {
+		t.Fatal(err)
+	}
+	expect("1", "1000")
+}

@@ -1,0 +1,166 @@
+package fetcher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
+)
+
+// What a source says while there is no report.
+var (
+	errMaking = fault.New(fault.NotReady, "it is being made")
+	errStale  = fault.Wrap(fault.NotReady, fmt.Errorf("nothing new: %w", fetcher.ErrStale))
+)
+
+// script is what Lookup answers for how long, from the first Lookup on.
+type script []struct {
+	err     error // nil: the report is there
+	minutes int
+}
+
+// TestAsksAgain: the report is asked for again when nothing newer was being
+// made for StaleAfter, each time as an attempt of its own.
+func TestAsksAgain(t *testing.T) {
+	t.Parallel()
+	const staleAfter = 5
+	for name, c := range map[string]struct {
+		attached bool
+		script   script
+		attempts []int
+	}{
+		"made at once":          {false, script{{nil, 0}}, []int{0}},
+		"made slowly":           {false, script{{errMaking, 600}}, []int{0}},
+		"begun late":            {false, script{{errStale, staleAfter - 1}, {errMaking, 10}}, []int{0}},
+		"stale too long":        {false, script{{errStale, staleAfter + 1}}, []int{0, 1}},
+		"stale for long":        {false, script{{errStale, 3*staleAfter + 3}}, []int{0, 1, 2, 3}},
+		"stale time and again":  {false, script{{errStale, 4}, {errMaking, 1}, {errStale, 4}, {errMaking, 1}, {errStale, 4}}, []int{0}},
+		"attached, in time":     {true, script{{errMaking, 10}}, []int{0}},
+		"attached too early":    {true, script{{errMaking, 10}, {errStale, 1}}, []int{0, 1}},
+		"attached, then silent": {true, script{{errStale, 2 + staleAfter}}, []int{0, 1, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				src := &source{
+					// Only the first request meets a report in the making.
+					generate: func(ticket fetcher.Ticket) (fetcher.Ticket, error) {
+						ticket.Attached = c.attached && ticket.Attempt == 0
+						return ticket, nil
+					},
+					lookup: func(int, fetcher.Ticket) (fetcher.Link, error) {
+						at := time.Since(began)
+						for _, step := range c.script {
+							if at -= time.Duration(step.minutes) * time.Minute; at < 0 {
+								return fetcher.Link{}, step.err
+							}
+						}
+						return linkTo("https://bucket.example.com/r.xls"), nil
+					},
+				}
+				h := newHouse(t, src, &store{answer: good}, fetcher.Settings{StaleAfter: staleAfter * time.Minute, PollMax: 10 * time.Second})
+				r, err := h.fetch(t.Context(), t)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(src.attempts, c.attempts) || r.Attempt != len(c.attempts)-1 {
+					t.Errorf("attempts were %v, want %v; the report is of %d", src.attempts, c.attempts, r.Attempt)
+				}
+				if len(c.attempts) > 1 && r.Attached {
+					t.Error("the report counts as attached to")
+				}
+			})
+		})
+	}
+}
+
+// TestGoesOn: a later try of the slot goes on where the earlier one stopped.
+func TestGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return fetcher.Link{}, errMaking }}
+		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{})
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if _, err := h.fetch(ctx, t); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "waiting for the report") {
+			t.Errorf("got %v", err)
+		}
+		looked := src.lookups
+
+		src.lookup = always(linkTo("https://bucket.example.com/r.xls"))
+		first, err := h.fetch(t.Context(), t)
+		if err != nil || src.lookups != looked+1 || len(src.attempts) != 1 {
+			t.Errorf("%v; %d more lookups, %d reports asked for", err, src.lookups-looked, len(src.attempts))
+		}
+
+		again, err := h.fetch(t.Context(), t)
+		if err != nil || again.SHA256 != first.SHA256 || !again.Fetched.Equal(first.Fetched) || len(h.store.seen) != 1 || src.lookups != looked+1 {
+			t.Errorf("fetched again: %+v, %v, %d downloads", again, err, len(h.store.seen))
+		}
+	})
+}
+
+// TestPolls: the waits between two looks grow from PollMin to PollMax.
+func TestPolls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const longest = 10 * time.Second
+		var waits []time.Duration
+		last := time.Now()
+		src := &source{lookup: func(n int, _ fetcher.Ticket) (fetcher.Link, error) {
+			if n > 0 {
+				waits = append(waits, time.Since(last))
+			}
+			last = time.Now()
+			if n < 20 {
+				return fetcher.Link{}, errMaking
+			}
+			return linkTo("https://bucket.example.com/r.xls"), nil
+		}}
+		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{PollMin: time.Second, PollMax: longest})
+		if _, err := h.fetch(t.Context(), t); err != nil {
+			t.Fatal(err)
+		}
+		for i, wait := range waits {
+			most := min(time.Second<<i, longest)
+			if wait < most/2 || wait > most {
+				t.Errorf("wait %d took %s, want between %s and %s", i, wait, most/2, most)
+			}
+		}
+	})
+}
+
+// TestSourceFails: what the source says is kept, with what was being done.
+func TestSourceFails(t *testing.T) {
+	t.Parallel()
+	denied := fault.New(fault.Denied, "no right").WithHint("grant it")
+	for want, src := range map[string]*source{
+		"asking for the report: no right": {generate: func(t fetcher.Ticket) (fetcher.Ticket, error) { return t, denied }},
+		"looking the report up: no right": {lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return fetcher.Link{}, denied }},
+	} {
+		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{})
+		if _, err := h.fetch(t.Context(), t); err == nil || err.Error() != want || fault.Of(err) != fault.Denied || fault.Hint(err) != "grant it" {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		if len(src.attempts) != 1 {
+			t.Errorf("it was asked for %d times", len(src.attempts))
+		}
+	}
+}
+
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for _, o := range []fetcher.Options{{Logger: discard}, {Source: new(source)}} {
+		if _, err := fetcher.New(o); err == nil {
+			t.Errorf("%+v: no error", o)
+		}
+	}
+}
