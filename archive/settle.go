@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"packseal.example/fetcher"
@@ -104,7 +105,7 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 		return err
 	}
 	g := Gap{
-		Detail: detail[:min(len(detail), maxDetail)], Due: s.Due.UTC(), Pack: s.Pack, Reason: reason,
+		Detail: strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], ""), Due: s.Due.UTC(), Pack: s.Pack, Reason: reason,
 		Recorded: time.Now().UTC().Truncate(time.Millisecond), Schema: gapSchema, Source: s.Source, Tool: a.Tool,
 	}
 	raw, err := encode(g)

@@ -69,20 +69,25 @@ const settleTime = 2 * time.Second
 
 // Verify reads back every record and every report in every sink and holds
 // them against one another: sizes, SHA-256, CRC-64, MD5. What is damaged is a
-// finding; the error is for what could not be read at all.
+// finding; the error is for sinks that could not be read to their end. What the
+// others hold is in the result all the same.
 func (a *Archive) Verify(ctx context.Context) (Result, error) {
 	v := &verifying{raw: make(map[scheduler.Slot]map[string][sha256.Size]byte)}
 	v.result.Findings = []Finding{}
+	var read []Target
+	var errs []error
 	for _, t := range a.Sinks {
 		if err := v.sink(ctx, t); err != nil {
-			return v.result, fmt.Errorf("verifying sink %s: %w", t.Name, err)
+			errs = append(errs, fmt.Errorf("verifying sink %s: %w", t.Name, err))
+			continue
 		}
+		read = append(read, t)
 	}
-	v.compare(a.Sinks)
+	v.compare(read)
 	slices.SortFunc(v.result.Findings, func(x, y Finding) int {
 		return strings.Compare(x.Sink+"\x00"+x.Key, y.Sink+"\x00"+y.Key)
 	})
-	return v.result, nil
+	return v.result, errors.Join(errs...)
 }
 
 // find notes a finding. It may be called from many goroutines.

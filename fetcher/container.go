@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/xml"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -74,12 +75,30 @@ type storeError struct {
 	EC        string // OSS's finer code
 }
 
-// parseStoreError reads an error body, and reports whether body is one.
-func parseStoreError(body []byte) (storeError, bool) {
+// parseStoreError reads an error body, and reports whether body is one. What
+// it quotes of the link's query is taken out.
+func parseStoreError(body []byte, link url.Values) (storeError, bool) {
 	var e storeError
-	err := xml.Unmarshal(body, &e)
-	return e, err == nil && e.Code != ""
+	if err := xml.Unmarshal(body, &e); err != nil || e.Code == "" {
+		return storeError{}, false
+	}
+	for _, values := range link {
+		for _, v := range values {
+			if len(v) < shortest {
+				continue
+			}
+			quoted := strings.NewReplacer(v, "…", url.QueryEscape(v), "…")
+			for _, field := range []*string{&e.Code, &e.Message, &e.RequestID, &e.EC} {
+				*field = quoted.Replace(*field)
+			}
+		}
+	}
+	return e, true
 }
+
+// shortest is the length of the shortest value of a query that could be a
+// secret. Shorter ones, such as a number of seconds, stand in messages anyway.
+const shortest = 12
 
 // expired reports whether the refusal is of the family that a fresh link
 // cures: the link's time, its token or its temporary key ran out.

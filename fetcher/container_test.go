@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"encoding/binary"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -49,7 +50,7 @@ func TestStoreError(t *testing.T) {
 		`<Error><Code>AccessDenied</Code><Message>no right</Message></Error>`:             false,
 		`<Error><Code>NoSuchKey</Code></Error>`:                                           false,
 	} {
-		if e, ok := parseStoreError([]byte(body)); !ok || e.expired() != expired {
+		if e, ok := parseStoreError([]byte(body), nil); !ok || e.expired() != expired {
 			t.Errorf("%s: read %t, expired %t", body, ok, e.expired())
 		}
 	}
@@ -64,7 +65,7 @@ func FuzzStoreError(f *testing.F) {
 	f.Add([]byte(`<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>`))
 	f.Add([]byte("<!-- <?xml"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		e, _ := parseStoreError(body)
+		e, _ := parseStoreError(body, nil)
 		if s := e.String(); len(s) > 1<<20 {
 			t.Errorf("a message of %d bytes", len(s))
 		}
@@ -84,6 +85,21 @@ func TestExt(t *testing.T) {
 	} {
 		if got := (Report{Name: c.name, Container: c.container}).Ext(); got != c.want {
 			t.Errorf("%s, %s: %s, want %s", c.name, c.container, got, c.want)
+		}
+	}
+}
+
+// TestStoreQuotesTheLink: a store that quotes a bare value of the query does
+// not bring it into our messages.
+func TestStoreQuotesTheLink(t *testing.T) {
+	t.Parallel()
+	link := url.Values{"Signature": {"MARKED/signature+1="}, "Expires": {"1767225600"}}
+	for _, quoted := range []string{"MARKED/signature+1=", url.QueryEscape("MARKED/signature+1=")} {
+		body := "<Error><Code>AccessDenied</Code><Message>Request has expired. Given " + quoted +
+			"</Message><RequestId>r-" + quoted + "</RequestId><EC>0003</EC></Error>"
+		e, ok := parseStoreError([]byte(body), link)
+		if said := e.String(); !ok || !e.expired() || strings.Contains(said, "MARKED") || !strings.Contains(said, "expired. Given …, r-…, 0003") {
+			t.Errorf("got %q, %t", said, ok)
 		}
 	}
 }

@@ -136,7 +136,7 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 	}
 	sums.sums(&r)
 	r.Name, r.Fetched = path.Base(resp.Request.URL.Path), time.Now().UTC()
-	r.Container, err = inspect(sums.head)
+	r.Container, err = inspect(sums.head, resp.Request.URL.Query())
 	return r, err
 }
 
@@ -180,7 +180,7 @@ func plainError(err error) error {
 // refusal classifies an answer other than 200.
 func refusal(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // what came of it is all there is to say
-	e, _ := parseStoreError(body)
+	e, _ := parseStoreError(body, resp.Request.URL.Query())
 	said := fmt.Sprintf("the store answered %d", resp.StatusCode)
 	if e.Code != "" {
 		said += " " + e.String()
@@ -201,20 +201,15 @@ func tooLarge(limit int64) error {
 
 // inspect looks at the first bytes of a complete body: an empty one, and a
 // store's error that came with status 200, are no report.
-func inspect(head []byte) (Container, error) {
+func inspect(head []byte, link url.Values) (Container, error) {
 	if len(head) < minSize {
 		return "", fault.New(fault.Damaged, "the body has %d bytes only", len(head))
 	}
-	return judge(head)
-}
-
-// judge says what begins with head, unless it is an error page.
-func judge(head []byte) (Container, error) {
 	c := sniff(head)
 	if !errorPage(c, head) {
 		return c, nil
 	}
-	if e, ok := parseStoreError(head); ok {
+	if e, ok := parseStoreError(head, link); ok {
 		if e.expired() {
 			return c, fault.New(fault.LinkExpired, "the store answered 200 with an error: %s", e)
 		}

@@ -87,9 +87,6 @@ func (d *downloader) peek(ctx context.Context, link Link) (g glimpse, err error)
 	if err != nil {
 		return g, fault.Wrap(fault.Damaged, fmt.Errorf("reading the first bytes: %w", plainError(err)))
 	}
-	if len(head) < minSize {
-		return g, fault.New(fault.Damaged, "the body has %d bytes only", len(head))
-	}
-	g.container, err = judge(head)
+	g.container, err = inspect(head, resp.Request.URL.Query())
 	return g, err
 }

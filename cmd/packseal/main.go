@@ -57,9 +57,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // Errors that stand for an exit code.
 var (
-	errSilent = errors.New("said already")
-	errDamage = fmt.Errorf("damage was found: %w", errSilent)
-	errUsage  = errors.New("wrong usage")
+	errSilent  = errors.New("said already")
+	errDamaged = errors.New("damage was found")
+	errDamage  = fmt.Errorf("%w: %w", errDamaged, errSilent) // and was printed
+	errUsage   = errors.New("wrong usage")
 )
 
 // exitCode is the one place that turns an error into an exit code. The order
@@ -70,7 +71,7 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case badConfig, errors.Is(err, errUsage), strings.HasPrefix(err.Error(), "unknown command"):
 		return exitUsage
-	case errors.Is(err, errDamage):
+	case errors.Is(err, errDamaged):
 		return exitDamage
 	case ctx.Err() != nil:
 		return exitInterrupted

@@ -141,26 +141,39 @@ func newVerify() *cobra.Command {
 	}
 	asJSON := jsonFlag(c)
 	return reading(c, func(ctx context.Context, h *house, _ []string) error {
-		result, err := h.Verify(ctx)
-		if err != nil {
-			return err
-		}
-		if err := saveVerified(h.cfg.StateDir, result); err != nil {
-			fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
-		}
-		if *asJSON {
-			err = printJSON(c.OutOrStdout(), result)
-		} else {
-			for _, f := range result.Findings {
-				fmt.Fprintf(c.OutOrStdout(), "%s\t%s\t%s\t%s\n", f.Kind, f.Sink, f.Key, f.Detail)
+		result, unread := h.Verify(ctx)
+		if unread == nil {
+			if err := saveVerified(h.cfg.StateDir, result); err != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d sealed, %d gaps, %d bytes read: %d findings\n", result.Sealed, result.Gaps, result.Bytes, len(result.Findings))
 		}
-		if err == nil && len(result.Findings) > 0 {
+		err := printVerified(c.OutOrStdout(), result, *asJSON)
+		switch {
+		case err != nil:
+			return err
+		case unread != nil && len(result.Findings) > 0: // damage is what somebody has to act upon
+			return fmt.Errorf("%w; also %w", errDamaged, unread)
+		case unread != nil:
+			return unread
+		case len(result.Findings) > 0:
 			return errDamage
 		}
-		return err
+		return nil
 	})
+}
+
+// printVerified prints what a verification found, and how much it read.
+func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, r)
+	}
+	for _, f := range r.Findings {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Kind, f.Sink, f.Key, f.Detail); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d findings\n", r.Sealed, r.Gaps, r.Bytes, len(r.Findings))
+	return err
 }
 
 // newCheck makes the verb for editors and pipelines. It asks nobody: a good
