@@ -63,7 +63,8 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 			}
 			return e.Plan.Schedule.Latest(at.AddDate(-5, 0, 0), at)
 		}, func(o outcome) {
-			if !*asJSON {
+			// Who waits at a terminal sees what is at work; a report can take minutes.
+			if !*asJSON && (o.ended() || terminal(c.ErrOrStderr())) {
 				o.print(c.ErrOrStderr())
 			}
 		})
@@ -89,7 +90,7 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 }
 
 // sealAll settles one slot of each entry, some side by side, and tells of each
-// as it is done. The outcomes are in the entries' order.
+// when it begins and when it is done. The outcomes are in the entries' order.
 func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(config.Entry) (time.Time, bool), tell func(outcome)) []outcome {
 	outcomes := make([]outcome, len(entries))
 	var wg sync.WaitGroup
@@ -99,11 +100,13 @@ func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(co
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			o := h.sealOne(ctx, e, due)
-			mu.Lock()
-			defer mu.Unlock()
-			outcomes[i] = o
-			tell(o)
+			say := func(o outcome) outcome {
+				mu.Lock()
+				defer mu.Unlock()
+				tell(o)
+				return o
+			}
+			outcomes[i] = h.sealOne(ctx, e, due, say)
 		})
 	}
 	wg.Wait()
@@ -112,13 +115,14 @@ func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(co
 
 // sealOne settles an entry's slot. A pack whose schedule has not come round
 // yet has none, which is not a failure for good.
-func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Entry) (time.Time, bool)) (o outcome) {
+func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Entry) (time.Time, bool), say func(outcome) outcome) (o outcome) {
 	o.Source, o.Pack = e.Pack.Source, e.Pack.Key()
 	at, ok := due(e)
 	if !ok {
 		o.err = fault.New(fault.NotReady, "%s: nothing has fallen due yet", o.Pack).WithHint("--now makes a slot of this second")
 	} else {
 		o.Due = at
+		say(o)
 		var r archive.Record
 		r, o.err = h.Seal(ctx, e.Pack, at, time.Now().Add(e.Plan.Timeout))
 		if r.State != "" {
@@ -128,12 +132,17 @@ func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Ent
 	if o.err != nil {
 		o.Error, o.Reason = o.err.Error(), fault.Of(o.err)
 	}
-	return o
+	return say(o)
 }
+
+// ended reports whether there is anything more to say than that it began.
+func (o outcome) ended() bool { return o.State != "" || o.err != nil }
 
 // print writes the outcome as a person reads it.
 func (o outcome) print(w io.Writer) {
 	switch {
+	case !o.ended():
+		fmt.Fprintf(w, "begun   %s\n", o.ID())
 	case o.State == archive.Sealed:
 		fmt.Fprintf(w, "sealed  %s  %d bytes  sha256 %.12s…  %s\n", o.ID(), o.Size, o.SHA256, o.Object)
 	case o.State == archive.Gapped:
