@@ -37,7 +37,8 @@ type Options struct {
 // many goroutines, and from several processes on the same sinks.
 type Archive struct {
 	Options
-	metrics *metrics
+	metrics    *metrics
+	delivering chan struct{} // one for each report on its way into the sinks
 
 	mu     sync.Mutex
 	status map[packID]*tally
@@ -51,7 +52,7 @@ func New(o Options) (*Archive, error) {
 	if len(o.Sinks) == 0 || o.Logger == nil {
 		return nil, errors.New("archive: Sinks and Logger are required")
 	}
-	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), status: make(map[packID]*tally)}
+	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), status: make(map[packID]*tally), delivering: make(chan struct{}, deliveries)}
 	for _, p := range o.Packs {
 		a.status[packID{p.Source, p.Key()}] = new(tally)
 	}

@@ -18,6 +18,7 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
+	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
@@ -87,6 +88,11 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 func due() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
 func pack(id string) fetcher.Pack { return fetcher.Pack{Source: "prod", ID: id, Name: id} }
+
+// task is a slot's first try, as the queue hands it out.
+func task(due, deadline time.Time) scheduler.Task {
+	return scheduler.Task{Slot: scheduler.Slot{Due: due}, Deadline: deadline, Delivered: 1, Fetched: func() {}}
+}
 
 // spooled is how many entries the spool holds.
 func (h *house) spooled(t *testing.T) int {
@@ -186,7 +192,7 @@ func TestSettleRecordsGaps(t *testing.T) {
 			}
 			h := newHouse(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
 			at := due()
-			if again := h.Settle(t.Context(), pack(id), at, time.Now().Add(c.deadline), 1); again != 0 {
+			if again := h.Settle(t.Context(), pack(id), task(at, time.Now().Add(c.deadline))); again != 0 {
 				t.Fatalf("Settle wants to be called again in %s: %s", again, h.Status("prod", id).Trouble)
 			}
 			records := records(t, h, id)

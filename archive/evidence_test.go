@@ -68,7 +68,7 @@ func TestSinkDown(t *testing.T) {
 				sinks[i].off.Store(true)
 			}
 			at := due()
-			again := h.Settle(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute), 1)
+			again := h.Settle(t.Context(), pack("cp-1"), task(at, time.Now().Add(time.Minute)))
 			if settled := len(off) < 2; settled != (again == 0) {
 				t.Errorf("Settle says %s", again)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/sink"
 )
 
 // Seal settles a slot with its report, in every sink, and is idempotent: what
@@ -22,6 +23,15 @@ import (
 // The Record is valid as soon as one sink has the slot, also beside an error:
 // then the error says which sinks lack it still, and [Archive.Drain] goes on.
 func (a *Archive) Seal(ctx context.Context, p fetcher.Pack, due, deadline time.Time) (Record, error) {
+	return a.seal(ctx, p, due, deadline, func() {})
+}
+
+// deliveries bounds how many reports are on their way into the sinks at once:
+// each holds a file open, and sinks can be slow.
+const deliveries = 64
+
+// seal is Seal; it calls fetched when the report is in the spool.
+func (a *Archive) seal(ctx context.Context, p fetcher.Pack, due, deadline time.Time, fetched func()) (Record, error) {
 	s := slotOf(p, due)
 	entry, err := a.Spool.Lock(ctx, p, due)
 	if err != nil {
@@ -45,6 +55,13 @@ func (a *Archive) Seal(ctx context.Context, p fetcher.Pack, due, deadline time.T
 	if err != nil {
 		return Record{}, err
 	}
+	select {
+	case a.delivering <- struct{}{}:
+		defer func() { <-a.delivering }()
+	case <-ctx.Done():
+		return Record{}, sink.Ended(ctx)
+	}
+	fetched()
 	return a.deliver(ctx, entry, m, raw, have)
 }
 

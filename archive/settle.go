@@ -16,18 +16,18 @@ import (
 // pause is between two tries of a slot.
 var pause = fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}
 
-// Settle seals a slot, or records why it is a gap. It returns 0 when the slot
-// is settled, or how long to wait before the next try; try counts them from 1.
+// Settle seals a task's slot, or records why it is a gap. It returns 0 when the
+// slot is settled, or how long to wait before the next try.
 //
 // A failure of the source that waiting can't mend, and a deadline that
 // passed, make a gap. A report that is in the spool is never given up for a
 // sink's sake.
-func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time.Time, try int) time.Duration {
-	s := slotOf(p, due)
+func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) time.Duration {
+	s := slotOf(p, t.Due)
 	log := a.Logger.With("pack", s.Pack, "source", s.Source, "due", s.Due.Format(time.RFC3339))
 	a.update(s, func(st *Status) { st.Working = true })
 	defer a.update(s, func(st *Status) { st.Working = false })
-	r, err := a.Seal(ctx, p, due, deadline)
+	r, err := a.seal(ctx, p, t.Due, t.Deadline, t.Fetched)
 	reason := fault.Of(err)
 	if r.State != "" {
 		a.takeUp(r)
@@ -50,7 +50,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time
 	before := a.Status(s.Source, s.Pack).Trouble
 	a.update(s, func(st *Status) { st.Trouble = err.Error() })
 	if !gives(reason) {
-		wait := pause.Wait(try-1, err)
+		wait := pause.Wait(t.Delivered-1, err)
 		log.WarnContext(ctx, "slot has to wait", "reason", reason, "err", err, "hint", fault.Hint(err), "again_in", wait.Round(time.Second))
 		return wait
 	}
@@ -60,10 +60,10 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, due, deadline time
 	}
 	if err := a.Gap(ctx, s, reason, detail); err != nil {
 		log.WarnContext(ctx, "gap can't be recorded yet", "reason", fault.Of(err), "err", err)
-		return pause.Wait(try-1, err)
+		return pause.Wait(t.Delivered-1, err)
 	}
 	log.ErrorContext(ctx, "slot ends as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
-	a.forget(ctx, p, due)
+	a.forget(ctx, p, t.Due)
 	return a.calm(s)
 }
 

@@ -10,7 +10,9 @@ type Task struct {
 	Slot
 	Deadline time.Time `json:"deadline"` // when the attempt to get its report is given up
 
-	Delivered int `json:"-"` // how often it was handed out, 1 at first; set by the queue's Work
+	// Set by the queue's Work.
+	Delivered int    `json:"-"` // how often it was handed out, 1 at first
+	Fetched   func() `json:"-"` // says that the report is here: from then on the task does not count against its source's bound
 }
 
 // ErrDuplicate is what Publish returns for a slot that it has taken before.

@@ -253,7 +253,7 @@ func (e *engine) settle(ctx context.Context, packs map[string]fetcher.Pack, t sc
 		e.logger.WarnContext(ctx, "slot of a pack that is not configured is dropped", "pack", t.Pack, "due", t.Due)
 		return 0
 	}
-	return e.Settle(ctx, p, t.Due, t.Deadline, t.Delivered)
+	return e.Settle(ctx, p, t)
 }
 
 // gather is what /metrics shows: the engine's, or nothing between two engines.

@@ -22,8 +22,9 @@ type Queue interface {
 	Held(ctx context.Context, source, pack string) (scheduler.Slot, bool, error)
 
 	// Work hands the source's tasks to handle, at most n at a time in the
-	// whole cluster, until ctx ends and the last handle has returned. While
-	// handle runs the task is kept alive, so that nobody else gets it.
+	// whole cluster, not counting those that are past Task.Fetched, until ctx
+	// ends and the last handle has returned. While handle runs the task is
+	// kept alive, so that nobody else gets it.
 	Work(ctx context.Context, source string, n int, handle Handler) error
 }
 

@@ -76,10 +76,7 @@ func (w *worker) round(ctx context.Context) error {
 			switch status(msg) {
 			case "":
 				want--
-				w.running.Go(func() {
-					defer w.release(1)
-					w.work(ctx, msg)
-				})
+				w.running.Go(func() { w.work(ctx, msg) })
 			case heartbeat:
 			case noMessages, expired:
 				return nil

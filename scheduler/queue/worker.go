@@ -30,8 +30,11 @@ type worker struct {
 }
 
 // work sees one message through: decode, handle while keeping it alive, and
-// tell the engine what came of it.
+// tell the engine what came of it. Its place is free for another when it is
+// done, or when its report is here.
 func (w *worker) work(ctx context.Context, msg *nats.Msg) {
+	leave := sync.OnceFunc(func() { w.release(1) })
+	defer leave()
 	t, err := decode(msg)
 	if err != nil {
 		// It will not get better, and the scheduler still knows what is owed.
@@ -39,6 +42,7 @@ func (w *worker) work(ctx context.Context, msg *nats.Msg) {
 		w.answered(nil, msg.Term())
 		return
 	}
+	t.Fetched = leave
 	if t.Delivered > 1 {
 		w.metrics.redelivered.WithLabelValues(w.source).Inc()
 	}

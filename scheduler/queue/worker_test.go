@@ -122,3 +122,32 @@ func TestNoWorkers(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// TestFetchedGivesThePlaceBack: of tasks whose reports are not here yet there is
+// one at a time; a report on its way into a slow sink holds up nobody.
+func TestFetchedGivesThePlaceBack(t *testing.T) {
+	t.Parallel()
+	q, _ := open(t, t.TempDir())
+	fetched, sealed := make(chan bool), make(chan bool)
+	began := make(chan scheduler.Task, 3)
+	work(t, q, 1, func(_ context.Context, t scheduler.Task) time.Duration {
+		began <- t
+		<-fetched
+		t.Fetched()
+		t.Fetched() // once is enough
+		<-sealed
+		return 0
+	})
+	publish(t, q, task("cp-1", 0), task("cp-2", 0), task("cp-3", 0))
+	for range 2 {
+		receive(t, began)
+		if len(began) > 0 {
+			t.Error("a second task began before the first one's report was here")
+		}
+		fetched <- true
+	}
+	receive(t, began) // two are being sealed by now, and no more than one is fetched
+	fetched <- true
+	close(sealed)
+	empty(t, q, "cp-1", "cp-2", "cp-3")
+}
