@@ -18,7 +18,7 @@ import (
 const module = "packseal.example"
 
 // internals may be imported from everywhere but where a rule says less.
-var internals = []string{"internal/fault", "internal/probe", "internal/secret"}
+var internals = []string{"internal/fault", "internal/lang", "internal/probe", "internal/secret"}
 
 // rules say what each package may import of this module beyond internals.
 // A package that is not here fails the test: whoever adds one decides where
@@ -47,6 +47,7 @@ var rules = map[string][]string{
 	// client's can't hide in it: not even the internals.
 	"fetcher/cloudconfig/sim": nil,
 	"internal/fault":          nil,
+	"internal/lang":           nil,
 	"internal/probe":          nil,
 	"internal/secret":         nil,
 	"deploy/helm/sync":        nil,
@@ -57,6 +58,7 @@ var bare = map[string][]string{
 	"fetcher/cloudconfig/sim": {},
 	"deploy/helm/sync":        {},
 	"internal/fault":          {},
+	"internal/lang":           {"internal/fault"},
 	"internal/probe":          {"internal/fault"},
 	"internal/secret":         {"internal/fault"},
 }
