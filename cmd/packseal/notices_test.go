@@ -107,19 +107,27 @@ func TestNotices(t *testing.T) {
 	if got := taken(t, people, notifytest.Feishu, 2); !strings.Contains(got.Text, "paks") || !strings.Contains(got.Title, "配置加载失败") {
 		t.Errorf("got %+v", got)
 	}
+	// One that is good, but of which no engine can be made.
+	writeFiles(t, filepath.Dir(path), map[string]string{"packseal.yaml": strings.Replace(string(good), "state_dir: state", "state_dir: key-id/state", 1)})
+	if err := d.Reload(t.Context()); err == nil {
+		t.Error("a state folder was made in a file")
+	}
+	if got := taken(t, people, notifytest.Feishu, 3); !strings.Contains(got.Text, "not a directory") {
+		t.Errorf("got %+v", got)
+	}
 	writeFiles(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
 	if err := d.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
-	taken(t, people, notifytest.Ping, 2) // the second engine is at work
 	d.await(t, 1)
 	d.stop()
+	pings := len(people.Taken(notifytest.Ping))
 	d = startDaemon(t, path, io.Discard)
 	d.await(t, 1)
-	taken(t, people, notifytest.Ping, 3) // the third engine is at work
+	taken(t, people, notifytest.Ping, pings+1)
 	d.stop()
 	for _, receiver := range notifytest.Receivers() {
-		if n := people.Tried(receiver); receiver != notifytest.Ping && n != 2 {
+		if n := people.Tried(receiver); receiver != notifytest.Ping && n != 3 {
 			t.Errorf("%s was told %d times: %+v", receiver, n, people.Taken(receiver))
 		}
 	}
