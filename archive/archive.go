@@ -27,6 +27,11 @@ type Options struct {
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due time.Time) (fetcher.Report, error)
 
+	// Settled is told of each slot of Packs that ends here, and of those that
+	// [Archive.History] reads back: gaps, and the latest that is sealed. It is
+	// called outside of locks, and must not block. May be nil.
+	Settled func(Record)
+
 	Packs      []fetcher.Pack // whose metrics and status are kept
 	Tool       string         // "packseal/<version>", for the records
 	Logger     *slog.Logger   // required
@@ -107,18 +112,33 @@ func (a *Archive) takeUp(r Record) {
 	a.count(r, func(t *tally) bool { return r.Due.After(t.LastSealed.Due) && r.Due.After(t.LastGap.Due) })
 }
 
-// count counts a slot of a configured pack, if that is wanted.
+// count counts a slot of a configured pack, if that is wanted, and tells of it.
 func (a *Archive) count(r Record, wanted func(*tally) bool) {
+	if a.counted(r, wanted) {
+		a.tell(r)
+	}
+}
+
+// counted counts the slot, and reports whether it did.
+func (a *Archive) counted(r Record, wanted func(*tally) bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.status[packID{r.Source, r.Pack}]
 	if t == nil || !wanted(t) {
-		return
+		return false
 	}
 	if t.add(r); !t.loaded {
 		t.early = append(t.early, r)
 	}
 	a.metrics.settled(r, t.Status)
+	return true
+}
+
+// tell hands a record to whoever wants it.
+func (a *Archive) tell(r Record) {
+	if a.Settled != nil {
+		a.Settled(r)
+	}
 }
 
 // add counts a record.

@@ -141,6 +141,7 @@ func (a *Archive) History(ctx context.Context, source, pack string) ([]time.Time
 func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]*found) error {
 	var st Status
 	var latest scheduler.Slot
+	var records []Record
 	reasons := make(map[fault.Reason]int)
 	for s, f := range slots {
 		if len(f.manifest) > 0 {
@@ -158,6 +159,7 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 		}
 		reasons[r.Reason]++
 		st.add(r)
+		records = append(records, r)
 	}
 	if !latest.Due.IsZero() {
 		r, err := slots[latest].record(ctx, latest)
@@ -168,8 +170,13 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 			r = Record{Slot: latest, State: Sealed} // what is wrong with it, verify says
 		}
 		st.LastSealed = r
+		records = append(records, r)
 	}
 	a.loaded(id, slots, st, reasons)
+	slices.SortFunc(records, func(x, y Record) int { return x.Due.Compare(y.Due) })
+	for _, r := range records {
+		a.tell(r)
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"packseal.example/fetcher"
+	"packseal.example/notify"
 	"packseal.example/sink"
 )
 
@@ -16,6 +17,12 @@ func (s Source) Opener() fetcher.Opener {
 // Opener returns the sink's backend, or nil unless exactly one is set.
 func (s Sink) Opener() sink.Opener {
 	_, o := chosen[sink.Opener](s)
+	return o
+}
+
+// Opener returns the channel's backend, or nil unless exactly one is set.
+func (n Notice) Opener() notify.Opener {
+	_, o := chosen[notify.Opener](n)
 	return o
 }
 

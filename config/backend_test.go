@@ -9,6 +9,12 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
 	"packseal.example/internal/fault"
+	"packseal.example/notify"
+	"packseal.example/notify/dingtalk"
+	"packseal.example/notify/feishu"
+	"packseal.example/notify/ping"
+	"packseal.example/notify/webhook"
+	"packseal.example/notify/wecom"
 	"packseal.example/sink"
 	"packseal.example/sink/local"
 	"packseal.example/sink/s3"
@@ -18,6 +24,11 @@ var (
 	_ fetcher.Opener = (*cloudconfig.Options)(nil)
 	_ sink.Opener    = (*local.Options)(nil)
 	_ sink.Opener    = (*s3.Options)(nil)
+	_ notify.Opener  = (*dingtalk.Options)(nil)
+	_ notify.Opener  = (*feishu.Options)(nil)
+	_ notify.Opener  = (*ping.Options)(nil)
+	_ notify.Opener  = (*webhook.Options)(nil)
+	_ notify.Opener  = (*wecom.Options)(nil)
 )
 
 // fake is a backend that finds what it is told.
@@ -67,7 +78,7 @@ func TestProblemsOfABackendGetTheWholePath(t *testing.T) {
 // Each backend of an entry is a pointer with a key, so that chosen sees it.
 func TestEntriesHaveBackends(t *testing.T) {
 	t.Parallel()
-	for _, typ := range []reflect.Type{reflect.TypeFor[Source](), reflect.TypeFor[Sink]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[Source](), reflect.TypeFor[Sink](), reflect.TypeFor[Notice]()} {
 		n := 0
 		for range backends(typ) {
 			n++
@@ -80,7 +91,7 @@ func TestEntriesHaveBackends(t *testing.T) {
 	if o := c.Sources["prod"].Opener(); o == nil || o.Bounds().MaxInFlight != 64 {
 		t.Errorf("the source opens as %v", o)
 	}
-	if (Source{}).Opener() != nil || (Sink{Name: "x"}).Opener() != nil {
+	if (Source{}).Opener() != nil || (Sink{Name: "x"}).Opener() != nil || (Notice{Name: "x"}).Opener() != nil {
 		t.Error("an entry without a backend has one")
 	}
 }

@@ -40,6 +40,7 @@ func (c *Config) check() []fault.Problem {
 	k.defaults()
 	k.packs()
 	k.sinks()
+	k.notices()
 	k.rest()
 	return k.problems
 }
@@ -82,13 +83,20 @@ func (k *checker) sinks() {
 	first := map[string]int{}
 	for i, s := range k.Sinks {
 		path := fmt.Sprintf("sinks[%d]", i)
-		k.name(path+".name", "a sink", s.Name)
-		if j, twice := first[s.Name]; twice && s.Name != "" {
-			k.fail(path+".name", "", "%q is the name of sinks[%d] too", s.Name, j)
-		} else {
-			first[s.Name] = i
-		}
+		k.ownName("sinks", i, "a sink", s.Name, first)
 		k.backend(path, s)
+	}
+}
+
+// ownName checks the name of an entry that no other entry of the list may
+// have; first holds the names so far.
+func (k *checker) ownName(list string, i int, what, name string, first map[string]int) {
+	path := fmt.Sprintf("%s[%d].name", list, i)
+	k.name(path, what, name)
+	if j, twice := first[name]; twice && name != "" {
+		k.fail(path, "", "%q is the name of %s[%d] too", name, list, j)
+	} else {
+		first[name] = i
 	}
 }
 

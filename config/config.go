@@ -11,7 +11,8 @@
 // file that systemd has loaded as a credential is found by the same name.
 //
 // Which backends there are is said in one place: the pointer fields of
-// [Source] and [Sink]. Their types implement fetcher.Opener and sink.Opener.
+// [Source], [Sink] and [Notice]. Their types implement fetcher.Opener,
+// sink.Opener and notify.Opener.
 package config
 
 import (
@@ -31,6 +32,7 @@ type Config struct {
 	Defaults Defaults          `yaml:"defaults,omitempty"`  // what holds for every pack that does not say otherwise
 	Packs    []Pack            `yaml:"packs"`               // whose reports are kept; at least one
 	Sinks    []Sink            `yaml:"sinks"`               // where reports are kept: every report goes to each of them; at least one
+	Notify   []Notice          `yaml:"notify,omitempty"`    // who is told of gaps and the like; default nobody
 	Queue    Queue             `yaml:"queue,omitempty"`     // what hands the slots to the workers
 	Web      Web               `yaml:"web,omitempty"`       // the page, the JSON and the metrics
 	Fetch    fetcher.Settings  `yaml:"fetch,omitempty"`     // how reports are waited for and downloaded

@@ -21,6 +21,7 @@ var enums = map[string][]any{
 	"s3.Options.conditional_writes": {"required", "off"},
 	"s3.SSE.type":                   {"AES256", "aws:kms"},
 	"s3.ObjectLock.mode":            {"GOVERNANCE", "COMPLIANCE"},
+	"ping.Options.method":           {"POST", "GET"},
 }
 
 // schema makes the JSON Schema of the file from the structs and their
@@ -33,7 +34,7 @@ func schema(t *testing.T) []byte {
 		Namer:          definitionName,
 		Mapper:         scalarSchema,
 	}
-	for _, dir := range []string{".", "../fetcher", "../sink", "../scheduler/queue"} {
+	for _, dir := range []string{".", "../fetcher", "../sink", "../scheduler/queue", "../notify"} {
 		if err := r.AddGoComments("packseal.example/config", dir); err != nil {
 			t.Fatal(err)
 		}
@@ -46,6 +47,7 @@ func schema(t *testing.T) []byte {
 	}
 	oneBackend(s.Definitions["config.Source"], reflect.TypeFor[Source]())
 	oneBackend(s.Definitions["config.Sink"], reflect.TypeFor[Sink]())
+	oneBackend(s.Definitions["config.Notice"], reflect.TypeFor[Notice]())
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +92,7 @@ func refine(name string, s *jsonschema.Schema) {
 			v.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String()}
 		case "config.Config.packs", "config.Config.sinks":
 			v.MinItems = &one
-		case "config.Pack.id", "config.Pack.aggregator", "config.Sink.name":
+		case "config.Pack.id", "config.Pack.aggregator", "config.Sink.name", "config.Notice.name":
 			v.Pattern = namePattern.String()
 		}
 	}
@@ -210,6 +212,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"negative duration": {"id: cp-1", "id: cp-1, jitter: -5s"},
 		"not a date":        {"id: cp-1", "id: cp-1, since: yesterday"},
 		"negative number":   {"sinks:", "fetch: {max_bytes: -1}\nsinks:"},
+		"two channels":      {"sinks:", "notify: [{name: a, wecom: {url_file: u}, ping: {url_file: u}}]\nsinks:"},
+		"unknown event":     {"sinks:", "notify: [{name: a, on: [sunrise], wecom: {url_file: u}}]\nsinks:"},
+		"unknown language":  {"sinks:", "notify: [{name: a, language: fr, wecom: {url_file: u}}]\nsinks:"},
+		"unknown method":    {"sinks:", "notify: [{name: a, ping: {url_file: u, method: PUT}}]\nsinks:"},
 		"two backends":      {"local: {dir: archive}", "local: {dir: archive}, s3: {bucket: b, region: r}"},
 		"no backend":        {", local: {dir: archive}", ""},
 		"unknown word":      {"sinks:", "log: {format: xml}\nsinks:"},

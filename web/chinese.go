@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"packseal.example/internal/fault"
+	"packseal.example/internal/lang"
 )
 
 func chinese() *words {
@@ -22,7 +22,7 @@ func chinese() *words {
 		states: map[string]string{
 			"sealed": "已封存", "gap": "缺失", "working": "处理中", "overdue": "逾期", "waiting": "未到期",
 		},
-		unknown: "未知", reasons: chineseReasons(),
+		unknown: "未知", reasons: lang.ChineseReasons(),
 		now: "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
 	}
 }
@@ -63,31 +63,4 @@ func chineseSummary(c counts) string {
 		return fmt.Sprintf("共封存 %d 份报告，无缺失记录。", c.Reports)
 	}
 	return fmt.Sprintf("共封存 %d 份报告，记录缺失 %d 次。", c.Reports, c.Gaps)
-}
-
-// chineseReasons says the same as englishReasons.
-func chineseReasons() map[fault.Reason]string {
-	return map[fault.Reason]string{
-		fault.Throttled:       "服务要求降低请求频率。",
-		fault.Unavailable:     "无法连接服务，或服务自身出现故障。",
-		fault.NotReady:        "报告仍在生成中。",
-		fault.LinkExpired:     "下载链接已过期。",
-		fault.Damaged:         "下载的内容不是完整的报告。",
-		fault.Busy:            "同一份报告正由其他进程处理。",
-		fault.SinkUnavailable: "存储不可用、过慢、已满或只读。",
-		fault.ClockSkew:       "本机时钟与服务器时间相差过大。",
-		fault.Canceled:        "packseal 被要求停止。",
-		fault.NotFound:        "合规包、账号组或账号不存在。",
-		fault.Denied:          "凭证有效，但缺少权限。",
-		fault.Credentials:     "凭证缺失、错误或已失效。",
-		fault.Request:         "服务拒绝了请求本身：属于 packseal 的缺陷。",
-		fault.LinkRefused:     "下载链接被拒绝，或指向不允许的地址。",
-		fault.TooLarge:        "报告超过了配置的大小上限。",
-		fault.Conflict:        "存储中的同名对象内容不同。",
-		fault.SinkDenied:      "存储拒绝了凭证、存储桶或写入方式。",
-		fault.Internal:        "packseal 自身出现故障。",
-		fault.Deadline:        "在时限之前未能得到新的报告。",
-		fault.Overlap:         "该合规包的上一份报告仍在处理中。",
-		fault.Missed:          "报告到期时 packseal 没有运行。",
-	}
 }

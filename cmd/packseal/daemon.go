@@ -21,6 +21,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/notify"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
 	"packseal.example/web"
@@ -46,6 +47,7 @@ type engine struct {
 	registry  *prometheus.Registry
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
+	notices   *notify.Notices
 }
 
 // newDaemon makes a daemon; load reads the configuration at a reload.
@@ -103,6 +105,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) er
 func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 	var old *config.Config  // in force before a reload,
 	var answer chan<- error // and who waits to hear what comes of that
+	var refused error       // why no engine came of it, for the next one's notices
 	for {
 		e, err := newEngine(ctx, cfg, d.logger, d.status)
 		if err != nil {
@@ -110,13 +113,17 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 				return err
 			}
 			d.settled(ctx, answer, err)
-			cfg, answer = old, nil
+			cfg, answer, refused = old, nil, err
 			continue
 		}
 		within, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- e.run(within) }()
 		d.engine.Store(e)
+		if refused != nil {
+			e.notices.ReloadFailed(refused)
+			refused = nil
+		}
 		if answer != nil {
 			d.settled(ctx, answer, nil)
 		}
@@ -155,6 +162,7 @@ func (d *daemon) supervise(ctx context.Context, ended chan error) (next *config.
 			}
 			d.settled(ctx, answer, err)
 			d.systemd.ready()
+			d.engine.Load().notices.ReloadFailed(err)
 		}
 	}
 }
@@ -199,6 +207,9 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	}
 	reg.MustRegister(packInfo(h.entries))
 	e := &engine{house: h, registry: reg}
+	if err := e.openNotices(reg, logger); err != nil {
+		return nil, err
+	}
 	o := queue.Options{Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg}
 	if cfg.Queue.Embedded != nil {
 		o.Embedded = *cfg.Queue.Embedded
@@ -230,6 +241,7 @@ func (e *engine) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.scheduler.Run(ctx) })
 	g.Go(func() error { return e.Drain(ctx) })
+	g.Go(func() error { return e.notices.Run(ctx) })
 	packs := make(map[string]fetcher.Pack)
 	for _, entry := range e.entries {
 		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack

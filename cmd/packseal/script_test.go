@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/notify/notifytest"
 )
 
 func TestMain(m *testing.M) {
@@ -23,7 +24,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the program as a person does: verbs, what they print and
-// how they end. $SIM is a simulator that makes reports in an instant.
+// how they end. $SIM is a simulator that makes reports in an instant;
+// $DINGTALK and its like are addresses of channels.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	handler, err := sim.New(sim.Options{
@@ -35,6 +37,9 @@ func TestScripts(t *testing.T) {
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
+	people := &notifytest.Server{Token: "token-0123456789", Secret: "secret-0123456789"}
+	chat := httptest.NewServer(people)
+	t.Cleanup(chat.Close)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -46,6 +51,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SIM", server.URL)
 			env.Setenv("KEY_ID", simKeyID)
 			env.Setenv("KEY_SECRET", simKeySecret)
+			for _, receiver := range notifytest.Receivers() {
+				env.Setenv(strings.ToUpper(receiver), people.Address(chat.URL, receiver))
+			}
 			return nil
 		},
 	})

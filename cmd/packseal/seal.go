@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -75,16 +73,9 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 					return err
 				}
 			}
-			if o.err != nil && !fault.Transient(o.err) {
-				errs = slices.Insert(errs, 0, o.err) // the first decides the exit code: trying again won't do
-			} else {
-				errs = append(errs, o.err)
-			}
+			errs = append(errs, o.err)
 		}
-		if err := errors.Join(errs...); err != nil {
-			return fmt.Errorf("%w: %w", errSilent, err)
-		}
-		return nil
+		return firstLasting(errs)
 	}
 	return c
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/notify/notifytest"
 )
 
 // mark is in every credential of TestSecrets.
@@ -93,6 +95,7 @@ packs:
 	for _, p := range packs {
 		config += fmt.Sprintf("  - {id: %s, aggregator: %q, since: 2020-01-01T00:00:00Z}\n", p.ID, p.Aggregator)
 	}
+	config += markedChannels(t, dir)
 	writeFiles(t, dir, map[string]string{
 		"id": "id" + mark, "secret": "secret" + mark, "token": "token" + mark, "other": "other" + mark, "packseal.yaml": config,
 	})
@@ -120,6 +123,9 @@ packs:
 	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") || !strings.Contains(places["log"], "in sink mirror: ") {
 		t.Fatalf("nothing was fetched, or the mirror was not asked: %s", places["log"])
 	}
+	if !strings.Contains(places["log"], "notice has to wait") || places["/state/notify.json"] == "" {
+		t.Fatalf("nothing was told: %s", places["log"])
+	}
 	for place, content := range places {
 		for _, secret := range append(api.values, mark) {
 			if strings.Contains(content, secret) {
@@ -130,6 +136,36 @@ packs:
 			t.Errorf("%s has a part of a signed link: %q", place, content[max(at[0]-80, 0):min(at[1]+40, len(content))])
 		}
 	}
+}
+
+// markedChannels returns the configuration of channels whose addresses and
+// secrets are marked, and whose receivers refuse each message and repeat in
+// their answer what they were sent, or are not there.
+func markedChannels(t *testing.T, dir string) string {
+	t.Helper()
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) //nolint:errcheck // what came of it is enough
+		http.Error(w, fmt.Sprintf("refused: %s, %s %v", body, r.URL, r.Header), http.StatusForbidden)
+	}))
+	t.Cleanup(echo.Close)
+	people := notifytest.Server{Token: "token" + mark}
+	config := "notify:\n"
+	for _, receiver := range notifytest.Receivers() {
+		for i, base := range []string{echo.URL, "http://127.0.0.1:1"} {
+			name := fmt.Sprintf("%s-%d", receiver, i)
+			writeFiles(t, dir, map[string]string{name: people.Address(base, receiver)})
+			more := map[string]string{
+				notifytest.DingTalk: ", secret_file: secret", notifytest.Feishu: ", secret_file: secret",
+				notifytest.Webhook: ", secret_file: secret, authorization_file: other", notifytest.Ping: ", every: 10s",
+			}[receiver]
+			group := "group: 1ms, "
+			if receiver == notifytest.Ping {
+				group = ""
+			}
+			config += fmt.Sprintf("  - {name: %s, %s%s: {url_file: %s%s}}\n", name, group, receiver, name, more)
+		}
+	}
+	return config
 }
 
 // readTree adds the files of a folder's folders to places.

@@ -63,8 +63,17 @@ func (d *daemon) packs() []web.Pack {
 }
 
 // overdueAfter is how long after its start a slot may be unsettled, beyond
-// its time-out, before the page calls it overdue.
+// its time-out, before it is called overdue.
 const overdueAfter = time.Minute
+
+// overdue reports whether the pack's latest slot is past its time and not
+// settled, and when it fell due. Page and notices go by it.
+func (e *engine) overdue(entry config.Entry) (due time.Time, ok bool) {
+	st := e.Status(entry.Pack.Source, entry.Pack.Key())
+	due, _ = e.scheduler.Due(entry.Pack.Source, entry.Pack.Key())
+	late := entry.Plan.Start(due).Add(entry.Plan.Timeout + overdueAfter)
+	return due, st.Sealed+st.Gaps > 0 && later(st.LastSealed, st.LastGap).Due.Before(due) && time.Now().After(late)
+}
 
 // pack is what the page shows of one pack.
 func (e *engine) pack(entry config.Entry) web.Pack {
@@ -85,8 +94,7 @@ func (e *engine) pack(entry config.Entry) web.Pack {
 	case latest.State == archive.Sealed:
 		p.State = "sealed"
 	}
-	late := entry.Plan.Start(last).Add(entry.Plan.Timeout + overdueAfter)
-	if st.Sealed+st.Gaps > 0 && later(st.LastSealed, st.LastGap).Due.Before(last) && time.Now().After(late) {
+	if _, ok := e.overdue(entry); ok {
 		p.State = "overdue"
 	}
 	return p

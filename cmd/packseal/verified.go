@@ -29,6 +29,17 @@ func loadVerified(stateDir string) (v verified) {
 	return v
 }
 
+// counts are the findings by kind, without those that there are none of.
+func (v verified) counts() map[string]int {
+	counts := make(map[string]int)
+	for k, n := range v.Findings {
+		if n > 0 {
+			counts[string(k)] = n
+		}
+	}
+	return counts
+}
+
 // saveVerified keeps the result of a run that has just ended.
 func saveVerified(stateDir string, r archive.Result) error {
 	v := verified{Success: loadVerified(stateDir).Success, Findings: make(map[archive.Kind]int)}

@@ -18,21 +18,29 @@ import (
 const module = "packseal.example"
 
 // internals may be imported from everywhere but where a rule says less.
-var internals = []string{"internal/fault", "internal/probe", "internal/secret"}
+var internals = []string{"internal/fault", "internal/lang", "internal/probe", "internal/secret"}
 
 // rules say what each package may import of this module beyond internals.
 // A package that is not here fails the test: whoever adds one decides where
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"web", "config", "archive", "scheduler", "scheduler/queue", "fetcher", "sink",
+		"web", "config", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
 	"web": {"archive", "scheduler", "fetcher", "sink"},
 	"config": {
 		"archive", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig",
 		"sink", "sink/local", "sink/s3",
+		"notify", "notify/dingtalk", "notify/feishu", "notify/ping", "notify/webhook", "notify/wecom",
 	},
+	"notify":              {"scheduler"},
+	"notify/post":         {"notify"},
+	"notify/dingtalk":     {"notify", "notify/post"},
+	"notify/feishu":       {"notify", "notify/post"},
+	"notify/ping":         {"notify", "notify/post"},
+	"notify/webhook":      {"notify", "notify/post"},
+	"notify/wecom":        {"notify", "notify/post"},
 	"archive":             {"scheduler", "fetcher", "sink"},
 	"deploy/grafana":      {}, // it knows metrics by their names alone
 	"scheduler":           {},
@@ -46,7 +54,9 @@ var rules = map[string][]string{
 	// The simulator shares nothing with the client, so that a fault of the
 	// client's can't hide in it: not even the internals.
 	"fetcher/cloudconfig/sim": nil,
+	"notify/notifytest":       nil, // likewise, with the channels
 	"internal/fault":          nil,
+	"internal/lang":           nil,
 	"internal/probe":          nil,
 	"internal/secret":         nil,
 	"deploy/helm/sync":        nil,
@@ -56,7 +66,9 @@ var rules = map[string][]string{
 var bare = map[string][]string{
 	"fetcher/cloudconfig/sim": {},
 	"deploy/helm/sync":        {},
+	"notify/notifytest":       {},
 	"internal/fault":          {},
+	"internal/lang":           {"internal/fault"},
 	"internal/probe":          {"internal/fault"},
 	"internal/secret":         {"internal/fault"},
 }

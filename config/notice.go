@@ -1,0 +1,94 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"packseal.example/internal/fault"
+	"packseal.example/notify"
+	"packseal.example/notify/dingtalk"
+	"packseal.example/notify/feishu"
+	"packseal.example/notify/ping"
+	"packseal.example/notify/webhook"
+	"packseal.example/notify/wecom"
+	"packseal.example/scheduler"
+)
+
+// Notice is one channel that is told what happens. Exactly one of its
+// backends is set; a ping takes no on, group and digest.
+type Notice struct {
+	Name string `yaml:"name"` // in logs, metrics and the state that is kept; required
+	// What the channel is told of. Default all.
+	On       []string      `yaml:"on,omitempty" jsonschema:"enum=gap,enum=overdue,enum=recovered,enum=findings,enum=reload_failed,enum=digest"`
+	Language string        `yaml:"language,omitempty" jsonschema:"enum=en,enum=zh,enum=both"` // en, zh or both; default en
+	Group    time.Duration `yaml:"group,omitempty"`                                           // how long an event waits for others, to go with them in one message; default 1m
+	Digest   string        `yaml:"digest,omitempty"`                                          // when the digest is due, as a pack's schedule is written; default "0 9 * * *"
+	TimeZone string        `yaml:"time_zone,omitempty"`                                       // of the digest's schedule and of the times in messages, a name of the IANA database; default UTC
+
+	DingTalk *dingtalk.Options `yaml:"dingtalk,omitempty"` // a custom robot of DingTalk
+	Feishu   *feishu.Options   `yaml:"feishu,omitempty"`   // a custom bot of Feishu or Lark
+	WeCom    *wecom.Options    `yaml:"wecom,omitempty"`    // a group robot of WeCom
+	Webhook  *webhook.Options  `yaml:"webhook,omitempty"`  // any receiver of HTTP requests
+	Ping     *ping.Options     `yaml:"ping,omitempty"`     // a dead man's switch: told at intervals whether packseal works
+}
+
+// builtinDigest is when digests are due that have no schedule.
+const builtinDigest = "0 9 * * *"
+
+// Entry opens the channel.
+func (n Notice) Entry(env notify.Env) (notify.Entry, error) {
+	channel, err := n.Opener().Open(env)
+	if err != nil {
+		return notify.Entry{}, fmt.Errorf("opening channel %s: %w", n.Name, err)
+	}
+	e := notify.Entry{Name: n.Name, Channel: channel, Language: n.Language, Group: n.Group}
+	for _, k := range n.On {
+		e.On = append(e.On, notify.Kind(k))
+	}
+	if e.Digest, err = scheduler.ParseSchedule(cmp.Or(n.Digest, builtinDigest), n.TimeZone); err != nil {
+		return notify.Entry{}, err
+	}
+	e.Zone, err = time.LoadLocation(n.TimeZone) // "" is UTC
+	return e, err
+}
+
+func (k *checker) notices() {
+	first := map[string]int{}
+	for i, n := range k.Notify {
+		path := fmt.Sprintf("notify[%d]", i)
+		k.ownName("notify", i, "a channel", n.Name, first)
+		for j, kind := range n.On {
+			k.oneOf(fmt.Sprintf("%s.on[%d]", path, j), kind, kinds()...)
+		}
+		if n.Language != "" {
+			k.oneOf(path+".language", n.Language, notify.Languages()...)
+		}
+		if n.TimeZone != "" {
+			k.schedule(path, "", n.TimeZone)
+		}
+		if n.Digest != "" {
+			if _, err := scheduler.ParseSchedule(n.Digest, builtinZone); err != nil {
+				k.fail(path+".digest", fault.Hint(err), "%s", err)
+			}
+			if len(n.On) > 0 && !slices.Contains(n.On, string(notify.DigestDue)) {
+				k.fail(path+".digest", "add digest to on, or leave one of the two out", "set, but the channel is not told of digests")
+			}
+		}
+		if n.Ping != nil && (len(n.On) > 0 || n.Group > 0 || n.Digest != "") {
+			k.fail(path+".ping", "leave on, group and digest out", "a ping tells no events: it says at intervals whether packseal works")
+		}
+		k.backend(path, n)
+	}
+}
+
+// kinds are the words that on takes.
+func kinds() (words []string) {
+	for _, k := range notify.Kinds() {
+		words = append(words, string(k))
+	}
+	slices.SortFunc(words, strings.Compare)
+	return words
+}

@@ -1,0 +1,30 @@
+package lang
+
+import "packseal.example/internal/fault"
+
+// ChineseReasons says the same as EnglishReasons.
+func ChineseReasons() map[fault.Reason]string {
+	return map[fault.Reason]string{
+		fault.Throttled:       "服务要求降低请求频率。",
+		fault.Unavailable:     "无法连接服务，或服务自身出现故障。",
+		fault.NotReady:        "报告仍在生成中。",
+		fault.LinkExpired:     "下载链接已过期。",
+		fault.Damaged:         "下载的内容不是完整的报告。",
+		fault.Busy:            "同一份报告正由其他进程处理。",
+		fault.SinkUnavailable: "存储不可用、过慢、已满或只读。",
+		fault.ClockSkew:       "本机时钟与服务器时间相差过大。",
+		fault.Canceled:        "packseal 被要求停止。",
+		fault.NotFound:        "合规包、账号组或账号不存在。",
+		fault.Denied:          "凭证有效，但缺少权限。",
+		fault.Credentials:     "凭证缺失、错误或已失效。",
+		fault.Request:         "服务拒绝了请求本身：属于 packseal 的缺陷。",
+		fault.LinkRefused:     "下载链接被拒绝，或指向不允许的地址。",
+		fault.TooLarge:        "报告超过了配置的大小上限。",
+		fault.Conflict:        "存储中的同名对象内容不同。",
+		fault.SinkDenied:      "存储拒绝了凭证、存储桶或写入方式。",
+		fault.Internal:        "packseal 自身出现故障。",
+		fault.Deadline:        "在时限之前未能得到新的报告。",
+		fault.Overlap:         "该合规包的上一份报告仍在处理中。",
+		fault.Missed:          "报告到期时 packseal 没有运行。",
+	}
+}

@@ -1,0 +1,87 @@
+package notify
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"packseal.example/internal/lang"
+)
+
+// chinese says the same as english.
+func chinese() *words {
+	return &words{
+		prefix: "packseal：", comma: "，", counts: chineseCounts, reasons: lang.ChineseReasons(),
+		gap: func(reason string) string { return "缺失：" + reason },
+		heads: map[Kind]string{
+			Overdue:      "逾期：已过时限，报告仍未封存。",
+			Recovered:    "已恢复：最新报告已封存。",
+			Findings:     "校验发现问题，明细请运行 packseal verify 查看。",
+			ReloadFailed: "新配置未能加载，继续使用原配置。",
+		},
+		cleared:  "校验已恢复正常，不再有问题。",
+		findings: chineseFindings,
+		slots: func(pack string, n int, first, last string) string {
+			if n == 1 {
+				return fmt.Sprintf("%s，到期时间 %s", pack, first)
+			}
+			return fmt.Sprintf("%s，共 %d 次，到期时间 %s 至 %s", pack, n, first, last)
+		},
+		detail:  func(text string) string { return "详情：" + text },
+		more:    func(n int) string { return fmt.Sprintf("……另有 %d 项", n) },
+		dropped: func(n int) string { return fmt.Sprintf("另有 %d 个事件因数量过多未列出。", n) },
+		foot: func(instance, at, zone string) string {
+			return fmt.Sprintf("%s，%s（时区：%s）", instance, at, zone)
+		},
+		test: func(channel string) (string, string) {
+			return "测试消息", fmt.Sprintf("这是通知渠道 %s 的测试消息，一切正常，无需处理。", channel)
+		},
+		digest: chineseDigest,
+		period: func(from, to string) string { return fmt.Sprintf("统计范围：%s 至 %s 到期的报告", from, to) },
+	}
+}
+
+func chineseCounts(k Kind, packs int) string {
+	switch k {
+	case Gap:
+		return fmt.Sprintf("%d 个合规包报告缺失", packs)
+	case Overdue:
+		return fmt.Sprintf("%d 个合规包逾期", packs)
+	case Recovered:
+		return fmt.Sprintf("%d 个合规包已恢复", packs)
+	case Findings:
+		return "校验结果有变化"
+	}
+	return "配置加载失败"
+}
+
+// chineseFindings names the kinds of findings that there are.
+func chineseFindings(kind string, n int) string {
+	name := map[string]string{
+		"missing": "报告丢失", "altered": "报告被改动", "malformed": "记录损坏",
+		"orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到",
+	}[kind]
+	return fmt.Sprintf("%s：%d 处", cmp.Or(name, kind), n)
+}
+
+func chineseDigest(d Digest, at func(time.Time) string) (title string, lines []string) {
+	title = fmt.Sprintf("定期汇总：封存 %d 份，缺失 %d 次", d.Sealed, len(d.Gaps))
+	if n := len(d.Overdue); n > 0 {
+		title += fmt.Sprintf("，逾期 %d 个", n)
+	}
+	verified := "校验：尚无通过记录"
+	if !d.Verified.IsZero() {
+		verified = "校验：最近一次通过于 " + at(d.Verified)
+	}
+	lines = []string{
+		fmt.Sprintf("合规包：%d 个", d.Packs), fmt.Sprintf("已封存：%d 份", d.Sealed),
+		fmt.Sprintf("缺失：%d 次", len(d.Gaps)), fmt.Sprintf("当前逾期：%d 个", len(d.Overdue)), verified,
+	}
+	if !d.Next.IsZero() {
+		lines = append(lines, "下次到期："+at(d.Next))
+	}
+	if d.Unread > 0 {
+		lines = append(lines, fmt.Sprintf("因存储无法读取而未计入：%d 个合规包", d.Unread))
+	}
+	return title, lines
+}

@@ -1,0 +1,83 @@
+// Package wecom tells a group of WeCom (企业微信) through a group robot.
+package wecom
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"packseal.example/internal/fault"
+	"packseal.example/internal/secret"
+	"packseal.example/notify"
+	"packseal.example/notify/post"
+)
+
+const (
+	perMinute  = 20   // the robot's documented limit
+	maxContent = 4096 // bytes of UTF-8; longer Markdown is refused (40058)
+)
+
+// Options are the `wecom` entry of a channel in the configuration file. WeCom
+// has no signature: the key in the address is all there is.
+type Options struct {
+	URLFile   secret.File `yaml:"url_file"`             // holds the robot's webhook, https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…; required
+	AllowHTTP bool        `yaml:"allow_http,omitempty"` // permit http:// for an address that is not a loopback one
+}
+
+// Check implements [notify.Opener].
+func (o *Options) Check() []fault.Problem { return post.Check("url_file", o.URLFile, o.AllowHTTP) }
+
+// Open implements [notify.Opener].
+func (o *Options) Open(env notify.Env) (notify.Channel, error) {
+	return &channel{*o, post.New(env)}, nil
+}
+
+type channel struct {
+	Options
+	post *post.Client
+}
+
+// Traits implements [notify.Channel].
+func (*channel) Traits() notify.Traits { return notify.Traits{PerMinute: perMinute} }
+
+// Send implements [notify.Channel].
+func (c *channel) Send(ctx context.Context, m notify.Message) error {
+	u, err := post.Address(c.URLFile, c.AllowHTTP)
+	if err != nil {
+		return err
+	}
+	m = m.Fit(maxContent, func(m notify.Message) int { return len(content(m)) })
+	r := post.Request{URL: u, Body: post.Encode(map[string]any{
+		"msgtype": "markdown", "markdown": map[string]string{"content": content(m)},
+	})}
+	return c.post.Robot(ctx, "WeCom", r, verdicts())
+}
+
+// content is the message in WeCom's kind of Markdown, which has no lists.
+func content(m notify.Message) string {
+	var b strings.Builder
+	color := map[notify.Tone]string{notify.Bad: "warning", notify.Good: "info", notify.Plain: "comment"}
+	b.WriteString(`### <font color="` + color[m.Tone] + `">` + notify.Unmarked(m.Title) + "</font>\n")
+	for _, p := range m.Parts {
+		if p.Head != "" {
+			b.WriteString("**" + notify.Unmarked(p.Head) + "**\n")
+		}
+		for _, line := range p.Lines {
+			b.WriteString("> " + notify.Unmarked(line) + "\n")
+		}
+	}
+	b.WriteString(`<font color="comment">` + notify.Unmarked(m.Foot) + "</font>")
+	return b.String()
+}
+
+// verdicts are the robot's documented codes.
+func verdicts() map[int]post.Verdict {
+	throttled := post.Verdict{Reason: fault.Throttled, RetryAfter: time.Minute, Hint: "does something else write through the robot?"}
+	return map[int]post.Verdict{
+		-1:    {Reason: fault.Unavailable},
+		45009: throttled,
+		45033: throttled,
+		93000: {Reason: fault.Credentials, Hint: "the robot is gone, or the key is wrong: put its webhook into url_file"},
+		40058: {Reason: fault.TooLarge},
+	}
+}
