@@ -22,6 +22,7 @@ type doctor struct {
 	path     string         // of the configuration file
 	packs    []config.Entry // to look at
 	generate []config.Entry // to have a report made of
+	notices  bool           // send each channel a test message
 	timeout  time.Duration  // of one check
 	tell     func(probe.Result) error
 }
@@ -35,7 +36,7 @@ type check struct {
 
 func newDoctor() *cobra.Command {
 	c := &cobra.Command{
-		Use: "doctor [PACK…]", Short: "Try everything live: clock, credentials, permissions, links, sinks, page",
+		Use: "doctor [PACK…]", Short: "Try everything live: clock, credentials, permissions, links, sinks, page, notices",
 		Long: `doctor tries what the daemon will do, in order, for the packs named (none named:
 for all), and prints a line for each check: ✓ good, ✗ bad, with a hint, or – not
 checked, and why. It is safe beside a running daemon.
@@ -44,6 +45,9 @@ It asks the API once about each pack, as fast as requests_per_second allows, and
 fetches the first bytes of the report that stands there. It has none made:
 whether that is permitted, only a real request tells, and --generate PACK makes
 one.
+
+It tells no channel of notices anything, unless --notices has it send each of
+them a test message.
 
 In each sink it keeps one small object, packseal-doctor/probe….txt, the same at
 each run, which says of itself that it is no evidence; verify leaves it alone,
@@ -56,6 +60,7 @@ bad may pass by itself. With --json, ok is null for what was not checked.`,
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	generate := c.Flags().StringArray("generate", nil, "have a new report of this pack made, to see that it is permitted (repeatable)")
+	notices := c.Flags().Bool("notices", false, "send a test message to each channel of notices, to see that it gets through")
 	timeout := c.Flags().Duration("timeout", 30*time.Second, "the time that one check may take")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *timeout <= 0 {
@@ -65,7 +70,7 @@ bad may pass by itself. With --json, ok is null for what was not checked.`,
 		if err != nil {
 			return err
 		}
-		d := &doctor{cfg: cfg, path: *path, timeout: *timeout}
+		d := &doctor{cfg: cfg, path: *path, notices: *notices, timeout: *timeout}
 		all := &house{entries: cfg.Entries()}
 		if d.packs, err = all.choose(args); err != nil {
 			return err

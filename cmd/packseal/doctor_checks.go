@@ -15,6 +15,7 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/probe"
+	"packseal.example/notify"
 	"packseal.example/scheduler/queue"
 	"packseal.example/sink"
 	"packseal.example/web"
@@ -31,7 +32,7 @@ func (d *doctor) checks() []check {
 		check{"queue", "state_dir", d.queue},
 		check{"page", "web.listen", d.page},
 	)
-	return all
+	return append(all, d.channels()...)
 }
 
 // configuration tells what was loaded: whoever comes here has a good one.
@@ -180,4 +181,26 @@ func (d *doctor) queue(context.Context) []probe.Result {
 // page looks at where the page is served.
 func (d *doctor) page(ctx context.Context) []probe.Result {
 	return web.Examine(ctx, d.cfg.Web.Listen, d.cfg.Web.ConfigFile)
+}
+
+// channels are the checks of each channel of notices. Whether a message gets
+// through only a message tells, so it takes --notices.
+func (d *doctor) channels() (all []check) {
+	entries, err := channels(d.cfg)
+	if err != nil {
+		return []check{{"notice", "notify", func(context.Context) []probe.Result { return []probe.Result{probe.Fail("notice", err)} }}}
+	}
+	for _, e := range entries {
+		all = append(all, check{"notice", "channel " + e.Name, func(ctx context.Context) []probe.Result {
+			if !d.notices {
+				return []probe.Result{probe.Skip("notice", "whether a message gets through: to ask sends one").
+					WithHint("doctor --notices, or notify test %s, sends one", e.Name)}
+			}
+			if err := notify.Test(ctx, e, instance()); err != nil {
+				return []probe.Result{probe.Fail("notice", err)}
+			}
+			return []probe.Result{probe.OK("notice", "a test message was taken")}
+		}})
+	}
+	return all
 }
