@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"packseal.example/fetcher"
 	"packseal.example/scheduler"
@@ -36,6 +37,7 @@ type Options struct {
 	Tool       string         // "packseal/<version>", for the records
 	Logger     *slog.Logger   // required
 	Registerer prometheus.Registerer
+	Tracer     trace.Tracer // for a trace of each try of a slot; nil = none
 }
 
 // Archive keeps the evidence in every sink. Its methods may be called from

@@ -11,6 +11,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/span"
 	"packseal.example/sink"
 )
 
@@ -98,9 +99,11 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 // put brings the delivery to one sink: the report, then the manifest. The file
 // may be the report's own, which the sink may keep: one sink, so that damage to
 // its file is not damage to another's.
-func (d *delivery) put(ctx context.Context, t Target, file string) error {
+func (d *delivery) put(ctx context.Context, t Target, file string) (err error) {
+	ctx, s := span.Begin(ctx, "sealing", span.Sink.String(t.Name), span.Bytes.Int64(d.Size))
+	defer func() { s.End(err) }()
 	dir := slotDir(d.Slot())
-	err := t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file})
+	err = t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file})
 	if err == nil {
 		err = t.Put(ctx, dir+manifestName, sink.Bytes(d.raw))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/span"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
@@ -27,7 +28,11 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 	log := a.Logger.With("pack", s.Pack, "source", s.Source, "due", s.Due.Format(time.RFC3339))
 	a.update(s, func(st *Status) { st.Working = true })
 	defer a.update(s, func(st *Status) { st.Working = false })
-	r, err := a.seal(ctx, p, t.Due, t.Deadline, t.Fetched)
+	ctx, trace := a.trace(ctx, s, span.Try.Int(t.Delivered))
+	var r Record
+	var err error
+	defer func() { ended(trace, r, err) }()
+	r, err = a.seal(ctx, p, t.Due, t.Deadline, t.Fetched)
 	reason := fault.Of(err)
 	if r.State != "" {
 		a.takeUp(r)
@@ -62,6 +67,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 		log.WarnContext(ctx, "gap can't be recorded yet", "reason", fault.Of(err), "err", err)
 		return pause.Wait(t.Delivered-1, err)
 	}
+	r.State = Gapped
 	log.ErrorContext(ctx, "slot ends as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
 	a.forget(ctx, p, t.Due)
 	return a.calm(s)
@@ -99,7 +105,9 @@ const maxDetail = 2000
 // Gap records that a slot ended without a report. A slot that is settled
 // already stays as it is. It is recorded when one sink has it; sinks that are
 // down then are logged.
-func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason, detail string) error {
+func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason, detail string) (err error) {
+	ctx, step := span.Begin(ctx, "gap")
+	defer func() { step.End(err) }()
 	slots, err := a.index(ctx, slotDir(s))
 	if err != nil || slots[s] != nil {
 		return err

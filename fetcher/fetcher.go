@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/span"
 )
 
 // Options are what a Fetcher needs. Required fields are marked.
@@ -76,7 +77,17 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, p Pack, due time.Time) (R
 			return Report{}, err
 		}
 	}
-	return f.await(ctx, e, t)
+	making, s := span.Begin(ctx, "making")
+	link, t, err := f.await(making, e, t)
+	s.End(err)
+	if err != nil {
+		return Report{}, err
+	}
+	ctx, s = span.Begin(ctx, "download")
+	r, err := f.fetch(ctx, e, t, link)
+	s.Set(span.Bytes.Int64(r.Size))
+	s.End(err)
+	return r, err
 }
 
 // poll is the wait between two looks at a report, and between two downloads.
@@ -88,15 +99,21 @@ func (f *Fetcher) poll() fault.Backoff {
 // costs nothing: the same slot and attempt ask for the same report.
 func (f *Fetcher) request(ctx context.Context, e *Entry, p Pack, due time.Time, attempt int) (Ticket, error) {
 	defer f.metrics.stage("request", time.Now())
+	ctx, s := span.Begin(ctx, "request", span.Attempt.Int(attempt))
 	t, err := f.source.Generate(ctx, p, due, attempt)
 	if err != nil {
-		return t, fmt.Errorf("asking for the report: %w", err)
+		err = fmt.Errorf("asking for the report: %w", err)
+	} else {
+		err = e.SaveTicket(t)
 	}
-	return t, e.SaveTicket(t)
+	s.Set(span.Attached.Bool(t.Attached))
+	s.End(err)
+	return t, err
 }
 
-// await looks until the ticket's report is finished, then downloads it. A
-// report that nobody is making, although it was asked for, is asked for again.
+// await looks until the ticket's report is finished, and returns a link to
+// it. A report that nobody is making, although it was asked for, is asked for
+// again: the ticket returned is the last one.
 //
 //	Lookup says      then
 //	a link           download
@@ -109,7 +126,7 @@ func (f *Fetcher) request(ctx context.Context, e *Entry, p Pack, due time.Time, 
 //
 // There is no bound on the number of looks but ctx's deadline, as nothing says
 // how long a report may take.
-func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (Report, error) {
+func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (held, Ticket, error) {
 	began := time.Now()
 	var stale time.Time // since when the source has had nothing but an older report
 	for try := 0; ; try++ {
@@ -117,16 +134,16 @@ func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (Report, error)
 		switch {
 		case err == nil:
 			f.metrics.stage("making", began)
-			return f.fetch(ctx, e, t, receive(link))
+			return receive(link), t, nil
 		case fault.Of(err) != fault.NotReady:
-			return Report{}, fmt.Errorf("looking the report up: %w", err)
+			return held{}, t, fmt.Errorf("looking the report up: %w", err)
 		case !errors.Is(err, ErrStale):
 			stale = time.Time{}
 		case t.Attached || !stale.IsZero() && time.Since(stale) >= f.settings.StaleAfter:
 			// What we attached to was made too early, or what we asked for
 			// never came: this slot needs a report of its own.
 			if t, err = f.request(ctx, e, t.Pack, t.Due, t.Attempt+1); err != nil {
-				return Report{}, err
+				return held{}, t, err
 			}
 			stale = time.Time{}
 		case stale.IsZero():
@@ -134,7 +151,7 @@ func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (Report, error)
 		}
 		wait := f.poll().Wait(try, nil)
 		if !fault.Sleep(ctx, wait) {
-			return Report{}, fmt.Errorf("waiting for the report: %w", context.Cause(ctx))
+			return held{}, t, fmt.Errorf("waiting for the report: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -218,8 +235,12 @@ func (f *Fetcher) try(ctx context.Context, e *Entry, t Ticket, link held) (Repor
 	if err != nil {
 		return Report{}, err
 	}
+	ctx, s := span.Call(ctx, "GET")
 	r, err := f.download.get(ctx, link.Link, body)
-	if err = errors.Join(err, diskFault(body.Close())); err != nil {
+	err = errors.Join(err, diskFault(body.Close()))
+	s.Set(span.Bytes.Int64(r.Size))
+	s.End(err)
+	if err != nil {
 		return Report{}, err
 	}
 	r.Ticket, r.Account, r.Created = t, link.Account, link.Created

@@ -54,7 +54,7 @@ func build(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, l
 	return h, err
 }
 
-// openSinks opens every sink, with its metrics and its retries around it.
+// openSinks opens every sink, with its metrics, its spans and its retries around it.
 func openSinks(ctx context.Context, cfg *config.Config, reg prometheus.Registerer) ([]archive.Target, error) {
 	names := make([]string, len(cfg.Sinks))
 	for i, s := range cfg.Sinks {
@@ -67,7 +67,7 @@ func openSinks(ctx context.Context, cfg *config.Config, reg prometheus.Registere
 		if err != nil {
 			return nil, fmt.Errorf("opening sink %s: %w", s.Name, err)
 		}
-		targets[i] = archive.Target{Name: s.Name, Sink: sink.Retrying(sink.Measured(opened, s.Name, metrics), fault.Backoff{}, sinkTries)}
+		targets[i] = archive.Target{Name: s.Name, Sink: sink.Retrying(sink.Traced(sink.Measured(opened, s.Name, metrics), s.Name), fault.Backoff{}, sinkTries)}
 	}
 	return targets, nil
 }

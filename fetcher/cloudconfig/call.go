@@ -13,6 +13,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/span"
 )
 
 // version is the API's.
@@ -86,7 +87,12 @@ func (c *Client) once(ctx context.Context, q call, k keys) (a answer, err error)
 		return answer{}, err
 	}
 	began, code := time.Now(), codeOK
-	defer func() { c.metrics.sent(q.name, code, began) }()
+	_, s := span.Call(ctx, q.name)
+	defer func() {
+		c.metrics.sent(q.name, code, began)
+		s.Set(span.Code.String(code))
+		s.End(err)
+	}()
 	res, body, err := c.exchange(r)
 	switch {
 	case err != nil && ctx.Err() != nil:

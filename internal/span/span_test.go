@@ -1,0 +1,93 @@
+package span_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/codes"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"packseal.example/internal/fault"
+	"packseal.example/internal/span"
+)
+
+// journey is a slot's, in short.
+func journey(ctx context.Context, t trace.Tracer, err error) {
+	ctx, slot := span.Root(ctx, t, "slot", span.Source.String("prod"), span.Try.Int(1))
+	down, stage := span.Begin(ctx, "download", span.Attempt.Int(2))
+	_, call := span.Call(down, "GET", span.Bytes.Int64(3))
+	call.Set(span.Code.String("OK"))
+	call.End(err)
+	stage.End(err)
+	slot.End(nil)
+}
+
+// TestTree: spans nest, say what they were told, and carry an error's reason
+// and message.
+func TestTree(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewInMemoryExporter()
+	provider := sdk.NewTracerProvider(sdk.WithSyncer(spans))
+	failure := fault.New(fault.LinkExpired, "%s", strings.Repeat("é", 2000))
+	journey(t.Context(), provider.Tracer(span.Scope), failure)
+
+	got := map[string]string{} // name → parent
+	names := map[trace.SpanID]string{{}: ""}
+	for _, s := range spans.GetSpans() {
+		names[s.SpanContext.SpanID()] = s.Name
+	}
+	for _, s := range spans.GetSpans() {
+		got[s.Name] = names[s.Parent.SpanID()]
+		if s.Name != "GET" {
+			continue
+		}
+		facts := map[string]string{}
+		for _, a := range s.Attributes {
+			facts[string(a.Key)] = a.Value.String()
+		}
+		if diff := cmp.Diff(map[string]string{"packseal.bytes": "3", "packseal.code": "OK", "error.type": "link_expired"}, facts); diff != "" {
+			t.Error(diff)
+		}
+		if s.SpanKind != trace.SpanKindClient || s.Status.Code != codes.Error || s.Status.Description != strings.Repeat("é", 1000) {
+			t.Errorf("%s, status %+v", s.SpanKind, s.Status)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"slot": "", "download": "slot", "GET": "download"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNotSampled: what is not sampled is neither kept nor begun anew below.
+func TestNotSampled(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewInMemoryExporter()
+	provider := sdk.NewTracerProvider(sdk.WithSyncer(spans), sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
+	journey(t.Context(), provider.Tracer(span.Scope), nil)
+	if got := spans.GetSpans(); len(got) > 0 {
+		t.Errorf("%d spans", len(got))
+	}
+}
+
+// TestOff: without a tracer, a whole journey's spans take no memory.
+func TestOff(t *testing.T) {
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // as deep as real ones
+	defer stop()
+	if n := testing.AllocsPerRun(1000, func() { journey(ctx, nil, nil) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// BenchmarkOff is what a slot's spans cost while nobody wants them.
+func BenchmarkOff(b *testing.B) {
+	ctx, stop := context.WithTimeout(b.Context(), time.Minute)
+	defer stop()
+	b.ReportAllocs()
+	for b.Loop() {
+		journey(ctx, nil, nil)
+	}
+}

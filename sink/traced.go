@@ -1,0 +1,51 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+
+	"packseal.example/internal/span"
+)
+
+// Traced makes a Sink whose operations are spans of what the context is at. Put
+// it inside [Retrying], so that each try is one.
+func Traced(s Sink, name string) Sink { return traced{s, name} }
+
+type traced struct {
+	sink Sink
+	name string
+}
+
+func (t traced) Put(ctx context.Context, key string, c Content) error {
+	ctx, s := span.Call(ctx, "put", span.Sink.String(t.name), span.Bytes.Int64(c.Size))
+	err := t.sink.Put(ctx, key, c)
+	s.End(err)
+	return err
+}
+
+// Open is over when the reader is there. That a key holds nothing is an answer.
+func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	ctx, s := span.Call(ctx, "open", span.Sink.String(t.name))
+	rc, err := t.sink.Open(ctx, key)
+	if errors.Is(err, ErrNotExist) {
+		s.End(nil)
+	} else {
+		s.End(err)
+	}
+	return rc, err
+}
+
+func (t traced) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		ctx, s := span.Call(ctx, "list", span.Sink.String(t.name))
+		var last error
+		defer func() { s.End(last) }()
+		for e, err := range t.sink.List(ctx, prefix) {
+			if last = err; !yield(e, err) {
+				return
+			}
+		}
+	}
+}
