@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"packseal.example/archive"
@@ -36,6 +37,7 @@ type daemon struct {
 	engine atomic.Pointer[engine]
 	reload chan chan error
 	status *reloadStatus
+	tracer trace.Tracer // nil = no traces
 
 	systemd  *systemd
 	reloaded func(error) // hears how each reload ended, if set
@@ -62,6 +64,12 @@ func newDaemon(load func() (*config.Config, error), logger *slog.Logger) *daemon
 // and /-/ready still tell what goes on. A page that can't be served ends the
 // daemon, because nobody would see it fail.
 func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) error {
+	traces, err := openTraces(ctx, d.logger)
+	if err != nil {
+		return err
+	}
+	defer traces.Close(ctx)
+	d.tracer = traces.Tracer()
 	o := web.Options{
 		Logger: d.logger, Gatherer: prometheus.GathererFunc(d.gather), Packs: d.packs, Slots: d.slots, Ready: d.ready, Version: version,
 	}
@@ -117,6 +125,7 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 			continue
 		}
 		within, stop := context.WithCancel(ctx)
+		e.Tracer = d.tracer
 		ended := make(chan error, 1)
 		go func() { ended <- e.run(within) }()
 		d.engine.Store(e)

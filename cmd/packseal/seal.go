@@ -50,6 +50,12 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 		if err != nil {
 			return err
 		}
+		traces, err := openTraces(c.Context(), newLogger(cfg.Log, c.ErrOrStderr()))
+		if err != nil {
+			return err
+		}
+		defer traces.Close(c.Context())
+		h.Tracer = traces.Tracer()
 		entries, err := h.choose(args)
 		if err != nil {
 			return err

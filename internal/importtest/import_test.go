@@ -26,6 +26,7 @@ var internals = []string{"internal/fault", "internal/lang", "internal/probe", "i
 var rules = map[string][]string{
 	"cmd/packseal": {
 		"web", "config", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
+		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
 	"web": {"archive", "scheduler", "fetcher", "sink"},
@@ -57,6 +58,8 @@ var rules = map[string][]string{
 	"notify/notifytest":       nil, // likewise, with the channels
 	"internal/fault":          nil,
 	"internal/lang":           nil,
+	"internal/otlp":           nil,
+	"internal/otlp/otlptest":  nil,
 	"internal/probe":          nil,
 	"internal/secret":         nil,
 	"internal/span":           nil,

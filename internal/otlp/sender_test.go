@@ -1,0 +1,50 @@
+package otlp
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+
+	"packseal.example/internal/span"
+)
+
+// hung is an exporter whose receiver never answers.
+type hung struct{}
+
+func (hung) ExportSpans(ctx context.Context, _ []sdk.ReadOnlySpan) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func (hung) Shutdown(context.Context) error { return nil }
+
+// TestNeverBlocks: a receiver that hangs holds up neither the work nor the end,
+// and leaves nothing behind: the bubble ends only when all goroutines have.
+func TestNeverBlocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s := newSender(hung{}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+		traces := &Traces{provider: sdk.NewTracerProvider(sdk.WithBatcher(s)), sender: s}
+		began := time.Now()
+		for range 3 * sdk.DefaultMaxQueueSize {
+			_, slot := span.Root(t.Context(), traces.Tracer(), "slot")
+			slot.End(nil)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("work was held up for %s", took)
+		}
+		traces.Close(t.Context())
+		if took := time.Since(began); took != closeTime {
+			t.Errorf("the end was held up for %s", took)
+		}
+		if got := log.String(); !strings.Contains(got, "the last traces are lost") {
+			t.Errorf("log %s", got)
+		}
+	})
+}
