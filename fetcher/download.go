@@ -3,11 +3,9 @@ package fetcher
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -33,23 +31,17 @@ type downloader struct {
 	stall  time.Duration
 }
 
-func newDownloader(o Options) *downloader {
+func newDownloader(o Options) (*downloader, error) {
 	d := &downloader{bounds: o.Bounds, max: o.Settings.MaxBytes, stall: o.Settings.StallAfter}
 	transport := o.Transport
 	if transport == nil {
-		transport = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: 10 * time.Second,
-			DisableCompression:  true, // lengths and sums are of the bytes as stored
-			MaxIdleConnsPerHost: max(o.Bounds.MaxInFlight, 2),
-			IdleConnTimeout:     90 * time.Second,
-			ForceAttemptHTTP2:   true,
+		var err error
+		if transport, err = newRoad(o.Bounds, nil); err != nil {
+			return nil, err
 		}
 	}
 	d.client = &http.Client{Transport: transport, CheckRedirect: d.redirect}
-	return d
+	return d, nil
 }
 
 // redirect lets a store send us on to where a link itself might have pointed.

@@ -66,6 +66,9 @@ func classify(ctx context.Context, err error, doing string) error {
 		return fault.New(fault.SinkDenied, "%s: finding credentials: %w", doing, e.error).
 			WithHint("name files of credentials, or give AWS's own chain what it needs")
 	}
+	if errors.Is(err, errLong) {
+		return fault.New(fault.SinkUnavailable, "%s: %w", doing, errLong).WithHint("%s", foreign)
+	}
 	a := answerOf(err)
 	if a.status == 0 {
 		return fault.New(fault.SinkUnavailable, "%s: %w", doing, a.err).WithHint("see that the store's endpoint is right and can be reached")
@@ -75,6 +78,9 @@ func classify(ctx context.Context, err error, doing string) error {
 	e.RetryAfter = a.after
 	return e
 }
+
+// foreign is what to do about an answer that is not the store's.
+const foreign = "look at endpoint, and at any proxy between here and there"
 
 // reason is the table from what stores answer to what follows from it.
 func (a answer) reason() (fault.Reason, string) {
@@ -99,6 +105,8 @@ func (a answer) reason() (fault.Reason, string) {
 		return fault.SinkUnavailable, ""
 	}
 	switch {
+	case a.status/100 == 2 && a.code == "": // it could not be read, or was cut
+		return fault.SinkUnavailable, foreign
 	case a.status >= 500 && a.status != http.StatusNotImplemented, a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout:
 		return fault.SinkUnavailable, ""
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
