@@ -127,7 +127,7 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 		return r, err
 	}
 	sums.sums(&r)
-	r.Name, r.Fetched = path.Base(resp.Request.URL.Path), time.Now().UTC()
+	r.Name, r.Fetched = objectName(resp.Request.URL), time.Now().UTC()
 	r.Container, err = inspect(sums.head, resp.Request.URL.Query())
 	return r, err
 }
@@ -167,6 +167,13 @@ func plainError(err error) error {
 		}
 		err = u.Err
 	}
+}
+
+// objectName is the name of the object in the link's path, for people: no file
+// is ever named so.
+func objectName(u *url.URL) string {
+	name := path.Base(u.Path)
+	return strings.ToValidUTF8(name[:min(len(name), 255)], "\ufffd")
 }
 
 // refusal classifies an answer other than 200.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -31,16 +32,26 @@ func answerOf(err error) answer {
 		a.err = e.Err // *url.Error prints the whole URL
 	}
 	if e, ok := errors.AsType[*awshttp.ResponseError](err); ok && e.Response != nil {
-		a.status, a.request = e.HTTPStatusCode(), e.RequestID
+		a.status, a.request = e.HTTPStatusCode(), word(e.RequestID)
 		if n, err := strconv.Atoi(e.Response.Header.Get("Retry-After")); err == nil && n > 0 {
 			a.after = min(time.Duration(n)*time.Second, time.Hour)
 		}
 	}
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		a.code = e.ErrorCode()
+		a.code = word(e.ErrorCode())
 	}
 	return a
 }
+
+// word is s if it is fit for a message, as every code and ID of a store's is.
+func word(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return ""
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9._/+=:-]{1,128}$`)
 
 // missing reports whether the object is not there. The answer to HEAD has no
 // code; a bucket that is not there is found out by the write that follows.
