@@ -115,3 +115,18 @@ func TestExt(t *testing.T) {
 		}
 	}
 }
+
+// TestStoreQuotesTheLink: a store that quotes a bare value of the query does
+// not bring it into our messages.
+func TestStoreQuotesTheLink(t *testing.T) {
+	t.Parallel()
+	link := url.Values{"Signature": {"MARKED/signature+1="}, "Expires": {"1767225600"}}
+	for _, quoted := range []string{"MARKED/signature+1=", url.QueryEscape("MARKED/signature+1=")} {
+		body := "<Error><Code>AccessDenied</Code><Message>Request has expired. Given " + quoted +
+			"</Message><RequestId>r-" + quoted + "</RequestId><EC>0003</EC></Error>"
+		e, ok := parseStoreError([]byte(body), link)
+		if said := e.String(); !ok || !e.expired() || strings.Contains(said, "MARKED") || !strings.Contains(said, "expired. Given …, r-…, 0003") {
+			t.Errorf("got %q, %t", said, ok)
+		}
+	}
+}
