@@ -10,6 +10,7 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
+	"packseal.example/sink"
 )
 
 // The schemas of the records, with their versions.
@@ -108,6 +109,17 @@ type Gap struct {
 	Tool     string       `json:"tool"`
 }
 
+// maxDetail bounds a gap's detail, in bytes.
+const maxDetail = 2000
+
+// newGap makes the record of a slot that ends without a report.
+func newGap(s scheduler.Slot, reason fault.Reason, detail string, now time.Time, tool string) Gap {
+	return Gap{
+		Detail: strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], ""), Due: s.Due.UTC(), Pack: s.Pack, Reason: reason,
+		Recorded: now.UTC().Truncate(time.Millisecond), Schema: gapSchema, Source: s.Source, Tool: tool,
+	}
+}
+
 // record is the gap as people read it.
 func (g Gap) record() Record {
 	return Record{
@@ -127,8 +139,13 @@ func encode(v any) ([]byte, error) {
 		return nil, fault.Wrap(fault.Internal, fmt.Errorf("encoding a record: %w", err))
 	}
 	s := strings.TrimSuffix(b.String(), "\n")
-	// encoding/json escapes U+2028 and U+2029 even then; RFC 8785 does not.
-	return []byte(strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(s)), nil
+	// encoding/json escapes U+2028 and U+2029 even then, and U+FFFD where it
+	// stands for bytes that are no UTF-8; RFC 8785 does not.
+	s = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\ufffd`, "\ufffd").Replace(s)
+	if len(s) > maxRecord {
+		return nil, fault.New(fault.Internal, "a record of %d bytes, which nobody would read again", len(s))
+	}
+	return []byte(s), nil
 }
 
 // decodeManifest reads a manifest and holds it against the slot in whose
@@ -138,8 +155,11 @@ func decodeManifest(b []byte, s scheduler.Slot) (Manifest, error) {
 	if err := decode(b, &m, manifestSchema, func() string { return m.Schema }); err != nil {
 		return m, err
 	}
-	if m.Slot() != s || strings.Contains(m.Object, "/") || !strings.HasPrefix(m.Object, "report-") {
-		return m, fault.New(fault.Damaged, "the manifest is of slot %s, object %q", m.Slot(), m.Object)
+	// Whoever can write to the store can write a manifest: what it names must
+	// be an object of this slot, and one that can be.
+	own := strings.HasPrefix(m.Object, "report-") && !strings.Contains(m.Object, "/") && sink.CheckKey(m.Object) == nil
+	if m.Slot() != s || !own || m.Size < 0 {
+		return m, fault.New(fault.Damaged, "the manifest is of slot %s, object %.200q, %d bytes", m.Slot(), m.Object, m.Size)
 	}
 	return m, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"packseal.example/fetcher"
@@ -99,9 +98,6 @@ func gives(r fault.Reason) bool {
 	return !r.Transient()
 }
 
-// maxDetail bounds a gap's detail, in bytes.
-const maxDetail = 2000
-
 // Gap records that a slot ended without a report. A slot that is settled
 // already stays as it is. It is recorded when one sink has it; sinks that are
 // down then are logged.
@@ -112,10 +108,7 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 	if err != nil || slots[s] != nil {
 		return err
 	}
-	g := Gap{
-		Detail: strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], ""), Due: s.Due.UTC(), Pack: s.Pack, Reason: reason,
-		Recorded: time.Now().UTC().Truncate(time.Millisecond), Schema: gapSchema, Source: s.Source, Tool: a.Tool,
-	}
+	g := newGap(s, reason, detail, time.Now(), a.Tool)
 	raw, err := encode(g)
 	if err != nil {
 		return err

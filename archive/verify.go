@@ -10,6 +10,7 @@ import (
 	"hash/crc64"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -206,7 +207,7 @@ func (v *verifying) report(ctx context.Context, t Target, m Manifest, listed boo
 		return err
 	}
 	sha, sum5, crc := sha256.New(), md5.New(), crc64.New(crc64.MakeTable(crc64.ECMA))
-	n, err := io.Copy(io.MultiWriter(sha, sum5, crc), r)
+	n, err := io.Copy(io.MultiWriter(sha, sum5, crc), io.LimitReader(r, min(m.Size, math.MaxInt64-1)+1)) // a byte more tells a longer one
 	if err = errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("reading %s: %w", key, err)
 	}

@@ -22,6 +22,9 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 // nameHint is namePattern in words.
 const nameHint = "letters, digits, dots, dashes and underscores, a letter or digit first, 128 at most"
 
+// maxName bounds what people call a pack: each of its records holds it.
+const maxName = 256
+
 func validName(s string) bool { return namePattern.MatchString(s) }
 
 // checker gathers the problems of a configuration that could be decoded.
@@ -142,6 +145,9 @@ func (k *checker) packs() {
 		k.name(path+".id", "a pack", p.ID)
 		if p.Aggregator != "" {
 			k.name(path+".aggregator", "a pack", p.Aggregator)
+		}
+		if len(p.Name) > maxName {
+			k.fail(path+".name", "a line that people can read", "%d bytes, of %d at most", len(p.Name), maxName)
 		}
 		k.schedule(path, p.Schedule, p.TimeZone)
 		k.timeout(path+".timeout", p.Timeout)

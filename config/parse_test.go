@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"packseal.example/sink"
 )
 
 // bad are files that must be refused; what is said about each stands in
@@ -134,6 +136,12 @@ func FuzzParse(f *testing.F) {
 		if err == nil {
 			if c == nil || len(c.Entries()) == 0 {
 				t.Error("neither an error nor an entry")
+			}
+			for _, e := range c.Entries() {
+				// Storage keys and the spool's names are made of it.
+				if key := e.Pack.Source + "/" + e.Pack.Key(); sink.CheckKey(key) != nil || strings.Count(key, "/") > 2 || strings.Contains(key, "@") {
+					t.Errorf("%q is no plain name", key)
+				}
 			}
 			for _, w := range warnings {
 				if !w.Warning {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Container is what a report's first bytes say it is, whatever its name says.
@@ -82,19 +83,34 @@ func parseStoreError(body []byte, link url.Values) (storeError, bool) {
 	if err := xml.Unmarshal(body, &e); err != nil || e.Code == "" {
 		return storeError{}, false
 	}
-	for _, values := range link {
-		for _, v := range values {
-			if len(v) < shortest {
-				continue
-			}
-			quoted := strings.NewReplacer(v, "…", url.QueryEscape(v), "…")
-			for _, field := range []*string{&e.Code, &e.Message, &e.RequestID, &e.EC} {
-				*field = quoted.Replace(*field)
+	// First to lines: what is taken out must not join what is left.
+	for _, field := range []*string{&e.Code, &e.Message, &e.RequestID, &e.EC} {
+		*field = oneLine(*field)
+		for _, values := range link {
+			for _, v := range values {
+				if len(v) >= shortest {
+					*field = strings.NewReplacer(v, "…", url.QueryEscape(v), "…").Replace(*field)
+				}
 			}
 		}
 	}
-	return e, true
+	e.Message = cut(signed.ReplaceAllString(e.Message, "…"), 200)
+	e.Code, e.RequestID, e.EC = cut(e.Code, 80), cut(e.RequestID, 80), cut(e.EC, 80)
+	return e, e.Code != ""
 }
+
+// oneLine is s without what does not belong on a line.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// cut bounds s, in bytes.
+func cut(s string, limit int) string { return strings.ToValidUTF8(s[:min(len(s), limit)], "") }
 
 // shortest is the length of the shortest value of a query that could be a
 // secret. Shorter ones, such as a number of seconds, stand in messages anyway.
@@ -115,19 +131,18 @@ func (e storeError) expired() bool {
 // signed matches what could quote a link or a key in a message of the store's.
 var signed = regexp.MustCompile(`(?i)(https?://\S+|[?&]?[\w-]*(signature|token|credential|accesskeyid)\S*)`)
 
-// String is the error for a message of ours: Code, Message, RequestId, EC,
-// with anything that looks like a part of the link taken out.
+// String is the error for a message of ours: Code, Message, RequestId, EC.
 func (e storeError) String() string {
 	s := e.Code
-	if m := signed.ReplaceAllString(e.Message, "…"); m != "" {
-		s += ": " + m[:min(len(m), 200)]
+	if e.Message != "" {
+		s += ": " + e.Message
 	}
 	for _, id := range []string{e.RequestID, e.EC} {
 		if id != "" {
 			s += ", " + id
 		}
 	}
-	return strings.ToValidUTF8(s, "")
+	return s
 }
 
 // errorPage reports whether a body that came with status 200 is an error page

@@ -3,11 +3,9 @@ package fetcher
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -33,23 +31,17 @@ type downloader struct {
 	stall  time.Duration
 }
 
-func newDownloader(o Options) *downloader {
+func newDownloader(o Options) (*downloader, error) {
 	d := &downloader{bounds: o.Bounds, max: o.Settings.MaxBytes, stall: o.Settings.StallAfter}
 	transport := o.Transport
 	if transport == nil {
-		transport = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: 10 * time.Second,
-			DisableCompression:  true, // lengths and sums are of the bytes as stored
-			MaxIdleConnsPerHost: max(o.Bounds.MaxInFlight, 2),
-			IdleConnTimeout:     90 * time.Second,
-			ForceAttemptHTTP2:   true,
+		var err error
+		if transport, err = newRoad(o.Bounds, nil); err != nil {
+			return nil, err
 		}
 	}
 	d.client = &http.Client{Transport: transport, CheckRedirect: d.redirect}
-	return d
+	return d, nil
 }
 
 // redirect lets a store send us on to where a link itself might have pointed.
@@ -135,7 +127,7 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 		return r, err
 	}
 	sums.sums(&r)
-	r.Name, r.Fetched = path.Base(resp.Request.URL.Path), time.Now().UTC()
+	r.Name, r.Fetched = objectName(resp.Request.URL), time.Now().UTC()
 	r.Container, err = inspect(sums.head, resp.Request.URL.Query())
 	return r, err
 }
@@ -175,6 +167,13 @@ func plainError(err error) error {
 		}
 		err = u.Err
 	}
+}
+
+// objectName is the name of the object in the link's path, for people: no file
+// is ever named so.
+func objectName(u *url.URL) string {
+	name := path.Base(u.Path)
+	return strings.ToValidUTF8(name[:min(len(name), 255)], "\ufffd")
 }
 
 // refusal classifies an answer other than 200.

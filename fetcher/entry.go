@@ -30,10 +30,14 @@ type state struct {
 	Draft  string  `json:"draft,omitempty"`  // the manifest, the same bytes for every sink and every try
 }
 
+// maxState bounds a state's line, in bytes: several times what a ticket, a
+// report and a manifest take.
+const maxState = 1 << 20
+
 // readState reads the state's one line. One that does not parse was cut short
-// by a crash, and is worth nothing.
+// by a crash, and is worth nothing; nor is one that is too long to be ours.
 func readState(f io.Reader) (s state, err error) {
-	b, err := io.ReadAll(f)
+	b, err := io.ReadAll(io.LimitReader(f, maxState))
 	if err != nil {
 		return s, err
 	}

@@ -33,7 +33,7 @@ func (u SecretURL) Expiry() (time.Time, bool) {
 		if strings.EqualFold(q["x-oss-signature-version"], "OSS2") {
 			return time.Unix(life, 0).UTC(), true
 		}
-		if signed, err := time.Parse(stamp, q[vendor+"date"]); err == nil && life <= maxLife {
+		if signed, err := time.Parse(stamp, q[vendor+"date"]); err == nil && signed.Unix() > 0 && life <= maxLife {
 			return signed.Add(time.Duration(life) * time.Second), true
 		}
 	}
@@ -44,7 +44,7 @@ func (u SecretURL) Expiry() (time.Time, bool) {
 }
 
 // maxLife bounds a link's life, in seconds, far over what any store grants,
-// so that the arithmetic on it can't overflow.
+// so that the arithmetic on it can't overflow; nor may its date be before 1970.
 const maxLife = 10 * 365 * 24 * 3600
 
 // seconds reads a count of seconds, or a unix time, of a plausible size.

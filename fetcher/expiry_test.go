@@ -42,8 +42,15 @@ func FuzzExpiry(f *testing.F) {
 	f.Add("%zz")
 	f.Fuzz(func(t *testing.T, link string) {
 		u := SecretURL(link)
-		if at, ok := u.Expiry(); ok && at.IsZero() {
-			t.Errorf("Expiry of %q is zero and there", link)
+		at, ok := u.Expiry()
+		if ok == at.IsZero() {
+			t.Errorf("Expiry of %q is %v, %t", link, at, ok)
+		}
+		if ok && (at.Location() != time.UTC || at.Unix() <= 0 || at.Unix() > 1<<40) {
+			t.Errorf("Expiry of %q is %v", link, at)
+		}
+		if left, ok := receive(Link{URL: u}).remaining(); ok && left > 0 != at.After(time.Now()) {
+			t.Errorf("%v are left until %v", left, at) // no overflow
 		}
 		if _, query, ok := strings.Cut(u.String(), "?"); ok {
 			t.Errorf("the link prints its query %q", query)

@@ -60,7 +60,11 @@ func New(o Options) (*Fetcher, error) {
 	s.LinkMargin = cmp.Or(s.LinkMargin, defaultLinkMargin)
 	s.MaxBytes = cmp.Or(s.MaxBytes, defaultMaxBytes)
 	s.StallAfter = cmp.Or(s.StallAfter, defaultStallAfter)
-	return &Fetcher{source: o.Source, settings: *s, logger: o.Logger, metrics: newMetrics(o.Registerer), download: newDownloader(o)}, nil
+	download, err := newDownloader(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Fetcher{source: o.Source, settings: *s, logger: o.Logger, metrics: newMetrics(o.Registerer), download: download}, nil
 }
 
 // Fetch returns the slot's report, its body complete and checked in the spool

@@ -131,7 +131,9 @@ type Env struct {
 
 // Bounds are a source's limits, with its defaults applied.
 type Bounds struct {
-	MaxInFlight int      // reports in the making at once, in the whole cluster
-	LinkHosts   []string // hosts a link may point to; "*.example.com" for a whole domain
-	AllowHTTP   bool     // links may be http to hosts that are not loopback addresses
+	MaxInFlight  int      // reports in the making at once, in the whole cluster
+	LinkHosts    []string // hosts a link may point to; "*.example.com" for a whole domain
+	LinkNetworks []string // networks (CIDR) that these hosts may be in although no store is there: loopback, link-local and the like
+	AllowHTTP    bool     // links may be http to hosts that are not loopback addresses
+	CAFile       string   // certificates to trust besides the system's, or empty
 }

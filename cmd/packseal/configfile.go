@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -14,6 +15,10 @@ import (
 
 // watchEvery is how often the configuration file is looked at.
 const watchEvery = 2 * time.Second
+
+// maxLook bounds how much of it is looked at, in bytes: more than a
+// configuration may have.
+const maxLook = 16 << 20
 
 // digest stands for the content of a file, or for why it can't be read.
 type digest [sha256.Size]byte
@@ -72,9 +77,14 @@ func (f *configFile) differs(now digest) bool {
 }
 
 func (f *configFile) digest() digest {
-	b, err := os.ReadFile(f.path)
-	if err != nil {
-		b = []byte(err.Error())
+	sum := sha256.New()
+	file, err := os.Open(f.path)
+	if err == nil {
+		_, err = io.Copy(sum, io.LimitReader(file, maxLook))
+		err = errors.Join(err, file.Close())
 	}
-	return sha256.Sum256(b)
+	if err != nil {
+		io.WriteString(sum, err.Error()) //nolint:errcheck // it never fails
+	}
+	return digest(sum.Sum(nil))
 }

@@ -48,10 +48,10 @@ func TestMillis(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds that no body panics, whether as an answer or as an error,
+// FuzzAnswer holds that no body panics, whether as an answer or as an error,
 // that what is accepted is usable, and that errors are short, printable and
 // free of the keys.
-func FuzzDecode(f *testing.F) {
+func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"RequestId":"R","CompliancePackReport":{"AccountId":1,"ReportCreateTimestamp":"1624869012000","ReportStatus":"COMPLETE","ReportUrl":"u"}}`,
 		`{"RequestId":"R","CompliancePacksResult":{"CompliancePacks":[{"CompliancePackId":"cp-1"},null]}}`,

@@ -12,6 +12,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/outward"
 )
 
 // Open implements [fetcher.Opener].
@@ -26,7 +27,9 @@ func (o *Options) Bounds() fetcher.Bounds {
 			hosts = append(hosts, u.Hostname())
 		}
 	}
-	return fetcher.Bounds{MaxInFlight: o.maxInFlight(), LinkHosts: hosts, AllowHTTP: o.AllowHTTP}
+	return fetcher.Bounds{
+		MaxInFlight: o.maxInFlight(), LinkHosts: hosts, LinkNetworks: o.LinkNetworks, AllowHTTP: o.AllowHTTP, CAFile: o.CAFile,
+	}
 }
 
 // The defaults. Alibaba Cloud publishes no figure for the calls it allows, so
@@ -99,6 +102,11 @@ func (o *Options) Check() []fault.Problem {
 		ps.add(!linkHost.MatchString(h) && notIP != nil, fmt.Sprintf("link_hosts[%d]", i),
 			`a host without scheme and port, or "*.example.com" for a whole domain`, fmt.Sprintf("%.80q is no host", h))
 	}
+	for i, n := range o.LinkNetworks {
+		_, err := netip.ParsePrefix(n)
+		ps.add(err != nil, fmt.Sprintf("link_networks[%d]", i), "an address and a length: 127.0.0.1/32", fmt.Sprintf("%.80q is no network", n))
+	}
+	ps = append(ps, outward.CheckCA("ca_file", o.CAFile)...)
 	if o.Credentials != nil {
 		ps = append(ps, o.Credentials.check()...)
 	}

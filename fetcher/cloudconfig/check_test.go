@@ -68,11 +68,13 @@ func TestCheck(t *testing.T) {
 		"hosts":         {Options{Endpoint: "host", LinkHosts: []string{"*.example.com", "b.example.com", "::1"}}, nil},
 		"all at once": {Options{
 			RequestsPerSecond: -1, MaxInFlight: -1, RequestTimeout: -1, LinkHosts: []string{"ok", "https://x", "*", "a*b"},
+			LinkNetworks: []string{"127.0.0.0/8", "127.0.0.1", "localhost"}, CAFile: "/nonexistent/ca.pem",
 			Credentials: &Credentials{
 				SecurityTokenFile: "/nonexistent/MARK", Profile: "p", URI: "file:///x", RoleARN: "arn:aws:iam::1:role/x", RoleSessionName: "a b",
 			},
 		}, []string{
 			"endpoint", "requests_per_second", "max_in_flight", "request_timeout", "link_hosts[1]", "link_hosts[2]", "link_hosts[3]",
+			"link_networks[1]", "link_networks[2]", "ca_file",
 			"credentials", "credentials.access_key_id_file", "credentials.access_key_secret_file", "credentials.security_token_file",
 			"credentials.uri", "credentials.role_arn", "credentials.role_session_name",
 		}},
@@ -105,7 +107,7 @@ func TestBounds(t *testing.T) {
 	}{
 		"defaults": {Options{Endpoint: "config.cn-shanghai.aliyuncs.com"}, fetcher.Bounds{MaxInFlight: 64, LinkHosts: []string{"*.aliyuncs.com"}}},
 		"loopback": {Options{Endpoint: "http://127.0.0.1:9"}, fetcher.Bounds{MaxInFlight: 64, LinkHosts: []string{"*.aliyuncs.com", "127.0.0.1"}}},
-		"set":      {Options{Endpoint: "http://[::1]:9", MaxInFlight: 3, LinkHosts: []string{"x"}, AllowHTTP: true}, fetcher.Bounds{MaxInFlight: 3, LinkHosts: []string{"x"}, AllowHTTP: true}},
+		"set":      {Options{Endpoint: "http://[::1]:9", MaxInFlight: 3, LinkHosts: []string{"x"}, LinkNetworks: []string{"n"}, CAFile: "c", AllowHTTP: true}, fetcher.Bounds{MaxInFlight: 3, LinkHosts: []string{"x"}, LinkNetworks: []string{"n"}, CAFile: "c", AllowHTTP: true}},
 	} {
 		if diff := cmp.Diff(c.want, c.options.Bounds()); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -121,6 +123,9 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := (&Options{}).Open(env); err == nil {
 		t.Error("opened without an endpoint")
+	}
+	if _, err := (&Options{Endpoint: "host", CAFile: "/nonexistent/ca.pem"}).Open(env); err == nil {
+		t.Error("opened without its certificates")
 	}
 	if _, err := (&Options{Endpoint: "host"}).Open(fetcher.Env{}); err == nil {
 		t.Error("opened without a logger")

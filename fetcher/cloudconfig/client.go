@@ -2,11 +2,9 @@ package cloudconfig
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/outward"
 )
 
 // How often a call is tried at most, by what went wrong with it. Beyond that
@@ -44,7 +43,7 @@ type Client struct {
 }
 
 // New makes a client without asking the API anything. A nil transport means
-// one of the client's own, with bounded times and TLS 1.2 or later.
+// one of the client's own, under the rules of package outward.
 func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, error) {
 	endpoint, err := parseEndpoint(o.Endpoint, o.AllowHTTP)
 	if err != nil {
@@ -54,7 +53,11 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 		return nil, errors.New("making a Config API client: no logger")
 	}
 	if transport == nil {
-		transport = newTransport(o.maxInFlight())
+		// Less time than servers allow, so that few connections die under a call.
+		transport, err = outward.New(outward.Options{CAFile: o.CAFile, Conns: o.maxInFlight(), Idle: 30 * time.Second})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return &Client{
 		endpoint: endpoint,
@@ -70,21 +73,6 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 		metrics:   newMetrics(env.Registerer),
 		logger:    env.Logger,
 	}, nil
-}
-
-// newTransport keeps as many connections as there may be calls at once.
-func newTransport(conns int) *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           conns,
-		MaxIdleConnsPerHost:    conns,
-		IdleConnTimeout:        30 * time.Second, // less than servers allow, so that few die under a call
-		MaxResponseHeaderBytes: 64 << 10,
-	}
 }
 
 // do makes the call, and repeats it as [Client] says.

@@ -15,6 +15,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/outward"
 )
 
 // TestSent holds what goes out: documented parameters alone, in the documented
@@ -99,9 +100,13 @@ func TestSockets(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	c := newTest(t, nil)
-	c.http.Transport = newTransport(4)
+	transport, err := outward.New(outward.Options{Conns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.http.Transport = transport
 	c.endpoint, _ = parseEndpoint(server.URL, false)
-	_, err := c.once(t.Context(), reportCall("Get", aPack), marked)
+	_, err = c.once(t.Context(), reportCall("Get", aPack), marked)
 	if e, ok := errors.AsType[*APIError](err); !ok || e.Status != 307 || slices.Contains(paths, "/elsewhere") {
 		t.Errorf("got %v, asked for %v", err, paths)
 	}

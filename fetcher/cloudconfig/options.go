@@ -17,6 +17,8 @@ type Options struct {
 	MaxInFlight       int           `yaml:"max_in_flight,omitempty"`       // how many reports are in the making at once; default 64
 	RequestTimeout    time.Duration `yaml:"request_timeout,omitempty"`     // the time one call may take; default 30s
 	LinkHosts         []string      `yaml:"link_hosts,omitempty"`          // hosts that a report's link may point to, "*.example.com" for a whole domain; default *.aliyuncs.com, and the endpoint's own host where that is a loopback address
+	LinkNetworks      []string      `yaml:"link_networks,omitempty"`       // networks (CIDR) that these hosts may be in although no store is there: loopback, link-local, multicast, metadata services; default none
+	CAFile            string        `yaml:"ca_file,omitempty"`             // PEM certificates to trust besides the system's, for the API and the links
 	Credentials       *Credentials  `yaml:"credentials,omitempty"`         // default: the official chain (environment, OIDC, profile, ECS role, URI)
 }
 

@@ -99,7 +99,7 @@ func (c *Client) Lookup(ctx context.Context, t fetcher.Ticket) (fetcher.Link, er
 // link is the answer's link to the report.
 func (r report) link(a answer) fetcher.Link {
 	return fetcher.Link{
-		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: string(r.Account),
+		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: keys{}.clean(string(r.Account), 80),
 		Served: a.served, RequestID: string(a.RequestID),
 	}
 }

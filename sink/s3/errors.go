@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -31,16 +32,26 @@ func answerOf(err error) answer {
 		a.err = e.Err // *url.Error prints the whole URL
 	}
 	if e, ok := errors.AsType[*awshttp.ResponseError](err); ok && e.Response != nil {
-		a.status, a.request = e.HTTPStatusCode(), e.RequestID
+		a.status, a.request = e.HTTPStatusCode(), word(e.RequestID)
 		if n, err := strconv.Atoi(e.Response.Header.Get("Retry-After")); err == nil && n > 0 {
 			a.after = min(time.Duration(n)*time.Second, time.Hour)
 		}
 	}
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		a.code = e.ErrorCode()
+		a.code = word(e.ErrorCode())
 	}
 	return a
 }
+
+// word is s if it is fit for a message, as every code and ID of a store's is.
+func word(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return ""
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9._/+=:-]{1,128}$`)
 
 // missing reports whether the object is not there. The answer to HEAD has no
 // code; a bucket that is not there is found out by the write that follows.
@@ -66,6 +77,9 @@ func classify(ctx context.Context, err error, doing string) error {
 		return fault.New(fault.SinkDenied, "%s: finding credentials: %w", doing, e.error).
 			WithHint("name files of credentials, or give AWS's own chain what it needs")
 	}
+	if errors.Is(err, errLong) {
+		return fault.New(fault.SinkUnavailable, "%s: %w", doing, errLong).WithHint("%s", foreign)
+	}
 	a := answerOf(err)
 	if a.status == 0 {
 		return fault.New(fault.SinkUnavailable, "%s: %w", doing, a.err).WithHint("see that the store's endpoint is right and can be reached")
@@ -75,6 +89,9 @@ func classify(ctx context.Context, err error, doing string) error {
 	e.RetryAfter = a.after
 	return e
 }
+
+// foreign is what to do about an answer that is not the store's.
+const foreign = "look at endpoint, and at any proxy between here and there"
 
 // reason is the table from what stores answer to what follows from it.
 func (a answer) reason() (fault.Reason, string) {
@@ -99,6 +116,8 @@ func (a answer) reason() (fault.Reason, string) {
 		return fault.SinkUnavailable, ""
 	}
 	switch {
+	case a.status/100 == 2 && a.code == "": // it could not be read, or was cut
+		return fault.SinkUnavailable, foreign
 	case a.status >= 500 && a.status != http.StatusNotImplemented, a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout:
 		return fault.SinkUnavailable, ""
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:

@@ -3,8 +3,6 @@ package s3
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/outward"
 	"packseal.example/sink"
 )
 
@@ -35,11 +34,15 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	if p := strings.Trim(o.Prefix, "/"); p != "" {
 		s.prefix = p + "/"
 	}
+	client, err := o.httpClient()
+	if err != nil {
+		return nil, err
+	}
 	options := s3.Options{
 		Region:       o.Region,
 		UsePathStyle: o.PathStyle,
 		Credentials:  provider{s.options.retrieve()},
-		HTTPClient:   httpClient(),
+		HTTPClient:   client,
 		HTTPSignerV4: signer{},
 		Retryer:      aws.NopRetryer{}, // sink.Retrying tries again
 		// The default is a trailing checksum in a body of chunks, which OSS
@@ -55,23 +58,17 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 }
 
 // httpClient has a time-out for each silence, but none for a whole transfer.
-func httpClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+func (o *Options) httpClient() (*http.Client, error) {
+	transport, err := outward.New(outward.Options{CAFile: o.CAFile, Conns: 64})
+	if err != nil {
+		return nil, err
+	}
+	transport.ResponseHeaderTimeout = 2 * time.Minute // a store puts large parts together before it answers
 	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dialer.DialContext,
-			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: 2 * time.Minute, // a store puts large parts together before it answers
-			ExpectContinueTimeout: time.Second,
-			MaxIdleConnsPerHost:   64,
-			IdleConnTimeout:       90 * time.Second,
-			ForceAttemptHTTP2:     true,
-		},
+		Transport: bounded{transport},
 		// A signed request is good for one host: another is a matter of the configuration.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	}, nil
 }
 
 // retrieve returns what finds the credentials.

@@ -10,6 +10,7 @@ import (
 type Options struct {
 	Endpoint  string `yaml:"endpoint,omitempty"`   // default: AWS S3 of the region
 	AllowHTTP bool   `yaml:"allow_http,omitempty"` // permit an http:// endpoint that is not on a loopback address
+	CAFile    string `yaml:"ca_file,omitempty"`    // PEM certificates to trust besides the system's
 	Region    string `yaml:"region"`               // required; "us-east-1" where the store does not care
 	Bucket    string `yaml:"bucket"`               // required; it must exist
 	Prefix    string `yaml:"prefix,omitempty"`     // what all keys begin with; default none

@@ -27,6 +27,7 @@ func TestCheck(t *testing.T) {
 		"path":        {func(o *Options) { o.Endpoint = "https://store.example/bucket" }, []string{"endpoint"}},
 		"user":        {func(o *Options) { o.Endpoint = "https://u:" + secretKey + "@store.example" }, []string{"endpoint"}},
 		"IP":          {func(o *Options) { o.PathStyle = false }, []string{"path_style"}},
+		"no CA":       {func(o *Options) { o.CAFile = "/no/such/file" }, []string{"ca_file"}},
 		"half a key":  {func(o *Options) { o.SecretAccessKeyFile = "" }, []string{"secret_access_key_file"}},
 		"other half":  {func(o *Options) { o.AccessKeyIDFile = "" }, []string{"access_key_id_file"}},
 		"token alone": {func(o *Options) {

@@ -170,7 +170,7 @@ func options(t *testing.T, endpoint, bucket string) *Options {
 }
 
 // file makes a file of a secret.
-func file(t *testing.T, content string) secret.File {
+func file(t testing.TB, content string) secret.File {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {

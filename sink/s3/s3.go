@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
 
@@ -50,8 +51,15 @@ func (s *Sink) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, er
 			func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true })
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
+			if err == nil && len(page.Contents) == 0 && page.Name == nil && page.KeyCount == nil && page.IsTruncated == nil {
+				// The SDK takes whatever comes with status 200 for a page, and
+				// nothing must not pass for an empty bucket.
+				err = fault.New(fault.SinkUnavailable, "listing: the answer is no listing").WithHint("%s", foreign)
+			} else {
+				err = classify(ctx, err, "listing")
+			}
 			if err != nil {
-				yield(sink.Entry{}, classify(ctx, err, "listing"))
+				yield(sink.Entry{}, err)
 				return
 			}
 			for _, o := range page.Contents {

@@ -1,0 +1,85 @@
+package archive
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// FuzzRecord: a stranger's record is read or refused as damaged; what is read
+// is the slot's, in the one form that encode gives it, and names an object
+// that is in the slot.
+func FuzzRecord(f *testing.F) {
+	m := newManifest(sample(), time.Unix(0, 0), "packseal/test")
+	good, err := encode(m)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := decodeManifest(b, m.Slot())
+		if err == nil {
+			key := slotDir(m.Slot()) + got.Object
+			if s, name, ok := parseKey(key); got.Slot() != m.Slot() || got.Size < 0 || !ok || s != m.Slot() || name != got.Object || sink.CheckKey(key) != nil {
+				t.Errorf("accepted %+v", got)
+			}
+		} else if fault.Of(err) != fault.Damaged && len(b) <= maxRecord {
+			t.Errorf("%v is no damage", err)
+		}
+		if got, err := decodeGap(b, m.Slot()); err == nil && got.record().Slot != m.Slot() {
+			t.Error("another slot's gap is accepted")
+		}
+	})
+}
+
+// FuzzWritten: whatever a source says of its report, and whatever went wrong,
+// the record of it can be read again, with the same bytes. A record that could
+// not be is never written, for it would stay.
+func FuzzWritten(f *testing.F) {
+	f.Add("r.xls", "1234567890123456", "MLPS", "R-1", "the report was not made")
+	f.Fuzz(func(t *testing.T, object, account, name, request, detail string) {
+		r := sample()
+		r.Name, r.Account, r.Pack.Name, r.RequestIDs = object, account, name, []string{request}
+		m := newManifest(r, time.Unix(0, 0), "packseal/test")
+		raw, err := encode(m)
+		if err != nil {
+			if len(object)+len(account)+len(name)+len(request) < maxRecord/8 {
+				t.Errorf("not written: %v", err)
+			}
+			return
+		}
+		back, err := decodeManifest(raw, m.Slot())
+		if err != nil {
+			t.Fatalf("%q can't be read again: %v", raw, err)
+		}
+		m.SourceName, m.Account, m.Name, m.RequestIDs[0] = valid(object), valid(account), valid(name), valid(request)
+		if diff := cmp.Diff(m, back); diff != "" {
+			t.Errorf("read again it differs:\n%s", diff)
+		}
+		g := newGap(m.Slot(), fault.Deadline, detail, time.Unix(0, 0), "packseal/test")
+		if raw, err = encode(g); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decodeGap(raw, m.Slot()); err != nil {
+			t.Errorf("%q can't be read again: %v", raw, err)
+		}
+	})
+}
+
+// valid is s as JSON can hold it: each byte that is no UTF-8 becomes U+FFFD.
+func valid(s string) string { return strings.Map(func(r rune) rune { return r }, s) }
+
+// TestRecordTooLargeIsNotWritten: it could never be read.
+func TestRecordTooLargeIsNotWritten(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	r.Name = strings.Repeat("x", maxRecord)
+	if _, err := encode(newManifest(r, time.Unix(0, 0), "packseal/test")); fault.Of(err) != fault.Internal {
+		t.Errorf("got %v", err)
+	}
+}

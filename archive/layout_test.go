@@ -1,0 +1,41 @@
+package archive
+
+import (
+	"testing"
+	"time"
+
+	"packseal.example/scheduler"
+	"packseal.example/sink"
+)
+
+func TestParseKey(t *testing.T) {
+	t.Parallel()
+	s := scheduler.Slot{Source: "prod", Pack: "ca-1/cp-1", Due: time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)}
+	if got, name, ok := parseKey(slotDir(s) + "manifest.json"); !ok || got != s || name != "manifest.json" {
+		t.Errorf("parsed %v, %q, %t", got, name, ok)
+	}
+	for _, key := range []string{"", "a", "prod/cp-1/2026/05/x/manifest.json", "prod/cp-1/2026/06/20260501T180000Z/manifest.json", "prod/a/b/c/2026/05/20260501T180000Z/m", "prod/2026/05/20260501T180000Z/m"} {
+		if s, _, ok := parseKey(key); ok {
+			t.Errorf("%q is taken for slot %s", key, s)
+		}
+	}
+}
+
+// FuzzParseKey: a stranger's key is one of the layout's, and then it is its
+// slot's own, or it is not looked at.
+func FuzzParseKey(f *testing.F) {
+	f.Add("prod/cp-1/2026/05/20260501T180000Z/manifest.json")
+	f.Fuzz(func(t *testing.T, key string) {
+		s, name, ok := parseKey(key)
+		if !ok {
+			return
+		}
+		if slotDir(s)+name != key || s.Due.Location() != time.UTC {
+			t.Errorf("%q is taken for %q of slot %s", key, name, s)
+		}
+		// What no sink would hold leads no further than its own slot.
+		if again, _, ok := parseKey(slotDir(s) + gapName); sink.CheckKey(key) == nil && (!ok || again != s) {
+			t.Errorf("%q is taken for slot %s, whose gap is another's: %s", key, s, again)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+)
+
+// confined is a daemon in a process of its own, with a umask that takes
+// nothing away, its folder, and the address of its page.
+type confined struct {
+	*exec.Cmd
+	dir, page string
+}
+
+// startConfined runs it until it has sealed one report and waits for another.
+func startConfined(t *testing.T) confined {
+	t.Helper()
+	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: []sim.Pack{
+		{ID: "cp-fdc8626622af00f90000"}, {ID: slowPack, Script: sim.Script{Make: time.Hour}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	c := confined{dir: t.TempDir()}
+	writeFiles(t, c.dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": fmt.Sprintf(`
+state_dir: state
+sources:
+  prod:
+    cloudconfig:
+      endpoint: %s
+      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
+defaults: {source: prod, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h}
+sinks: [{name: primary, local: {dir: archive}}]
+fetch: {poll_min: 100ms, poll_max: 200ms}
+web: {listen: "127.0.0.1:0"}
+log: {level: debug, format: json}
+packs: [{id: cp-fdc8626622af00f90000}, {id: %s}]
+`, server.URL, slowPack)})
+	c.Cmd = exec.Command("sh", "-c", `umask 0; exec packseal run --config "$0"`, filepath.Join(c.dir, "packseal.yaml"))
+	talk, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	drained := make(chan struct{})
+	t.Cleanup(func() {
+		c.Process.Signal(syscall.SIGTERM) //nolint:errcheck // Wait tells
+		<-drained
+		if err := c.Wait(); err != nil && c.ProcessState.ExitCode() != exitInterrupted {
+			t.Errorf("the daemon ended with: %v", err)
+		}
+	})
+	sealed := make(chan bool, 1)
+	go func() {
+		defer close(drained)
+		defer close(sealed)
+		for lines := bufio.NewScanner(talk); lines.Scan(); {
+			if _, page, ok := strings.Cut(lines.Text(), ": http://"); ok && c.page == "" {
+				c.page = page
+			}
+			if strings.Contains(lines.Text(), `"msg":"sealed"`) {
+				sealed <- true
+			}
+		}
+	}()
+	if !<-sealed {
+		t.Fatal("nothing is sealed")
+	}
+	for { // the other pack waits in the spool
+		if held, _ := filepath.Glob(filepath.Join(c.dir, "state", "spool", "*"+slowPack+"*.json")); len(held) > 0 {
+			return c
+		}
+		if !fault.Sleep(t.Context(), 10*time.Millisecond) {
+			t.Fatal("nothing is in the spool")
+		}
+	}
+}
+
+// TestListensOnNothingElse: the page's port is the only one that a daemon
+// opens, with the queue's engine in it.
+func TestListensOnNothingElse(t *testing.T) {
+	t.Parallel()
+	c := startConfined(t)
+	sockets := map[string]bool{}
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", c.Process.Pid))
+	if err != nil || len(fds) == 0 {
+		t.Fatalf("no descriptors: %v", err)
+	}
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil {
+			if inode, ok := strings.CutPrefix(to, "socket:["); ok {
+				sockets[strings.TrimSuffix(inode, "]")] = true
+			}
+		}
+	}
+	var open []string
+	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", c.Process.Pid, table))
+		if err != nil {
+			continue // no IPv6 here
+		}
+		for line := range strings.Lines(string(b)) {
+			// sl local remote state … inode; 0A listens, and 07 is any UDP socket.
+			f := strings.Fields(line)
+			if len(f) > 9 && sockets[f[9]] && (f[3] == "0A" || f[3] == "07") {
+				open = append(open, table+" "+f[1])
+			}
+		}
+	}
+	_, port, _ := strings.Cut(c.page, ":")
+	n := 0
+	fmt.Sscan(port, &n)
+	if want := fmt.Sprintf("tcp 0100007F:%04X", n); !slices.Equal(open, []string{want}) {
+		t.Errorf("open are %q, want %q alone", open, want)
+	}
+}
+
+// TestModes: whatever the umask, what a daemon leaves behind is for its own
+// user, and at most its group; evidence is read-only.
+func TestModes(t *testing.T) {
+	t.Parallel()
+	c := startConfined(t)
+	files := 0
+	for _, top := range []string{"state", "archive"} {
+		err := filepath.WalkDir(filepath.Join(c.dir, top), func(name string, e fs.DirEntry, err error) error {
+			if err != nil {
+				if os.IsNotExist(err) {
+					return nil // the engine's own passing files
+				}
+				return err
+			}
+			fi, err := e.Info()
+			if err != nil {
+				return nil
+			}
+			mode, short := fi.Mode(), strings.TrimPrefix(name, c.dir)
+			switch {
+			case mode.IsDir() && mode.Perm()&^0o750 != 0:
+				t.Errorf("folder %s has mode %04o", short, mode.Perm())
+			case mode.IsRegular() && top == "archive" && mode.Perm() != 0o444:
+				t.Errorf("%s has mode %04o, want 0444", short, mode.Perm())
+			case mode.IsRegular() && top == "state" && mode.Perm()&^0o640 != 0:
+				t.Errorf("%s has mode %04o", short, mode.Perm())
+			case !mode.IsDir() && !mode.IsRegular():
+				t.Errorf("%s is %s", short, mode)
+			}
+			files++
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 10 {
+		t.Errorf("only %d files and folders", files)
+	}
+}

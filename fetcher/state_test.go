@@ -1,0 +1,43 @@
+package fetcher
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// FuzzState: a spool entry's line, torn or strange, is read or worth nothing;
+// what is read is what would be written.
+func FuzzState(f *testing.F) {
+	f.Add([]byte("{}\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := readState(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s != (state{}) && !bytes.Contains(b, []byte("\n")) {
+			t.Errorf("a torn line is %+v", s)
+		}
+		line, err := json.Marshal(s)
+		if err != nil {
+			t.Skip(err) // a time that no clock shows
+		}
+		again, err := readState(bytes.NewReader(append(line, '\n')))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := json.Marshal(again); err != nil || !bytes.Equal(got, line) {
+			t.Errorf("written as %s it is read as %s, %v", line, got, err)
+		}
+	})
+}
+
+// A line that is too long to be ours is not taken into memory.
+func TestEndlessState(t *testing.T) {
+	t.Parallel()
+	long := strings.NewReader(`{"draft":"` + strings.Repeat("x", 3*maxState) + "\"}\n")
+	if s, err := readState(long); err != nil || s != (state{}) || long.Len() < maxState {
+		t.Errorf("read %+v, %v, left %d bytes", s, err, long.Len())
+	}
+}

@@ -1,0 +1,73 @@
+package s3
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode"
+
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// canned answers every request alike.
+type canned struct {
+	status int
+	body   []byte
+}
+
+func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		Status: http.StatusText(c.status), StatusCode: c.status, Header: http.Header{"X-Oss-Request-Id": {"R"}},
+		Body: io.NopCloser(bytes.NewReader(c.body)), ContentLength: int64(len(c.body)), Request: r,
+	}, nil
+}
+
+// FuzzStore: whatever a store answers, S3's words, OSS's or none, each call
+// ends; its error is one line of a kind that callers know, without the keys;
+// and what is listed are keys that a sink can hold.
+func FuzzStore(f *testing.F) {
+	f.Add(503, []byte("<Error><Code>SlowDown</Code></Error>"))
+	o := &Options{
+		Endpoint: "http://127.0.0.1:1", Region: "r", Bucket: "b", PathStyle: true,
+		AccessKeyIDFile: file(f, accessKey), SecretAccessKeyFile: file(f, secretKey),
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		if status < 200 || status > 599 {
+			t.Skip("no HTTP status")
+		}
+		opened, err := o.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := opened.(*Sink)
+		through(s, bounded{canned{status, body}})
+		_, openErr := sink.ReadAll(t.Context(), s, "k", 1<<20)
+		errs := []error{openErr, s.Put(t.Context(), "k", x)}
+		n := 0
+		for e, err := range s.List(t.Context(), "") {
+			if errs = append(errs, err); err == nil && sink.CheckKey(e.Key) != nil {
+				t.Errorf("listed %q", e.Key)
+			}
+			if n++; n > 100 { // a listing can say for ever that it goes on
+				break
+			}
+		}
+		for _, err := range errs {
+			if err == nil {
+				continue
+			}
+			noSecret(t, err)
+			if message := err.Error(); len(message) > 2000 || strings.ContainsFunc(message, unicode.IsControl) {
+				t.Errorf("said %q", message)
+			}
+			switch fault.Of(err) {
+			case fault.SinkUnavailable, fault.SinkDenied, fault.NotFound, fault.Damaged, fault.ClockSkew, fault.Conflict:
+			default:
+				t.Errorf("%v: reason %s", err, fault.Of(err))
+			}
+		}
+	})
+}
