@@ -22,6 +22,7 @@ import (
 // peer is a real store, in a process of its own.
 type peer struct {
 	name     string
+	bin      string
 	endpoint string
 	missing  string // why it does not run
 	dir      string
@@ -50,9 +51,9 @@ func withPeers(run func() int) int {
 	}
 	peers = append(peers, gw)
 	gw.start(bin, "PACKSEAL_VERSITYGW", func(dir, addr string) *exec.Cmd {
-		root, versions := filepath.Join(dir, "root"), filepath.Join(dir, "versions")
-		_, _ = os.Mkdir(root, 0o700), os.Mkdir(versions, 0o700)
-		cmd := exec.Command(bin, "--port", addr, "--quiet", "posix", "--versioning-dir", versions, root)
+		root, versions, users := filepath.Join(dir, "root"), filepath.Join(dir, "versions"), filepath.Join(dir, "users")
+		_, _, _ = os.Mkdir(root, 0o700), os.Mkdir(versions, 0o700), os.Mkdir(users, 0o700)
+		cmd := exec.Command(bin, "--port", addr, "--quiet", "--iam-dir", users, "posix", "--versioning-dir", versions, root)
 		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
 		return cmd
 	})
@@ -75,7 +76,7 @@ func withPeers(run func() int) int {
 
 // start starts the peer and waits until it can be reached.
 func (p *peer) start(bin, env string, command func(dir, addr string) *exec.Cmd) {
-	p.stop = func() {}
+	p.bin, p.stop = bin, func() {}
 	if bin == "" {
 		p.missing = p.name + " is neither in PATH nor named by " + env
 		return
@@ -135,14 +136,20 @@ func eachPeer(t *testing.T, test func(*testing.T, *peer)) {
 	for _, p := range peers {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			switch {
-			case p.missing != "" && os.Getenv("PACKSEAL_CI") != "":
-				t.Fatal(p.missing)
-			case p.missing != "":
-				t.Skip(p.missing)
-			}
+			p.need(t)
 			test(t, p)
 		})
+	}
+}
+
+// need skips the test if the peer does not run; in CI that is a failure.
+func (p *peer) need(t *testing.T) {
+	t.Helper()
+	switch {
+	case p.missing != "" && os.Getenv("PACKSEAL_CI") != "":
+		t.Fatal(p.missing)
+	case p.missing != "":
+		t.Skip(p.missing)
 	}
 }
 

@@ -1,0 +1,202 @@
+// Package docstest holds the documents to one another and to the tree.
+package docstest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var root = filepath.Join("..", "..")
+
+// document is what of a Markdown page can be compared and followed.
+type document struct {
+	headings []string // with their #
+	commands []string // the lines of code blocks, without what people say beside them
+	json     []string // whole blocks
+	links    []string
+	rows     int // of tables
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	beside  = regexp.MustCompile(`(^|\s+)#.*$|\s{3,}.*$`)
+	between = regexp.MustCompile(`<[^>]*>`)
+)
+
+// read takes a page apart.
+func read(t *testing.T, name string) (d document) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fence := ""
+	var block strings.Builder
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimRight(line, "\n")
+		switch mark, fenced := strings.CutPrefix(line, "```"); {
+		case fenced && fence == "":
+			fence = "fence " + mark
+			block.Reset()
+		case fenced:
+			if fence == "fence json" {
+				d.json = append(d.json, block.String())
+			}
+			fence = ""
+		case fence != "" || strings.HasPrefix(line, "    "):
+			block.WriteString(line + "\n")
+			if c := beside.ReplaceAllString(strings.TrimSpace(line), ""); c != "" {
+				d.commands = append(d.commands, between.ReplaceAllString(c, "<>"))
+			}
+		case strings.HasPrefix(line, "#"):
+			d.headings = append(d.headings, line)
+		default:
+			if strings.HasPrefix(line, "|") {
+				d.rows++
+			}
+			for _, m := range link.FindAllStringSubmatch(line, -1) {
+				d.links = append(d.links, m[1])
+			}
+		}
+	}
+	return d
+}
+
+// TestReadmesSideBySide: the Chinese README has the English one's chapters,
+// commands, tables and links, in its order.
+func TestReadmesSideBySide(t *testing.T) {
+	t.Parallel()
+	en, zh := read(t, "README.md"), read(t, "README.zh-CN.md")
+	level := func(d document) (levels []int) {
+		for _, h := range d.headings {
+			levels = append(levels, strings.Count(strings.Fields(h)[0], "#"))
+		}
+		return levels
+	}
+	if x, y := level(en), level(zh); len(x) < 5 || !slices.Equal(x, y) {
+		t.Errorf("headings: %q and %q", en.headings, zh.headings)
+	}
+	if len(en.commands) < 10 || !slices.Equal(en.commands, zh.commands) {
+		t.Errorf("commands:\n%s\nand\n%s", strings.Join(en.commands, "\n"), strings.Join(zh.commands, "\n"))
+	}
+	if en.rows != zh.rows {
+		t.Errorf("tables: %d rows and %d", en.rows, zh.rows)
+	}
+	// Each links to the other at its top; sentences may order links otherwise.
+	if en.links[0] != "README.zh-CN.md" || zh.links[0] != "README.md" {
+		t.Errorf("the first links are %s and %s", en.links[0], zh.links[0])
+	}
+	slices.Sort(en.links[1:])
+	slices.Sort(zh.links[1:])
+	if !slices.Equal(en.links[1:], zh.links[1:]) {
+		t.Errorf("links:\n%q and\n%q", en.links[1:], zh.links[1:])
+	}
+}
+
+// pages are the documents of the tree.
+func pages(t *testing.T) (names []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*/*.md", "deploy/*/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			name, err := filepath.Rel(root, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, filepath.ToSlash(name))
+		}
+	}
+	return names
+}
+
+// TestLinks: what a page points to within the tree is there, headings too.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	followed := 0
+	for _, name := range pages(t) {
+		for _, l := range read(t, name).links {
+			if strings.Contains(l, "://") {
+				continue
+			}
+			followed++
+			if err := follow(t, name, l); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if followed < 50 {
+		t.Errorf("only %d links were followed", followed)
+	}
+}
+
+// follow looks for what a link of a page points to.
+func follow(t *testing.T, from, link string) error {
+	t.Helper()
+	file, anchor, anchored := strings.Cut(link, "#")
+	target := path.Join(path.Dir(from), file)
+	if file == "" {
+		target = from
+	}
+	if _, err := os.Stat(filepath.Join(root, target)); err != nil {
+		return fmt.Errorf("%s is not there", link)
+	}
+	if anchored && !slices.ContainsFunc(read(t, target).headings, func(h string) bool { return slug(h) == anchor }) {
+		return fmt.Errorf("%s has no heading %s", target, anchor)
+	}
+	return nil
+}
+
+// slug is a heading's anchor, as GitHub and others make it.
+func slug(heading string) string {
+	text := strings.TrimSpace(strings.TrimLeft(heading, "#"))
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, text)
+}
+
+// TestPolicies: every block of JSON can be read, and no policy lets anybody
+// delete or do everything.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	allows := regexp.MustCompile(`Delete|"(\w+:)?\*"`)
+	statements := 0
+	for _, name := range pages(t) {
+		for _, block := range read(t, name).json {
+			var policy struct {
+				Statement []struct {
+					Effect string
+					Action json.RawMessage
+				}
+			}
+			if err := json.Unmarshal([]byte(block), &policy); err != nil {
+				t.Errorf("%s: %v in\n%s", name, err, block)
+			}
+			for _, s := range policy.Statement {
+				statements++
+				if s.Effect != "Allow" || allows.Match(s.Action) {
+					t.Errorf("%s: a policy has %s %s", name, s.Effect, s.Action)
+				}
+			}
+		}
+	}
+	if statements < 8 {
+		t.Errorf("only %d statements of policies were found", statements)
+	}
+}
