@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,10 +57,34 @@ func saveVerified(stateDir string, r archive.Result) error {
 		return err
 	}
 	tmp := verifiedPath(stateDir) + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o640); err != nil {
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeOwned(tmp, stateDir, b); err != nil {
 		return err
 	}
 	return os.Rename(tmp, verifiedPath(stateDir))
+}
+
+// writeOwned makes a file in dir. What root makes belongs to the folder's
+// owner, whom the daemon runs as; nobody can make root write through a link.
+func writeOwned(name, dir string, b []byte) (err error) {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if owner, ok := fi.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
+	}
+	_, err = f.Write(b)
+	return err
 }
 
 // verifiedCollector shows what is kept, read at each scrape.

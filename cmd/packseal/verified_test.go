@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -50,4 +52,35 @@ packseal_verify_findings{kind="unmirrored"} 0
 		t.Fatal(err)
 	}
 	check("0")
+}
+
+// TestVerifiedByRoot: what root's verification leaves is the daemon's to read,
+// and a link that the daemon's user has put there is not followed.
+func TestVerifiedByRoot(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root")
+	}
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.WriteFile(elsewhere, []byte("root's own"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const daemon = 61234
+	for _, err := range []error{os.Chown(dir, daemon, daemon), os.Symlink(elsewhere, verifiedPath(dir)+".tmp"), saveVerified(dir, archive.Result{})} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]uint32{verifiedPath(dir): daemon, elsewhere: 0} {
+		fi, err := os.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := fi.Sys().(*syscall.Stat_t).Uid; owner != want || !fi.Mode().IsRegular() {
+			t.Errorf("%s is %s of user %d, want %d", filepath.Base(name), fi.Mode(), owner, want)
+		}
+	}
+	if b, err := os.ReadFile(elsewhere); err != nil || string(b) != "root's own" {
+		t.Errorf("the file elsewhere holds %q, %v", b, err)
+	}
 }
