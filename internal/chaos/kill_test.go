@@ -58,7 +58,7 @@ func killing(t *testing.T, rounds int) {
 				t.Fatal(err)
 			}
 		}
-		w.killAt(steps[rand.IntN(len(steps))], rand.N(25*time.Millisecond))
+		w.runTo(steps[rand.IntN(len(steps))], rand.N(25*time.Millisecond)).kill()
 		found := readArchive(filepath.Join(w.dir, "archive"))
 		found.check(t)
 		for state, n := range spooled(filepath.Join(w.dir, "state")) {
@@ -70,9 +70,9 @@ func killing(t *testing.T, rounds int) {
 	w.recovers(len(packs), cast[0].ID)
 }
 
-// killAt runs the daemon and kills it that long after it reached a step, or
-// when it has nothing to do.
-func (w *world) killAt(step string, later time.Duration) {
+// runTo runs the daemon until that long after it reached a step, or until it
+// has nothing to do.
+func (w *world) runTo(step string, later time.Duration) *process {
 	reached := make(chan struct{})
 	once := sync.OnceFunc(func() { close(reached) })
 	f := func(s string) {
@@ -94,7 +94,7 @@ func (w *world) killAt(step string, later time.Duration) {
 		w.t.Fatalf("it ends by itself: %v\n%s", p.err, p.log.tail())
 	}
 	time.Sleep(later)
-	p.kill()
+	return p
 }
 
 // recovers runs the daemon until every slot of every pack is settled and holds

@@ -157,7 +157,9 @@ func (l *logbook) String() string {
 func (l *logbook) tail() string {
 	var lines []string
 	for s := bufio.NewScanner(strings.NewReader(l.String())); s.Scan(); {
-		lines = append(lines, s.Text())
+		if !strings.Contains(s.Text(), "engine speaks") {
+			lines = append(lines, s.Text())
+		}
 	}
 	return strings.Join(lines[max(0, len(lines)-30):], "\n")
 }
