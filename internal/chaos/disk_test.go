@@ -13,8 +13,8 @@ type disk struct {
 	image, dir string
 }
 
-// newDisk makes a disk of so many MiB. Only root can.
-func newDisk(t *testing.T, size string) *disk {
+// newDisk makes a disk of so many MiB and mounts it at dir. Only root can.
+func newDisk(t *testing.T, size, dir string) *disk {
 	t.Helper()
 	if os.Getuid() != 0 {
 		missing(t, "mounting a file system takes root")
@@ -22,7 +22,10 @@ func newDisk(t *testing.T, size string) *disk {
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
 		missing(t, err.Error())
 	}
-	d := &disk{t, filepath.Join(t.TempDir(), "image"), t.TempDir()}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := &disk{t, filepath.Join(t.TempDir(), "image"), dir}
 	d.run("truncate", "-s", size, d.image)
 	d.run("mkfs.ext4", "-q", "-m", "0", d.image)
 	d.mount()
@@ -59,11 +62,10 @@ func (d *disk) losePower(dead func()) {
 	d.mount()
 }
 
-// fill leaves no room on the disk; the file's name is returned.
-func (d *disk) fill() (file string) {
+// fill leaves no room on the disk, until drained.
+func (d *disk) fill() {
 	d.t.Helper()
-	file = filepath.Join(d.dir, "filler")
-	f, err := os.Create(file)
+	f, err := os.Create(filepath.Join(d.dir, "filler"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -76,10 +78,21 @@ func (d *disk) fill() (file string) {
 		}
 	}
 	_ = f.Sync() // so that what was promised is taken
-	return file
 }
 
-// readOnly makes the disk refuse writes, as a kernel does that met an error.
-func (d *disk) readOnly() { d.t.Helper(); d.run("mount", "-o", "remount,ro,noload", d.dir) }
+func (d *disk) makeRoom() { d.t.Helper(); d.run("rm", filepath.Join(d.dir, "filler")) }
 
-func (d *disk) writable() { d.t.Helper(); d.run("mount", "-o", "remount,rw", d.dir) }
+// readOnly makes the disk refuse writes, also to files that are open, as the
+// kernel does when it met an error.
+func (d *disk) readOnly() { d.t.Helper(); d.run("mount", "-o", "remount,abort", d.dir) }
+
+// writable mounts the disk anew, as one does after a repair. It is a copy, as
+// the kernel would hand out the very same failed file system again while
+// somebody has it open.
+func (d *disk) writable() {
+	d.t.Helper()
+	d.run("umount", "--lazy", d.dir)
+	d.run("cp", "--sparse=always", d.image, d.image+".copy")
+	d.image += ".copy"
+	d.mount()
+}

@@ -17,7 +17,7 @@ import (
 // manifest is without its object, and what was at work is made up for.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	d := newDisk(t, "192M")
+	d := newDisk(t, "192M", t.TempDir())
 	rounds := max(1, rounds(t, 200)/8)
 	var cast []sim.Pack
 	for i := range rounds * perRound {

@@ -58,9 +58,11 @@ func (p *process) kill() {
 	}
 }
 
-// stop is SIGTERM; it returns how long the process took to end.
+// stop is SIGTERM; it returns how long the process took to end. Before it says
+// where its page is, the process may not listen to signals yet.
 func (p *process) stop() time.Duration {
 	p.t.Helper()
+	p.says(10*time.Second, "http://")
 	began := time.Now()
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
 	select {
