@@ -119,11 +119,15 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 	for {
 		e, err := newEngine(ctx, cfg, d.logger, d.status)
 		if err != nil {
-			if again && answer == nil && fault.Sleep(ctx, reopenAfter) {
+			if ctx.Err() != nil {
+				return nil // told to stop while it starts
+			}
+			if again && answer == nil {
 				d.logger.WarnContext(ctx, "the engine does not start again yet", "err", err)
+				fault.Sleep(ctx, reopenAfter)
 				continue
 			}
-			if answer == nil || ctx.Err() != nil {
+			if answer == nil {
 				return err
 			}
 			d.settled(ctx, answer, err)
