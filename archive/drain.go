@@ -30,7 +30,7 @@ func (a *Archive) Drain(ctx context.Context) error {
 			}
 		}
 		a.copyGaps(ctx)
-		if round%sweepEvery == 0 {
+		if round%sweepEvery <= 1 { // the second time for what was settled since the start
 			a.sweep(ctx)
 		}
 		if !fault.Sleep(ctx, drainEvery) {
@@ -42,7 +42,7 @@ func (a *Archive) Drain(ctx context.Context) error {
 // drain is one try to bring one report to the sinks that lack it. A slot that
 // a worker holds is left to it.
 func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
-	entry, free := a.spooled(ctx, r.Pack, r.Due)
+	entry, free := a.spooled(ctx, r.Pack, r.Due, 0)
 	if !free {
 		return
 	}
@@ -57,14 +57,14 @@ func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
 	a.Logger.InfoContext(ctx, "spool drained", "pack", r.Pack.Key(), "due", r.Due)
 }
 
-// spooled takes a slot's spool entry, if nobody else holds it.
-func (a *Archive) spooled(ctx context.Context, p fetcher.Pack, due time.Time) (e *fetcher.Entry, free bool) {
+// spooled takes a slot's spool entry, if nobody else holds it for that long.
+func (a *Archive) spooled(ctx context.Context, p fetcher.Pack, due time.Time, patience time.Duration) (e *fetcher.Entry, free bool) {
 	if a.Spool == nil {
 		return nil, false
 	}
-	once, stop := context.WithCancel(ctx)
-	stop()
-	e, err := a.Spool.Lock(once, p, due)
+	within, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	e, err := a.Spool.Lock(within, p, due)
 	if err != nil && fault.Of(err) != fault.Busy {
 		a.Logger.WarnContext(ctx, "spool entry can't be looked at", "pack", p.Key(), "due", due, "err", err)
 	}
@@ -93,7 +93,7 @@ func (a *Archive) sweep(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		entry, free := a.spooled(ctx, p, due)
+		entry, free := a.spooled(ctx, p, due, 0)
 		if !free {
 			continue
 		}

@@ -97,7 +97,7 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 	if err != nil {
 		return err
 	}
-	entry, free := a.spooled(ctx, packOf(s), s.Due)
+	entry, free := a.spooled(ctx, packOf(s), s.Due, time.Second)
 	if free {
 		if _, whole := entry.Report(); whole {
 			return entry.Close()
