@@ -65,8 +65,7 @@ func TestSinkTrouble(t *testing.T) {
 		},
 		"resets":   func(w http.ResponseWriter, _ *http.Request) bool { return rand.IntN(2) == 0 && cut(w) },
 		"SlowDown": func(w http.ResponseWriter, _ *http.Request) bool { return rand.IntN(3) == 0 && slowDown(w) },
-		// The store has the object, and nobody hears of it.
-		"answers lost": func(w http.ResponseWriter, r *http.Request) bool {
+		"resets of PUTs": func(w http.ResponseWriter, r *http.Request) bool {
 			return r.Method == http.MethodPut && rand.IntN(2) == 0 && cut(w)
 		},
 	} {

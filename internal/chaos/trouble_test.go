@@ -2,6 +2,8 @@ package chaos
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,7 +38,9 @@ func TestDisk(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, twoPacks)
 				d := newDisk(t, "24M", filepath.Join(w.dir, part))
-				w.configure(configuration{plan: never, packs: []string{
+				// Below the mount point: a folder that is not there is not written to.
+				sinks := "[{name: primary, local: {dir: archive/kept}}]"
+				w.configure(configuration{plan: never, sinks: sinks, packs: []string{
 					"cp-in-trouble, " + in(6*time.Second), "cp-afterwards, " + in(20*time.Second),
 				}})
 				p := w.start()
@@ -75,4 +79,29 @@ func (p *process) complains(within time.Duration) {
 		}
 		return fmt.Sprintf("no complaint within %v", within)
 	})
+}
+
+// TestFsyncFails has the first calls of fsync fail with EIO: nothing is taken
+// for durable that is not, and the slots are sealed when the disk is well.
+func TestFsyncFails(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		missing(t, err.Error())
+	}
+	for _, n := range []int{1, 4, 8} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, twoPacks)
+			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			trace := filepath.Join(w.dir, "trace")
+			p := w.start(strace, "-f", "-o", trace, "-e", "trace=fsync", "-e", fmt.Sprintf("inject=fsync:error=EIO:when=1..%d", n))
+			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.kill()
+			calls, err := os.ReadFile(trace)
+			if failed := strings.Count(string(calls), "(INJECTED)"); err != nil || failed == 0 {
+				t.Errorf("%d calls failed, %v", failed, err)
+			}
+		})
+	}
 }
