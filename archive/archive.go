@@ -49,6 +49,7 @@ type Archive struct {
 
 	mu     sync.Mutex
 	status map[packID]*tally
+	gaps   map[scheduler.Slot]bool // whose records a sink may lack
 }
 
 // packID names a pack of a source.
@@ -59,7 +60,7 @@ func New(o Options) (*Archive, error) {
 	if len(o.Sinks) == 0 || o.Logger == nil {
 		return nil, errors.New("archive: Sinks and Logger are required")
 	}
-	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), status: make(map[packID]*tally), delivering: make(chan struct{}, deliveries)}
+	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), status: make(map[packID]*tally), delivering: make(chan struct{}, deliveries), gaps: make(map[scheduler.Slot]bool)}
 	for _, p := range o.Packs {
 		a.status[packID{p.Source, p.Key()}] = new(tally)
 	}

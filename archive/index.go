@@ -153,6 +153,9 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 			}
 			continue
 		}
+		if len(f.gap) < len(a.Sinks) && a.Spool != nil { // Drain copies
+			a.uncopied(s)
+		}
 		r, err := f.record(ctx, s)
 		if err != nil {
 			if fault.Of(err) != fault.Damaged {

@@ -25,21 +25,26 @@ import (
 func (a *Archive) Seal(ctx context.Context, p fetcher.Pack, due, deadline time.Time) (r Record, err error) {
 	ctx, trace := a.trace(ctx, slotOf(p, due))
 	defer func() { ended(trace, r, err) }()
-	return a.seal(ctx, p, due, deadline, func() {})
+	return a.lockAndSeal(ctx, p, due, deadline, func() {})
 }
 
 // deliveries bounds how many reports are on their way into the sinks at once:
 // each holds a file open, and sinks can be slow.
 const deliveries = 64
 
-// seal is Seal; it calls fetched when the report is in the spool.
-func (a *Archive) seal(ctx context.Context, p fetcher.Pack, due, deadline time.Time, fetched func()) (Record, error) {
-	s := slotOf(p, due)
+// lockAndSeal is Seal; it calls fetched when the report is in the spool.
+func (a *Archive) lockAndSeal(ctx context.Context, p fetcher.Pack, due, deadline time.Time, fetched func()) (Record, error) {
 	entry, err := a.Spool.Lock(ctx, p, due)
 	if err != nil {
 		return Record{}, err
 	}
 	defer entry.Close() //nolint:errcheck // letting go of a lock; what matters was written and checked
+	return a.seal(ctx, entry, p, due, deadline, fetched)
+}
+
+// seal is lockAndSeal for whoever holds the slot's spool entry.
+func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, p fetcher.Pack, due, deadline time.Time, fetched func()) (Record, error) {
+	s := slotOf(p, due)
 	slots, err := a.index(ctx, slotDir(s))
 	if err != nil && ctx.Err() != nil {
 		return Record{}, err

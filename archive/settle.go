@@ -31,7 +31,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 	var r Record
 	var err error
 	defer func() { ended(trace, r, err) }()
-	r, err = a.seal(ctx, p, t.Due, t.Deadline, t.Fetched)
+	r, err = a.lockAndSeal(ctx, p, t.Due, t.Deadline, t.Fetched)
 	reason := fault.Of(err)
 	if r.State != "" {
 		a.takeUp(r)
@@ -68,19 +68,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 	}
 	r.State = Gapped
 	log.ErrorContext(ctx, "slot ends as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
-	a.forget(ctx, p, t.Due)
 	return a.calm(s)
-}
-
-// forget removes what the spool holds of a slot that is a gap.
-func (a *Archive) forget(ctx context.Context, p fetcher.Pack, due time.Time) {
-	entry, err := a.Spool.Lock(ctx, p, due)
-	if err == nil {
-		err = entry.Remove()
-	}
-	if err != nil {
-		a.Logger.WarnContext(ctx, "spool entry of a gap stays behind", "pack", p.Key(), "due", due, "err", err)
-	}
 }
 
 // calm forgets the trouble of a slot that is settled; it returns 0.
@@ -99,14 +87,25 @@ func gives(r fault.Reason) bool {
 }
 
 // Gap records that a slot ended without a report. A slot that is settled
-// already stays as it is. It is recorded when one sink has it; sinks that are
-// down then are logged.
+// already stays as it is, and so does one whose report waits in the spool:
+// [Archive.Drain] seals it. A gap is recorded when one sink has it; sinks that
+// are down then are logged, and get it from Drain.
 func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason, detail string) (err error) {
 	ctx, step := span.Begin(ctx, "gap")
 	defer func() { step.End(err) }()
 	slots, err := a.index(ctx, slotDir(s))
-	if err != nil || slots[s] != nil {
+	if err != nil {
 		return err
+	}
+	entry, free := a.spooled(ctx, packOf(s), s.Due, time.Second)
+	if free {
+		if _, whole := entry.Report(); whole {
+			return entry.Close()
+		}
+		defer a.forget(ctx, entry, s)
+	}
+	if slots[s] != nil {
+		return nil
 	}
 	g := newGap(s, reason, detail, time.Now(), a.Tool)
 	raw, err := encode(g)
@@ -132,42 +131,8 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 		a.settled(g.record())
 	}
 	if err := errors.Join(errs...); err != nil {
+		a.uncopied(s)
 		a.Logger.WarnContext(ctx, "gap is not recorded in every sink", "pack", s.Pack, "due", s.Due, "err", err)
 	}
 	return nil
-}
-
-// drainEvery is how often Drain looks at the spool.
-const drainEvery = 30 * time.Second
-
-// Drain brings the reports that wait in the spool to the sinks that lack them,
-// now and whenever such a sink is back, until ctx ends.
-func (a *Archive) Drain(ctx context.Context) error {
-	for {
-		for r := range a.Spool.Waiting() {
-			if ctx.Err() == nil {
-				a.drain(ctx, r)
-			}
-		}
-		if !fault.Sleep(ctx, drainEvery) {
-			return nil
-		}
-	}
-}
-
-// drain is one try to bring one report to the sinks that lack it. A slot that
-// a worker holds is left to it.
-func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
-	within, stop := context.WithTimeout(ctx, time.Second)
-	entry, err := a.Spool.Lock(within, r.Pack, r.Due)
-	stop()
-	if err != nil {
-		return
-	}
-	entry.Close() //nolint:errcheck // Seal takes it again
-	if _, err := a.Seal(ctx, r.Pack, r.Due, time.Now()); err != nil && ctx.Err() == nil {
-		a.Logger.WarnContext(ctx, "report waits in the spool", "pack", r.Pack.Key(), "due", r.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
-		return
-	}
-	a.Logger.InfoContext(ctx, "spool drained", "pack", r.Pack.Key(), "due", r.Due)
 }

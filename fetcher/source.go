@@ -34,6 +34,14 @@ func (p Pack) Key() string {
 	return p.ID
 }
 
+// PackOf returns the pack that has the key in the source.
+func PackOf(source, key string) Pack {
+	if aggregator, id, ok := strings.Cut(key, "/"); ok {
+		return Pack{Source: source, ID: id, Aggregator: aggregator}
+	}
+	return Pack{Source: source, ID: key}
+}
+
 // Source makes reports. Its errors are classified (see internal/fault) and
 // carry neither a link nor a credential. Methods may be called from many
 // goroutines; they retry nothing but what the protocol itself asks for.

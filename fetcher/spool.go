@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,7 +45,7 @@ const lockPoll = 100 * time.Millisecond
 // Lock takes the slot's entry, made if need be, and waits while another
 // worker or process holds it. The error is fault.Busy when ctx ends first.
 func (s *Spool) Lock(ctx context.Context, p Pack, due time.Time) (*Entry, error) {
-	name := strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@") + "@" + due.UTC().Format(stamp)
+	name := entryName(p, due)
 	for {
 		e, err := tryLock(filepath.Join(s.dir, name))
 		switch {
@@ -94,30 +92,6 @@ func sameFile(f *os.File) error {
 		return errGone
 	}
 	return nil
-}
-
-// Waiting yields the finished reports in the spool: those that a sink has yet
-// to take, and those that are being sealed right now.
-func (s *Spool) Waiting() iter.Seq[Report] {
-	return func(yield func(Report) bool) {
-		files, _ := os.ReadDir(s.dir) // a spool that can't be read shows as empty here, and as an error where it is used
-		for _, file := range files {
-			base, ok := strings.CutSuffix(filepath.Join(s.dir, file.Name()), stateExt)
-			if !ok {
-				continue
-			}
-			f, err := os.Open(base + stateExt)
-			if err != nil {
-				continue // settled meanwhile
-			}
-			e := Entry{base: base}
-			e.state, err = readState(f)
-			f.Close() //nolint:errcheck // read only
-			if r, ok := e.Report(); ok && err == nil && !yield(r) {
-				return
-			}
-		}
-	}
 }
 
 // diskFault classifies a failure of the spool's file system.

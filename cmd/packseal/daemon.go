@@ -106,7 +106,8 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) er
 // engines runs one engine after the other, until ctx ends or one fails:
 //
 //	newEngine → run ──reload of a good file──→ stop → newEngine → run …
-//	             └──reload of a bad file: the same engine runs on
+//	             ├──reload of a bad file: the same engine runs on
+//	             └──the queue's disk failed and is back → stop → newEngine, until it runs
 //
 // The next engine is made when the last one has stopped, as both want the
 // queue's folder; for that moment slots wait, and none is lost.
@@ -114,10 +115,19 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 	var old *config.Config  // in force before a reload,
 	var answer chan<- error // and who waits to hear what comes of that
 	var refused error       // why no engine came of it, for the next one's notices
+	again := false          // the same once more
 	for {
 		e, err := newEngine(ctx, cfg, d.logger, d.status)
 		if err != nil {
-			if answer == nil || ctx.Err() != nil {
+			if ctx.Err() != nil {
+				return nil // told to stop while it starts
+			}
+			if again && answer == nil {
+				d.logger.WarnContext(ctx, "the engine does not start again yet", "err", err)
+				fault.Sleep(ctx, reopenAfter)
+				continue
+			}
+			if answer == nil {
 				return err
 			}
 			d.settled(ctx, answer, err)
@@ -143,6 +153,13 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 		if err == nil {
 			err = <-ended
 		}
+		if again = errors.Is(err, queue.ErrReopen) && ctx.Err() == nil; again {
+			d.logger.WarnContext(ctx, "the engine is started again", "err", err)
+			if answer == nil {
+				cfg = old
+			}
+			continue
+		}
 		if cfg == nil || err != nil {
 			return err
 		}
@@ -151,6 +168,9 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 		}
 	}
 }
+
+// reopenAfter is between two tries to start an engine again.
+const reopenAfter = 5 * time.Second
 
 // supervise waits until the engine ends, ctx ends (next is nil), or a good new
 // configuration is there, and somebody waits to hear what comes of it. A bad
@@ -251,6 +271,7 @@ func (e *engine) run(ctx context.Context) error {
 	g.Go(func() error { return e.scheduler.Run(ctx) })
 	g.Go(func() error { return e.Drain(ctx) })
 	g.Go(func() error { return e.notices.Run(ctx) })
+	g.Go(func() error { return e.queue.Watch(ctx) })
 	packs := make(map[string]fetcher.Pack)
 	for _, entry := range e.entries {
 		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack

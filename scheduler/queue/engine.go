@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -22,6 +23,7 @@ type engine struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
+	failed atomic.Bool // the disk under the store
 }
 
 // start runs an engine on the store in dir. It opens no port: its one client
@@ -37,6 +39,9 @@ func start(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) (_
 			e.stop()
 		}
 	}()
+	if err = forgetWork(dir); err != nil {
+		return nil, err
+	}
 	e.server, err = server.NewServer(&server.Options{
 		ServerName:         streamName,
 		DontListen:         true,
@@ -50,7 +55,7 @@ func start(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) (_
 	if err != nil {
 		return nil, fmt.Errorf("making the queue's engine: %w", err)
 	}
-	e.server.SetLogger(logger{log}, false, false)
+	e.server.SetLogger(logger{log, &e.failed}, false, false)
 	e.server.Start()
 	// A server that cannot open its store runs on without one.
 	if !e.server.JetStreamEnabled() || !e.server.ReadyForConnections(10*time.Second) {
@@ -94,7 +99,10 @@ func (e *engine) stop() {
 
 // logger hands on what the engine says: its warnings and errors as warnings,
 // because the queue can always be made anew, the rest for debugging only.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log    *slog.Logger
+	failed *atomic.Bool
+}
 
 func (l logger) Noticef(format string, v ...any) { l.debug(format, v) }
 func (l logger) Debugf(format string, v ...any)  { l.debug(format, v) }
@@ -110,5 +118,9 @@ func (l logger) debug(format string, v []any) {
 }
 
 func (l logger) warn(format string, v []any) {
-	l.log.Warn("the queue's engine complains", "says", fmt.Sprintf(format, v...))
+	says := fmt.Sprintf(format, v...)
+	if ofDisk(says) {
+		l.failed.Store(true)
+	}
+	l.log.Warn("the queue's engine complains", "says", says)
 }

@@ -21,6 +21,7 @@ import (
 //	jetstream/         the engine's store
 //	jetstream.damaged/ the latest store that could not be opened, for whoever wants to know why
 type JetStream struct {
+	dir     string
 	log     *slog.Logger
 	engine  *engine
 	metrics *metrics
@@ -43,7 +44,7 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &JetStream{log: o.Logger, lock: held}
+	q := &JetStream{dir: o.Dir, log: o.Logger, lock: held}
 	if q.engine, err = startAnew(ctx, o); err != nil {
 		held.Close()
 		return nil, err

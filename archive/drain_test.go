@@ -1,0 +1,131 @@
+package archive_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"packseal.example/archive"
+	"packseal.example/fetcher"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+	"packseal.example/sink"
+)
+
+// leave puts an unfinished entry into the spool, as a kill leaves it.
+func (h *house) leave(t *testing.T, p fetcher.Pack, due time.Time) {
+	t.Helper()
+	e, err := h.Spool.Lock(t.Context(), p, due)
+	if err == nil {
+		err = e.SaveTicket(fetcher.Ticket{Pack: p, Due: due})
+	}
+	if err == nil {
+		err = e.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drained lets Drain run until it waits for its next round.
+func (h *house) drained(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- h.Drain(ctx) }()
+	synctest.Wait()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSweep: what a kill leaves in the spool is swept when nobody will come
+// back for it, and only then.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}, {ID: "cp-2", Aggregator: "ca-1"}})
+	at := due()
+	sealed, open := at.Add(-2*time.Hour), at.Add(-time.Hour)
+	if _, err := h.Seal(t.Context(), pack("cp-1"), sealed, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	group := fetcher.PackOf("prod", "ca-1/cp-2")
+	synctest.Test(t, func(t *testing.T) {
+		h.leave(t, pack("cp-1"), sealed)            // settled
+		h.leave(t, fetcher.PackOf("prod", "x"), at) // not configured
+		h.leave(t, fetcher.PackOf("gone", "x"), at)
+		h.leave(t, pack("cp-1"), open) // to be gone on with,
+		h.leave(t, group, open)        // both of them
+		if h.drained(t); h.spooled(t) != 2 {
+			t.Errorf("%d entries are left, want 2", h.spooled(t))
+		}
+		gap := scheduler.Slot{Source: "prod", Pack: group.Key(), Due: open}
+		if err := h.Gap(t.Context(), gap, fault.Missed, "test"); err != nil || h.spooled(t) != 1 {
+			t.Errorf("%v; %d entries are left after a gap, want 1", err, h.spooled(t))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		// In a bubble it is the year 2000; a file of today is not a day old.
+		time.Sleep(time.Until(at.Add(25 * time.Hour)))
+		if h.drained(t); h.spooled(t) != 0 {
+			t.Errorf("%d entries are left after a day", h.spooled(t))
+		}
+	})
+}
+
+// TestGapLeavesReports: a slot whose report waits in the spool is not made a
+// gap, by whomever.
+func TestGapLeavesReports(t *testing.T) {
+	t.Parallel()
+	s := &switched{Sink: sink.NewMemory()}
+	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
+	at := due()
+	s.off.Store(true)
+	if _, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); fault.Of(err) != fault.SinkUnavailable {
+		t.Fatalf("got %v", err)
+	}
+	s.off.Store(false)
+	slot := scheduler.Slot{Source: "prod", Pack: "cp-1", Due: at}
+	if err := h.Gap(t.Context(), slot, fault.Missed, "test"); err != nil {
+		t.Error(err)
+	}
+	synctest.Test(t, func(t *testing.T) { h.drained(t) })
+	if r := records(t, h, "cp-1"); len(r) != 1 || r[0].State != archive.Sealed || h.spooled(t) != 0 {
+		t.Errorf("records %+v, %d entries in the spool", r, h.spooled(t))
+	}
+}
+
+// TestGapsAreCopied: a sink that was down when a gap was recorded has it when
+// it is back, also after a restart.
+func TestGapsAreCopied(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]bool{"same process": false, "restarted": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mirror := &switched{Sink: sink.NewMemory()}
+			sinks := []archive.Target{{Name: "primary", Sink: sink.NewMemory()}, {Name: "mirror", Sink: mirror}}
+			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, sinks...)
+			mirror.off.Store(true)
+			slot := scheduler.Slot{Source: "prod", Pack: "cp-1", Due: due()}
+			if err := h.Gap(t.Context(), slot, fault.Missed, "test"); err != nil {
+				t.Fatal(err)
+			}
+			if restart {
+				h = newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, sinks...)
+				if _, err := h.History(t.Context(), "prod", "cp-1"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Test(t, func(t *testing.T) { h.drained(t) }) // still down
+			mirror.off.Store(false)
+			synctest.Test(t, func(t *testing.T) { h.drained(t) })
+			result, err := h.Verify(t.Context())
+			if err != nil || len(result.Findings) > 0 || result.Gaps != len(sinks) {
+				t.Errorf("Verify found %+v, %v", result, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,79 @@
+package fetcher
+
+import (
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// entryName is the name of a slot's files, without their extensions.
+func entryName(p Pack, due time.Time) string {
+	return strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@") + "@" + due.UTC().Format(stamp)
+}
+
+// parseEntry is entryName the other way round. What people call the pack is
+// not in it.
+func parseEntry(name string) (p Pack, due time.Time, ok bool) {
+	source, rest, _ := strings.Cut(name, "@")
+	at := max(0, strings.LastIndex(rest, "@"))
+	p = PackOf(source, strings.ReplaceAll(rest[:at], "@", "/"))
+	due, err := time.Parse(stamp, strings.TrimPrefix(rest[at:], "@"))
+	return p, due, err == nil && entryName(p, due) == name
+}
+
+// Waiting yields the finished reports in the spool: those that a sink has yet
+// to take, and those that are being sealed right now.
+func (s *Spool) Waiting() iter.Seq[Report] {
+	return func(yield func(Report) bool) {
+		files, _ := os.ReadDir(s.dir) // a spool that can't be read shows as empty here, and as an error where it is used
+		for _, file := range files {
+			base, ok := strings.CutSuffix(filepath.Join(s.dir, file.Name()), stateExt)
+			if !ok {
+				continue
+			}
+			f, err := os.Open(base + stateExt)
+			if err != nil {
+				continue // settled meanwhile
+			}
+			e := Entry{base: base}
+			e.state, err = readState(f)
+			f.Close() //nolint:errcheck // read only
+			if r, ok := e.Report(); ok && err == nil && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// Unfinished yields the slots whose entries hold no finished report: those at
+// work or between two tries, and those that somebody left behind.
+func (s *Spool) Unfinished() iter.Seq2[Pack, time.Time] {
+	return func(yield func(Pack, time.Time) bool) {
+		finished := make(map[string]bool)
+		for r := range s.Waiting() {
+			finished[entryName(r.Pack, r.Due)] = true
+		}
+		files, _ := os.ReadDir(s.dir) // as in Waiting
+		for _, file := range files {
+			name := strings.TrimSuffix(file.Name(), filepath.Ext(file.Name()))
+			if finished[name] {
+				continue
+			}
+			finished[name] = true // its other file is not another slot
+			if p, due, ok := parseEntry(name); ok && !yield(p, due) {
+				return
+			}
+		}
+	}
+}
+
+// Idle returns for how long nothing was written to the entry.
+func (e *Entry) Idle() time.Duration {
+	fi, err := e.file.Stat()
+	if err != nil {
+		return 0
+	}
+	return time.Since(fi.ModTime())
+}

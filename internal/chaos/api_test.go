@@ -1,0 +1,118 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+)
+
+// TestAPITrouble breaks the whole API, reports and all, and mends it: the slots
+// are sealed then.
+func TestAPITrouble(t *testing.T) {
+	t.Parallel()
+	answer := func(status int, kind, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		}
+	}
+	for name, broken := range map[string]http.HandlerFunc{
+		"throttled": answer(400, "application/json", `{"Code":"Throttling.User","Message":"Request was denied due to user flow control.","RequestId":"r"}`),
+		"5xx":       answer(503, "application/json", `{"Code":"ServiceUnavailable","Message":"The request has failed due to a temporary failure of the server.","RequestId":"r"}`),
+		"HTML":      answer(502, "text/html", "<html><body>Bad Gateway</body></html>"),
+		"HTML 200":  answer(200, "text/html", "<html><body>Please log in</body></html>"),
+		"time-outs": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"resets":    func(w http.ResponseWriter, _ *http.Request) { cut(w) },
+		"half an answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			fmt.Fprint(w, `{"RequestId":`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, twoPacks)
+			w.broken.Store(&broken)
+			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			p := w.start()
+			p.complains(30 * time.Second)
+			time.Sleep(5 * time.Second)
+			if a := readArchive(filepath.Join(w.dir, "archive")); len(a.slots) > 0 {
+				t.Errorf("slots end while the API is broken: %+v", a.slots)
+			}
+			w.broken.Store(nil)
+			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.stop()
+		})
+	}
+}
+
+// TestReportNeverMade: a report that is never complete is a gap at the slot's
+// deadline, and only this one.
+func TestReportNeverMade(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, []sim.Pack{{ID: "cp-never", Script: sim.Script{Never: true}}, {ID: "cp-good"}})
+	w.configure(configuration{plan: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 4s`, packs: []string{"cp-never", "cp-good"}})
+	p := w.start()
+	p.eventually(30*time.Second, func() string {
+		a := readArchive(filepath.Join(w.dir, "archive"))
+		for s, e := range a.slots {
+			if s.pack == "cp-never" && e.gap == "deadline" && a.sealed() == 1 {
+				return ""
+			}
+		}
+		return fmt.Sprintf("%+v", a.slots)
+	})
+	p.stop()
+	emptySpool(t, filepath.Join(w.dir, "state"))
+}
+
+// TestClockSkew: the clocks of API and daemon are 20 minutes apart, which the
+// API refuses. The log says so, and calls are signed by the API's clock.
+func TestClockSkew(t *testing.T) {
+	t.Parallel()
+	for name, skew := range map[string]time.Duration{"behind": 20 * time.Minute, "ahead of": -20 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, twoPacks)
+			off, err := sim.New(sim.Options{AccessKeyID: keyID, AccessKeySecret: secret, Packs: twoPacks, Skew: skew})
+			if err != nil {
+				t.Fatal(err)
+			}
+			away := http.HandlerFunc(off.ServeHTTP)
+			w.broken.Store(&away)
+			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			p := w.start()
+			p.says(30*time.Second, "the local clock is off")
+			p.says(time.Second, name+" the server's")
+			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.stop()
+		})
+	}
+}
+
+// TestNetwork puts a bad network between daemon and API: latency, connections
+// cut after some bytes, resets, and half-open ones that go silent.
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for name, n := range map[string]network{
+		"latency":   {latency: 300 * time.Millisecond},
+		"cuts":      {most: func() int { return 2000 + rand.IntN(1_000_000) }},
+		"resets":    {most: func() int { return rand.IntN(1_000_000) }, reset: true},
+		"half-open": {most: func() int { return rand.IntN(1_000_000) }, silent: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, twoPacks)
+			w.configure(configuration{url: "http://" + n.start(t, w.url), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			p := w.start()
+			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.stop()
+		})
+	}
+}

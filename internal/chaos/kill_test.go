@@ -1,0 +1,146 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+)
+
+// steps are where a kill is aimed at. What happens on the disk after the last
+// of them is reached by the random delay.
+var steps = []string{stepStart, stepLook, stepAsk, stepAsked, stepDownload, stepWhole, stepWhole, stepWhole}
+
+// TestKill kills the daemon with kill -9 at each step, at random, again and
+// again. Each round brings new packs, so that there is always work; in every
+// other one the queue is lost as well. In the end a daemon that is left alone
+// has every slot sealed once.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	const worlds = 2 // side by side
+	for i := range worlds {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			killing(t, (rounds(t, 200)+worlds-1)/worlds)
+		})
+	}
+}
+
+// perRound is how many packs each round brings.
+const perRound = 3
+
+func killing(t *testing.T, rounds int) {
+	var cast []sim.Pack
+	for i := range rounds * perRound {
+		script := sim.Script{Make: time.Duration(rand.IntN(300)) * time.Millisecond, Size: rand.IntN(400 << 10)}
+		if i%perRound == 1 {
+			script.Standing = 2 * 365 * 24 * time.Hour // never to be sealed
+		}
+		cast = append(cast, sim.Pack{ID: fmt.Sprintf("cp-%020d", i), Script: script})
+	}
+	w := newWorld(t, cast)
+	// Beside the yearly slots, one pack with a slot every few seconds: most of
+	// them are missed, and become gaps.
+	packs := []string{cast[0].ID + `, schedule: "*/3 * * * * *", catch_up: 1m`}
+	census := make(map[string]int)
+	for i := range rounds {
+		for _, p := range cast[max(1, i*perRound) : (i+1)*perRound] {
+			packs = append(packs, p.ID)
+		}
+		w.configure(configuration{packs: packs})
+		if i%2 == 1 {
+			if err := os.RemoveAll(filepath.Join(w.dir, "state", "queue")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.runTo(steps[rand.IntN(len(steps))], rand.N(25*time.Millisecond)).kill()
+		found := readArchive(filepath.Join(w.dir, "archive"))
+		found.check(t)
+		for state, n := range spooled(filepath.Join(w.dir, "state")) {
+			census[state] += n
+		}
+		census["report without manifest"] += found.orphans
+	}
+	t.Logf("%d kills left: %v", rounds, census)
+	w.recovers(len(packs), cast[0].ID)
+}
+
+// runTo runs the daemon until that long after it reached a step, or until it
+// has nothing to do.
+func (w *world) runTo(step string, later time.Duration) *process {
+	reached := make(chan struct{})
+	once := sync.OnceFunc(func() { close(reached) })
+	f := func(s string) {
+		if s == step {
+			once()
+		}
+	}
+	w.step.Store(&f)
+	defer w.step.Store(nil)
+	p := w.start()
+	if step == stepStart {
+		once()
+		later *= 20 // it starts in some hundred milliseconds
+	}
+	select {
+	case <-reached:
+	case <-time.After(1500 * time.Millisecond):
+	case <-p.done:
+		w.t.Fatalf("it ends by itself: %v\n%s", p.err, p.log.tail())
+	}
+	time.Sleep(later)
+	return p
+}
+
+// recovers runs the daemon until every slot of every pack is settled and holds
+// the archive against the model: each yearly slot is sealed, each of the pack
+// that ticks, from its first to now, has one end.
+func (w *world) recovers(packs int, ticking string) {
+	w.t.Helper()
+	p := w.start()
+	due := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC).Format(dueForm)
+	var a archive
+	p.eventually(2*time.Minute, func() string {
+		a = readArchive(filepath.Join(w.dir, "archive"))
+		yearly, first := 0, time.Time{}
+		for s, e := range a.slots {
+			switch {
+			case s.pack == ticking:
+				if first.IsZero() || s.at().Before(first) {
+					first = s.at()
+				}
+			case s.due != due || e.sealed == nil:
+				return fmt.Sprintf("%v ends as %+v", s, e)
+			default:
+				yearly++
+			}
+		}
+		if yearly != packs-1 {
+			return fmt.Sprintf("%d yearly slots of %d are sealed", yearly, packs-1)
+		}
+		for at := first; at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(3 * time.Second) {
+			if _, ok := a.slots[slot{ticking, at.Format(dueForm)}]; !ok {
+				return fmt.Sprintf("the slot of %v has no end", at)
+			}
+		}
+		return ""
+	})
+	a.check(w.t)
+	if n, ok := p.metric("packseal_slots_total", `result="sealed"`); !ok || int(n) < a.sealed() {
+		w.t.Errorf("the metrics have %v slots sealed, the archive %d", n, a.sealed())
+	}
+	p.eventually(2*time.Minute, func() string {
+		n, ok := p.metric("packseal_queue_pending", "")
+		if left := spooled(filepath.Join(w.dir, "state")); len(left) > 0 || !ok || n > 0 {
+			return fmt.Sprintf("%v in the queue, %v in the spool", n, left)
+		}
+		return ""
+	})
+	p.stop()
+	w.t.Logf("%d slots sealed, %d gaps, %d reports without manifest", a.sealed(), len(a.slots)-a.sealed(), a.orphans)
+}

@@ -1,0 +1,135 @@
+package chaos
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+)
+
+// harm is what a proxy does to a request; true means that it has answered.
+type harm = func(http.ResponseWriter, *http.Request) bool
+
+// TestSinkDown: the bucket is down for longer than the slot's time-out. The
+// report waits in the spool, also across a restart and a kill, and is sealed
+// when the bucket is back, without another download.
+func TestSinkDown(t *testing.T) {
+	t.Parallel()
+	b := newBucket(t)
+	w := newWorld(t, twoPacks)
+	down := harm(func(w http.ResponseWriter, _ *http.Request) bool { return cut(w) })
+	soon := in(5*time.Second) + ", timeout: 4s"
+	w.configure(configuration{
+		plan: `schedule: "0 0 1 1 *", catch_up: 10m`, sinks: b.sinks(w, ""),
+		packs: []string{"cp-in-trouble, " + soon, "cp-afterwards, " + soon},
+	})
+	waits := func(p *process) {
+		p.eventually(30*time.Second, func() string {
+			if n, ok := p.metric("packseal_spool_reports", ""); !ok || n != 2 {
+				return "the reports are not in the spool"
+			}
+			return ""
+		})
+	}
+	p := w.start()
+	p.ready()
+	b.harm.Store(&down)
+	waits(p)
+	time.Sleep(5 * time.Second) // past the deadline
+	p.stop()
+	p = w.start()
+	waits(p)
+	p.kill()
+	p = w.start()
+	waits(p)
+	b.harm.Store(nil)
+	p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+	p.stop()
+	if n := w.Calls()[sim.Download]; n != 2 {
+		t.Errorf("%d downloads for two reports", n)
+	}
+}
+
+// TestSinkTrouble has slots fall due while a bucket is in all kinds of trouble.
+func TestSinkTrouble(t *testing.T) {
+	t.Parallel()
+	for name, does := range map[string]harm{
+		"slow": func(http.ResponseWriter, *http.Request) bool {
+			time.Sleep(400 * time.Millisecond)
+			return false
+		},
+		"resets":   func(w http.ResponseWriter, _ *http.Request) bool { return rand.IntN(2) == 0 && cut(w) },
+		"SlowDown": func(w http.ResponseWriter, _ *http.Request) bool { return rand.IntN(3) == 0 && slowDown(w) },
+		"resets of PUTs": func(w http.ResponseWriter, r *http.Request) bool {
+			return r.Method == http.MethodPut && rand.IntN(2) == 0 && cut(w)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBucket(t)
+			b.harm.Store(&does)
+			w := newWorld(t, twoPacks)
+			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			p := w.start()
+			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+			p.stop()
+		})
+	}
+}
+
+// TestSinkRefuses: wrong credentials, and a store that ignores conditions,
+// are refused and said; the reports wait until somebody has mended it.
+func TestSinkRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		does  harm
+		wrong string                    // the secret at first
+		says  string                    // what the log has of it
+		mend  func(w *world, b *bucket) // what an operator then does, before a SIGHUP
+	}{
+		"credentials": {
+			wrong: "not-the-secret", says: "sink_denied",
+			mend: func(w *world, _ *bucket) { w.write("s3-secret", bucketSecret) },
+		},
+		"no conditional writes": {
+			does: func(_ http.ResponseWriter, r *http.Request) bool {
+				r.Header.Del("If-None-Match")
+				return false
+			},
+			says: "conditional",
+			mend: func(w *world, b *bucket) {
+				w.configure(configuration{sinks: b.sinks(w, ", conditional_writes: off"), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBucket(t)
+			if c.does != nil {
+				b.harm.Store(&c.does)
+			}
+			w := newWorld(t, twoPacks)
+			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			if c.wrong != "" {
+				w.write("s3-secret", c.wrong)
+			}
+			p := w.start()
+			p.says(30*time.Second, c.says)
+			if a := readArchive(b.dir); len(a.slots) > 0 {
+				t.Errorf("it writes all the same: %v", a.slots)
+			}
+			c.mend(w, b)
+			_ = p.cmd.Process.Signal(syscall.SIGHUP)
+			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+			p.stop()
+			if log := p.log.String(); strings.Contains(log, bucketSecret) || strings.Contains(log, secret) {
+				t.Error("a secret is in the log")
+			}
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package chaos
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+)
+
+// in is a schedule whose one slot falls due that long from now.
+func in(d time.Duration) string {
+	return time.Now().Add(d).UTC().Format(`schedule: "5 4 15 2 1 *"`)
+}
+
+// never is for packs that say themselves when they are due.
+const never = `schedule: "0 0 1 1 *", catch_up: 10m, timeout: 5m`
+
+// twoPacks are what tests of trouble work with: one falls due while it lasts,
+// the other afterwards.
+var twoPacks = []sim.Pack{{ID: "cp-in-trouble"}, {ID: "cp-afterwards", Script: sim.Script{Size: 300 << 10}}}
+
+// TestDisk takes the disk from under spool, queue and archive while a slot
+// falls due, and gives it back: without a restart the slot is sealed, and so is
+// the next one.
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{"state/spool", "state/queue", "archive"} {
+		for fault, f := range map[string]struct{ begin, end func(*disk) }{
+			"full":      {(*disk).fill, (*disk).makeRoom},
+			"read-only": {(*disk).readOnly, (*disk).writable},
+		} {
+			t.Run(strings.ReplaceAll(part, "/", " ")+" "+fault, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, twoPacks)
+				d := newDisk(t, "24M", filepath.Join(w.dir, part))
+				// Below the mount point: a folder that is not there is not written to.
+				sinks := "[{name: primary, local: {dir: archive/kept}}]"
+				w.configure(configuration{plan: never, sinks: sinks, packs: []string{
+					"cp-in-trouble, " + in(6*time.Second), "cp-afterwards, " + in(20*time.Second),
+				}})
+				p := w.start()
+				p.ready()
+				f.begin(d)
+				p.complains(30 * time.Second)
+				time.Sleep(2 * time.Second)
+				f.end(d)
+				p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+				p.stop()
+			})
+		}
+	}
+}
+
+// ready waits until the daemon is.
+func (p *process) ready() {
+	p.t.Helper()
+	p.eventually(20*time.Second, func() string {
+		if _, ok := p.metric("packseal_queue_pending", ""); !ok {
+			return "no metrics"
+		}
+		return ""
+	})
+}
+
+// complains waits until the log warns of something; it must not take longer
+// than that.
+func (p *process) complains(within time.Duration) {
+	p.t.Helper()
+	p.eventually(within, func() string {
+		for line := range strings.Lines(p.log.String()) {
+			if strings.Contains(line, `"level":"WARN"`) && !strings.Contains(line, "engine complains") {
+				return ""
+			}
+		}
+		return fmt.Sprintf("no complaint within %v", within)
+	})
+}
+
+// TestFsyncFails has the first calls of fsync fail with EIO: nothing is taken
+// for durable that is not, and the slots are sealed when the disk is well.
+func TestFsyncFails(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		missing(t, err.Error())
+	}
+	for _, n := range []int{1, 4, 8} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, twoPacks)
+			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			trace := filepath.Join(w.dir, "trace")
+			p := w.start(strace, "-f", "-o", trace, "-e", "trace=fsync", "-e", fmt.Sprintf("inject=fsync:error=EIO:when=1..%d", n))
+			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.kill()
+			calls, err := os.ReadFile(trace)
+			if failed := strings.Count(string(calls), "(INJECTED)"); err != nil || failed == 0 {
+				t.Errorf("%d calls failed, %v", failed, err)
+			}
+		})
+	}
+}
