@@ -90,8 +90,21 @@ func (q *JetStream) Close() error {
 func (q *JetStream) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	if _, err := q.engine.stream.Info(ctx); err != nil {
+	info, err := q.engine.stream.Info(ctx)
+	if err != nil {
 		return fault.New(fault.NotReady, "the queue does not answer: %w", err)
+	}
+	if c := info.Cluster; c != nil {
+		// The server that leads answers also when it was left alone.
+		gone := 0
+		for _, peer := range c.Replicas {
+			if peer.Offline {
+				gone++
+			}
+		}
+		if all := 1 + len(c.Replicas); all-gone <= all/2 {
+			return fault.New(fault.NotReady, "of %d servers that keep the queue, %d are gone", all, gone)
+		}
 	}
 	return nil
 }
