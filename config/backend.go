@@ -26,6 +26,9 @@ func (n Notice) Opener() notify.Opener {
 	return o
 }
 
+// Shared reports whether other replicas may work on the same queue.
+func (q Queue) Shared() bool { return q.NATS != nil || q.Embedded != nil && q.Embedded.Cluster != nil }
+
 // chosen returns the keys of the backends that the entry sets, and, when that
 // is one, the backend itself. T is what backends of its kind implement.
 func chosen[T any](entry any) (keys []string, backend T) {

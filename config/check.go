@@ -216,6 +216,9 @@ func (k *checker) rest() {
 			k.fail("web.config_file", "name a file that this user can read", "%s", err)
 		}
 	}
+	if k.Queue != (Queue{}) {
+		k.backend("queue", k.Queue)
+	}
 	if f := k.Fetch; f.PollMin > 0 && f.PollMax > 0 && f.PollMin > f.PollMax {
 		k.fail("fetch.poll_min", "", "%s is more than poll_max, %s", f.PollMin, f.PollMax)
 	}

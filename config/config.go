@@ -82,6 +82,7 @@ type Sink struct {
 // is embedded.
 type Queue struct {
 	Embedded *queue.Embedded `yaml:"embedded,omitempty"` // in this process, its store under state_dir
+	NATS     *queue.NATS     `yaml:"nats,omitempty"`     // on NATS servers with JetStream that exist already
 }
 
 // Web is how the page, the JSON and the metrics are served.

@@ -8,7 +8,6 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/scheduler"
-	"packseal.example/scheduler/queue"
 )
 
 // What holds for a pack when neither it nor the defaults say anything.
@@ -25,7 +24,6 @@ const (
 func Default() Config {
 	return Config{
 		StateDir: "/var/lib/packseal",
-		Queue:    Queue{Embedded: &queue.Embedded{}},
 		Web:      Web{Listen: "127.0.0.1:9797"},
 		Log:      Log{Level: "info", Format: "auto"},
 	}

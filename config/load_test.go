@@ -34,7 +34,7 @@ func TestMinimalGetsTheDefaults(t *testing.T) {
 	t.Parallel()
 	c := parse(t, minimal)
 	if c.StateDir != "/var/lib/packseal" || c.Web.Listen != "127.0.0.1:9797" || c.Web.Reload ||
-		c.Queue.Embedded == nil || c.Log != (Log{"info", "auto"}) {
+		c.Queue != (Queue{}) || c.Log != (Log{"info", "auto"}) {
 		t.Errorf("got %+v", c)
 	}
 	entries := c.Entries()

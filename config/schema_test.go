@@ -22,6 +22,7 @@ var enums = map[string][]any{
 	"s3.SSE.type":                   {"AES256", "aws:kms"},
 	"s3.ObjectLock.mode":            {"GOVERNANCE", "COMPLIANCE"},
 	"ping.Options.method":           {"POST", "GET"},
+	"queue.Cluster.size":            {3, 5, 7},
 }
 
 // schema makes the JSON Schema of the file from the structs and their
@@ -48,6 +49,7 @@ func schema(t *testing.T) []byte {
 	oneBackend(s.Definitions["config.Source"], reflect.TypeFor[Source]())
 	oneBackend(s.Definitions["config.Sink"], reflect.TypeFor[Sink]())
 	oneBackend(s.Definitions["config.Notice"], reflect.TypeFor[Notice]())
+	s.Definitions["config.Queue"].MaxProperties = new(uint64(1))
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -190,9 +192,16 @@ func textTimes(v any) any {
 func TestSchemaTakesTheExample(t *testing.T) {
 	t.Parallel()
 	s := compile(t)
-	for name, b := range map[string][]byte{"example": Example(), "full": full(), "minimal": []byte(minimal)} {
+	for name, b := range map[string][]byte{"example": Example(), "minimal": []byte(minimal)} {
 		if err := s.Validate(plain(t, b)); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for backend := range backends(reflect.TypeFor[Queue]()) { // of which there may be one only
+		doc := plain(t, full()).(map[string]any)
+		doc["queue"] = map[string]any{backend: doc["queue"].(map[string]any)[backend]}
+		if err := s.Validate(doc); err != nil {
+			t.Errorf("full, with queue.%s: %v", backend, err)
 		}
 	}
 }
@@ -218,6 +227,9 @@ func TestSchemaRefuses(t *testing.T) {
 		"unknown method":    {"sinks:", "notify: [{name: a, ping: {url_file: u, method: PUT}}]\nsinks:"},
 		"two backends":      {"local: {dir: archive}", "local: {dir: archive}, s3: {bucket: b, region: r}"},
 		"no backend":        {", local: {dir: archive}", ""},
+		"two queues":        {"sinks:", "queue: {embedded: {}, nats: {servers: [\"nats://127.0.0.1:1\"]}}\nsinks:"},
+		"even cluster":      {"sinks:", "queue: {embedded: {cluster: {size: 4, dns: \"h:1\", token_file: c.yaml}}}\nsinks:"},
+		"no servers":        {"sinks:", "queue: {nats: {}}\nsinks:"},
 		"unknown word":      {"sinks:", "log: {format: xml}\nsinks:"},
 		"unsafe name":       {"name: archive", "name: ../archive"},
 		"no packs":          {"[{id: cp-1}]", "[]"},

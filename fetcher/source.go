@@ -139,7 +139,7 @@ type Env struct {
 
 // Bounds are a source's limits, with its defaults applied.
 type Bounds struct {
-	MaxInFlight  int      // reports in the making at once, in the whole cluster
+	MaxInFlight  int      // reports in the making at once, in each replica
 	LinkHosts    []string // hosts a link may point to; "*.example.com" for a whole domain
 	LinkNetworks []string // networks (CIDR) that these hosts may be in although no store is there: loopback, link-local and the like
 	AllowHTTP    bool     // links may be http to hosts that are not loopback addresses

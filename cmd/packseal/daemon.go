@@ -120,7 +120,7 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 		e, err := newEngine(ctx, cfg, d.logger, d.status)
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil // told to stop while it starts
+				return nil // told to stop while it starts, or waits for other replicas
 			}
 			if again && answer == nil {
 				d.logger.WarnContext(ctx, "the engine does not start again yet", "err", err)
@@ -239,9 +239,9 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	if err := e.openNotices(reg, logger); err != nil {
 		return nil, err
 	}
-	o := queue.Options{Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg}
-	if cfg.Queue.Embedded != nil {
-		o.Embedded = *cfg.Queue.Embedded
+	o := queue.Options{
+		Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg,
+		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
 	}
 	for name := range h.bounds {
 		o.Sources = append(o.Sources, name)
@@ -287,10 +287,19 @@ func (e *engine) run(ctx context.Context) error {
 	return errors.Join(err, e.queue.Close())
 }
 
+// elsewhere is how long a slot of a pack that is not configured here waits
+// for another replica.
+const elsewhere = 15 * time.Second
+
 // settle works on a task. One whose pack is no longer in the configuration is
-// let go: nobody owes its report any more.
+// let go: nobody owes its report any more. Where there are other replicas, they
+// may have a newer one that knows the pack, so they get it until its deadline.
 func (e *engine) settle(ctx context.Context, packs map[string]fetcher.Pack, t scheduler.Task) time.Duration {
 	p, ok := packs[t.Source+"/"+t.Pack]
+	if !ok && e.cfg.Queue.Shared() && time.Now().Before(t.Deadline) {
+		e.logger.InfoContext(ctx, "slot of a pack that is not configured is left to other replicas", "pack", t.Pack, "due", t.Due)
+		return elsewhere
+	}
 	if !ok {
 		e.logger.WarnContext(ctx, "slot of a pack that is not configured is dropped", "pack", t.Pack, "due", t.Due)
 		return 0
@@ -311,6 +320,9 @@ func (d *daemon) ready() error {
 	e := d.engine.Load()
 	if e == nil {
 		return fault.New(fault.NotReady, "starting")
+	}
+	if err := e.queue.Ready(context.Background()); err != nil {
+		return err
 	}
 	return e.scheduler.Ready()
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,12 +41,13 @@ func TestWatchdogIsFedByTurns(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		go s.run(ctx)
+		const extend = "EXTEND_TIMEOUT_USEC=60000000"
 		for _, c := range []struct {
 			what string
 			do   func()
 			want []string
 		}{
-			{"it starts", func() {}, []string{"STATUS=starting"}},
+			{"it starts", func() {}, append([]string{extend + "\nSTATUS=starting"}, slices.Repeat([]string{extend}, 5)...)},
 			{"it turns", func() { turned = time.Now() }, []string{"WATCHDOG=1"}},
 			{"it is stuck", func() {}, nil},
 			{"it is stuck, and the status changes", func() { outlook = "next" }, []string{"STATUS=next"}},

@@ -2,87 +2,55 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// duplicateWindow is how long the engine remembers which slots it has taken:
-// longer than it takes other replicas and retries to publish the same slot.
-const duplicateWindow = 2 * time.Hour
-
-// engine is an embedded server, the one connection to it, and the stream.
+// engine is where the slots are: the one connection to it, and the stream. The
+// server behind the connection is in this process, or somewhere else.
 type engine struct {
-	server *server.Server
+	prefix   prefix
+	maxBytes int64
+	copies   int           // how many servers should keep the stream
+	exact    bool          // fewer copies are an error
+	spread   bool          // other replicas may work on the same queue
+	waitsFor func() string // what is missing while the engine does not answer
+
+	attend func(context.Context) // what is to be done until it stops; nil = nothing
+
+	server *server.Server // nil when it is outside
 	conn   *nats.Conn
+	api    string // what the subjects of JetStream's API begin with
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	failed atomic.Bool // the disk under the store
 }
 
-// start runs an engine on the store in dir. It opens no port: its one client
-// is in the process.
-//
-// The store is written at once but synced every two minutes only, which is
-// the engine's default. A loss of power can thus cost the newest slots, and
-// that is all right: the scheduler finds from the archive what is owed.
-func start(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) (_ *engine, err error) {
-	e := new(engine)
-	defer func() {
-		if err != nil {
-			e.stop()
-		}
-	}()
-	if err = forgetWork(dir); err != nil {
-		return nil, err
+// connect makes the connection and its JetStream client.
+func (e *engine) connect(url, domain string, log *slog.Logger, options ...nats.Option) (err error) {
+	options = append(options, nats.Name("packseal"), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn("the connection to the queue complains", "err", err)
+		}))
+	if e.conn, err = nats.Connect(url, options...); err != nil {
+		return fmt.Errorf("connecting to the queue's engine: %w", err)
 	}
-	e.server, err = server.NewServer(&server.Options{
-		ServerName:         streamName,
-		DontListen:         true,
-		NoSigs:             true,
-		JetStream:          true,
-		StoreDir:           dir,
-		JetStreamMaxMemory: 1 << 20, // nothing is kept in memory only
-		JetStreamMaxStore:  maxBytes,
-		NoSystemAccount:    true,
-	})
+	if domain == "" {
+		e.api = jetstream.DefaultAPIPrefix
+		e.js, err = jetstream.New(e.conn)
+	} else {
+		e.api = "$JS." + domain + ".API."
+		e.js, err = jetstream.NewWithDomain(e.conn, domain)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("making the queue's engine: %w", err)
+		return fmt.Errorf("connecting to the queue's engine: %w", err)
 	}
-	e.server.SetLogger(logger{log, &e.failed}, false, false)
-	e.server.Start()
-	// A server that cannot open its store runs on without one.
-	if !e.server.JetStreamEnabled() || !e.server.ReadyForConnections(10*time.Second) {
-		return nil, errors.New("starting the queue's engine: it does not get ready")
-	}
-	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.Name("packseal"), nats.MaxReconnects(-1))
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the queue's engine: %w", err)
-	}
-	if e.js, err = jetstream.New(e.conn); err != nil {
-		return nil, fmt.Errorf("connecting to the queue's engine: %w", err)
-	}
-	e.stream, err = e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:                 streamName,
-		Subjects:             []string{subjects + "*.*"},
-		Retention:            jetstream.WorkQueuePolicy, // what is settled is gone
-		Storage:              jetstream.FileStorage,
-		MaxMsgsPerSubject:    1, // one slot a pack;
-		Discard:              jetstream.DiscardNew,
-		DiscardNewPerSubject: true, // the earlier one stays, the later one is refused
-		MaxBytes:             maxBytes,
-		Duplicates:           duplicateWindow,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("opening the queue's stream: %w", err)
-	}
-	return e, nil
+	return nil
 }
 
 // stop ends the connection and the server, as far as they came to be, and

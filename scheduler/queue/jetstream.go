@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -15,10 +16,11 @@ import (
 	"packseal.example/scheduler"
 )
 
-// JetStream is the Queue on an embedded NATS JetStream. Its folder holds
+// JetStream is the Queue on NATS JetStream: an engine in this process, alone
+// or joined to those of other replicas, or servers outside. Its folder holds
 //
 //	lock               held as long as the queue is open
-//	jetstream/         the engine's store
+//	jetstream/         the store of an engine in this process
 //	jetstream.damaged/ the latest store that could not be opened, for whoever wants to know why
 type JetStream struct {
 	dir     string
@@ -26,13 +28,17 @@ type JetStream struct {
 	engine  *engine
 	metrics *metrics
 	lock    *os.File
+
+	stopAttending context.CancelFunc
+	attending     sync.WaitGroup
 }
 
 var _ Queue = (*JetStream)(nil)
 
-// Open opens the queue in o.Dir, or makes it. A store that is damaged is put
-// aside, with a warning, and a new one made. A folder that another process
-// uses is a fault.Busy error. Call Close when all Work has returned.
+// Open opens the queue, or makes it. A store that is damaged is put aside,
+// with a warning, and a new one made. A folder that another process uses is a
+// fault.Busy error. Where the queue is not in this process alone, Open waits
+// until enough servers are there. Call Close when all Work has returned.
 func Open(ctx context.Context, o Options) (*JetStream, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -45,40 +51,69 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 		return nil, err
 	}
 	q := &JetStream{dir: o.Dir, log: o.Logger, lock: held}
-	if q.engine, err = startAnew(ctx, o); err != nil {
+	if o.NATS != nil {
+		q.engine, err = dial(ctx, *o.NATS, o.Logger)
+	} else {
+		q.engine, err = embed(ctx, o)
+	}
+	if err != nil {
 		held.Close()
 		return nil, err
 	}
-	if q.metrics, err = newMetrics(o.Registerer, o.Sources, q.engine.stream); err != nil {
+	attending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	q.stopAttending = stop
+	if q.engine.attend != nil {
+		q.attending.Go(func() { q.engine.attend(attending) })
+	}
+	if o.embedded().Cluster != nil {
+		err = q.engine.await(ctx, o.Logger)
+	}
+	if err == nil {
+		q.metrics, err = newMetrics(o.Registerer, o.Sources, q.engine)
+	}
+	if err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
 	return q, nil
 }
 
-// startAnew starts the engine, if need be on a new store.
-func startAnew(ctx context.Context, o Options) (*engine, error) {
-	e, err := start(ctx, o.Dir, o.maxBytes(), o.Logger)
-	if err == nil || ctx.Err() != nil {
-		return e, err
-	}
-	store := filepath.Join(o.Dir, "jetstream")
-	aside := store + ".damaged"
-	o.Logger.Warn("the queue's store is damaged and put aside", "err", err, "path", aside)
-	if err := os.RemoveAll(aside); err != nil {
-		return nil, fmt.Errorf("putting the queue's store aside: %w", err)
-	}
-	if err := os.Rename(store, aside); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("putting the queue's store aside: %w", err)
-	}
-	return start(ctx, o.Dir, o.maxBytes(), o.Logger)
-}
-
 // Close ends the engine and waits until its files are closed. What is in the
 // queue stays there.
 func (q *JetStream) Close() error {
+	q.stopAttending()
+	q.attending.Wait()
 	q.engine.stop()
 	return q.lock.Close()
 }
+
+// Ready returns nil while the queue answers: it is open, and enough servers
+// are there.
+func (q *JetStream) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	info, err := q.engine.stream.Info(ctx)
+	if err != nil {
+		return fault.New(fault.NotReady, "the queue does not answer: %w", err)
+	}
+	if c := info.Cluster; c != nil {
+		// The server that leads answers also when it was left alone.
+		gone := 0
+		for _, peer := range c.Replicas {
+			if peer.Offline {
+				gone++
+			}
+		}
+		if all := 1 + len(c.Replicas); all-gone <= all/2 {
+			return fault.New(fault.NotReady, "of %d servers that keep the queue, %d are gone", all, gone)
+		}
+	}
+	return nil
+}
+
+const (
+	askTime   = 5 * time.Second // after which a question went to a server that is gone
+	readyTime = 2 * time.Second // the same, where somebody waits to hear whether we are ready
+)
 
 // What the engine answers to a publish that it refuses.
 const (
@@ -92,8 +127,10 @@ func (q *JetStream) Publish(ctx context.Context, t scheduler.Task) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", t.ID(), err)
 	}
-	ack, err := q.engine.js.Publish(ctx, subjectOf(t.Source, t.Pack), data,
-		jetstream.WithMsgID(t.ID()), jetstream.WithExpectStream(streamName))
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	ack, err := q.engine.js.Publish(ctx, q.engine.prefix.subject(t.Source, t.Pack), data,
+		jetstream.WithMsgID(t.ID()), jetstream.WithExpectStream(q.engine.prefix.stream()))
 	if err == nil {
 		if ack.Duplicate {
 			return scheduler.ErrDuplicate
@@ -122,7 +159,9 @@ func (q *JetStream) Publish(ctx context.Context, t scheduler.Task) error {
 
 // Held implements Queue.
 func (q *JetStream) Held(ctx context.Context, source, pack string) (scheduler.Slot, bool, error) {
-	msg, err := q.engine.stream.GetLastMsgForSubject(ctx, subjectOf(source, pack))
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	msg, err := q.engine.stream.GetLastMsgForSubject(ctx, q.engine.prefix.subject(source, pack))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return scheduler.Slot{}, false, nil
 	}

@@ -24,6 +24,10 @@ const watchEvery = 3 * time.Second
 // returns ErrReopen then: an engine whose store could not be written once does
 // not write to it any more. It returns nil when ctx ends.
 func (q *JetStream) Watch(ctx context.Context) error {
+	if q.engine.server == nil { // servers outside have disks of their own
+		<-ctx.Done()
+		return nil
+	}
 	for fault.Sleep(ctx, watchEvery) {
 		failed := q.engine.failed.Load() || !q.engine.server.JetStreamEnabled()
 		if failed && takesWrites(q.dir) {
@@ -64,7 +68,7 @@ func ofDisk(says string) bool {
 // after a loss of power what it kept of who has which task can be torn, or be
 // from another time than the tasks: then it would never hand them out.
 func forgetWork(dir string) error {
-	kept, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", streamName, "obs"))
+	kept, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", prefix(defaultPrefix).stream(), "obs"))
 	for _, k := range kept {
 		err = errors.Join(err, os.RemoveAll(k))
 	}

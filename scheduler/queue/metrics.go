@@ -16,12 +16,12 @@ type metrics struct {
 	panics      *prometheus.CounterVec
 
 	sources []string
-	stream  jetstream.Stream
+	engine  *engine
 	pending *prometheus.Desc
 }
 
 // newMetrics registers the metrics of the sources, each series made now.
-func newMetrics(reg prometheus.Registerer, sources []string, stream jetstream.Stream) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, sources []string, engine *engine) (*metrics, error) {
 	m := &metrics{
 		redelivered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_queue_redelivered_total",
@@ -32,7 +32,7 @@ func newMetrics(reg prometheus.Registerer, sources []string, stream jetstream.St
 			Help: "Panics caught while a slot was worked on.",
 		}, []string{"source"}),
 		sources: sources,
-		stream:  stream,
+		engine:  engine,
 		pending: prometheus.NewDesc("packseal_queue_pending",
 			"Slots in the queue: waiting, at work, or waiting for another try.", []string{"source"}, nil),
 	}
@@ -56,13 +56,13 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.pending }
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	info, err := m.stream.Info(ctx, jetstream.WithSubjectFilter(subjects+">"))
+	info, err := m.engine.stream.Info(ctx, jetstream.WithSubjectFilter(m.engine.prefix.subjects()+">"))
 	if err != nil {
 		return
 	}
 	count := make(map[string]uint64)
 	for subject, n := range info.State.Subjects {
-		source, _, _ := strings.Cut(strings.TrimPrefix(subject, subjects), ".")
+		source, _, _ := strings.Cut(strings.TrimPrefix(subject, m.engine.prefix.subjects()), ".")
 		count[source] += n
 	}
 	for _, s := range m.sources {

@@ -6,24 +6,71 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/internal/secret"
 )
 
 // Embedded are the options of the embedded queue: the `queue.embedded` entry
 // of the configuration file. A zero field means its default.
 type Embedded struct {
-	MaxBytes int64 `yaml:"max_bytes,omitempty"` // what the queue's store may take on disk; default 256 MiB
+	MaxBytes int64    `yaml:"max_bytes,omitempty"` // what the queue's store may take on disk; default 256 MiB
+	Cluster  *Cluster `yaml:"cluster,omitempty"`   // the replicas themselves form one queue; default: this process is alone
 }
 
 // maxBytes is MaxBytes or its default.
 func (e Embedded) maxBytes() int64 { return cmp.Or(e.MaxBytes, 256<<20) }
 
-// Options are what the embedded queue needs. Required fields are marked.
+// Cluster joins the embedded queues of several replicas. All of it but Member
+// is the same in each of them. The port that it opens is for replicas alone:
+// who joins there can read and change every slot.
+type Cluster struct {
+	Name      string      `yaml:"name,omitempty"`       // of the cluster; default packseal
+	Member    string      `yaml:"member,omitempty"`     // this replica's own name, the same after each restart; default: the host's name
+	Size      int         `yaml:"size,omitempty"`       // how many replicas there are: 3, 5 or 7; more than half of them must be up; default 3
+	Listen    string      `yaml:"listen,omitempty"`     // address and port for the other replicas; default :6222
+	Routes    []string    `yaml:"routes,omitempty"`     // every replica's host and port; this one's own may be among them
+	DNS       string      `yaml:"dns,omitempty"`        // instead of routes: a name and port, such as a headless service's, that resolves to all replicas
+	TokenFile secret.File `yaml:"token_file,omitempty"` // what replicas prove themselves by; this or tls is required
+	TLS       *TLS        `yaml:"tls,omitempty"`        // encrypts, and lets in who has a certificate of ca_file
+}
+
+func (c Cluster) name() string   { return cmp.Or(c.Name, "packseal") }
+func (c Cluster) size() int      { return cmp.Or(c.Size, 3) }
+func (c Cluster) listen() string { return cmp.Or(c.Listen, ":6222") }
+
+// NATS are the options of a queue on NATS servers that exist already, with
+// JetStream: the `queue.nats` entry of the configuration file.
+type NATS struct {
+	Servers         []string    `yaml:"servers"`                    // nats:// or tls://, host and port; required
+	CredentialsFile secret.File `yaml:"credentials_file,omitempty"` // a user's JWT and key (.creds)
+	NkeyFile        secret.File `yaml:"nkey_file,omitempty"`        // a user's nkey seed
+	TLS             *TLS        `yaml:"tls,omitempty"`              // default: as the servers' addresses say, with the system's CAs
+	Domain          string      `yaml:"domain,omitempty"`           // the JetStream domain; default: that of the account
+	Replicas        int         `yaml:"replicas,omitempty"`         // how many servers keep each slot, 1 to 5; default 3, or 1 where the servers form no cluster
+	Prefix          string      `yaml:"prefix,omitempty"`           // the stream's name, and the first word of subjects; default packseal
+	MaxBytes        int64       `yaml:"max_bytes,omitempty"`        // what the stream may take on disk; default 256 MiB
+}
+
+func (n NATS) prefix() prefix  { return prefix(cmp.Or(n.Prefix, defaultPrefix)) }
+func (n NATS) maxBytes() int64 { return cmp.Or(n.MaxBytes, 256<<20) }
+
+// TLS are the certificates of one side. They are read anew for each
+// connection, so that new ones need no restart.
+type TLS struct {
+	CAFile   string      `yaml:"ca_file,omitempty"`   // PEM; whose certificates the other side is known by
+	CertFile string      `yaml:"cert_file,omitempty"` // PEM; our own certificate, and
+	KeyFile  secret.File `yaml:"key_file,omitempty"`  // its key
+}
+
+// Options are what the queue needs. Required fields are marked. At most one of
+// Embedded and NATS is set; default is an Embedded with its defaults.
 type Options struct {
-	Dir        string                // required; the store's folder, made if missing; one process at a time
+	Dir        string                // required; the folder of lock and store, made if missing; one process at a time
 	Sources    []string              // the sources whose tasks are worked on, for the metrics
 	Logger     *slog.Logger          // required
 	Registerer prometheus.Registerer // required
-	Embedded
+	Embedded   *Embedded
+	NATS       *NATS
 }
 
 // check names the first required field that is missing.
@@ -35,6 +82,16 @@ func (o Options) check() error {
 		return errors.New("queue: Options.Logger is required")
 	case o.Registerer == nil:
 		return errors.New("queue: Options.Registerer is required")
+	case o.Embedded != nil && o.NATS != nil:
+		return errors.New("queue: Options.Embedded and Options.NATS exclude each other")
 	}
 	return nil
+}
+
+// embedded returns the embedded queue's options, also where none are set.
+func (o Options) embedded() Embedded {
+	if o.Embedded != nil {
+		return *o.Embedded
+	}
+	return Embedded{}
 }

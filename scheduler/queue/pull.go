@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	pullExpiry    = 5 * time.Minute // how long a request stands
-	pullHeartbeat = time.Minute     // idle, a source costs one message in this time
-	silent        = 2*pullHeartbeat + 10*time.Second
+	pullExpiry      = 5 * time.Minute // how long a request stands
+	pullHeartbeat   = time.Minute     // idle, a source costs one message in this time
+	spreadHeartbeat = 5 * time.Second // the same, where the server that answers may die without us
 )
 
 // What the engine says about a request, in the header Status. A message
@@ -35,22 +35,30 @@ type puller struct {
 	sub  *nats.Subscription
 	msgs chan *nats.Msg
 	next string // the subject of requests
+	beat time.Duration
 	free chan struct{}
 }
 
-func newPuller(conn *nats.Conn, source string, n int) (*puller, error) {
+func newPuller(e *engine, source string, n int) (*puller, error) {
 	p := &puller{
-		conn: conn,
+		conn: e.conn,
 		// Room for all tasks that can be asked for and what is said between.
 		msgs: make(chan *nats.Msg, 2*n+16),
-		next: "$JS.API.CONSUMER.MSG.NEXT." + streamName + "." + token(source),
+		next: e.api + "CONSUMER.MSG.NEXT." + e.prefix.stream() + "." + token(source),
+		beat: pullHeartbeat,
 		free: make(chan struct{}, n),
+	}
+	if e.spread {
+		p.beat = spreadHeartbeat
 	}
 	p.release(n)
 	var err error
-	p.sub, err = conn.ChanSubscribe(conn.NewInbox(), p.msgs)
+	p.sub, err = e.conn.ChanSubscribe(e.conn.NewInbox(), p.msgs)
 	return p, err
 }
+
+// silent is after how long without a word a request is taken for lost.
+func (p *puller) silent() time.Duration { return 2*p.beat + min(p.beat, 10*time.Second) }
 
 // request asks for n messages. They come on p.msgs, as they fall due.
 func (p *puller) request(n int) error {
@@ -58,7 +66,7 @@ func (p *puller) request(n int) error {
 		Batch     int           `json:"batch"`
 		Expires   time.Duration `json:"expires"`
 		Heartbeat time.Duration `json:"idle_heartbeat"`
-	}{n, pullExpiry, pullHeartbeat})
+	}{n, pullExpiry, p.beat})
 	if err != nil {
 		return err
 	}

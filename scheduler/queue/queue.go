@@ -21,8 +21,8 @@ type Queue interface {
 	// Held returns the pack's slot that the queue holds, if any.
 	Held(ctx context.Context, source, pack string) (scheduler.Slot, bool, error)
 
-	// Work hands the source's tasks to handle, at most n at a time in the
-	// whole cluster, not counting those that are past Task.Fetched, until ctx
+	// Work hands the source's tasks to handle, at most n at a time in
+	// this replica, not counting those that are past Task.Fetched, until ctx
 	// ends and the last handle has returned. While handle runs the task is
 	// kept alive, so that nobody else gets it.
 	Work(ctx context.Context, source string, n int, handle Handler) error

@@ -5,18 +5,26 @@ import (
 	"strings"
 )
 
-// A slot's message has the subject
+// prefix is the stream's name, and what its subjects begin with. A slot's
+// message has the subject
 //
-//	packseal.slots.<source>.<pack>
+//	<prefix>.slots.<source>.<pack>
 //
 // and there is at most one message a subject: one slot a pack.
-const (
-	streamName = "packseal"
-	subjects   = "packseal.slots."
-)
+type prefix string
 
-// subjectOf is where the pack's slot is kept.
-func subjectOf(source, pack string) string { return subjects + token(source) + "." + token(pack) }
+const defaultPrefix = "packseal"
+
+// stream is the stream's name.
+func (p prefix) stream() string { return string(p) }
+
+// subjects is what the subjects of all slots begin with.
+func (p prefix) subjects() string { return string(p) + ".slots." }
+
+// subject is where the pack's slot is kept.
+func (p prefix) subject(source, pack string) string {
+	return p.subjects() + token(source) + "." + token(pack)
+}
 
 // token writes a name as one token of a subject, which may hold neither dots
 // nor blanks nor wildcards: letters, digits, - and _ stand for themselves, any

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,24 +20,12 @@ func (q *JetStream) Work(ctx context.Context, source string, n int, handle Handl
 	if n < 1 {
 		return fmt.Errorf("working on %s: %d workers", source, n)
 	}
-	_, err := q.engine.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable:       token(source),
-		FilterSubject: subjects + token(source) + ".*",
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       ackWait,
-		MaxDeliver:    -1, // a slot leaves the queue when it is settled, not before
-		// No bound by the engine: it counts what waits for another try as at
-		// work, so a few packs in trouble would hold up all others. The bound
-		// is on what is asked for.
-		MaxAckPending: -1,
-	})
-	if ctx.Err() != nil {
+	if err := q.engine.consume(ctx, source); ctx.Err() != nil {
 		return nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return fmt.Errorf("working on %s: %w", source, err)
 	}
-	p, err := newPuller(q.engine.conn, source, n)
+	p, err := newPuller(q.engine, source, n)
 	if err != nil {
 		return fmt.Errorf("working on %s: %w", source, err)
 	}
@@ -44,11 +33,42 @@ func (q *JetStream) Work(ctx context.Context, source string, n int, handle Handl
 	defer w.running.Wait()
 	defer w.stop()
 	for ctx.Err() == nil {
-		if err := w.round(ctx); err != nil {
+		if err := w.round(ctx); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("working on %s: %w", source, err)
 		}
 	}
 	return nil
+}
+
+// consume makes the source's consumer, if it is not there. Where servers come
+// and go it waits until that succeeds.
+func (e *engine) consume(ctx context.Context, source string) error {
+	config := jetstream.ConsumerConfig{
+		Durable:       token(source),
+		FilterSubject: e.prefix.subjects() + token(source) + ".*",
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       ackWait,
+		MaxDeliver:    -1, // a slot leaves the queue when it is settled, not before
+		// No bound by the engine: it counts what waits for another try as at
+		// work, so a few packs in trouble would hold up all others. The bound
+		// is on what is asked for.
+		MaxAckPending: -1,
+	}
+	for {
+		asking, cancel := context.WithTimeout(ctx, askTime)
+		_, err := e.stream.CreateOrUpdateConsumer(asking, config)
+		cancel()
+		if err == nil || !e.spread || ctx.Err() != nil {
+			return err
+		}
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			err = e.ensure(ctx) // its only copy is lost
+		}
+		if err != nil && !passes(err) {
+			return err
+		}
+		fault.Sleep(ctx, time.Second)
+	}
 }
 
 // round asks for as many tasks as workers are free, at least for one, and
@@ -63,7 +83,7 @@ func (w *worker) round(ctx context.Context) error {
 	if err := w.request(want); err != nil {
 		return err
 	}
-	silence := time.NewTimer(silent)
+	silence := time.NewTimer(w.silent())
 	defer silence.Stop()
 	for want > 0 {
 		select {
@@ -72,7 +92,7 @@ func (w *worker) round(ctx context.Context) error {
 		case <-silence.C: // after a suspend, for one: ask anew
 			return nil
 		case msg := <-w.msgs:
-			silence.Reset(silent)
+			silence.Reset(w.silent())
 			switch status(msg) {
 			case "":
 				want--
@@ -83,6 +103,9 @@ func (w *worker) round(ctx context.Context) error {
 			default:
 				w.log.Debug("a request for slots was refused", "source", w.source, "err", msg.Header.Get("Description"))
 				fault.Sleep(ctx, time.Second)
+				if w.engine.spread { // the consumer may be gone with its server
+					return w.engine.consume(ctx, w.source)
+				}
 				return nil
 			}
 		}
@@ -95,6 +118,6 @@ func (w *worker) round(ctx context.Context) error {
 func (w *worker) stop() {
 	defer close(w.stopped)
 	for msg := range w.rest() {
-		w.answered(nil, w.nak(msg))
+		w.answered(nil, w.answer(context.Background(), msg, putBack(0)))
 	}
 }

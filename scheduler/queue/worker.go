@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -14,9 +15,20 @@ import (
 	"packseal.example/scheduler"
 )
 
-// answerTime bounds each answer to the engine. Answers are given also, and
-// above all, when the context of the work has ended.
-const answerTime = 5 * time.Second
+const (
+	// answerTime bounds each answer to the engine. Answers are given also, and
+	// above all, when the context of the work has ended.
+	answerTime = 5 * time.Second
+
+	// spreadAnswerTime is the same where a server may have died: another one
+	// must take over first. It is less than ackWait, after which the answer
+	// would come too late.
+	spreadAnswerTime = 20 * time.Second
+
+	// once is how long one try to answer may take, and between is the pause.
+	once    = 2 * time.Second
+	between = 100 * time.Millisecond
+)
 
 // worker works on the tasks of one source.
 type worker struct {
@@ -56,18 +68,49 @@ func (w *worker) work(ctx context.Context, msg *nats.Msg) {
 	stop()
 	<-done
 
-	answer, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
-	defer cancel()
 	switch {
 	case again <= 0:
-		// Only the engine's own word makes sure that nobody gets it again.
-		w.answered(&t, msg.AckSync(nats.Context(answer)))
+		w.answered(&t, w.answer(ctx, msg, settled))
 	case ctx.Err() != nil:
 		<-w.stopped
-		w.answered(&t, w.nak(msg))
+		w.answered(&t, w.answer(ctx, msg, putBack(0)))
 	default:
-		w.answered(&t, msg.NakWithDelay(again))
+		w.answered(&t, w.answer(ctx, msg, putBack(again)))
 	}
+}
+
+// settled is the answer that a slot is done with.
+var settled = []byte("+ACK")
+
+// putBack is the answer that a slot is to be handed out again after a while.
+// Only a delay, however short, is written to the store, so that it holds also
+// after a restart.
+func putBack(delay time.Duration) []byte {
+	return fmt.Appendf(nil, `-NAK {"delay": %d}`, max(delay, time.Millisecond))
+}
+
+// answer tells the engine what came of a message, again until it has taken
+// that: only its own word makes sure that nobody gets a settled slot again,
+// and the connection may be closed next.
+func (w *worker) answer(ctx context.Context, msg *nats.Msg, what []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.answerTime())
+	defer cancel()
+	for {
+		try, cancel := context.WithTimeout(ctx, once)
+		_, err := w.engine.conn.RequestWithContext(try, msg.Reply, what)
+		cancel()
+		if err == nil || errors.Is(err, nats.ErrConnectionClosed) || !fault.Sleep(ctx, between) {
+			return err
+		}
+	}
+}
+
+// answerTime bounds the tries of one answer.
+func (w *worker) answerTime() time.Duration {
+	if w.engine.spread {
+		return spreadAnswerTime
+	}
+	return answerTime
 }
 
 // guarded calls the handler. A panic costs this try and nothing else.
@@ -94,13 +137,6 @@ func (w *worker) answered(t *scheduler.Task, err error) {
 		log = log.With("pack", t.Pack, "due", t.Due)
 	}
 	log.Warn("the queue did not take an answer", "err", err)
-}
-
-// nak puts a message back at once, and makes sure that the engine has heard of
-// it, because the connection may be closed next. Only a delay, however short,
-// is written to the store, so that it holds also after a restart.
-func (w *worker) nak(msg *nats.Msg) error {
-	return errors.Join(msg.NakWithDelay(time.Millisecond), w.engine.conn.FlushTimeout(answerTime))
 }
 
 // keepAlive tells the engine three times per ackWait that work goes on.

@@ -1,0 +1,145 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/internal/secret"
+)
+
+// replicas are three members of one cluster on loopback ports.
+type replicas struct {
+	options [3]Options
+	queues  [3]*JetStream
+}
+
+// ports returns addresses that are free.
+func ports(t testing.TB, n int) (addresses []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses
+}
+
+// newReplicas makes three members that are not started. change may be nil.
+func newReplicas(t testing.TB, change func(i int, c *Cluster)) *replicas {
+	t.Helper()
+	token := secret.File(file(t, "token", "a-long-and-random-word"))
+	routes, dir := ports(t, 3), t.TempDir()
+	r := new(replicas)
+	for i := range r.options {
+		c := Cluster{Member: fmt.Sprint("member-", i), Listen: routes[i], Routes: routes, TokenFile: token}
+		if change != nil {
+			change(i, &c)
+		}
+		r.options[i] = Options{
+			Dir: filepath.Join(dir, c.Member), Sources: []string{"prod", "test"}, Embedded: &Embedded{Cluster: &c},
+			Logger: slog.New(slog.DiscardHandler),
+		}
+	}
+	t.Cleanup(func() { r.each(func(i int) { r.stop(i) }, 0, 1, 2) })
+	return r
+}
+
+// each does something for each of the members at once.
+func (r *replicas) each(do func(i int), members ...int) {
+	var all sync.WaitGroup
+	for _, i := range members {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
+// start opens the queues of these members, and waits until all are there.
+func (r *replicas) start(t testing.TB, members ...int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r.each(func(i int) {
+		o := r.options[i]
+		o.Registerer = prometheus.NewRegistry()
+		q, err := Open(ctx, o)
+		if err != nil {
+			t.Errorf("member %d: %v", i, err)
+			return
+		}
+		r.queues[i] = q
+	}, members...)
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+// stop closes the member's queue.
+func (r *replicas) stop(i int) {
+	if r.queues[i] != nil {
+		r.queues[i].Close()
+		r.queues[i] = nil
+	}
+}
+
+// eventually waits until the condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); !holds(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// current returns how many servers keep the stream and are up to date, as the
+// queue sees it.
+func current(t testing.TB, q *JetStream) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	info, err := q.engine.stream.Info(ctx)
+	if err != nil || info.Cluster == nil || info.Cluster.Leader == "" {
+		return 0
+	}
+	n := 1
+	for _, peer := range info.Cluster.Replicas {
+		if peer.Current && !peer.Offline {
+			n++
+		}
+	}
+	return n
+}
+
+// waits returns a logger that calls cancel when the queue says that it waits
+// for others, and a registry.
+func waits(cancel func()) (*slog.Logger, *prometheus.Registry) {
+	return slog.New(&waiter{slog.DiscardHandler, cancel}), prometheus.NewRegistry()
+}
+
+type waiter struct {
+	slog.Handler
+	cancel func()
+}
+
+func (*waiter) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w *waiter) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "waiting for the queue") {
+		w.cancel()
+	}
+	return nil
+}

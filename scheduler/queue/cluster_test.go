@@ -1,0 +1,178 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+)
+
+// ledger is what became of slots, over all replicas.
+type ledger struct {
+	mu      sync.Mutex
+	settled map[string]int
+	working map[string]int // by how many at this moment
+	most    int
+}
+
+// handler works for a little while and settles.
+func (l *ledger) handler(t testing.TB) Handler {
+	return func(ctx context.Context, task scheduler.Task) time.Duration {
+		l.mu.Lock()
+		l.working[task.ID()]++
+		if l.working[task.ID()] > 1 {
+			t.Errorf("%s is worked on by two", task.ID())
+		}
+		l.mu.Unlock()
+		ended := !fault.Sleep(ctx, 5*time.Millisecond)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.working[task.ID()]--
+		if ended {
+			return time.Hour
+		}
+		l.settled[task.ID()]++
+		return 0
+	}
+}
+
+func newLedger() *ledger {
+	return &ledger{settled: make(map[string]int), working: make(map[string]int)}
+}
+
+// each holds that every one of the slots was settled, and settled once.
+func (l *ledger) each(t testing.TB, slots map[string]bool) {
+	t.Helper()
+	eventually(t, "every slot is settled", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.settled) >= len(slots)
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, n := range l.settled {
+		if n != 1 || !slots[id] {
+			t.Errorf("%s was settled %d times", id, n)
+		}
+	}
+}
+
+// persist publishes a task as the scheduler does: again until it is known to
+// be there.
+func persist(ctx context.Context, t testing.TB, q Queue, task scheduler.Task) {
+	for ctx.Err() == nil {
+		err := q.Publish(ctx, task)
+		if err == nil || err == scheduler.ErrDuplicate {
+			return
+		}
+		if !fault.Transient(err) && ctx.Err() == nil {
+			t.Errorf("%s: %v", task.ID(), err)
+			return
+		}
+		fault.Sleep(ctx, 20*time.Millisecond)
+	}
+}
+
+// TestClusterOutlivesEach stops each replica in turn and starts it again, as a
+// rolling restart does, while all of them publish the same slots and work on
+// them. One comes back with its store gone.
+func TestClusterOutlivesEach(t *testing.T) {
+	t.Parallel()
+	r := newReplicas(t, nil)
+	r.start(t, 0, 1, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	l, slots := newLedger(), make(map[string]bool)
+	const rounds, packs = 3, 100
+	for round := range rounds {
+		var stops [3]func()
+		for i, q := range r.queues {
+			stops[i] = work(t, q, 4, l.handler(t))
+		}
+		var publishing sync.WaitGroup
+		for i := range packs {
+			slots[task(fmt.Sprintf("cp-%d-%d", round, i), 0).ID()] = true
+		}
+		down := round // who goes away in the middle of it
+		half := make(chan struct{})
+		for i, q := range r.queues {
+			publishing.Go(func() {
+				for k := range packs {
+					if k == packs/2 && i == down {
+						close(half)
+						return
+					}
+					persist(ctx, t, q, task(fmt.Sprintf("cp-%d-%d", round, k), 0))
+				}
+			})
+		}
+		<-half
+		stops[down]()
+		r.stop(down)
+		publishing.Wait() // the two others take all of it
+		l.each(t, slots)
+		if round == 1 {
+			if err := os.RemoveAll(r.options[down].Dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.start(t, down)
+		for i, stop := range stops {
+			if i != down {
+				stop()
+			}
+		}
+		eventually(t, "it catches up", func() bool { return current(t, r.queues[down]) == 3 })
+	}
+	for i, q := range r.queues {
+		if v := pending(t, q); v != 0 {
+			t.Errorf("member %d sees %d slots left", i, v)
+		}
+	}
+}
+
+// pending counts the slots in the queue.
+func pending(t testing.TB, q *JetStream) uint64 {
+	t.Helper()
+	info, err := q.engine.stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Msgs
+}
+
+// TestClusterWaitsForMost: alone, a member waits, and can be told to stop.
+// Once all three have met, two are enough.
+func TestClusterWaitsForMost(t *testing.T) {
+	t.Parallel()
+	r := newReplicas(t, nil)
+	alone := func(i int) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		o := r.options[i]
+		o.Logger, o.Registerer = waits(cancel)
+		if q, err := Open(ctx, o); err == nil || fault.Of(err) != fault.Canceled {
+			t.Errorf("alone: %v", err)
+			q.Close()
+		}
+	}
+	r.start(t, 0, 1, 2)
+	publish(t, r.queues[0], task("cp-1", 0))
+	r.stop(0)
+	last := r.queues[1]
+	eventually(t, "two are enough", func() bool { return last.Ready(t.Context()) == nil })
+	r.stop(2)
+	eventually(t, "without most it is not ready", func() bool { return fault.Of(last.Ready(t.Context())) == fault.NotReady })
+	r.stop(1)
+	alone(2)
+	r.start(t, 0, 2)
+	got := make(chan scheduler.Task, 1)
+	work(t, r.queues[2], 1, into(got))
+	receive(t, got)
+}
