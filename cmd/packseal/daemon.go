@@ -8,22 +8,16 @@ import (
 	"iter"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
-	"golang.org/x/sync/errgroup"
 
 	"packseal.example/archive"
 	"packseal.example/config"
-	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
-	"packseal.example/notify"
-	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
 	"packseal.example/web"
 )
@@ -41,15 +35,6 @@ type daemon struct {
 
 	systemd  *systemd
 	reloaded func(error) // hears how each reload ended, if set
-}
-
-// engine is everything that a configuration drives.
-type engine struct {
-	*house
-	registry  *prometheus.Registry
-	queue     *queue.JetStream
-	scheduler *scheduler.Scheduler
-	notices   *notify.Notices
 }
 
 // newDaemon makes a daemon; load reads the configuration at a reload.
@@ -224,87 +209,6 @@ func (d *daemon) Reload(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// newEngine builds an engine.
-func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, status *reloadStatus) (*engine, error) {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(), status, verifiedCollector(cfg.StateDir))
-	h, err := build(ctx, cfg, reg, logger, false)
-	if err != nil {
-		return nil, err
-	}
-	reg.MustRegister(packInfo(h.entries))
-	e := &engine{house: h, registry: reg}
-	if err := e.openNotices(reg, logger); err != nil {
-		return nil, err
-	}
-	o := queue.Options{
-		Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg,
-		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
-	}
-	for name := range h.bounds {
-		o.Sources = append(o.Sources, name)
-	}
-	if e.queue, err = queue.Open(ctx, o); err != nil {
-		return nil, err
-	}
-	plans := make([]scheduler.Plan, len(h.entries))
-	for i, entry := range h.entries {
-		plans[i] = entry.Plan
-	}
-	e.scheduler, err = scheduler.New(scheduler.Options{
-		Plans: plans, Logger: logger, Registerer: reg,
-		History: h.History, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
-	})
-	if err != nil {
-		return nil, errors.Join(err, e.queue.Close())
-	}
-	return e, nil
-}
-
-// run schedules, works and drains until ctx ends and all of it has stopped. The
-// first of them to fail stops the others. The queue is closed last: workers
-// give their tasks back to it on their way out.
-func (e *engine) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return e.scheduler.Run(ctx) })
-	g.Go(func() error { return e.Drain(ctx) })
-	g.Go(func() error { return e.notices.Run(ctx) })
-	g.Go(func() error { return e.queue.Watch(ctx) })
-	packs := make(map[string]fetcher.Pack)
-	for _, entry := range e.entries {
-		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack
-	}
-	for source, bounds := range e.bounds {
-		g.Go(func() error {
-			return e.queue.Work(ctx, source, bounds.MaxInFlight, func(ctx context.Context, t scheduler.Task) time.Duration {
-				return e.settle(ctx, packs, t)
-			})
-		})
-	}
-	err := g.Wait()
-	return errors.Join(err, e.queue.Close())
-}
-
-// elsewhere is how long a slot of a pack that is not configured here waits
-// for another replica.
-const elsewhere = 15 * time.Second
-
-// settle works on a task. One whose pack is no longer in the configuration is
-// let go: nobody owes its report any more. Where there are other replicas, they
-// may have a newer one that knows the pack, so they get it until its deadline.
-func (e *engine) settle(ctx context.Context, packs map[string]fetcher.Pack, t scheduler.Task) time.Duration {
-	p, ok := packs[t.Source+"/"+t.Pack]
-	if !ok && e.cfg.Queue.Shared() && time.Now().Before(t.Deadline) {
-		e.logger.InfoContext(ctx, "slot of a pack that is not configured is left to other replicas", "pack", t.Pack, "due", t.Due)
-		return elsewhere
-	}
-	if !ok {
-		e.logger.WarnContext(ctx, "slot of a pack that is not configured is dropped", "pack", t.Pack, "due", t.Due)
-		return 0
-	}
-	return e.Settle(ctx, p, t)
 }
 
 // gather is what /metrics shows: the engine's, or nothing between two engines.
