@@ -17,7 +17,6 @@ type ledger struct {
 	mu      sync.Mutex
 	settled map[string]int
 	working map[string]int // by how many at this moment
-	most    int
 }
 
 // handler works for a little while and settles.
