@@ -145,6 +145,38 @@ func TestNetworkPolicy(t *testing.T) {
 	}
 }
 
+// TestCluster: replicas find one another by the headless service, on a port
+// that is open to them alone, and start together.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	all := render(t, variants(t)["cluster"])
+	set := one[*appsv1.StatefulSet](t, all, "release-packseal")
+	if *set.Spec.Replicas != 3 || set.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
+		t.Errorf("%d replicas start by %s", *set.Spec.Replicas, set.Spec.PodManagementPolicy)
+	}
+	headless := one[*corev1.Service](t, all, set.Spec.ServiceName)
+	if p := headless.Spec.Ports; len(p) != 2 || p[1].Port != 6222 || !headless.Spec.PublishNotReadyAddresses {
+		t.Errorf("%s has ports %+v, and tells of pods that are not ready: %t", headless.Name, p, headless.Spec.PublishNotReadyAddresses)
+	}
+	config := one[*corev1.ConfigMap](t, all, "release-packseal").Data["packseal.yaml"]
+	for _, want := range []string{"size: 3", "dns: release-packseal-headless:6222", "token_file: /run/secrets/packseal-cluster/token"} {
+		if !strings.Contains(config, want) {
+			t.Errorf("the configuration lacks %q:\n%s", want, config)
+		}
+	}
+	policy := one[*networkingv1.NetworkPolicy](t, all, "release-packseal").Spec
+	pod := labels.Set(set.Spec.Template.Labels)
+	in, out := policy.Ingress[len(policy.Ingress)-1], policy.Egress[len(policy.Egress)-1]
+	for _, peers := range [][]networkingv1.NetworkPolicyPeer{in.From, out.To} {
+		if len(peers) != 1 || !labels.SelectorFromSet(peers[0].PodSelector.MatchLabels).Matches(pod) {
+			t.Errorf("peers are %+v", peers)
+		}
+	}
+	if in.Ports[0].Port.StrVal != "cluster" || out.Ports[0].Port.IntVal != 6222 {
+		t.Errorf("ports are %+v and %+v", in.Ports, out.Ports)
+	}
+}
+
 // TestSpread: a constraint means this release's pods, unless it says which.
 func TestSpread(t *testing.T) {
 	t.Parallel()

@@ -18,10 +18,15 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	file := variants(t)["minimal"]
 	for change, want := range map[string]string{
-		"replicas=2":          "replicas: more than 1 is not supported",
-		"replica=1":           "additional properties 'replica' not allowed",
-		"image.repo=x":        "'repo' not allowed",
-		"image.digest=latest": "at '/image/digest'",
+		"replicas=3":                       "replicas: more than 1 needs a queue in common",
+		"replicas=2,cluster.tokenSecret=x": "replicas: 3, 5 or 7 form a cluster",
+		"replicas=3,cluster.tokenSecret=x": "config.sinks: archive is a folder of each replica's own",
+		"replicas=3,cluster.tokenSecret=x,config.queue.nats.servers[0]=nats://n:4222": "two queues",
+		"cluster.token=x":                                             "'token' not allowed",
+		"config.queue.embedded.cluster.dns=x:6222":                    "config.queue.embedded.cluster: the chart sets it",
+		"replica=1":                                                   "additional properties 'replica' not allowed",
+		"image.repo=x":                                                "'repo' not allowed",
+		"image.digest=latest":                                         "at '/image/digest'",
 		"config.pack[0].id=cp-fdc8626622af00f90000":                   "'pack' not allowed",
 		"config.packs[0].shedule=@daily":                              "'shedule' not allowed",
 		"config.sources.prod.cloudconfig.endpiont=x":                  "'endpiont' not allowed",

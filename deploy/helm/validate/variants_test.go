@@ -169,7 +169,7 @@ func TestMain(m *testing.M) {
 }
 
 // secretFiles are the keys of a configuration that name mounted files.
-var secretFiles = regexp.MustCompile(`(_file: )(/run/secrets/packseal/\S+)`)
+var secretFiles = regexp.MustCompile(`(_file: )(/run/secrets/packseal(?:-cluster)?/\S+)`)
 
 // checked holds that packseal takes the configuration, with files where the
 // pod has its Secrets.

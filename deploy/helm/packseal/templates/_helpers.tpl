@@ -44,14 +44,48 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $config := deepCopy .Values.config }}
 {{- $_ := set $config "state_dir" "/var/lib/packseal" }}
 {{- $_ := set $config "web" (merge (dict "listen" (printf ":%v" .Values.web.port)) ($config.web | default dict)) }}
+{{- if include "packseal.clustered" . }}
+{{- $cluster := dict "size" (int .Values.replicas) "listen" (printf ":%v" .Values.cluster.port) "dns" (printf "%s-headless:%v" (include "packseal.fullname" .) .Values.cluster.port) "token_file" "/run/secrets/packseal-cluster/token" }}
+{{- $_ := set $config "queue" (merge (dict "embedded" (dict "cluster" $cluster)) ($config.queue | default dict)) }}
+{{- end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{- /* Not empty where the replicas form the queue. */}}
+{{- define "packseal.clustered" -}}
+{{- if and (gt (int .Values.replicas) 1) .Values.cluster.tokenSecret }}yes{{ end }}
+{{- end }}
+
+{{- /* The other replicas, for a NetworkPolicy. */}}
+{{- define "packseal.peers" -}}
+- podSelector:
+    matchLabels:
+      {{- include "packseal.selector" . | nindent 6 }}
+      app.kubernetes.io/component: daemon
 {{- end }}
 
 {{- /* What the schema cannot say, or not in plain words. */}}
 {{- define "packseal.check" -}}
 {{- with .Values }}
 {{- if gt (int .replicas) 1 }}
-{{- fail "replicas: more than 1 is not supported: each replica would have every report made. Set 1, or 0 to rest." }}
+{{- $nats := (.config.queue | default dict).nats }}
+{{- if and $nats .cluster.tokenSecret }}
+{{- fail "config.queue.nats and cluster.tokenSecret: two queues. Keep one of them." }}
+{{- end }}
+{{- if not (or $nats .existingConfigMap .cluster.tokenSecret) }}
+{{- fail "replicas: more than 1 needs a queue in common, or each would have every report made. Set cluster.tokenSecret, or config.queue.nats." }}
+{{- end }}
+{{- if and .cluster.tokenSecret (not (has (int .replicas) (list 3 5 7))) }}
+{{- fail "replicas: 3, 5 or 7 form a cluster: an even number outlives no more losses than the one below it." }}
+{{- end }}
+{{- range .config.sinks }}
+{{- if and .local (hasPrefix "/var/lib/packseal/" .local.dir) }}
+{{- fail (printf "config.sinks: %s is a folder of each replica's own, so that none would have the whole archive. Use a bucket, or a volume that all mount (extraVolumes)." .name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if ((.config.queue | default dict).embedded | default dict).cluster }}
+{{- fail "config.queue.embedded.cluster: the chart sets it. Leave it out; replicas and cluster say what it is." }}
 {{- end }}
 {{- if and .config .existingConfigMap }}
 {{- fail "config and existingConfigMap: two configurations. Keep one of them." }}
