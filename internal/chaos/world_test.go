@@ -1,3 +1,5 @@
+//go:build chaos
+
 // Package chaos breaks packseal on purpose and looks at what is left. It runs
 // the program as its users do, as a process of its own, and reads the archive
 // as an auditor would, by none of the program's code: only the simulated

@@ -51,9 +51,13 @@ func takesWrites(dir string) bool {
 	return errors.Join(err, os.Remove(f.Name())) == nil
 }
 
-// ofDisk reports whether the engine complains about its disk. It hands on text
-// only.
+// ofDisk reports whether the engine complains about its disk, or that it has
+// given its store up, as it does some time after the disk has failed it. It
+// hands on text only.
 func ofDisk(says string) bool {
+	if strings.Contains(strings.ToLower(says), "critical write error") {
+		return true
+	}
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EROFS, syscall.EIO, syscall.EDQUOT, syscall.ESTALE} {
 		if strings.Contains(says, errno.Error()) {
 			return true

@@ -26,6 +26,22 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestOfDisk: what stands in the engine's complaints when its disk failed it,
+// and when it has given its store up for that.
+func TestOfDisk(t *testing.T) {
+	t.Parallel()
+	for says, want := range map[string]bool{
+		"JetStream failed to store a msg on stream '$G > packseal': a limit is reached":                   false,
+		"JetStream failed to store a msg on stream '$G > packseal': write 1.blk: no space left on device": true,
+		"JetStream stream '$G > packseal' critical write error: lmb missing":                              true,
+		"Filestore [packseal] Critical write error: lmb missing":                                          true,
+	} {
+		if got := ofDisk(says); got != want {
+			t.Errorf("%q: got %t", says, got)
+		}
+	}
+}
+
 // TestTakesWrites: only a folder that can be written to is well.
 func TestTakesWrites(t *testing.T) {
 	t.Parallel()
