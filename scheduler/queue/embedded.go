@@ -66,7 +66,7 @@ func serverOptions(o Options) *server.Options {
 		JetStream:          true,
 		StoreDir:           o.Dir,
 		JetStreamMaxMemory: 1 << 20, // nothing is kept in memory only
-		JetStreamMaxStore:  o.embedded().maxBytes(),
+		JetStreamMaxStore:  o.embedded().maxBytes() + boardBytes,
 	}
 }
 

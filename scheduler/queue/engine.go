@@ -28,6 +28,7 @@ type engine struct {
 	api    string // what the subjects of JetStream's API begin with
 	js     jetstream.JetStream
 	stream jetstream.Stream
+	board  jetstream.KeyValue
 	failed atomic.Bool // the disk under the store
 }
 

@@ -20,12 +20,14 @@ import (
 // or joined to those of other replicas, or servers outside. Its folder holds
 //
 //	lock               held as long as the queue is open
+//	member             a word of this replica's own, which its name ends in
 //	jetstream/         the store of an engine in this process
 //	jetstream.damaged/ the latest store that could not be opened, for whoever wants to know why
 type JetStream struct {
 	dir     string
 	log     *slog.Logger
 	engine  *engine
+	member  string // this replica's name
 	metrics *metrics
 	lock    *os.File
 
@@ -51,6 +53,10 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 		return nil, err
 	}
 	q := &JetStream{dir: o.Dir, log: o.Logger, lock: held}
+	if q.member, err = memberName(o.Dir, o.embedded().memberName()); err != nil {
+		held.Close()
+		return nil, err
+	}
 	if o.NATS != nil {
 		q.engine, err = dial(ctx, *o.NATS, o.Logger)
 	} else {

@@ -20,6 +20,14 @@ type Embedded struct {
 // maxBytes is MaxBytes or its default.
 func (e Embedded) maxBytes() int64 { return cmp.Or(e.MaxBytes, 256<<20) }
 
+// memberName is what the replica is called by its configuration, or empty.
+func (e Embedded) memberName() string {
+	if e.Cluster == nil {
+		return ""
+	}
+	return e.Cluster.Member
+}
+
 // Cluster joins the embedded queues of several replicas. All of it but Member
 // is the same in each of them. The port that it opens is for replicas alone:
 // who joins there can read and change every slot.

@@ -31,7 +31,7 @@ func scarce(err error) bool {
 	return ok && slices.Contains([]jetstream.ErrorCode{codeNoPeers, codeNoRoom, codeUnclustered}, refused.ErrorCode)
 }
 
-// ensure opens the stream, and makes it if need be. What another replica, or
+// ensure opens the stream and the board, and makes them if need be. What another replica, or
 // an operator, has set otherwise in a stream that is there is put right, but
 // copies are never taken away.
 func (e *engine) ensure(ctx context.Context) (err error) {
@@ -67,7 +67,7 @@ func (e *engine) ensure(ctx context.Context) (err error) {
 	if e.stream == nil { // a handle is but a name, so the first is as good as later ones
 		e.stream = stream
 	}
-	return nil
+	return e.ensureBoard(ctx, config.Replicas)
 }
 
 // await opens the stream, however long it takes until enough servers are

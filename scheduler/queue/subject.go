@@ -18,6 +18,9 @@ const defaultPrefix = "packseal"
 // stream is the stream's name.
 func (p prefix) stream() string { return string(p) }
 
+// board is the bucket's name.
+func (p prefix) board() string { return string(p) + "_board" }
+
 // subjects is what the subjects of all slots begin with.
 func (p prefix) subjects() string { return string(p) + ".slots." }
 

@@ -1,0 +1,56 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// boardBytes bounds the board, beside what the slots may take.
+const boardBytes = 32 << 20
+
+// ensureBoard opens the board, and makes it if need be: a bucket of keys and
+// values beside the slots, kept as often as they are, for what holds for every
+// replica. It is as disposable as the queue: lost whole, nothing is said there.
+func (e *engine) ensureBoard(ctx context.Context, copies int) error {
+	board, err := e.js.KeyValue(ctx, e.prefix.board())
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		board, err = e.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: e.prefix.board(), Storage: jetstream.FileStorage, MaxBytes: boardBytes, Replicas: copies,
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("opening the queue's board: %w", err)
+	}
+	if e.board == nil { // a handle is but a name, as that of the stream
+		e.board = board
+	}
+	return nil
+}
+
+// memberName returns what this replica is called in the queue: its host's
+// name, or the one that is configured, and a word that is its own. It is the
+// same after each restart, and another one for each folder.
+func memberName(dir, configured string) (string, error) {
+	path := filepath.Join(dir, "member")
+	kept, err := os.ReadFile(path)
+	if word := strings.TrimSpace(string(kept)); err != nil || len(word) < 8 || word != token(word) {
+		kept = []byte(strings.ToLower(rand.Text()[:8]))
+		if err := os.WriteFile(path, append(kept, '\n'), 0o600); err != nil {
+			return "", fmt.Errorf("naming this replica: %w", err)
+		}
+	}
+	name := configured
+	if name == "" {
+		if name, err = os.Hostname(); err != nil {
+			return "", fmt.Errorf("naming this replica: %w", err)
+		}
+	}
+	return name + "." + strings.TrimSpace(string(kept)), nil
+}
