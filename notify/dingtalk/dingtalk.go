@@ -2,7 +2,6 @@
 package dingtalk
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -36,38 +35,27 @@ func (o *Options) Check() []fault.Problem {
 
 // Open implements [notify.Opener].
 func (o *Options) Open(env notify.Env) (notify.Channel, error) {
-	return &channel{*o, post.New(env)}, nil
+	return post.Robot{
+		Vendor: "DingTalk", PerMinute: perMinute, URLFile: o.URLFile, AllowHTTP: o.AllowHTTP,
+		Verdicts: verdicts(), Compose: o.compose,
+	}.Open(env)
 }
 
-type channel struct {
-	Options
-	post *post.Client
-}
-
-// Traits implements [notify.Channel].
-func (*channel) Traits() notify.Traits { return notify.Traits{PerMinute: perMinute} }
-
-// Send implements [notify.Channel].
-func (c *channel) Send(ctx context.Context, m notify.Message) error {
-	u, err := post.Address(c.URLFile, c.AllowHTTP)
-	if err != nil {
-		return err
-	}
-	r := post.Request{URL: u}
-	if c.SecretFile != "" {
-		key, err := c.SecretFile.Read()
+// compose is [post.Robot]'s.
+func (o *Options) compose(r *post.Request, m notify.Message) error {
+	if o.SecretFile != "" {
+		key, err := o.SecretFile.Read()
 		if err != nil {
 			return err
 		}
 		at := strconv.FormatInt(time.Now().UnixMilli(), 10)
-		q := u.Query()
+		q := r.URL.Query()
 		q.Set("timestamp", at)
 		q.Set("sign", sign(at, key))
-		u.RawQuery, r.Secrets = q.Encode(), []string{key.Reveal()}
+		r.URL.RawQuery, r.Secrets = q.Encode(), []string{key.Reveal()}
 	}
-	m = m.Fit(maxBody, func(m notify.Message) int { return len(body(m)) })
-	r.Body = body(m)
-	return c.post.Robot(ctx, "DingTalk", r, verdicts())
+	r.Body = body(m.Fit(maxBody, func(m notify.Message) int { return len(body(m)) }))
+	return nil
 }
 
 // sign is the documented signature: the secret signs the time in milliseconds

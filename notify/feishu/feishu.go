@@ -2,7 +2,6 @@
 package feishu
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -35,27 +34,17 @@ func (o *Options) Check() []fault.Problem {
 
 // Open implements [notify.Opener].
 func (o *Options) Open(env notify.Env) (notify.Channel, error) {
-	return &channel{*o, post.New(env)}, nil
+	return post.Robot{
+		Vendor: "Feishu", PerMinute: perMinute, URLFile: o.URLFile, AllowHTTP: o.AllowHTTP,
+		Verdicts: verdicts(), Compose: o.compose,
+	}.Open(env)
 }
 
-type channel struct {
-	Options
-	post *post.Client
-}
-
-// Traits implements [notify.Channel].
-func (*channel) Traits() notify.Traits { return notify.Traits{PerMinute: perMinute} }
-
-// Send implements [notify.Channel].
-func (c *channel) Send(ctx context.Context, m notify.Message) error {
-	u, err := post.Address(c.URLFile, c.AllowHTTP)
-	if err != nil {
-		return err
-	}
-	r := post.Request{URL: u}
+// compose is [post.Robot]'s.
+func (o *Options) compose(r *post.Request, m notify.Message) error {
 	content := content{Type: "interactive"}
-	if c.SecretFile != "" {
-		key, err := c.SecretFile.Read()
+	if o.SecretFile != "" {
+		key, err := o.SecretFile.Read()
 		if err != nil {
 			return err
 		}
@@ -63,9 +52,8 @@ func (c *channel) Send(ctx context.Context, m notify.Message) error {
 		content.Sign = sign(content.Timestamp, key)
 		r.Secrets = []string{key.Reveal(), content.Sign}
 	}
-	m = m.Fit(maxBody, func(m notify.Message) int { return len(content.with(m)) })
-	r.Body = content.with(m)
-	return c.post.Robot(ctx, "Feishu", r, verdicts())
+	r.Body = content.with(m.Fit(maxBody, func(m notify.Message) int { return len(content.with(m)) }))
+	return nil
 }
 
 // sign is the documented signature: the time in seconds and the secret are the

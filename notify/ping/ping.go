@@ -44,7 +44,8 @@ func (o *Options) Check() []fault.Problem {
 
 // Open implements [notify.Opener].
 func (o *Options) Open(env notify.Env) (notify.Channel, error) {
-	return &channel{*o, post.New(env)}, nil
+	client, err := post.New(env)
+	return &channel{*o, client}, err
 }
 
 type channel struct {

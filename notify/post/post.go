@@ -6,7 +6,6 @@ package post
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/outward"
 	"packseal.example/notify"
 )
 
@@ -31,24 +31,18 @@ type Client struct {
 }
 
 // New makes a client.
-func New(env notify.Env) *Client {
-	transport := env.Transport
-	if transport == nil {
-		transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    10 * time.Second,
-			ForceAttemptHTTP2:      true,
-			IdleConnTimeout:        30 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-		}
-	}
-	return &Client{agent: env.UserAgent, http: &http.Client{
-		Transport: transport,
+func New(env notify.Env) (*Client, error) {
+	c := &Client{agent: env.UserAgent, http: &http.Client{
+		Transport: env.Transport,
 		// What is sent is for this host alone.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	if env.Transport != nil {
+		return c, nil
+	}
+	t, err := outward.New(outward.Options{Idle: 30 * time.Second})
+	c.http.Transport = t
+	return c, err
 }
 
 // Request is what is sent.

@@ -58,7 +58,11 @@ func (o *Options) Check() []fault.Problem {
 // Open implements [notify.Opener].
 func (o *Options) Open(env notify.Env) (notify.Channel, error) {
 	t, err := parse(o.Template)
-	return &channel{*o, post.New(env), t}, err
+	if err != nil {
+		return nil, err
+	}
+	client, err := post.New(env)
+	return &channel{*o, client, t}, err
 }
 
 type channel struct {

@@ -2,7 +2,6 @@
 package wecom
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -29,28 +28,19 @@ func (o *Options) Check() []fault.Problem { return post.Check("url_file", o.URLF
 
 // Open implements [notify.Opener].
 func (o *Options) Open(env notify.Env) (notify.Channel, error) {
-	return &channel{*o, post.New(env)}, nil
+	return post.Robot{
+		Vendor: "WeCom", PerMinute: perMinute, URLFile: o.URLFile, AllowHTTP: o.AllowHTTP,
+		Verdicts: verdicts(), Compose: o.compose,
+	}.Open(env)
 }
 
-type channel struct {
-	Options
-	post *post.Client
-}
-
-// Traits implements [notify.Channel].
-func (*channel) Traits() notify.Traits { return notify.Traits{PerMinute: perMinute} }
-
-// Send implements [notify.Channel].
-func (c *channel) Send(ctx context.Context, m notify.Message) error {
-	u, err := post.Address(c.URLFile, c.AllowHTTP)
-	if err != nil {
-		return err
-	}
+// compose is [post.Robot]'s.
+func (*Options) compose(r *post.Request, m notify.Message) error {
 	m = m.Fit(maxContent, func(m notify.Message) int { return len(content(m)) })
-	r := post.Request{URL: u, Body: post.Encode(map[string]any{
+	r.Body = post.Encode(map[string]any{
 		"msgtype": "markdown", "markdown": map[string]string{"content": content(m)},
-	})}
-	return c.post.Robot(ctx, "WeCom", r, verdicts())
+	})
+	return nil
 }
 
 // content is the message in WeCom's kind of Markdown, which has no lists.
