@@ -78,6 +78,7 @@ type Body struct {
 	Classify func(error) error // of the backend
 }
 
+// Read implements [io.Reader].
 func (b Body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {

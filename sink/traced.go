@@ -18,6 +18,7 @@ type traced struct {
 	name string
 }
 
+// Put counts the bytes that were to go out, also of a try that failed.
 func (t traced) Put(ctx context.Context, key string, c Content) error {
 	ctx, s := span.Call(ctx, "put", span.Sink.String(t.name), span.Bytes.Int64(c.Size))
 	err := t.sink.Put(ctx, key, c)
@@ -37,6 +38,7 @@ func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return rc, err
 }
 
+// List is over when the caller has seen enough: the time is the caller's too.
 func (t traced) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		ctx, s := span.Call(ctx, "list", span.Sink.String(t.name))

@@ -73,12 +73,23 @@ type logger struct {
 	failed *atomic.Bool
 }
 
+// Noticef, Debugf and Tracef implement the engine's logger: they are for debugging.
 func (l logger) Noticef(format string, v ...any) { l.debug(format, v) }
-func (l logger) Debugf(format string, v ...any)  { l.debug(format, v) }
-func (l logger) Tracef(format string, v ...any)  { l.debug(format, v) }
-func (l logger) Warnf(format string, v ...any)   { l.warn(format, v) }
-func (l logger) Errorf(format string, v ...any)  { l.warn(format, v) }
-func (l logger) Fatalf(format string, v ...any)  { l.warn(format, v) }
+
+// Debugf is as Noticef.
+func (l logger) Debugf(format string, v ...any) { l.debug(format, v) }
+
+// Tracef is as Noticef.
+func (l logger) Tracef(format string, v ...any) { l.debug(format, v) }
+
+// Warnf, Errorf and Fatalf are warnings: the queue ends nothing but itself.
+func (l logger) Warnf(format string, v ...any) { l.warn(format, v) }
+
+// Errorf is as Warnf.
+func (l logger) Errorf(format string, v ...any) { l.warn(format, v) }
+
+// Fatalf is as Warnf.
+func (l logger) Fatalf(format string, v ...any) { l.warn(format, v) }
 
 func (l logger) debug(format string, v []any) {
 	if l.log.Enabled(context.Background(), slog.LevelDebug) {

@@ -68,6 +68,7 @@ func gone(dir string, err error) error {
 // systemError is an error of the file system that is no fs.ErrNotExist.
 type systemError struct{ err error }
 
+// Error implements error.
 func (e *systemError) Error() string { return e.err.Error() }
 
 // Is passes on what the error is, but for the one thing that it must not be.
