@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,13 +94,12 @@ packs: [{id: cp-fdc8626622af00f90000}, {id: %s}]
 	}
 }
 
-// TestListensOnNothingElse: the page's port is the only one that a daemon
-// opens, with the queue's engine in it.
-func TestListensOnNothingElse(t *testing.T) {
-	t.Parallel()
-	c := startConfined(t)
+// listening returns what TCP ports a process listens on and what UDP sockets
+// it has, as the kernel writes them: "tcp 0100007F:2445".
+func listening(t *testing.T, pid int) (open []string) {
+	t.Helper()
 	sockets := map[string]bool{}
-	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", c.Process.Pid))
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
 	if err != nil || len(fds) == 0 {
 		t.Fatalf("no descriptors: %v", err)
 	}
@@ -110,9 +110,8 @@ func TestListensOnNothingElse(t *testing.T) {
 			}
 		}
 	}
-	var open []string
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", c.Process.Pid, table))
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
 		if err != nil {
 			continue // no IPv6 here
 		}
@@ -124,11 +123,63 @@ func TestListensOnNothingElse(t *testing.T) {
 			}
 		}
 	}
-	_, port, _ := strings.Cut(c.page, ":")
-	n := 0
-	fmt.Sscan(port, &n)
-	if want := fmt.Sprintf("tcp 0100007F:%04X", n); !slices.Equal(open, []string{want}) {
+	return open
+}
+
+// loopback is how the kernel writes an address of 127.0.0.1.
+func loopback(t *testing.T, address string) string {
+	t.Helper()
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("tcp 0100007F:%04X", a.Port())
+}
+
+// TestListensOnNothingElse: the page's port is the only one that a daemon
+// opens, with the queue's engine in it.
+func TestListensOnNothingElse(t *testing.T) {
+	t.Parallel()
+	c := startConfined(t)
+	if open, want := listening(t, c.Process.Pid), loopback(t, c.page); !slices.Equal(open, []string{want}) {
 		t.Errorf("open are %q, want %q alone", open, want)
+	}
+}
+
+// TestMemberListensOnNothingElse: one of several replicas has its port for the
+// others too, and the engine's, which only this machine reaches.
+func TestMemberListensOnNothingElse(t *testing.T) {
+	t.Parallel()
+	dir, own := t.TempDir(), addresses(t, 4)
+	writeFiles(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "token": "MARKED-between-replicas", "packseal.yaml": fmt.Sprintf(`
+state_dir: state
+sources: {prod: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}}}}
+defaults: {source: prod, schedule: "0 0 1 1 *"}
+sinks: [{name: primary, local: {dir: archive}}]
+web: {listen: "%s"}
+queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}
+packs: [{id: cp-fdc8626622af00f90000}]
+`, own[0], own[1], strings.Join(own[1:], `", "`))})
+	c := exec.Command("packseal", "run", "--config", filepath.Join(dir, "packseal.yaml"))
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		c.Process.Signal(syscall.SIGTERM) //nolint:errcheck // Wait tells
+		c.Wait()                          //nolint:errcheck // it never got ready
+	}()
+	var open []string
+	for len(open) < 3 {
+		if !fault.Sleep(t.Context(), 10*time.Millisecond) {
+			t.Fatalf("open are %q alone", open)
+		}
+		open = listening(t, c.Process.Pid)
+	}
+	others := slices.DeleteFunc(slices.Clone(open), func(o string) bool {
+		return o == loopback(t, own[0]) || o == loopback(t, own[1])
+	})
+	if len(others) != 1 || !strings.HasPrefix(others[0], "tcp 0100007F:") {
+		t.Errorf("open are %q, want %v and one more on 127.0.0.1", open, own[:2])
 	}
 }
 
