@@ -135,11 +135,15 @@ type Env struct {
 	Registerer prometheus.Registerer // for the source's own metrics, with its name as label already; nil = none
 	Logger     *slog.Logger          // required
 	UserAgent  string                // "packseal/<version>"
+
+	// Share returns how much of the source's rate is this process's at the
+	// moment, from 0 to 1, where others call the source too; nil = all of it.
+	Share func() float64
 }
 
 // Bounds are a source's limits, with its defaults applied.
 type Bounds struct {
-	MaxInFlight  int      // reports in the making at once, in each replica
+	MaxInFlight  int      // reports in the making at once, in all replicas together
 	LinkHosts    []string // hosts a link may point to; "*.example.com" for a whole domain
 	LinkNetworks []string // networks (CIDR) that these hosts may be in although no store is there: loopback, link-local and the like
 	AllowHTTP    bool     // links may be http to hosts that are not loopback addresses

@@ -50,6 +50,7 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	if e.queue, err = queue.Open(ctx, o); err != nil {
 		return nil, err
 	}
+	h.part = e.queue.Part
 	plans := make([]scheduler.Plan, len(h.entries))
 	for i, entry := range h.entries {
 		plans[i] = entry.Plan

@@ -23,6 +23,7 @@ type house struct {
 	cfg     *config.Config
 	entries []config.Entry
 	bounds  map[string]fetcher.Bounds
+	part    func(source string) float64 // how much of a source's bounds is ours, set before any call is made; nil = all
 	logger  *slog.Logger
 }
 
@@ -83,7 +84,12 @@ func (h *house) openSources(reg prometheus.Registerer) (fetch, error) {
 		logger := h.logger.With("source", name)
 		own := prometheus.WrapRegistererWith(prometheus.Labels{"source": name}, reg)
 		opener := s.Opener()
-		source, err := opener.Open(fetcher.Env{Registerer: own, Logger: logger, UserAgent: tool()})
+		source, err := opener.Open(fetcher.Env{Registerer: own, Logger: logger, UserAgent: tool(), Share: func() float64 {
+			if h.part == nil {
+				return 1
+			}
+			return h.part(name)
+		}})
 		if err != nil {
 			return nil, fmt.Errorf("opening source %s: %w", name, err)
 		}

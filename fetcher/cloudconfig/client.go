@@ -69,7 +69,7 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 		timeout:   o.requestTimeout(),
 		userAgent: env.UserAgent,
 		keys:      newProvider(o.Credentials),
-		limit:     newLimiter(o.requestsPerSecond()),
+		limit:     newLimiter(o.requestsPerSecond(), env.Share),
 		metrics:   newMetrics(env.Registerer),
 		logger:    env.Logger,
 	}, nil

@@ -16,26 +16,54 @@ import (
 // maxPause bounds what a throttle header can make the source wait.
 const maxPause = 5 * time.Minute
 
+// noShare is between two looks whether some of the rate is ours again.
+const noShare = 100 * time.Millisecond
+
 // limiter paces all calls of a source. When the API asks to slow down, no call
 // starts for as long as it says, and the rate is halved; each call that is
-// answered brings a little of it back.
+// answered brings a little of it back. All of that is this process's share of
+// the rate only.
 type limiter struct {
-	rate *rate.Limiter
-	full rate.Limit
+	rate  *rate.Limiter
+	full  rate.Limit
+	share func() float64
+	turn  chan struct{} // has a token of the call that is next
 
 	mu    sync.Mutex
-	until time.Time // no call starts before
+	bears rate.Limit // what the API bears of full
+	part  rate.Limit // the share as it was last
+	until time.Time  // no call starts before
 }
 
-func newLimiter(perSecond float64) *limiter {
+// newLimiter makes a limiter; a nil share is all of the rate.
+func newLimiter(perSecond float64, share func() float64) *limiter {
 	full := rate.Limit(perSecond)
-	return &limiter{rate: rate.NewLimiter(full, max(1, int(perSecond))), full: full}
+	return &limiter{
+		rate: rate.NewLimiter(full, burst(full)), full: full, share: share,
+		turn: make(chan struct{}, 1), bears: full, part: 1,
+	}
 }
 
-// wait blocks until a call may start, and reports whether ctx let it.
+// burst is how many calls may start at once after a rest: those of a second.
+func burst(perSecond rate.Limit) int { return max(1, int(perSecond)) }
+
+// wait blocks until a call may start, and reports whether ctx let it. Of calls
+// that wait only the next one has its time by the rate as it is now, so that
+// none keeps to a rate of long ago.
 func (l *limiter) wait(ctx context.Context) bool {
 	if !l.pass(ctx) {
 		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	}
+	for !l.apportion() {
+		if !fault.Sleep(ctx, noShare) {
+			return false
+		}
 	}
 	slot := l.rate.Reserve()
 	if !fault.Sleep(ctx, slot.Delay()) {
@@ -43,6 +71,22 @@ func (l *limiter) wait(ctx context.Context) bool {
 		return false
 	}
 	return l.pass(ctx) // a pause may have begun meanwhile
+}
+
+// apportion takes up the share, and reports whether there is any.
+func (l *limiter) apportion() bool {
+	if l.share == nil {
+		return true
+	}
+	part := rate.Limit(l.share())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if part > 0 && part != l.part {
+		l.part = part
+		l.rate.SetBurst(burst(l.full * part))
+		l.rate.SetLimit(l.bears * part)
+	}
+	return part > 0
 }
 
 // pass waits out the pause, also one that gets longer.
@@ -67,7 +111,8 @@ func (l *limiter) slow(pause time.Duration) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	if now.After(l.until) {
-		l.rate.SetLimit(max(l.rate.Limit()/2, l.full/16))
+		l.bears = max(l.bears/2, l.full/16)
+		l.rate.SetLimit(l.bears * l.part)
 	}
 	if until := now.Add(min(pause, maxPause)); until.After(l.until) {
 		l.until = until
@@ -78,8 +123,9 @@ func (l *limiter) slow(pause time.Duration) {
 func (l *limiter) answered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := l.rate.Limit(); now < l.full {
-		l.rate.SetLimit(min(now+l.full/32, l.full))
+	if l.bears < l.full {
+		l.bears = min(l.bears+l.full/32, l.full)
+		l.rate.SetLimit(l.bears * l.part)
 	}
 }
 

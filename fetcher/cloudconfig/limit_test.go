@@ -41,7 +41,7 @@ func TestTimeLeft(t *testing.T) {
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(16)
+		l := newLimiter(16, nil)
 		for range 10 { // calls that were under way together
 			l.slow(time.Second)
 		}
@@ -66,7 +66,7 @@ func TestSlow(t *testing.T) {
 func TestPauseGrows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(1)
+		l := newLimiter(1, nil)
 		l.slow(time.Second)
 		time.AfterFunc(500*time.Millisecond, func() { l.slow(10 * time.Second) })
 		began := time.Now()
@@ -84,7 +84,7 @@ func TestPauseGrows(t *testing.T) {
 }
 
 func BenchmarkWait(b *testing.B) {
-	l := newLimiter(1e12)
+	l := newLimiter(1e12, nil)
 	for b.Loop() {
 		l.wait(b.Context())
 	}
@@ -161,7 +161,7 @@ func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
 		c := newTest(t, s)
-		c.limit = newLimiter(2)
+		c.limit = newLimiter(2, nil)
 		began := time.Now()
 		for range 12 {
 			if _, err := c.do(t.Context(), reportCall("Get", aPack)); err != nil {

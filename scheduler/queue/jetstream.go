@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,7 @@ type JetStream struct {
 	engine  *engine
 	member  string // this replica's name
 	metrics *metrics
+	sharing *sharing // nil when there are no other replicas
 	lock    *os.File
 
 	stopAttending context.CancelFunc
@@ -80,11 +82,15 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 	if err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
+	if q.engine.spread {
+		q.sharing = newSharing(q.member, q.engine, cmp.Or(o.pace, usual), o.Logger)
+		q.attending.Go(func() { q.sharing.run(attending) })
+	}
 	return q, nil
 }
 
 // Close ends the engine and waits until its files are closed. What is in the
-// queue stays there.
+// queue stays there, and this replica's places are given to the others.
 func (q *JetStream) Close() error {
 	q.stopAttending()
 	q.attending.Wait()

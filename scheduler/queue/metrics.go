@@ -14,6 +14,7 @@ import (
 type metrics struct {
 	redelivered *prometheus.CounterVec
 	panics      *prometheus.CounterVec
+	places      *prometheus.GaugeVec
 
 	sources []string
 	engine  *engine
@@ -31,6 +32,10 @@ func newMetrics(reg prometheus.Registerer, sources []string, engine *engine) (*m
 			Name: "packseal_queue_panics_total",
 			Help: "Panics caught while a slot was worked on.",
 		}, []string{"source"}),
+		places: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "packseal_queue_places",
+			Help: "Reports that this replica may have in the making at once: its part of the source's max_in_flight.",
+		}, []string{"source"}),
 		sources: sources,
 		engine:  engine,
 		pending: prometheus.NewDesc("packseal_queue_pending",
@@ -39,13 +44,23 @@ func newMetrics(reg prometheus.Registerer, sources []string, engine *engine) (*m
 	for _, s := range sources {
 		m.redelivered.WithLabelValues(s)
 		m.panics.WithLabelValues(s)
+		m.places.WithLabelValues(s)
 	}
-	for _, c := range []prometheus.Collector{m.redelivered, m.panics, m} {
+	for _, c := range []prometheus.Collector{m.redelivered, m.panics, m.places, m} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// placesOf returns the gauge of a source's places.
+func (m *metrics) placesOf(source string) prometheus.Gauge {
+	g, err := m.places.GetMetricWithLabelValues(source)
+	if err != nil { // a name that no configuration can have
+		return prometheus.NewGauge(prometheus.GaugeOpts{})
+	}
+	return g
 }
 
 // Describe implements prometheus.Collector.

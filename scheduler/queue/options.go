@@ -79,6 +79,8 @@ type Options struct {
 	Registerer prometheus.Registerer // required
 	Embedded   *Embedded
 	NATS       *NATS
+
+	pace pace // of replicas among themselves; tests are faster
 }
 
 // check names the first required field that is missing.

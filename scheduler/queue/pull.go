@@ -13,6 +13,10 @@ const (
 	pullExpiry      = 5 * time.Minute // how long a request stands
 	pullHeartbeat   = time.Minute     // idle, a source costs one message in this time
 	spreadHeartbeat = 5 * time.Second // the same, where the server that answers may die without us
+
+	// spreadExpiry is how long a request stands where places may become
+	// fewer: so soon what was asked for and did not come can be given up.
+	spreadExpiry = 3 * spreadHeartbeat
 )
 
 // What the engine says about a request, in the header Status. A message
@@ -26,8 +30,8 @@ const (
 // status returns the header, or "" for a task.
 func status(msg *nats.Msg) string { return msg.Header.Get("Status") }
 
-// puller asks the engine for one source's messages and has a token for each
-// free worker. It speaks the protocol itself, because of the client's own two
+// puller asks the engine for one source's messages, as many as places are
+// free. It speaks the protocol itself, because of the client's own two
 // ways the iterator sometimes forgets to ask when it may hold one message
 // only, and the batch drops what is on its way when it is canceled.
 type puller struct {
@@ -36,22 +40,22 @@ type puller struct {
 	msgs chan *nats.Msg
 	next string // the subject of requests
 	beat time.Duration
-	free chan struct{}
+	ends time.Duration // how long a request stands
+	*places
 }
 
-func newPuller(e *engine, source string, n int) (*puller, error) {
+func newPuller(e *engine, source string, places *places) (*puller, error) {
 	p := &puller{
 		conn: e.conn,
 		// Room for all tasks that can be asked for and what is said between.
-		msgs: make(chan *nats.Msg, 2*n+16),
+		msgs: make(chan *nats.Msg, 2*places.bound+16),
 		next: e.api + "CONSUMER.MSG.NEXT." + e.prefix.stream() + "." + token(source),
-		beat: pullHeartbeat,
-		free: make(chan struct{}, n),
+		beat: pullHeartbeat, ends: pullExpiry,
+		places: places,
 	}
 	if e.spread {
-		p.beat = spreadHeartbeat
+		p.beat, p.ends = spreadHeartbeat, spreadExpiry
 	}
-	p.release(n)
 	var err error
 	p.sub, err = e.conn.ChanSubscribe(e.conn.NewInbox(), p.msgs)
 	return p, err
@@ -66,32 +70,31 @@ func (p *puller) request(n int) error {
 		Batch     int           `json:"batch"`
 		Expires   time.Duration `json:"expires"`
 		Heartbeat time.Duration `json:"idle_heartbeat"`
-	}{n, pullExpiry, p.beat})
+	}{n, p.ends, p.beat})
 	if err != nil {
 		return err
 	}
 	return p.conn.PublishRequest(p.next, p.sub.Subject, data)
 }
 
-// claim waits for a free worker and takes all that are free: how many. It is
-// 0 when ctx has ended.
-func (p *puller) claim(ctx context.Context) (n int) {
-	select {
-	case <-ctx.Done():
-		return 0
-	case <-p.free:
+// claim waits for a free place and takes all that are free: how many, and
+// until when they are ours. It is 0 when ctx has ended. A task that comes
+// meanwhile, for a request that was given up, goes to late.
+func (p *puller) claim(ctx context.Context, late func(*nats.Msg)) (n int, lease context.Context) {
+	for ctx.Err() == nil {
+		if n, lease = p.take(); n > 0 {
+			return n, lease
+		}
+		select {
+		case <-ctx.Done():
+		case <-p.free:
+		case msg := <-p.msgs:
+			if status(msg) == "" {
+				late(msg)
+			}
+		}
 	}
-	for n = 1; len(p.free) > 0; n++ { // nobody else takes from it
-		<-p.free
-	}
-	return n
-}
-
-// release gives n workers back.
-func (p *puller) release(n int) {
-	for range n {
-		p.free <- struct{}{}
-	}
+	return 0, nil
 }
 
 // rest ends the subscription and yields the tasks that came all the same.

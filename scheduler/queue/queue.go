@@ -21,14 +21,16 @@ type Queue interface {
 	// Held returns the pack's slot that the queue holds, if any.
 	Held(ctx context.Context, source, pack string) (scheduler.Slot, bool, error)
 
-	// Work hands the source's tasks to handle, at most n at a time in
-	// this replica, not counting those that are past Task.Fetched, until ctx
-	// ends and the last handle has returned. While handle runs the task is
+	// Work hands the source's tasks to handle, at most n at a time in all
+	// replicas together, not counting those that are past Task.Fetched, until
+	// ctx ends and the last handle has returned. While handle runs the task is
 	// kept alive, so that nobody else gets it.
 	Work(ctx context.Context, source string, n int, handle Handler) error
 }
 
 // Handler works on a task. It returns 0 when the task is settled and leaves
 // the queue, or how long to wait before it is handed out again. It must return
-// soon after ctx ends; the task then goes back at once, unless it is settled.
+// soon after ctx ends, as it does also for a task that is not fetched when this
+// replica has lost touch with the others; the task then goes back at once,
+// unless it is settled.
 type Handler func(ctx context.Context, t scheduler.Task) (again time.Duration)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"packseal.example/internal/fault"
@@ -20,12 +21,17 @@ func (q *JetStream) Work(ctx context.Context, source string, n int, handle Handl
 	if n < 1 {
 		return fmt.Errorf("working on %s: %d workers", source, n)
 	}
+	places, done, err := q.places(source, n)
+	if err != nil {
+		return fmt.Errorf("working on %s: %w", source, err)
+	}
+	defer done()
 	if err := q.engine.consume(ctx, source); ctx.Err() != nil {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("working on %s: %w", source, err)
 	}
-	p, err := newPuller(q.engine, source, n)
+	p, err := newPuller(q.engine, source, places)
 	if err != nil {
 		return fmt.Errorf("working on %s: %w", source, err)
 	}
@@ -38,6 +44,27 @@ func (q *JetStream) Work(ctx context.Context, source string, n int, handle Handl
 		}
 	}
 	return nil
+}
+
+// places returns the places of a source whose bound over all replicas is n,
+// and what gives them back. Who is alone has all of them at once.
+func (q *JetStream) places(source string, n int) (p *places, done func(), err error) {
+	gauge := q.metrics.placesOf(source)
+	if q.sharing != nil {
+		return q.sharing.work(source, n, gauge)
+	}
+	p = newPlaces(n, gauge)
+	p.grant(n, n)
+	return p, p.fence, nil
+}
+
+// Part returns how much of the source's bounds is this replica's at the
+// moment, from 0 to 1: 1 where there are no others.
+func (q *JetStream) Part(source string) float64 {
+	if q.sharing == nil {
+		return 1
+	}
+	return q.sharing.part(source)
 }
 
 // consume makes the source's consumer, if it is not there. Where servers come
@@ -71,12 +98,14 @@ func (e *engine) consume(ctx context.Context, source string) error {
 	}
 }
 
-// round asks for as many tasks as workers are free, at least for one, and
-// sets them to work as they come, until the request is used up. So no task
-// that is handed out waits here while its time runs.
+// round asks for as many tasks as places are free, at least for one, and
+// sets them to work as they come, until the request is used up, or the places
+// may be others'. So no task that is handed out waits here while its time runs.
 func (w *worker) round(ctx context.Context) error {
-	want := w.claim(ctx)
-	defer func() { w.release(want) }()
+	want, lease := w.claim(ctx, func(msg *nats.Msg) {
+		w.running.Go(func() { w.answered(nil, w.answer(ctx, msg, putBack(0))) })
+	})
+	defer func() { w.give(want) }()
 	if want == 0 {
 		return nil
 	}
@@ -89,6 +118,8 @@ func (w *worker) round(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-lease.Done():
+			return nil
 		case <-silence.C: // after a suspend, for one: ask anew
 			return nil
 		case msg := <-w.msgs:
@@ -96,7 +127,7 @@ func (w *worker) round(ctx context.Context) error {
 			switch status(msg) {
 			case "":
 				want--
-				w.running.Go(func() { w.work(ctx, msg) })
+				w.running.Go(func() { w.work(ctx, lease, msg) })
 			case heartbeat:
 			case noMessages, expired:
 				return nil

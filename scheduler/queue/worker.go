@@ -43,9 +43,16 @@ type worker struct {
 
 // work sees one message through: decode, handle while keeping it alive, and
 // tell the engine what came of it. Its place is free for another when it is
-// done, or when its report is here.
-func (w *worker) work(ctx context.Context, msg *nats.Msg) {
-	leave := sync.OnceFunc(func() { w.release(1) })
+// done, or when its report is here; if the place may be another replica's
+// before that, the work ends.
+func (w *worker) work(ctx, lease context.Context, msg *nats.Msg) {
+	placed, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	stay := context.AfterFunc(lease, func() { end(context.Cause(lease)) })
+	leave := sync.OnceFunc(func() {
+		stay()
+		w.give(1)
+	})
 	defer leave()
 	t, err := decode(msg)
 	if err != nil {
@@ -58,13 +65,13 @@ func (w *worker) work(ctx context.Context, msg *nats.Msg) {
 	if t.Delivered > 1 {
 		w.metrics.redelivered.WithLabelValues(w.source).Inc()
 	}
-	alive, stop := context.WithCancel(ctx)
+	alive, stop := context.WithCancel(placed)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		keepAlive(alive, msg)
 	}()
-	again := w.guarded(ctx, t)
+	again := w.guarded(placed, t)
 	stop()
 	<-done
 
@@ -73,6 +80,9 @@ func (w *worker) work(ctx context.Context, msg *nats.Msg) {
 		w.answered(&t, w.answer(ctx, msg, settled))
 	case ctx.Err() != nil:
 		<-w.stopped
+		w.answered(&t, w.answer(ctx, msg, putBack(0)))
+	case placed.Err() != nil:
+		leave() // whatever becomes of the answer
 		w.answered(&t, w.answer(ctx, msg, putBack(0)))
 	default:
 		w.answered(&t, w.answer(ctx, msg, putBack(again)))
