@@ -21,9 +21,14 @@ const boardBytes = 32 << 20
 func (e *engine) ensureBoard(ctx context.Context, copies int) error {
 	board, err := e.js.KeyValue(ctx, e.prefix.board())
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		board, err = e.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		config := jetstream.KeyValueConfig{
 			Bucket: e.prefix.board(), Storage: jetstream.FileStorage, MaxBytes: boardBytes, Replicas: copies,
-		})
+		}
+		if board, err = e.js.CreateOrUpdateKeyValue(ctx, config); scarce(err) && !e.exact {
+			// Older servers take more copies of a stream than they can keep.
+			config.Replicas = 1
+			board, err = e.js.CreateOrUpdateKeyValue(ctx, config)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("opening the queue's board: %w", err)
