@@ -2,6 +2,7 @@ package cloudconfig
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -170,6 +171,101 @@ func TestRate(t *testing.T) {
 		}
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("12 calls at 2 a second took %s, want 5s", took)
+		}
+	})
+}
+
+// TestShares: three processes that share a rate keep to it together, however
+// their shares change, and use it whole. What may come on top are their bursts.
+func TestShares(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const perSecond, hour = 12, time.Hour
+		shares := []float64{1, 0, 0}
+		var mu sync.Mutex
+		var starts []time.Duration
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), hour)
+		defer cancel()
+		var all sync.WaitGroup
+		for i := range shares {
+			l := newLimiter(perSecond, func() float64 {
+				mu.Lock()
+				defer mu.Unlock()
+				return shares[i]
+			})
+			for range 20 { // many wait at once
+				all.Go(func() {
+					for l.wait(ctx) {
+						mu.Lock()
+						starts = append(starts, time.Since(began))
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		rng := rand.New(rand.NewPCG(1, 1))
+		for moves := 0; ctx.Err() == nil; moves++ {
+			fault.Sleep(ctx, time.Duration(10+rng.IntN(40))*time.Second)
+			mu.Lock()
+			to, of := rng.IntN(3), rng.IntN(3) // who has it all, or a third of it with the others
+			for i := range shares {
+				shares[i] = 1. / 3
+				if of == 0 {
+					shares[i] = 0
+				}
+			}
+			if of == 0 {
+				shares[to] = 1
+			}
+			mu.Unlock()
+		}
+		all.Wait()
+		within := func(window time.Duration) (most int) {
+			first := 0
+			for last := range starts {
+				for starts[last]-starts[first] >= window {
+					first++
+				}
+				most = max(most, last-first+1)
+			}
+			return most
+		}
+		// A burst is a second's calls. In ten seconds shares move once, so that
+		// each may have had a burst before and one has one after.
+		if n := within(10 * time.Second); n > 10*perSecond+2*perSecond {
+			t.Errorf("%d calls in ten seconds", n)
+		}
+		if n := float64(len(starts)); n < 0.9*perSecond*hour.Seconds() || n > 1.02*perSecond*hour.Seconds() {
+			t.Errorf("%v calls in an hour", n)
+		}
+	})
+}
+
+// TestNoShare: who has none of the rate calls nothing until he has some.
+func TestNoShare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := newLimiter(5, func() float64 {
+			if time.Since(began) < time.Minute {
+				return 0
+			}
+			return 0.1
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if l.wait(ctx) {
+			t.Error("a call starts")
+		}
+		for _, want := range []time.Duration{time.Minute, time.Minute + 2*time.Second} {
+			if !l.wait(t.Context()) || time.Since(began) != want {
+				t.Errorf("a call starts after %s, want %s", time.Since(began), want)
+			}
+		}
+		l.slow(0)
+		if got := l.rate.Limit(); got != 0.25 {
+			t.Errorf("slowed down, the rate is %v", got)
 		}
 	})
 }

@@ -159,6 +159,29 @@ func TestBoundOfACluster(t *testing.T) {
 	}
 }
 
+// loses has the board lost, and waits until the replicas have made it anew.
+func (s *shift) loses() {
+	s.t.Helper()
+	q := s.queues[0]
+	if err := q.engine.js.DeleteKeyValue(s.t.Context(), q.engine.prefix.board()); err != nil {
+		s.t.Fatal(err)
+	}
+	var d division
+	eventually(s.t, "the board is made anew", func() bool {
+		var err error
+		d, _, err = (&sharing{board: q.engine.board}).read(s.t.Context())
+		return err == nil && len(d.Members) == len(s.queues)
+	})
+	if !d.Anew {
+		s.t.Errorf("it is not said that the board was lost: %+v", d)
+	}
+	eventually(s.t, "that is settled", func() bool {
+		d, _, err := (&sharing{board: q.engine.board}).read(s.t.Context())
+		return err == nil && !d.Anew
+	})
+	s.fills("the board was lost", 0, 1, 2)
+}
+
 // TestBoundOutside: the same on NATS servers outside, with replicas that are
 // cut off and go on for a while without knowing, until one is left.
 func TestBoundOutside(t *testing.T) {
@@ -210,6 +233,7 @@ func outside(t *testing.T, address string, bound int) {
 	start(1)
 	start(2)
 	s.fills("three", 0, 1, 2)
+	s.loses()
 	for i := range 2 {
 		mend := cables[i].cut()
 		s.fills("one is cut off", (i+1)%3, (i+2)%3)

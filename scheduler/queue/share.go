@@ -121,6 +121,7 @@ func (s *sharing) run(ctx context.Context) {
 		pause.Reset(s.pace.beat)
 		if err := s.turn(ctx); err != nil && ctx.Err() == nil {
 			s.log.DebugContext(ctx, "the other replicas were not told of this one", "err", err)
+			s.mended(ctx)
 			pause.Reset(s.pace.beat / 4)
 		}
 	}
@@ -143,14 +144,21 @@ func (s *sharing) turn(ctx context.Context) error {
 			err = s.change(ctx, began, d, revision)
 		}
 		if !errors.Is(err, jetstream.ErrKeyExists) && !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-			if err != nil {
-				return errors.Join(err, s.mend(ctx))
-			}
-			return nil
+			return err
 		}
 		if !fault.Sleep(ctx, rand.N(s.pace.beat/50)) {
 			return err
 		}
+	}
+}
+
+// mended makes the board anew, should it be lost. Some servers do not answer
+// at all then, so this does not wait for their word.
+func (s *sharing) mended(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	if err := s.mend(ctx); err != nil {
+		s.log.DebugContext(ctx, "the board cannot be looked after", "err", err)
 	}
 }
 
