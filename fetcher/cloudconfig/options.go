@@ -13,8 +13,8 @@ import (
 type Options struct {
 	Endpoint          string        `yaml:"endpoint"`                      // the API's address, https://config.cn-shanghai.aliyuncs.com for the China site; required
 	AllowHTTP         bool          `yaml:"allow_http,omitempty"`          // permit http:// for an endpoint or link that is not on a loopback address
-	RequestsPerSecond float64       `yaml:"requests_per_second,omitempty"` // how fast the API is called at most; default 5
-	MaxInFlight       int           `yaml:"max_in_flight,omitempty"`       // how many reports are in the making at once; default 64
+	RequestsPerSecond float64       `yaml:"requests_per_second,omitempty"` // how fast the API is called at most, by all replicas together; default 5
+	MaxInFlight       int           `yaml:"max_in_flight,omitempty"`       // how many reports are in the making at once, in all replicas together; default 64
 	RequestTimeout    time.Duration `yaml:"request_timeout,omitempty"`     // the time one call may take; default 30s
 	LinkHosts         []string      `yaml:"link_hosts,omitempty"`          // hosts that a report's link may point to, "*.example.com" for a whole domain; default *.aliyuncs.com, and the endpoint's own host where that is a loopback address
 	LinkNetworks      []string      `yaml:"link_networks,omitempty"`       // networks (CIDR) that these hosts may be in although no store is there: loopback, link-local, multicast, metadata services; default none
