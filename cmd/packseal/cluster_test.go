@@ -30,6 +30,25 @@ func addresses(t *testing.T, n int) (all []string) {
 	return all
 }
 
+// member is the configuration of one of three replicas that form the queue.
+func member(i int, routes []string, endpoint, bounds string, packs []string) string {
+	return fmt.Sprintf(`
+state_dir: state-%d
+sources:
+  prod:
+    cloudconfig:
+      endpoint: %s
+      %s
+      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
+defaults: {schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m}
+sinks: [{name: primary, local: {dir: archive}}]
+fetch: {poll_min: 200ms, poll_max: 1s}
+web: {listen: "127.0.0.1:0"}
+queue: {embedded: {cluster: {member: m%d, listen: "%s", routes: ["%s"], token_file: token}}}
+packs: [{id: %s}]
+`, i, endpoint, bounds, i, routes[i], strings.Join(routes, `", "`), strings.Join(packs, "}, {id: "))
+}
+
 // TestReplicas runs three daemons that form the queue and share an archive. A
 // daemon alone serves its page and is not ready. One of the three has a newer
 // configuration with one more pack; each pack's report is made once all the
@@ -54,21 +73,7 @@ func TestReplicas(t *testing.T) {
 		if i == 2 {
 			known = ids
 		}
-		files[fmt.Sprint(i, ".yaml")] = fmt.Sprintf(`
-state_dir: state-%d
-sources:
-  prod:
-    cloudconfig:
-      endpoint: %s
-      requests_per_second: 50
-      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
-defaults: {schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m}
-sinks: [{name: primary, local: {dir: archive}}]
-fetch: {poll_min: 200ms, poll_max: 1s}
-web: {listen: "127.0.0.1:0"}
-queue: {embedded: {cluster: {member: m%d, listen: "%s", routes: ["%s"], token_file: token}}}
-packs: [{id: %s}]
-`, i, server.URL, i, routes[i], strings.Join(routes, `", "`), strings.Join(known, "}, {id: "))
+		files[fmt.Sprint(i, ".yaml")] = member(i, routes, server.URL, "requests_per_second: 50", known)
 	}
 	writeFiles(t, dir, files)
 
