@@ -43,7 +43,6 @@ type sharing struct {
 	member string
 	board  jetstream.KeyValue
 	mend   func(context.Context) error // makes the board anew, should it be lost
-	pace   pace
 	log    *slog.Logger
 	kick   chan struct{} // has a token when there is something to say before the next beat
 
@@ -61,7 +60,7 @@ type sharing struct {
 
 func newSharing(member string, e *engine, p pace, log *slog.Logger) *sharing {
 	s := &sharing{
-		member: member, board: e.board, mend: e.ensure, pace: p, log: log, kick: make(chan struct{}, 1),
+		member: member, board: e.board, mend: e.ensure, log: log, kick: make(chan struct{}, 1),
 		lookout: lookout{pace: p}, beats: rand.Uint64() >> 16, // so that no two processes count alike
 		sources: make(map[string]*places),
 	}
@@ -198,6 +197,9 @@ func (s *sharing) change(ctx context.Context, began time.Time, d division, revis
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.until.IsZero() && now.After(s.until) {
+		s.log.InfoContext(ctx, "the other replicas hear this one again")
+	}
 	s.until = began.Add(s.pace.fence)
 	s.timer.Reset(time.Until(s.until))
 	for source, p := range sources {
@@ -226,7 +228,7 @@ func (s *sharing) expire() {
 func (s *sharing) leave(ctx context.Context) error {
 	for {
 		d, revision, err := s.read(ctx)
-		if err == nil && revision > 0 {
+		if _, there := d.Members[s.member]; err == nil && there {
 			_, err = s.write(ctx, d.without(s.member), revision)
 		}
 		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
