@@ -127,6 +127,36 @@ func TestEnter(t *testing.T) {
 	}
 }
 
+// TestLookout: gone is who was seen to give no sign of life for long, by one
+// who looked all the time.
+func TestLookout(t *testing.T) {
+	t.Parallel()
+	l, now := lookout{pace: pace{fence: 30 * time.Second, dead: 45 * time.Second}}, time.Now()
+	look := func(after time.Duration, a, b uint64, want ...string) {
+		t.Helper()
+		now = now.Add(after)
+		got := l.look(division{Members: map[string]stake{"a": {Beat: a}, "b": {Beat: b}}}, now)
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("gone are %q, want %q", got, want)
+		}
+	}
+	look(0, 1, 1)
+	for range 3 {
+		look(14*time.Second, 1, 1)
+	}
+	look(2*time.Second, 1, 2)
+	look(time.Second, 1, 2, "a")
+	look(0, 9, 2) // it is back
+	for range 3 {
+		look(14*time.Second, 9, 2)
+	}
+	look(16*time.Second, 9, 2) // could not look: all may have been cut off
+	for range 3 {
+		look(14*time.Second, 9, 2)
+	}
+	look(3*time.Second, 9, 2, "a", "b")
+}
+
 // TestPartsMove follows the places of three members through their lives, in
 // steps of one beat, with each at its own work.
 func TestPartsMove(t *testing.T) {
