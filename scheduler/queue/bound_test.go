@@ -47,7 +47,9 @@ func (s *shift) start(i int, q *JetStream) {
 	s.mu.Lock()
 	s.queues[i] = q
 	s.mu.Unlock()
-	stop := work(s.t, q, s.bound, func(ctx context.Context, _ scheduler.Task) time.Duration {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	handle := func(ctx context.Context, _ scheduler.Task) time.Duration {
 		s.mu.Lock()
 		s.now++
 		s.most = max(s.most, s.now)
@@ -61,13 +63,18 @@ func (s *shift) start(i int, q *JetStream) {
 		s.done[i]++
 		s.mu.Unlock()
 		return time.Millisecond
-	})
-	s.stops[i] = func() {
-		stop()
+	}
+	go func() { ended <- q.Work(ctx, "prod", s.bound, handle) }()
+	s.stops[i] = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil && !q.engine.conn.IsClosed() { // who dies may see that
+			s.t.Error(err)
+		}
 		s.mu.Lock()
 		delete(s.queues, i)
 		s.mu.Unlock()
-	}
+	})
+	s.t.Cleanup(s.stops[i])
 }
 
 // leave ends a replica well.
@@ -247,4 +254,53 @@ func outside(t *testing.T, address string, bound int) {
 	s.leave(1)
 	s.fills("the last", 2)
 	s.leave(2)
+}
+
+// TestLateTask: what arrives at a replica that has lost its places meanwhile
+// goes to who has them, at once and not only when the engine misses an answer.
+func TestLateTask(t *testing.T) {
+	t.Parallel()
+	address, _ := newest(t, server.Options{})
+	var queues [2]*JetStream
+	var cables [2]*cable
+	for i := range queues {
+		cables[i] = lay(t, address)
+		var err error
+		queues[i], err = Open(t.Context(), Options{
+			Dir: t.TempDir(), Sources: []string{"prod"}, pace: brisk, Logger: slog.New(slog.DiscardHandler),
+			NATS: &NATS{Servers: []string{cables[i].address}}, Registerer: prometheus.NewRegistry(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { queues[i].Close() })
+	}
+	far, near := 0, 1 // the last in order has no place when there are two
+	if queues[far].member < queues[near].member {
+		far, near = near, far
+	}
+	unexpected, got := make(chan scheduler.Task, 1), make(chan scheduler.Task, 1)
+	work(t, queues[far], 1, into(unexpected))
+	consumer := func() (waiting int) {
+		c, err := queues[near].engine.stream.Consumer(t.Context(), "prod")
+		if err == nil {
+			waiting = c.CachedInfo().NumWaiting
+		}
+		return waiting
+	}
+	eventually(t, "it asks for a slot", func() bool { return consumer() == 1 })
+	mend := cables[far].cut()
+	publish(t, queues[near], task("cp-1", 0))
+	eventually(t, "the slot is on its way", func() bool { return consumer() == 0 })
+	work(t, queues[near], 1, into(got))
+	eventually(t, "the other one has the place", func() bool { return queues[near].Part("prod") == 1 })
+	mend()
+	began := time.Now()
+	receive(t, got)
+	if waited := time.Since(began); waited > ackWait/3 {
+		t.Errorf("it came after %s", waited)
+	}
+	if len(unexpected) > 0 {
+		t.Error("who has no place worked on it")
+	}
 }
