@@ -125,7 +125,7 @@ func ready(t *testing.T, d *live) {
 // sealed waits until the archive holds so many manifests.
 func sealed(t *testing.T, dir string, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		var found int

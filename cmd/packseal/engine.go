@@ -91,7 +91,7 @@ func (e *engine) run(ctx context.Context) error {
 
 // elsewhere is how long a slot of a pack that is not configured here waits
 // for another replica.
-const elsewhere = 15 * time.Second
+const elsewhere = 5 * time.Second
 
 // settle works on a task. One whose pack is no longer in the configuration is
 // let go: nobody owes its report any more. Where there are other replicas, they

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,7 +17,7 @@ const (
 
 	// spreadExpiry is how long a request stands where places may become
 	// fewer: so soon what was asked for and did not come can be given up.
-	spreadExpiry = 3 * spreadHeartbeat
+	spreadExpiry = 2 * spreadHeartbeat
 )
 
 // What the engine says about a request, in the header Status. A message
@@ -64,13 +65,15 @@ func newPuller(e *engine, source string, places *places) (*puller, error) {
 // silent is after how long without a word a request is taken for lost.
 func (p *puller) silent() time.Duration { return 2*p.beat + min(p.beat, 10*time.Second) }
 
-// request asks for n messages. They come on p.msgs, as they fall due.
+// request asks for n messages. They come on p.msgs, as they fall due. How long
+// it stands is left to chance a little, so that it is not the same replica each
+// time whose request is the next in line.
 func (p *puller) request(n int) error {
 	data, err := json.Marshal(struct {
 		Batch     int           `json:"batch"`
 		Expires   time.Duration `json:"expires"`
 		Heartbeat time.Duration `json:"idle_heartbeat"`
-	}{n, p.ends, p.beat})
+	}{n, p.ends + rand.N(p.beat), p.beat})
 	if err != nil {
 		return err
 	}
