@@ -13,6 +13,7 @@ type Task struct {
 	// Set by the queue's Work.
 	Delivered int    `json:"-"` // how often it was handed out, 1 at first
 	Fetched   func() `json:"-"` // says that the report is here: from then on the task does not count against its source's bound
+	Paused    string `json:"-"` // not empty: it was paused, as this says, until its deadline passed
 }
 
 // ErrDuplicate is what Publish returns for a slot that it has taken before.

@@ -30,6 +30,9 @@ type JetStream struct {
 	member  string // this replica's name
 	metrics *metrics
 	lock    *os.File
+	pauses  *pauses
+	book    *book
+	roster  roster
 
 	stopAttending context.CancelFunc
 	attending     sync.WaitGroup
@@ -76,6 +79,9 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 	}
 	if err == nil {
 		q.metrics, err = newMetrics(o.Registerer, o.Sources, q.engine)
+	}
+	if err == nil {
+		err = q.openPauses(ctx, attending, o)
 	}
 	if err != nil {
 		return nil, errors.Join(err, q.Close())

@@ -79,6 +79,10 @@ type Options struct {
 	Registerer prometheus.Registerer // required
 	Embedded   *Embedded
 	NATS       *NATS
+
+	// Trouble returns what the last try of the pack's slot met, or "", for
+	// [JetStream.List]. May be nil.
+	Trouble func(source, pack string) string
 }
 
 // check names the first required field that is missing.
