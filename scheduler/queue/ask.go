@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,9 +32,10 @@ func (p prefix) asked() string { return string(p) + ".asked" }
 
 // Member is a replica.
 type Member struct {
-	Name   string        `json:"member"`
-	Self   bool          `json:"self,omitempty"`       // the one that was asked
-	Silent time.Duration `json:"silent_for,omitempty"` // it does not answer, and was heard last so long ago, in nanoseconds
+	Name    string    `json:"member"`
+	Self    bool      `json:"self,omitempty"` // the one that was asked
+	Answers bool      `json:"answers"`
+	Heard   time.Time `json:"heard,omitzero"` // when it was heard last; only of one that does not answer
 }
 
 // roster is who was heard when.
@@ -42,6 +44,7 @@ type roster struct {
 	heard map[string]time.Time
 }
 
+// hear notes a sign of life.
 func (r *roster) hear(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,18 +54,12 @@ func (r *roster) hear(name string) {
 	r.heard[name] = time.Now()
 }
 
-// others returns who was heard, and how long ago.
-func (r *roster) others() map[string]time.Duration {
+// others returns who was heard, and when.
+func (r *roster) others() map[string]time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ago := make(map[string]time.Duration)
-	for name, at := range r.heard {
-		if ago[name] = time.Since(at); ago[name] > forgotten {
-			delete(r.heard, name)
-			delete(ago, name)
-		}
-	}
-	return ago
+	maps.DeleteFunc(r.heard, func(_ string, at time.Time) bool { return time.Since(at) > forgotten })
+	return maps.Clone(r.heard)
 }
 
 // attendOthers gives signs of life and answers questions until ctx ends.
@@ -127,14 +124,20 @@ func (q *JetStream) reply(m *nats.Msg) {
 func (q *JetStream) ask(ctx context.Context) (map[string]claim, []Member) {
 	all := make(map[string]claim)
 	q.take(all, answer{q.member, q.book.claims()})
-	members := []Member{{Name: q.member, Self: true}}
+	members := []Member{{Name: q.member, Self: true, Answers: true}}
 	if !q.engine.spread {
 		return all, members
 	}
-	silent := q.gather(ctx, all)
-	for _, name := range slices.Sorted(maps.Keys(silent)) {
-		members = append(members, Member{Name: name, Silent: silent[name]})
+	answered := q.gather(ctx, all)
+	for name, at := range q.roster.others() {
+		if !answered[name] {
+			members = append(members, Member{Name: name, Heard: at.UTC().Truncate(time.Millisecond)})
+		}
 	}
+	for name := range answered {
+		members = append(members, Member{Name: name, Answers: true})
+	}
+	slices.SortFunc(members[1:], func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 	return all, members
 }
 
@@ -150,23 +153,20 @@ func (q *JetStream) take(all map[string]claim, a answer) {
 	}
 }
 
-// gather asks the other replicas and adds what they say. It returns them, with
-// how long ago those that did not answer were heard, and 0 for the rest.
-func (q *JetStream) gather(ctx context.Context, all map[string]claim) map[string]time.Duration {
-	others := q.roster.others()
-	await := make(map[string]bool)
-	for name, ago := range others {
-		await[name] = ago < beatsLost
-	}
-	maps.DeleteFunc(await, func(_ string, wait bool) bool { return !wait })
+// gather asks the other replicas, adds what they say, and returns who answered.
+// It does not wait for who was not heard lately.
+func (q *JetStream) gather(ctx context.Context, all map[string]claim) (answered map[string]bool) {
+	answered = make(map[string]bool)
+	await := q.roster.others()
+	maps.DeleteFunc(await, func(_ string, at time.Time) bool { return time.Since(at) > beatsLost })
 	inbox, answers := q.engine.conn.NewInbox(), make(chan *nats.Msg, 1024)
 	sub, err := q.engine.conn.ChanSubscribe(inbox, answers)
 	if err != nil {
-		return others
+		return answered
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection is gone, and the subscription with it
 	if q.engine.conn.PublishRequest(q.engine.prefix.asked(), inbox, nil) != nil {
-		return others
+		return answered
 	}
 	least, most := time.NewTimer(gatherMin), time.NewTimer(gatherFor)
 	defer least.Stop()
@@ -174,9 +174,9 @@ func (q *JetStream) gather(ctx context.Context, all map[string]claim) map[string
 	for waited := false; !waited || len(await) > 0; {
 		select {
 		case <-ctx.Done():
-			return others
+			return answered
 		case <-most.C:
-			return others
+			return answered
 		case <-least.C:
 			waited = true
 		case m := <-answers:
@@ -186,10 +186,10 @@ func (q *JetStream) gather(ctx context.Context, all map[string]claim) map[string
 			}
 			q.take(all, a)
 			if m.Header.Get(lastSlots) != "" {
-				others[a.Member] = 0
+				answered[a.Member] = true
 				delete(await, a.Member)
 			}
 		}
 	}
-	return others
+	return answered
 }

@@ -37,7 +37,7 @@ func TestList(t *testing.T) {
 	states(t, q, map[string]State{"cp-busy": Working, "cp-trouble": Retrying, "cp-a": Waiting, "ca-1/cp.b": Waiting})
 
 	l, slots := list(t, q, Selection{})
-	if len(l.Members) != 1 || l.Members[0] != (Member{Name: q.member, Self: true}) || len(l.Pauses) > 0 {
+	if len(l.Members) != 1 || l.Members[0] != (Member{Name: q.member, Self: true, Answers: true}) || len(l.Pauses) > 0 {
 		t.Errorf("members %v, pauses %v", l.Members, l.Pauses)
 	}
 	now := time.Now()
@@ -115,7 +115,7 @@ func TestListSpread(t *testing.T) {
 			t.Errorf("%v are at work, members are %v", members, l.Members)
 		}
 		for _, m := range l.Members {
-			if m.Silent > 0 {
+			if !m.Answers {
 				t.Errorf("%s is said to be silent", m.Name)
 			}
 		}
@@ -128,8 +128,8 @@ func TestListSpread(t *testing.T) {
 		t.Errorf("it took %s to hear that one is gone", took)
 	}
 	for _, m := range l.Members {
-		if (m.Silent > 0) != (m.Name == gone) {
-			t.Errorf("%s is silent for %s", m.Name, m.Silent)
+		if m.Answers == (m.Name == gone) || m.Answers != m.Heard.IsZero() {
+			t.Errorf("it is said of %+v, and %s is gone", m, gone)
 		}
 	}
 }
