@@ -76,7 +76,7 @@ func (c controlled) Pause(ctx context.Context, o control.Order) ([]control.Outco
 		wanted = append(wanted, found...)
 	}
 	var outcomes []control.Outcome
-	for _, p := range wanted {
+	for _, p := range once(wanted) {
 		p.Since, p.By, p.Why = time.Now().UTC().Truncate(time.Second), o.By, o.Why
 		p, added, err := e.queue.Pause(ctx, p)
 		if err != nil {
@@ -112,7 +112,7 @@ func (c controlled) Resume(ctx context.Context, o control.Order) ([]control.Outc
 		wanted = append(wanted, found...)
 	}
 	var outcomes []control.Outcome
-	for _, p := range wanted {
+	for _, p := range once(wanted) {
 		was, err := e.queue.Resume(ctx, p.Source, p.Pack)
 		if err != nil {
 			return nil, err
@@ -126,6 +126,16 @@ func (c controlled) Resume(ctx context.Context, o control.Order) ([]control.Outc
 		outcomes = append(outcomes, control.Outcome{Pause: p, Changed: was})
 	}
 	return outcomes, nil
+}
+
+// once leaves out what was named before.
+func once(all []queue.Pause) (each []queue.Pause) {
+	for _, p := range all {
+		if !slices.Contains(each, p) {
+			each = append(each, p)
+		}
+	}
+	return each
 }
 
 // named returns what a person may mean: a source, or packs by key, by ID, or by
