@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -21,8 +22,14 @@ var ErrDuplicate = errors.New("the slot is in the queue already")
 
 // OverlapError is what Publish returns when the pack is still at work.
 type OverlapError struct {
-	Held Slot // the earlier slot
+	Held   Slot   // the earlier slot
+	Paused string // not empty: it is in the way because of a pause, as this says
 }
 
 // Error names the slot that is in the way; it becomes the gap's detail.
-func (e *OverlapError) Error() string { return "the pack is still at work on " + e.Held.ID() }
+func (e *OverlapError) Error() string {
+	if e.Paused != "" {
+		return fmt.Sprintf("%s waits still: %s", e.Held.ID(), e.Paused)
+	}
+	return "the pack is still at work on " + e.Held.ID()
+}

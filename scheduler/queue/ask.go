@@ -25,10 +25,11 @@ const (
 	lastSlots = "packseal-complete" // the header of a replica's last answer
 )
 
-// here is where replicas give signs of life, and asked where each is asked
-// what it knows. Nothing of it is stored.
-func (p prefix) here() string  { return string(p) + ".here" }
-func (p prefix) asked() string { return string(p) + ".asked" }
+// Where replicas give signs of life, where each is asked what it knows, and
+// where they say that what is paused has changed. Nothing of it is stored.
+func (p prefix) here() string    { return string(p) + ".here" }
+func (p prefix) asked() string   { return string(p) + ".asked" }
+func (p prefix) changed() string { return string(p) + ".changed" }
 
 // Member is a replica.
 type Member struct {
@@ -69,17 +70,19 @@ func (q *JetStream) attendOthers(ctx context.Context) error {
 			q.roster.hear(name)
 		}
 	}
-	here, err := q.engine.conn.Subscribe(q.engine.prefix.here(), hear)
-	if err != nil {
-		return fmt.Errorf("listening to other replicas: %w", err)
+	look := func(*nats.Msg) {
+		if err := q.pauses.load(ctx); err != nil {
+			q.log.DebugContext(ctx, "what is paused could not be looked up", "err", err) // it is soon, by the clock
+		}
 	}
-	asked, err := q.engine.conn.Subscribe(q.engine.prefix.asked(), q.reply)
-	if err != nil {
-		return fmt.Errorf("listening to other replicas: %w", err)
+	for subject, do := range map[string]nats.MsgHandler{
+		q.engine.prefix.here(): hear, q.engine.prefix.asked(): q.reply, q.engine.prefix.changed(): look,
+	} {
+		if _, err := q.engine.conn.Subscribe(subject, do); err != nil { // it ends with the connection
+			return fmt.Errorf("listening to other replicas: %w", err)
+		}
 	}
 	q.attending.Go(func() {
-		defer here.Unsubscribe()  //nolint:errcheck // they end with the connection
-		defer asked.Unsubscribe() //nolint:errcheck // likewise
 		for {
 			if err := q.engine.conn.Publish(q.engine.prefix.here(), []byte(q.member)); err != nil {
 				q.log.DebugContext(ctx, "no sign of life could be given", "err", err)

@@ -161,7 +161,11 @@ func (q *JetStream) Publish(ctx context.Context, t scheduler.Task) error {
 		case ok && held.ID() == t.ID():
 			return scheduler.ErrDuplicate
 		case ok:
-			return &scheduler.OverlapError{Held: held}
+			overlap := &scheduler.OverlapError{Held: held}
+			if p, paused := q.Paused(t.Source, t.Pack); paused {
+				overlap.Paused = p.String()
+			}
+			return overlap
 		}
 		// The earlier slot has just been settled, or the whole store is
 		// full: either way, trying again soon is right.

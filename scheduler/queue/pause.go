@@ -61,7 +61,7 @@ const (
 	// changeTime bounds a change, with its tries.
 	changeTime = 15 * time.Second
 
-	// followEvery is how often replicas look.
+	// followEvery is how often replicas look, if they are not told to before.
 	followEvery = 2 * time.Second
 
 	// holdFor is how long a paused slot that was handed out is put back. It
@@ -251,6 +251,17 @@ func (p *pauses) follow(ctx context.Context, log *slog.Logger) {
 	}
 }
 
+// change changes what is paused, and has the other replicas look.
+func (q *JetStream) change(ctx context.Context, edit func([]Pause) ([]Pause, error)) error {
+	if err := q.pauses.change(ctx, edit); err != nil {
+		return err
+	}
+	if err := q.engine.conn.Publish(q.engine.prefix.changed(), nil); err != nil {
+		q.log.DebugContext(ctx, "other replicas could not be told", "err", err)
+	}
+	return nil
+}
+
 // Pauses returns what is paused, by source and pack.
 func (q *JetStream) Pauses() []Pause { return q.pauses.all() }
 
@@ -264,7 +275,7 @@ func (q *JetStream) Paused(source, pack string) (Pause, bool) {
 // work is finished. One that is paused already stays as it is, and is returned
 // with false.
 func (q *JetStream) Pause(ctx context.Context, p Pause) (_ Pause, added bool, err error) {
-	err = q.pauses.change(ctx, func(all []Pause) ([]Pause, error) {
+	err = q.change(ctx, func(all []Pause) ([]Pause, error) {
 		added = false
 		at := slices.IndexFunc(all, func(is Pause) bool { return is.name() == p.name() })
 		switch {
@@ -283,7 +294,7 @@ func (q *JetStream) Pause(ctx context.Context, p Pause) (_ Pause, added bool, er
 // Resume ends the pause of a source or a pack, and reports whether there was
 // one. A pack of a paused source stays paused.
 func (q *JetStream) Resume(ctx context.Context, source, pack string) (was bool, err error) {
-	err = q.pauses.change(ctx, func(all []Pause) ([]Pause, error) {
+	err = q.change(ctx, func(all []Pause) ([]Pause, error) {
 		rest := slices.DeleteFunc(slices.Clone(all), func(p Pause) bool { return p.name() == pauseName(source, pack) })
 		was = len(rest) < len(all)
 		return rest, nil
