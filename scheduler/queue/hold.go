@@ -71,21 +71,22 @@ const (
 // sweep sees to the slots of this source that are paused: those that are not
 // paused any more go on, and those whose deadline passes are settled.
 func (w *worker) sweep(ctx context.Context) {
+	again := time.NewTimer(sweepLatest)
+	defer again.Stop()
 	for ctx.Err() == nil {
 		_, n, changed := w.pauses.source(w.source)
 		w.resume()
-		var wait <-chan time.Time
-		if n > 0 {
+		if again.Stop(); n > 0 {
 			began := time.Now()
 			if err := w.giveUp(ctx); err != nil && ctx.Err() == nil {
 				w.log.WarnContext(ctx, "paused slots that are past their deadlines can't be settled yet", "source", w.source, "reason", fault.Of(err), "err", err)
 			}
-			wait = time.After(min(max(sweepShare*time.Since(began), sweepSoonest), sweepLatest))
+			again.Reset(min(max(sweepShare*time.Since(began), sweepSoonest), sweepLatest))
 		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
-		case <-wait:
+		case <-again.C:
 		}
 	}
 }

@@ -214,11 +214,11 @@ func TestPausesAreFew(t *testing.T) {
 	if was, err := q.Resume(t.Context(), "prod", "cp-2"); was || err != nil {
 		t.Errorf("resuming what is not paused: %v %v", was, err)
 	}
-	err = q.pauses.change(t.Context(), func(all []Pause) ([]Pause, error) {
+	err = q.pauses.change(t.Context(), func(all []Pause) ([]Pause, bool, error) {
 		for i := range mostPauses - 1 {
 			all = append(all, Pause{Source: "prod", Pack: fmt.Sprint("ca-1/cp-", i), By: strings.Repeat("b", 100), Why: strings.Repeat("w", 500)})
 		}
-		return all, nil
+		return all, true, nil
 	})
 	if err != nil {
 		t.Fatal(err)
