@@ -50,6 +50,9 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 	case ctx.Err() != nil:
 		return time.Millisecond // somebody else goes on at once
 	}
+	if reason == fault.Deadline && t.Paused != "" { // nobody was let try
+		reason, err = fault.Paused, fault.New(fault.Paused, "%s", t.Paused)
+	}
 	a.metrics.failed(s, reason)
 	before := a.Status(s.Source, s.Pack).Trouble
 	a.update(s, func(st *Status) { st.Trouble = err.Error() })
@@ -59,7 +62,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 		return wait
 	}
 	detail := err.Error()
-	if reason == fault.Deadline && before != "" {
+	if (reason == fault.Deadline || reason == fault.Paused) && before != "" {
 		detail += "; before that: " + before
 	}
 	if err := a.Gap(ctx, s, reason, detail); err != nil {

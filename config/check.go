@@ -174,7 +174,7 @@ func (k *checker) source(path, name string) {
 	}
 	names := k.sourceNames()
 	hint := "sources: " + strings.Join(names, ", ")
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	k.fail(path, hint, "there is no source %.64q", name)

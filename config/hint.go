@@ -14,7 +14,7 @@ func unknownHint(key string, known []string) string {
 	if file := key + "_file"; slices.Contains(known, file) {
 		return "secrets come from files or the environment: write it to a file of its own and name that with " + file
 	}
-	if near := nearest(key, known); near != "" {
+	if near := Nearest(key, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	if secretive(key) {
@@ -37,8 +37,8 @@ func secretive(key string) bool {
 	return false
 }
 
-// nearest returns the known word that is a slip of the pen away, or "".
-func nearest(word string, known []string) string {
+// Nearest returns the known word that is a slip of the pen away, or "".
+func Nearest(word string, known []string) string {
 	best, limit := "", 1+min(len(word), 8)/4 // short words are near to everything
 	if len(word) > 64 {
 		return ""

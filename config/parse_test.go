@@ -117,7 +117,7 @@ func TestNearest(t *testing.T) {
 		"shedule": "schedule", "Schedule": "schedule", "scheduel": "schedule", "sorce": "source",
 		"ID": "id", "is": "id", "xyz": "", "": "", strings.Repeat("schedule", 20): "",
 	} {
-		if got := nearest(word, known); got != want {
+		if got := Nearest(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
 		}
 	}

@@ -197,9 +197,13 @@ func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time) er
 	overlap, overlaps := errors.AsType[*OverlapError](err)
 	switch {
 	case overlaps:
-		s.opts.Logger.Warn("a slot is skipped, because the pack is still at work",
-			"source", p.Source, "pack", p.Pack, "due", due, "held", overlap.Held.Due)
-		s.owe(ctx, p, debt{after: due.Add(-time.Second), until: due, reason: fault.Overlap, detail: overlap.Error()})
+		reason := fault.Overlap
+		if overlap.Paused != "" {
+			reason = fault.Paused
+		}
+		s.opts.Logger.Warn("a slot is skipped, because the pack's earlier one is not settled",
+			"source", p.Source, "pack", p.Pack, "due", due, "held", overlap.Held.Due, "reason", reason)
+		s.owe(ctx, p, debt{after: due.Add(-time.Second), until: due, reason: reason, detail: overlap.Error()})
 	case err != nil && !errors.Is(err, ErrDuplicate):
 		return fmt.Errorf("publishing %s: %w", p.slot(due), err)
 	}

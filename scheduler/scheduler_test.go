@@ -166,6 +166,14 @@ func TestOverlapAndQueueTrouble(t *testing.T) {
 				if len(w.gaps) != 1 || w.gaps[p.slot(next.Add(-time.Hour))] != fault.Overlap {
 					t.Errorf("gaps: %v", w.gaps)
 				}
+				w.answer = &OverlapError{Held: w.published[0].Slot, Paused: "alice paused it"}
+			})
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			w.lock(func() {
+				if len(w.gaps) != 2 || w.gaps[p.slot(next)] != fault.Paused {
+					t.Errorf("gaps: %v", w.gaps)
+				}
 			})
 		}, p)
 	})

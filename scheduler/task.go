@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -13,6 +14,7 @@ type Task struct {
 	// Set by the queue's Work.
 	Delivered int    `json:"-"` // how often it was handed out, 1 at first
 	Fetched   func() `json:"-"` // says that the report is here: from then on the task does not count against its source's bound
+	Paused    string `json:"-"` // not empty: it was paused, as this says, until its deadline passed
 }
 
 // ErrDuplicate is what Publish returns for a slot that it has taken before.
@@ -20,8 +22,14 @@ var ErrDuplicate = errors.New("the slot is in the queue already")
 
 // OverlapError is what Publish returns when the pack is still at work.
 type OverlapError struct {
-	Held Slot // the earlier slot
+	Held   Slot   // the earlier slot
+	Paused string // not empty: it is in the way because of a pause, as this says
 }
 
 // Error names the slot that is in the way; it becomes the gap's detail.
-func (e *OverlapError) Error() string { return "the pack is still at work on " + e.Held.ID() }
+func (e *OverlapError) Error() string {
+	if e.Paused != "" {
+		return fmt.Sprintf("%s waits still: %s", e.Held.ID(), e.Paused)
+	}
+	return "the pack is still at work on " + e.Held.ID()
+}

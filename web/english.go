@@ -14,7 +14,7 @@ func english() *words {
 		History: "History", Pack: "Pack", State: "State", LastSealed: "Last sealed", NextDue: "Next due",
 		Sealed: "Sealed", Gaps: "Gaps", Report: "Latest report", Schedule: "Schedule", Due: "Due",
 		Settled: "Settled", After: "ready %s after it fell due", NotReady: "packseal is not doing its work:",
-		LastTry: "Last try:", Outcome: "What came of it", Never: "not yet",
+		LastTry: "Last try:", Paused: "Paused since", Outcome: "What came of it", Never: "not yet",
 		AsOf: "As of", Refreshes: "Shown afresh every 30 seconds.", Pause: "Pause", Resume: "Show it afresh every 30 seconds",
 		Older: "Older", Newest: "Newest", Metrics: "Metrics", API: "JSON", NoSlots: "No slot is settled yet.",
 		Incomplete: "The history could not be read to its end:",

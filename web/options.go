@@ -33,6 +33,14 @@ type Pack struct {
 	LastSHA256  string       `json:"last_sha256,omitempty"`
 	LastSize    int64        `json:"last_size,omitempty"` // bytes
 	Trouble     string       `json:"trouble,omitempty"`   // what the last try of the slot at work met, or empty
+	Paused      *Pause       `json:"paused,omitempty"`    // nil: it is not paused
+}
+
+// Pause says since when no work is begun on a pack.
+type Pause struct {
+	Since time.Time `json:"since"`
+	By    string    `json:"by"`
+	Why   string    `json:"why"`
 }
 
 // Options are what the server needs. Required fields are marked.

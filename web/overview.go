@@ -37,6 +37,7 @@ type row struct {
 	Sealed  moment
 	Next    moment
 	LastGap moment
+	Paused  moment // since when
 	Why     string // what the latest gap's reason means
 	Size    string
 	Hash    string // the first 12 digits
@@ -80,6 +81,9 @@ func (p page) row(pack Pack, zones zones) row {
 		Hash:    pack.LastSHA256[:min(12, len(pack.LastSHA256))],
 	}
 	r.Sealed.Relative = p.W.relativeTo(pack.LastSealed, p.time)
+	if pack.Paused != nil {
+		r.Paused = p.W.moment(pack.Paused.Since, p.time, time.UTC)
+	}
 	if pack.LastSHA256 != "" {
 		r.Size = size(pack.LastSize)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"packseal.example/control"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
 )
@@ -209,6 +210,10 @@ func TestModes(t *testing.T) {
 				t.Errorf("%s has mode %04o, want 0444", short, mode.Perm())
 			case mode.IsRegular() && top == "state" && mode.Perm()&^0o640 != 0:
 				t.Errorf("%s has mode %04o", short, mode.Perm())
+			case name == filepath.Join(c.dir, "state", control.Name):
+				if mode != fs.ModeSocket|0o600 {
+					t.Errorf("%s is %s", short, mode)
+				}
 			case !mode.IsDir() && !mode.IsRegular():
 				t.Errorf("%s is %s", short, mode)
 			}

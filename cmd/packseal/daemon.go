@@ -33,6 +33,8 @@ type daemon struct {
 	status *reloadStatus
 	tracer trace.Tracer // nil = no traces
 
+	controlDir string // where the control socket is
+
 	systemd  *systemd
 	reloaded func(error) // hears how each reload ended, if set
 }
@@ -67,6 +69,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) er
 	}
 	pageCtx, closePage := context.WithCancel(context.WithoutCancel(ctx))
 	defer closePage()
+	asked := d.serveControl(pageCtx, cfg.StateDir)
 	served := make(chan error, 1)
 	work, stopWork := context.WithCancelCause(ctx)
 	go func() {
@@ -85,6 +88,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) er
 	stopWork(nil)
 	<-watched
 	closePage()
+	<-asked
 	return errors.Join(err, <-served)
 }
 
@@ -150,6 +154,9 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 		}
 		if cfg.Web != old.Web || cfg.Log != old.Log {
 			d.logger.WarnContext(ctx, "what has changed under web and log takes effect at the next start")
+		}
+		if cfg.StateDir != old.StateDir {
+			d.logger.WarnContext(ctx, "packseal queue finds the daemon under the state_dir of its start until the next one", "path", d.controlDir)
 		}
 	}
 }

@@ -43,6 +43,7 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	o := queue.Options{
 		Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg,
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
+		Trouble: func(source, pack string) string { return h.Status(source, pack).Trouble },
 	}
 	for name := range h.bounds {
 		o.Sources = append(o.Sources, name)

@@ -34,7 +34,7 @@ its signed link expires, checks it, and seals it, once and for ever.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newCat(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newCat(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
 	root.AddCommand(releaseVerbs()...)
 	return root
 }

@@ -97,6 +97,9 @@ func (e *engine) pack(entry config.Entry) web.Pack {
 	if _, ok := e.overdue(entry); ok {
 		p.State = "overdue"
 	}
+	if pause, ok := e.queue.Paused(source, key); ok {
+		p.Paused = &web.Pause{Since: pause.Since, By: pause.By, Why: pause.Why}
+	}
 	return p
 }
 

@@ -45,6 +45,7 @@ const (
 	Deadline Reason = "deadline" // the slot's time-out passed before a fresh report was had
 	Overlap  Reason = "overlap"  // the pack's earlier slot was still at work
 	Missed   Reason = "missed"   // the daemon was not running when the slot fell due
+	Paused   Reason = "paused"   // the pack or its source was paused for longer than the slot could wait
 )
 
 // Reasons lists every reason, in the order of their definition, for metrics
@@ -53,7 +54,7 @@ func Reasons() []Reason {
 	return []Reason{
 		Throttled, Unavailable, NotReady, LinkExpired, Damaged, Busy, SinkUnavailable, ClockSkew, Canceled,
 		NotFound, Denied, Credentials, Request, LinkRefused, TooLarge, Conflict, SinkDenied, Internal,
-		Deadline, Overlap, Missed,
+		Deadline, Overlap, Missed, Paused,
 	}
 }
 

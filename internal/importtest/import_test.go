@@ -25,11 +25,12 @@ var internals = []string{"internal/fault", "internal/lang", "internal/outward", 
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"web", "config", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
+		"web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
-	"web": {"archive", "scheduler", "fetcher", "sink"},
+	"web":     {"archive", "scheduler", "fetcher", "sink"},
+	"control": {"scheduler/queue"},
 	"config": {
 		"archive", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig",
 		"sink", "sink/local", "sink/s3",

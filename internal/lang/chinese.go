@@ -26,5 +26,6 @@ func ChineseReasons() map[fault.Reason]string {
 		fault.Deadline:        "在时限之前未能得到新的报告。",
 		fault.Overlap:         "该合规包的上一份报告仍在处理中。",
 		fault.Missed:          "报告到期时 packseal 没有运行。",
+		fault.Paused:          "该合规包或其来源已被暂停。",
 	}
 }

@@ -29,5 +29,6 @@ func EnglishReasons() map[fault.Reason]string {
 		fault.Deadline:        "No new report was to be had before the time limit.",
 		fault.Overlap:         "The pack's earlier report was still at work.",
 		fault.Missed:          "packseal was not running when the report fell due.",
+		fault.Paused:          "The pack or its source was paused.",
 	}
 }

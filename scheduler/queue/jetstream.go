@@ -32,6 +32,9 @@ type JetStream struct {
 	metrics *metrics
 	sharing *sharing // nil when there are no other replicas
 	lock    *os.File
+	pauses  *pauses
+	book    *book
+	roster  roster
 
 	stopAttending context.CancelFunc
 	attending     sync.WaitGroup
@@ -78,6 +81,9 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 	}
 	if err == nil {
 		q.metrics, err = newMetrics(o.Registerer, o.Sources, q.engine)
+	}
+	if err == nil {
+		err = q.openPauses(ctx, attending, o)
 	}
 	if err != nil {
 		return nil, errors.Join(err, q.Close())
@@ -161,7 +167,11 @@ func (q *JetStream) Publish(ctx context.Context, t scheduler.Task) error {
 		case ok && held.ID() == t.ID():
 			return scheduler.ErrDuplicate
 		case ok:
-			return &scheduler.OverlapError{Held: held}
+			overlap := &scheduler.OverlapError{Held: held}
+			if p, paused := q.Paused(t.Source, t.Pack); paused {
+				overlap.Paused = p.String()
+			}
+			return overlap
 		}
 		// The earlier slot has just been settled, or the whole store is
 		// full: either way, trying again soon is right.

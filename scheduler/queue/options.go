@@ -80,6 +80,10 @@ type Options struct {
 	Embedded   *Embedded
 	NATS       *NATS
 
+	// Trouble returns what the last try of the pack's slot met, or "", for
+	// [JetStream.List]. May be nil.
+	Trouble func(source, pack string) string
+
 	pace pace // of replicas among themselves; tests are faster
 }
 

@@ -133,9 +133,55 @@ func journey(t *testing.T, n NATS) {
 	}
 }
 
+// paused has a pack paused by one replica, and resumed by the other, while both
+// work; a slot that waits too long is settled once and gone.
+func paused(t *testing.T, n NATS) {
+	t.Helper()
+	n.Prefix = "another-one"
+	a, b := replica(t, n), replica(t, n)
+	p := pause(t, a, "cp-1")
+	eventually(t, "the other replica knows", func() bool { return len(b.Pauses()) == 1 })
+	got := make(chan scheduler.Task, 16)
+	work(t, a, 2, into(got))
+	work(t, b, 2, into(got))
+	publish(t, b, young("cp-1", time.Hour), young("cp-2", time.Hour))
+	if task := receive(t, got); task.Pack != "cp-2" {
+		t.Errorf("%s was begun", task)
+	}
+	empty(t, a, "cp-2")
+	overlap, _ := errors.AsType[*scheduler.OverlapError](b.Publish(t.Context(), task("cp-1", 24)))
+	if overlap == nil || overlap.Paused != p.String() {
+		t.Errorf("the next slot of the paused pack: %+v", overlap)
+	}
+	eventually(t, "one of them holds it, and the other knows", func() bool {
+		_, slots := list(t, b, Selection{})
+		_, same := list(t, a, Selection{})
+		s := slots["cp-1"]
+		return s.State == Paused && s.Member != "" && s.Member == same["cp-1"].Member && *s.Paused == p
+	})
+	began := time.Now()
+	resume(t, b, "cp-1")
+	if task := receive(t, got); task.Pack != "cp-1" || task.Paused != "" {
+		t.Errorf("on resume came %+v", task)
+	}
+	if waited := time.Since(began); waited > holdFor/3 {
+		t.Errorf("it went on after %s", waited)
+	}
+	empty(t, a, "cp-1")
+	pause(t, b, "")
+	eventually(t, "the other replica knows", func() bool { return len(a.Pauses()) == 1 })
+	publish(t, a, young("cp-3", time.Second))
+	if task := receive(t, got); task.Pack != "cp-3" || !strings.Contains(task.Paused, "source prod is paused") {
+		t.Errorf("past its deadline came %+v", task)
+	}
+	empty(t, b, "cp-3")
+}
+
 func TestPackagedNATS(t *testing.T) {
 	t.Parallel()
-	journey(t, NATS{Servers: []string{packaged(t)}})
+	n := NATS{Servers: []string{packaged(t)}}
+	journey(t, n)
+	paused(t, n)
 }
 
 func TestNewestNATS(t *testing.T) {
@@ -149,7 +195,9 @@ func TestNewestNATS(t *testing.T) {
 	t.Run("domain", func(t *testing.T) {
 		t.Parallel()
 		address, _ := newest(t, server.Options{JetStreamDomain: "hub"})
-		journey(t, NATS{Servers: []string{address}, Domain: "hub", Replicas: 1})
+		n := NATS{Servers: []string{address}, Domain: "hub", Replicas: 1}
+		journey(t, n)
+		paused(t, n)
 	})
 	t.Run("nkey", func(t *testing.T) {
 		t.Parallel()

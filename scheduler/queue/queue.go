@@ -24,7 +24,8 @@ type Queue interface {
 	// Work hands the source's tasks to handle, at most n at a time in all
 	// replicas together, not counting those that are past Task.Fetched, until
 	// ctx ends and the last handle has returned. While handle runs the task is
-	// kept alive, so that nobody else gets it.
+	// kept alive, so that nobody else gets it. What is paused is not handed
+	// out, but when its deadline has passed, to be settled: see Task.Paused.
 	Work(ctx context.Context, source string, n int, handle Handler) error
 }
 

@@ -38,7 +38,8 @@ func (q *JetStream) Work(ctx context.Context, source string, n int, handle Handl
 	w := &worker{JetStream: q, source: source, handle: handle, puller: p, stopped: make(chan struct{})}
 	defer w.running.Wait()
 	defer w.stop()
-	for ctx.Err() == nil {
+	w.running.Go(func() { w.sweep(ctx) })
+	for w.unpaused(ctx) {
 		if err := w.round(ctx); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("working on %s: %w", source, err)
 		}

@@ -61,6 +61,10 @@ func (w *worker) work(ctx, lease context.Context, msg *nats.Msg) {
 		w.answered(nil, msg.Term())
 		return
 	}
+	if w.hold(ctx, msg, t) {
+		return
+	}
+	t.Delivered = max(1, t.Delivered-w.book.held(t)) // a pause is no failure, after which to wait longer
 	t.Fetched = leave
 	if t.Delivered > 1 {
 		w.metrics.redelivered.WithLabelValues(w.source).Inc()
@@ -125,6 +129,8 @@ func (w *worker) answerTime() time.Duration {
 
 // guarded calls the handler. A panic costs this try and nothing else.
 func (w *worker) guarded(ctx context.Context, t scheduler.Task) (again time.Duration) {
+	end := w.book.begin(t)
+	defer func() { end(again) }()
 	defer func() {
 		if p := recover(); p != nil {
 			w.metrics.panics.WithLabelValues(w.source).Inc()

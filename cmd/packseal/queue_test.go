@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"packseal.example/archive"
+	"packseal.example/control"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler/queue"
+)
+
+const quickPack = "cp-fdc8626622af00f90000"
+
+// queueHouse writes a configuration with a pack whose slots fall due each
+// second, and one whose report is never finished, and returns its path.
+func queueHouse(t *testing.T, more string) string {
+	t.Helper()
+	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: []sim.Pack{
+		{ID: quickPack}, {ID: slowPack, Script: sim.Script{Never: true}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "token": "between-replicas", "packseal.yaml": fmt.Sprintf(`
+state_dir: %s
+sources:
+  prod:
+    cloudconfig:
+      endpoint: %s
+      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
+defaults: {schedule: "0 0 1 1 *", catch_up: 8784h}
+sinks: [{name: primary, local: {dir: archive}}]
+fetch: {poll_min: 10ms, poll_max: 100ms}
+web: {listen: "127.0.0.1:0"}
+packs: [{id: %s, schedule: "@every 1s", timeout: 3s}, {id: %s, timeout: 1h}]
+%s
+`, strings.Repeat("state-", 30), server.URL, quickPack, slowPack, more)})
+	return filepath.Join(dir, "packseal.yaml")
+}
+
+// verb runs packseal queue and returns how it ended and what it printed.
+func verb(t *testing.T, path string, args ...string) (code int, out, talk string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), append(append([]string{"queue"}, args...), "--config", path), &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+// says runs the verb until it succeeds and prints all of what is wanted.
+func says(t *testing.T, path string, args []string, want ...string) {
+	t.Helper()
+	var out, talk string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); fault.Sleep(t.Context(), 20*time.Millisecond) {
+		var code int
+		code, out, talk = verb(t, path, args...)
+		missing := code != 0
+		for _, w := range want {
+			missing = missing || !strings.Contains(out, w)
+		}
+		if !missing {
+			return
+		}
+	}
+	t.Fatalf("queue %q never says %q:\n%s%s", args, want, out, talk)
+}
+
+// TestQueueVerb lists, pauses and resumes a daemon's work, over a restart, and
+// what is paused too long is a gap that says so.
+func TestQueueVerb(t *testing.T) {
+	t.Parallel()
+	path := queueHouse(t, "")
+	if code, out, talk := verb(t, path); code != exitTransient || out != "" || !strings.Contains(talk, "no daemon runs") || !strings.Contains(talk, "hint: ") {
+		t.Errorf("without a daemon: %d %s%s", code, out, talk)
+	}
+	var log safeBuffer
+	d := startDaemon(t, path, &log)
+	says(t, path, nil, "working  prod/"+slowPack+"@", "SINCE")
+	says(t, path, []string{slowPack, "--source", "prod"}, "1 working, 0 retrying, 0 paused, 0 waiting")
+
+	code, out, talk := verb(t, path, "pause", quickPack, "prod", "--why", "the bucket moves")
+	if code != 0 || out != "prod/"+quickPack+" is paused\nprod is paused\n" {
+		t.Errorf("pausing: %d %s%s", code, out, talk)
+	}
+	if _, out, _ = verb(t, path, "pause", "prod", "--why", "again"); !strings.Contains(out, "was paused already, since ") || !strings.HasSuffix(out, ": the bucket moves\n") {
+		t.Errorf("pausing again: %s", out)
+	}
+	gap := func() string {
+		for r, err := range d.engine.Load().Records(t.Context(), "prod", quickPack) {
+			if err == nil && r.Reason == fault.Paused {
+				return r.Detail
+			}
+		}
+		return ""
+	}
+	for gap() == "" {
+		if !fault.Sleep(t.Context(), 50*time.Millisecond) {
+			t.Fatal("no gap")
+		}
+	}
+	if detail := gap(); !strings.Contains(detail, "source prod is paused since ") || !strings.HasSuffix(detail, ": the bucket moves") {
+		t.Errorf("the gap says %q", detail)
+	}
+	if page := d.get(t, "/api/v1/packs"); strings.Count(page, `"why":"the bucket moves"`) != 2 {
+		t.Errorf("the page says %s", page)
+	}
+	if text := d.get(t, "/metrics"); !strings.Contains(text, `packseal_paused{source="prod"} 2`) {
+		t.Error("the metrics know no pause")
+	}
+	d.stop()
+
+	d = startDaemon(t, path, io.Discard)
+	says(t, path, nil, "paused for ", ": prod, by ", ": prod/"+quickPack+", by ", "paused  prod/"+quickPack+"@")
+	if code, out, _ = verb(t, path, "resume", quickPack); code != 0 || !strings.Contains(out, "stays paused with its source") {
+		t.Errorf("resuming a pack of a paused source: %d %s", code, out)
+	}
+	sealed := func() int { return d.engine.Load().Status("prod", quickPack).Sealed }
+	before := sealed()
+	if code, out, _ = verb(t, path, "resume", "prod", quickPack); code != 0 || out != "prod goes on\nprod/"+quickPack+" was not paused\n" {
+		t.Errorf("resuming: %d %s", code, out)
+	}
+	for sealed() <= before {
+		if !fault.Sleep(t.Context(), 20*time.Millisecond) {
+			t.Fatal("nothing is sealed")
+		}
+	}
+	for _, said := range []string{`"msg":"paused","source":"prod","pack":"","by":"`, `"reason":"paused"`} {
+		if !strings.Contains(log.String(), said) {
+			t.Errorf("the log does not say %s", said)
+		}
+	}
+}
+
+// TestQueueJSON: each line is one thing, the total last; pause and resume print
+// what came of each name.
+func TestQueueJSON(t *testing.T) {
+	t.Parallel()
+	path := queueHouse(t, "")
+	startDaemon(t, path, io.Discard)
+	says(t, path, nil, "working  prod/"+slowPack)
+	var o control.Outcome
+	_, out, _ := verb(t, path, "pause", slowPack, "--why", "w", "--json")
+	if err := json.Unmarshal([]byte(out), &o); err != nil || o.Source != "prod" || o.Pack != slowPack || !o.Changed || o.Why != "w" || o.By == "" || o.Since.IsZero() {
+		t.Errorf("%v: %s", err, out)
+	}
+	_, out, _ = verb(t, path, "--json", "--all", slowPack)
+	var got []control.Line
+	for line := range strings.Lines(out) {
+		var l control.Line
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		got = append(got, l)
+	}
+	if len(got) != 4 || got[0].Pause == nil || got[1].Member == nil || !got[1].Member.Self || got[2].Slot == nil || got[3].Total == nil {
+		t.Fatalf("printed is\n%s", out)
+	}
+	if s := got[2].Slot; s.State != queue.Working || s.Pack != slowPack || s.Paused == nil || s.Member != got[1].Member.Name || s.Since.IsZero() || s.Delivered != 1 {
+		t.Errorf("the slot: %+v", s)
+	}
+	if got[3].Total.States[queue.Working] != 1 || got[3].Total.Listed != 1 || got[3].Total.More != 0 {
+		t.Errorf("the total: %+v", got[3].Total)
+	}
+}
+
+// TestQueueRefuses what nobody can mean, with a hint.
+func TestQueueRefuses(t *testing.T) {
+	t.Parallel()
+	path := queueHouse(t, "")
+	d := startDaemon(t, path, io.Discard)
+	d.await(t, 0)
+	for _, c := range []struct {
+		args string
+		want string
+	}{
+		{"pause --why w", "pause takes sources or packs"},
+		{"pause prod", "--why is required"},
+		{"pause prodd --why w", "hint: did you mean prod?"},
+		{"pause cp-fdc8626622af00f9000 --why w", "hint: did you mean " + quickPack + "?"},
+		{"pause cp-something-else --why w", "hint: packseal next lists"},
+		{"resume prodd", `no source or pack "prodd"`},
+		{"resume", "resume takes sources or packs"},
+		{"cp-nothing", `no source or pack "cp-nothing"`},
+		{"--source prodd", "hint: did you mean prod?"},
+	} {
+		if code, out, talk := verb(t, path, strings.Fields(c.args)...); code != exitUsage || out != "" || !strings.Contains(talk, c.want) {
+			t.Errorf("queue %s: %d %s%s", c.args, code, out, talk)
+		}
+	}
+	if code, _, talk := verb(t, path, "pause", "prod", "--why", strings.Repeat("w", 501)); code != exitFailed || !strings.Contains(talk, "longer than 500 bytes") {
+		t.Errorf("a long reason: %d %s", code, talk)
+	}
+	if all := d.engine.Load().queue.Pauses(); len(all) > 0 {
+		t.Errorf("paused are %v", all)
+	}
+}
+
+// TestQueueWhileStarting: a replica that waits for others says so, and goes
+// without the socket where there can be none; a daemon that reloads answers, or
+// asks to be asked again.
+func TestQueueWhileStarting(t *testing.T) {
+	t.Parallel()
+	own := addresses(t, 3)
+	path := queueHouse(t, fmt.Sprintf(`queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}`, own[0], strings.Join(own, `", "`)))
+	d := startDaemon(t, path, io.Discard)
+	code, out, talk := verb(t, path)
+	for code == exitTransient && strings.Contains(talk, "no daemon runs") { // it is starting to start
+		code, out, talk = verb(t, path)
+	}
+	if code != exitTransient || out != "" || !strings.Contains(talk, "packseal is starting") || !strings.Contains(talk, "hint: it may wait for other replicas") {
+		t.Errorf("a replica that waits: %d %s%s", code, out, talk)
+	}
+	d.stop()
+
+	path = queueHouse(t, "")
+	state := filepath.Join(filepath.Dir(path), strings.Repeat("state-", 30))
+	if err := os.MkdirAll(filepath.Join(state, control.Name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var log safeBuffer
+	d = startDaemon(t, path, &log)
+	for d.engine.Load() == nil || d.engine.Load().Status("prod", quickPack).LastSealed == (archive.Record{}) {
+		if !fault.Sleep(t.Context(), 20*time.Millisecond) {
+			t.Fatal("nothing is sealed without a socket")
+		}
+	}
+	d.stop()
+	if !strings.Contains(log.String(), "can't reach this daemon") {
+		t.Error("the log does not say that there is no socket")
+	}
+
+	path = queueHouse(t, "")
+	d = startDaemon(t, path, io.Discard)
+	says(t, path, nil, "working")
+	reloaded := make(chan error, 1)
+	go func() { reloaded <- d.Reload(t.Context()) }()
+	for done := false; !done; {
+		select {
+		case err := <-reloaded:
+			if done = true; err != nil {
+				t.Error(err)
+			}
+		default:
+		}
+		if code, _, talk := verb(t, path); code != 0 && code != exitTransient {
+			t.Fatalf("during a reload: %d %s", code, talk)
+		}
+	}
+	says(t, path, nil, "working")
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"packseal.example/control"
+	"packseal.example/scheduler/queue"
+)
+
+// queueTable prints what the daemon says for a person.
+type queueTable struct {
+	out     io.Writer
+	now     time.Time
+	table   *tabwriter.Writer
+	rows    int
+	members []queue.Member
+}
+
+// flushEvery is after how many rows columns are set anew, so that a long queue
+// is printed as it comes.
+const flushEvery = 500
+
+// print prints a line, or keeps it for later.
+func (t *queueTable) print(l control.Line) error {
+	switch {
+	case l.Pause != nil:
+		_, err := fmt.Fprintf(t.out, "paused for %s: %s, by %s\n", t.since(l.Pause.Since), pausable(*l.Pause), plainText(l.Pause.By+": "+l.Pause.Why))
+		return err
+	case l.Member != nil:
+		t.members = append(t.members, *l.Member)
+	case l.Slot != nil:
+		return t.row(*l.Slot)
+	case l.Total != nil:
+		return t.end(*l.Total)
+	}
+	return nil
+}
+
+// row prints a slot.
+func (t *queueTable) row(s queue.Listed) error {
+	if t.table == nil {
+		t.table = tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t.table, "STATE\tSLOT\tSINCE\tNEXT TRY\tTIME LEFT\tTRIES\tREPLICA\tTROUBLE")
+	}
+	since, next := s.Since, "-"
+	if since.IsZero() {
+		since = s.Published
+	}
+	if !s.NextTry.IsZero() {
+		next = "in " + roughly(s.NextTry.Sub(t.now))
+	}
+	_, err := fmt.Fprintf(t.table, "%s\t%s\t%s ago\t%s\t%s\t%d\t%s\t%s\n", s.State, s.ID(), t.since(since), next, roughly(s.Deadline.Sub(t.now)), s.Delivered, cmp.Or(s.Member, "-"), plainText(s.Trouble))
+	if t.rows++; t.rows%flushEvery == 0 {
+		return errors.Join(err, t.flush())
+	}
+	return err
+}
+
+// flush prints the rows that wait for their columns.
+func (t *queueTable) flush() error {
+	if t.table == nil {
+		return nil
+	}
+	return t.table.Flush()
+}
+
+// end prints what there is to say of all.
+func (t *queueTable) end(total control.Total) error {
+	err := t.flush()
+	var counts []string
+	for _, s := range queue.States() {
+		counts = append(counts, fmt.Sprint(total.States[s], " ", s))
+	}
+	line := strings.Join(counts, ", ")
+	if total.More > 0 {
+		line += fmt.Sprintf("; %d more with --all", total.More)
+	}
+	_, more := fmt.Fprintln(t.out, line)
+	err = errors.Join(err, more)
+	for _, m := range t.members {
+		switch {
+		case !m.Answers:
+			_, more = fmt.Fprintf(t.out, "replica %s does not answer; it was heard %s ago\n", m.Name, t.since(m.Heard))
+		case len(t.members) > 1:
+			_, more = fmt.Fprintf(t.out, "replica %s answers\n", m.Name)
+		}
+		err = errors.Join(err, more)
+	}
+	return err
+}
+
+// since is how long ago a time was.
+func (t *queueTable) since(at time.Time) string { return roughly(t.now.Sub(at)) }
+
+// roughly writes a duration as people say it: in two units at most.
+func roughly(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0s"
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// plainText leaves out what a terminal would not just show.
+func plainText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+}
