@@ -73,6 +73,8 @@ func (m *membership) serverOptions(o Options) (*server.Options, error) {
 	// The engine starts no routing without a port for clients. It gets one
 	// that only this machine reaches, behind a password that nobody knows.
 	so.Host, so.Port = "127.0.0.1", server.RANDOM_PORT
+	so.ReconnectErrorReports = 300                     // a replica that is gone is tried several times a second
+	so.LameDuckDuration, so.LameDuckGracePeriod = 2, 1 // at its end it waits for no client: ours is gone before
 	host, port, err := net.SplitHostPort(m.listen())
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -55,16 +56,26 @@ func (e *engine) connect(url, domain string, log *slog.Logger, options ...nats.O
 }
 
 // stop ends the connection and the server, as far as they came to be, and
-// waits until the files are closed.
+// waits until the files are closed. A server that leads others hands that on
+// first: they would only miss it after some seconds. Before that it gets the
+// time to tell them what it was told last: a leader that steps down forgets it,
+// and a slot that was given back would wait for [ackWait] all the same.
 func (e *engine) stop() {
 	if e.conn != nil {
 		e.conn.Close()
 	}
 	if e.server != nil {
-		e.server.Shutdown()
+		if e.spread {
+			time.Sleep(tellTime)
+			e.server.LameDuckShutdown()
+		}
+		e.server.Shutdown() // when it has not come so far
 		e.server.WaitForShutdown()
 	}
 }
+
+// tellTime is enough for a message to the other servers and back.
+const tellTime = time.Second / 4
 
 // logger hands on what the engine says: its warnings and errors as warnings,
 // because the queue can always be made anew, the rest for debugging only.
