@@ -28,6 +28,7 @@ type cluster struct {
 // an address of its own, so that a test knows who calls.
 type member struct {
 	*world
+	number  int
 	address string // for the others
 	queue   string
 	wrapper []string // the program that runs it, if any
@@ -50,6 +51,7 @@ func newCluster(t *testing.T, size int, packs []sim.Pack) *cluster {
 	var routes []string
 	for i := range size {
 		m := &member{
+			number:  i,
 			world:   &world{Server: c.Server, t: t, dir: filepath.Join(c.dir, fmt.Sprint("m", i))},
 			address: fmt.Sprintf("127.1.%d.%d:%d", network, i+1, port),
 		}
@@ -169,7 +171,7 @@ func newStream(packs []sim.Pack, begin time.Time, over time.Duration) *stream {
 func (c *cluster) sealed(s *stream, others ...string) archive {
 	c.t.Helper()
 	var a archive
-	c.members[0].p.eventually(time.Until(s.last)+2*time.Minute, func() string {
+	c.members[0].p.eventually(max(0, time.Until(s.last))+2*time.Minute, func() string {
 		a = readArchive(c.archive)
 		n := 0
 		for slot := range s.due {
