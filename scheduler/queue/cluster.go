@@ -21,9 +21,10 @@ import (
 // clusterUser is the name that goes with the token between replicas.
 const clusterUser = "packseal"
 
-// copies is how many replicas keep each slot: of five or seven, two may be
-// lost at once, and more copies would only make each slot dearer.
-const copies = 3
+// mostCopies is how many replicas keep each slot at most, which is the engine's
+// own bound. A slot is at hand while more than half of its copies are: of three
+// replicas one may be gone, of five any two, and of seven also any two.
+const mostCopies = 5
 
 // resolveEvery is how often it is looked where the replicas are.
 const resolveEvery = 5 * time.Second
@@ -47,7 +48,7 @@ func join(o Options, c Cluster) (*engine, error) {
 	}
 	e := &engine{
 		prefix: defaultPrefix, maxBytes: o.embedded().maxBytes(),
-		copies: copies, exact: true, spread: true,
+		copies: min(c.size(), mostCopies), exact: true, spread: true,
 	}
 	e.waitsFor = func() string {
 		return fmt.Sprintf("more than half of %d replicas, at the very first start for all; %d are here", c.size(), len(e.server.ActivePeers()))
