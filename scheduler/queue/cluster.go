@@ -51,7 +51,7 @@ func join(o Options, c Cluster) (*engine, error) {
 		copies: min(c.size(), mostCopies), exact: true, spread: true,
 	}
 	e.waitsFor = func() string {
-		return fmt.Sprintf("more than half of %d replicas, at the very first start for all; %d are here", c.size(), len(e.server.ActivePeers()))
+		return fmt.Sprintf("more than half of %d replicas, at the very first start for all; %d are here", c.size(), here(e.server))
 	}
 	if err := e.serve(m.options, o.Logger); err != nil {
 		return nil, err
@@ -60,6 +60,20 @@ func join(o Options, c Cluster) (*engine, error) {
 		e.attend = func(ctx context.Context) { m.follow(ctx, e.server) }
 	}
 	return e, nil
+}
+
+// here returns how many replicas there are, with this one. A route to one that
+// does not let us in is gone before a second is over.
+func here(s *server.Server) int {
+	names := map[string]bool{s.Name(): true}
+	if routes, err := s.Routez(nil); err == nil {
+		for _, r := range routes.Routes {
+			if time.Since(r.Start) > time.Second {
+				names[r.RemoteName] = true
+			}
+		}
+	}
+	return len(names)
 }
 
 // serverOptions are those of an engine alone and what makes it a member.
@@ -80,6 +94,7 @@ func (m *membership) serverOptions(o Options) (*server.Options, error) {
 	if err != nil {
 		return nil, err
 	}
+	so.Cluster.PingInterval = 5 * time.Second // a line that is silent is given up after a few
 	so.Cluster.Name, so.Cluster.Host = m.name(), cmp.Or(host, "0.0.0.0")
 	if so.Cluster.Port, err = strconv.Atoi(port); err != nil {
 		return nil, err
