@@ -26,6 +26,7 @@ func TestSent(t *testing.T) {
 	due := time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
 	token := clientToken(aPack, due, 0)
 	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(due))
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
 		c := newTest(t, s)
 		for _, p := range []fetcher.Pack{aPack, group} {

@@ -44,7 +44,9 @@ func (r report) idle() bool {
 // Generate implements [fetcher.Source]. It looks at the report that stands
 // there (the baseline) and asks for another, unless that one was made since
 // the slot fell due: then it is the slot's, whoever asked for it, perhaps this
-// program before it was stopped.
+// program before it was stopped. It asks for none before the slot falls due by
+// the API's clock, whatever that of this replica says, or of the one that was
+// the first to have the slot.
 func (c *Client) Generate(ctx context.Context, p fetcher.Pack, due time.Time, attempt int) (fetcher.Ticket, error) {
 	t := fetcher.Ticket{Pack: p, Due: due, Attempt: attempt, Requested: time.Now().UTC()}
 	base, a, err := c.get(ctx, p)
@@ -55,6 +57,9 @@ func (c *Client) Generate(ctx context.Context, p fetcher.Pack, due time.Time, at
 	if base.complete() && !base.Created.IsZero() && !base.Created.Before(due) {
 		t.Attached = true
 		return t, nil
+	}
+	if err := awaitDue(ctx, due, a.served); err != nil {
+		return t, err
 	}
 	t.Baseline = base.Created.Time
 	a, err = c.do(ctx, generateCall(p, due, attempt))
@@ -68,6 +73,28 @@ func (c *Client) Generate(ctx context.Context, p fetcher.Pack, due time.Time, at
 	}
 	t.RequestIDs = appendID(t.RequestIDs, string(a.RequestID))
 	return t, err
+}
+
+// shortly is what is waited for on the spot: clocks that are kept right differ
+// by less, and an answer's date has whole seconds only.
+const shortly = 10 * time.Second
+
+// awaitDue waits until the slot is due by the API's clock, or fails with how
+// long that takes. An answer without a date is of no help there.
+func awaitDue(ctx context.Context, due, served time.Time) error {
+	left := due.Sub(served)
+	switch {
+	case served.IsZero() || left <= 0:
+		return nil
+	case left > shortly:
+		return &fault.Error{
+			Reason: fault.NotReady, RetryAfter: left, Hint: "set the clocks of all replicas right (NTP)",
+			Err: fmt.Errorf("by the API's clock, the slot falls due in %s only", left.Round(time.Second)),
+		}
+	case !fault.Sleep(ctx, left):
+		return fmt.Errorf("waiting until the slot is due: %w", context.Cause(ctx))
+	}
+	return nil
 }
 
 // creating reports whether the API refused because a report is in the making.

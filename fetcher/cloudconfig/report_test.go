@@ -47,6 +47,7 @@ func TestGenerate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(due))
 				s := &stub{answer: func(n int, r *http.Request) (*http.Response, error) {
 					if n == 0 {
 						return c.get(), nil
@@ -69,6 +70,35 @@ func TestGenerate(t *testing.T) {
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+// TestGenerateEarly: by the API's clock the slot is not due yet. For seconds
+// that is waited for, and nothing is asked for before; for minutes it is said.
+func TestGenerateEarly(t *testing.T) {
+	t.Parallel()
+	for left, waits := range map[time.Duration]bool{0: true, 2 * time.Second: true, 5 * time.Minute: false} {
+		t.Run(left.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &stub{answer: func(n int, _ *http.Request) (*http.Response, error) {
+					if n > 0 {
+						return respond(200, `{"RequestId":"R-gen"}`), nil
+					}
+					r := reporting("COMPLETE", "u", before)
+					r.Header.Set("Date", due.Add(-left).Format(http.TimeFormat))
+					return r, nil
+				}}
+				began := time.Now()
+				_, err := newTest(t, s).Generate(t.Context(), aPack, due, 0)
+				if took := time.Since(began); waits && (err != nil || took < left) {
+					t.Errorf("%v after %v", err, took)
+				}
+				if !waits && (fault.Of(err) != fault.NotReady || fault.RetryAfter(err) != left || len(s.seen) != 1) {
+					t.Errorf("got %v, to be tried again in %v", err, fault.RetryAfter(err))
 				}
 			})
 		})

@@ -117,6 +117,7 @@ type configuration struct {
 	url   string // the API's
 	sinks string
 	plan  string // more of defaults
+	queue string
 	packs []string
 }
 
@@ -141,11 +142,12 @@ defaults: {source: prod, time_zone: UTC, %s}
 sinks: %s
 fetch: {poll_min: 100ms, poll_max: 500ms, stall_after: 2s}
 web: {listen: "127.0.0.1:0"}
+queue: %s
 log: {level: debug}
 packs:
   - {id: %s}
 `, cmp.Or(c.state, "state"), cmp.Or(c.url, w.url), cmp.Or(c.plan, yearly),
-		cmp.Or(c.sinks, "[{name: primary, local: {dir: archive}}]"), strings.Join(c.packs, "}\n  - {id: ")))
+		cmp.Or(c.sinks, "[{name: primary, local: {dir: archive}}]"), cmp.Or(c.queue, "{embedded: {}}"), strings.Join(c.packs, "}\n  - {id: ")))
 }
 
 // The steps of a report's journey that the API sees.

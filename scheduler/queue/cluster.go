@@ -21,9 +21,10 @@ import (
 // clusterUser is the name that goes with the token between replicas.
 const clusterUser = "packseal"
 
-// copies is how many replicas keep each slot: of five or seven, two may be
-// lost at once, and more copies would only make each slot dearer.
-const copies = 3
+// mostCopies is how many replicas keep each slot at most, which is the engine's
+// own bound. A slot is at hand while more than half of its copies are: of three
+// replicas one may be gone, of five any two, and of seven also any two.
+const mostCopies = 5
 
 // resolveEvery is how often it is looked where the replicas are.
 const resolveEvery = 5 * time.Second
@@ -47,10 +48,10 @@ func join(o Options, c Cluster) (*engine, error) {
 	}
 	e := &engine{
 		prefix: defaultPrefix, maxBytes: o.embedded().maxBytes(),
-		copies: copies, exact: true, spread: true,
+		copies: min(c.size(), mostCopies), exact: true, spread: true,
 	}
 	e.waitsFor = func() string {
-		return fmt.Sprintf("more than half of %d replicas, at the very first start for all; %d are here", c.size(), len(e.server.ActivePeers()))
+		return fmt.Sprintf("more than half of %d replicas, at the very first start for all; %d are here", c.size(), here(e.server))
 	}
 	if err := e.serve(m.options, o.Logger); err != nil {
 		return nil, err
@@ -59,6 +60,20 @@ func join(o Options, c Cluster) (*engine, error) {
 		e.attend = func(ctx context.Context) { m.follow(ctx, e.server) }
 	}
 	return e, nil
+}
+
+// here returns how many replicas there are, with this one. A route to one that
+// does not let us in is gone before a second is over.
+func here(s *server.Server) int {
+	names := map[string]bool{s.Name(): true}
+	if routes, err := s.Routez(nil); err == nil {
+		for _, r := range routes.Routes {
+			if time.Since(r.Start) > time.Second {
+				names[r.RemoteName] = true
+			}
+		}
+	}
+	return len(names)
 }
 
 // serverOptions are those of an engine alone and what makes it a member.
@@ -73,10 +88,13 @@ func (m *membership) serverOptions(o Options) (*server.Options, error) {
 	// The engine starts no routing without a port for clients. It gets one
 	// that only this machine reaches, behind a password that nobody knows.
 	so.Host, so.Port = "127.0.0.1", server.RANDOM_PORT
+	so.ReconnectErrorReports = 300                     // a replica that is gone is tried several times a second
+	so.LameDuckDuration, so.LameDuckGracePeriod = 2, 1 // at its end it waits for no client: ours is gone before
 	host, port, err := net.SplitHostPort(m.listen())
 	if err != nil {
 		return nil, err
 	}
+	so.Cluster.PingInterval = 5 * time.Second // a line that is silent is given up after a few
 	so.Cluster.Name, so.Cluster.Host = m.name(), cmp.Or(host, "0.0.0.0")
 	if so.Cluster.Port, err = strconv.Atoi(port); err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ func (e *engine) serve(so *server.Options, log *slog.Logger) (err error) {
 	if e.server, err = server.NewServer(so); err != nil {
 		return fmt.Errorf("making the queue's engine: %w", err)
 	}
-	e.server.SetLogger(logger{log, &e.failed}, false, false)
+	e.server.SetLogger(logger{log, e}, false, false)
 	e.server.Start()
 	// A server that cannot open its store runs on without one.
 	if !e.server.JetStreamEnabled() || !e.server.ReadyForConnections(10*time.Second) {

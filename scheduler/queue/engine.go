@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -23,13 +24,14 @@ type engine struct {
 
 	attend func(context.Context) // what is to be done until it stops; nil = nothing
 
-	server *server.Server // nil when it is outside
-	conn   *nats.Conn
-	api    string // what the subjects of JetStream's API begin with
-	js     jetstream.JetStream
-	stream jetstream.Stream
-	board  jetstream.KeyValue
-	failed atomic.Bool // the disk under the store
+	server  *server.Server // nil when it is outside
+	conn    *nats.Conn
+	api     string // what the subjects of JetStream's API begin with
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	board   jetstream.KeyValue
+	failed  atomic.Bool  // the disk under the store
+	refused atomic.Int64 // when a replica was not let in last, and that was said
 }
 
 // connect makes the connection and its JetStream client.
@@ -55,52 +57,23 @@ func (e *engine) connect(url, domain string, log *slog.Logger, options ...nats.O
 }
 
 // stop ends the connection and the server, as far as they came to be, and
-// waits until the files are closed.
+// waits until the files are closed. A server that leads others hands that on
+// first: they would only miss it after some seconds. Before that it gets the
+// time to tell them what it was told last: a leader that steps down forgets it,
+// and a slot that was given back would wait for [ackWait] all the same.
 func (e *engine) stop() {
 	if e.conn != nil {
 		e.conn.Close()
 	}
 	if e.server != nil {
-		e.server.Shutdown()
+		if e.spread {
+			time.Sleep(tellTime)
+			e.server.LameDuckShutdown()
+		}
+		e.server.Shutdown() // when it has not come so far
 		e.server.WaitForShutdown()
 	}
 }
 
-// logger hands on what the engine says: its warnings and errors as warnings,
-// because the queue can always be made anew, the rest for debugging only.
-type logger struct {
-	log    *slog.Logger
-	failed *atomic.Bool
-}
-
-// Noticef, Debugf and Tracef implement the engine's logger: they are for debugging.
-func (l logger) Noticef(format string, v ...any) { l.debug(format, v) }
-
-// Debugf is as Noticef.
-func (l logger) Debugf(format string, v ...any) { l.debug(format, v) }
-
-// Tracef is as Noticef.
-func (l logger) Tracef(format string, v ...any) { l.debug(format, v) }
-
-// Warnf, Errorf and Fatalf are warnings: the queue ends nothing but itself.
-func (l logger) Warnf(format string, v ...any) { l.warn(format, v) }
-
-// Errorf is as Warnf.
-func (l logger) Errorf(format string, v ...any) { l.warn(format, v) }
-
-// Fatalf is as Warnf.
-func (l logger) Fatalf(format string, v ...any) { l.warn(format, v) }
-
-func (l logger) debug(format string, v []any) {
-	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.log.Debug("the queue's engine speaks", "says", fmt.Sprintf(format, v...))
-	}
-}
-
-func (l logger) warn(format string, v []any) {
-	says := fmt.Sprintf(format, v...)
-	if ofDisk(says) {
-		l.failed.Store(true)
-	}
-	l.log.Warn("the queue's engine complains", "says", says)
-}
+// tellTime is enough for a message to the other servers and back.
+const tellTime = time.Second / 4

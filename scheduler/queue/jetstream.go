@@ -113,24 +113,35 @@ func (q *JetStream) Ready(ctx context.Context) error {
 	if err != nil {
 		return fault.New(fault.NotReady, "the queue does not answer: %w", err)
 	}
-	if c := info.Cluster; c != nil {
-		// The server that leads answers also when it was left alone.
-		gone := 0
-		for _, peer := range c.Replicas {
-			if peer.Offline {
-				gone++
-			}
+	return most(info.Cluster)
+}
+
+// most returns nil while most of the servers that keep the queue are there.
+// The one that leads answers also when it was left alone, and so does one
+// that has looked for a leader in vain.
+func most(c *jetstream.ClusterInfo) error {
+	if c == nil {
+		return nil
+	}
+	if c.Leader == "" {
+		return fault.New(fault.NotReady, "none of the servers that keep the queue leads the others")
+	}
+	gone := 0
+	for _, peer := range c.Replicas {
+		if peer.Offline || peer.Active > goneAfter {
+			gone++
 		}
-		if all := 1 + len(c.Replicas); all-gone <= all/2 {
-			return fault.New(fault.NotReady, "of %d servers that keep the queue, %d are gone", all, gone)
-		}
+	}
+	if all := 1 + len(c.Replicas); all-gone <= all/2 {
+		return fault.New(fault.NotReady, "of %d servers that keep the queue, %d are gone", all, gone)
 	}
 	return nil
 }
 
 const (
-	askTime   = 5 * time.Second // after which a question went to a server that is gone
-	readyTime = 2 * time.Second // the same, where somebody waits to hear whether we are ready
+	goneAfter = 10 * time.Second // without a word from a server, which gives one each second
+	askTime   = 5 * time.Second  // after which a question went to a server that is gone
+	readyTime = 2 * time.Second  // the same, where somebody waits to hear whether we are ready
 )
 
 // What the engine answers to a publish that it refuses.

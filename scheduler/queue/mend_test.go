@@ -14,13 +14,13 @@ func TestWatch(t *testing.T) {
 	q, _ := open(t, t.TempDir())
 	ended := make(chan error, 1)
 	go func() { ended <- q.Watch(t.Context()) }()
-	logger{q.log, &q.engine.failed}.Errorf("JetStream failed to store a msg on stream '%s': %v", "packseal", errors.New("a limit is reached"))
+	logger{q.log, q.engine}.Errorf("JetStream failed to store a msg on stream '%s': %v", "packseal", errors.New("a limit is reached"))
 	select {
 	case err := <-ended:
 		t.Fatalf("without a failure of the disk it ends: %v", err)
 	case <-time.After(watchEvery + time.Second):
 	}
-	logger{q.log, &q.engine.failed}.Errorf("JetStream failed to store a msg on stream '%s': write 1.blk: %v", "packseal", syscall.ENOSPC)
+	logger{q.log, q.engine}.Errorf("JetStream failed to store a msg on stream '%s': write 1.blk: %v", "packseal", syscall.ENOSPC)
 	if err := receive(t, ended); !errors.Is(err, ErrReopen) {
 		t.Errorf("got %v", err)
 	}

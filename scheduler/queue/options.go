@@ -34,7 +34,7 @@ func (e Embedded) memberName() string {
 type Cluster struct {
 	Name      string      `yaml:"name,omitempty"`       // of the cluster; default packseal
 	Member    string      `yaml:"member,omitempty"`     // this replica's own name, the same after each restart; default: the host's name
-	Size      int         `yaml:"size,omitempty"`       // how many replicas there are: 3, 5 or 7; more than half of them must be up; default 3
+	Size      int         `yaml:"size,omitempty"`       // how many replicas there are: 3, of which one may be gone; 5, any two; 7, also any two; default 3
 	Listen    string      `yaml:"listen,omitempty"`     // address and port for the other replicas; default :6222
 	Routes    []string    `yaml:"routes,omitempty"`     // every replica's host and port; this one's own may be among them
 	DNS       string      `yaml:"dns,omitempty"`        // instead of routes: a name and port, such as a headless service's, that resolves to all replicas

@@ -49,6 +49,9 @@ func (e *engine) ensure(ctx context.Context) (err error) {
 	}
 	stream, err := e.js.Stream(ctx, config.Name)
 	if err == nil {
+		if err := most(stream.CachedInfo().Cluster); err != nil {
+			return err
+		}
 		have := stream.CachedInfo().Config
 		config.Replicas = max(have.Replicas, e.copies)
 		if have.MaxBytes != config.MaxBytes || have.Replicas != config.Replicas || have.Duplicates != config.Duplicates {
@@ -112,5 +115,5 @@ func passes(err error) bool {
 	if refused, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return refused.Code >= 500 || scarce(err)
 	}
-	return !errors.Is(err, nats.ErrConnectionClosed)
+	return !errors.Is(err, nats.ErrConnectionClosed) // a queue without a leader, too
 }

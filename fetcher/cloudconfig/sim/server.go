@@ -123,3 +123,15 @@ func (s *Server) Touch(key string) {
 		p.generate("", s.now())
 	}
 }
+
+// Made returns how many reports of the pack were asked for and begun: asking
+// twice for the same one counts once.
+func (s *Server) Made(key string) int {
+	p := s.packs[key]
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.tokens)
+}
