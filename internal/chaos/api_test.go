@@ -49,7 +49,7 @@ func TestAPITrouble(t *testing.T) {
 			}
 			w.broken.Store(nil)
 			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 		})
 	}
 }
@@ -70,7 +70,7 @@ func TestReportNeverMade(t *testing.T) {
 		}
 		return fmt.Sprintf("%+v", a.slots)
 	})
-	p.stop()
+	p.ends()
 	emptySpool(t, filepath.Join(w.dir, "state"))
 }
 
@@ -93,7 +93,7 @@ func TestClockSkew(t *testing.T) {
 			p.says(30*time.Second, "the local clock is off")
 			p.says(time.Second, name+" the server's")
 			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 		})
 	}
 }
@@ -114,7 +114,7 @@ func TestNetwork(t *testing.T) {
 			w.configure(configuration{url: "http://" + n.start(t, w.url), packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 		})
 	}
 }

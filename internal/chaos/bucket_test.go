@@ -91,6 +91,9 @@ func (b *bucket) start(binary string) {
 
 // sinks is the configuration of the bucket as the only sink.
 func (b *bucket) sinks(w *world, more string) string {
+	if w.archive != b.dir { // once, before anybody looks
+		w.archive = b.dir
+	}
 	w.write("s3-id", bucketKey)
 	w.write("s3-secret", bucketSecret)
 	return fmt.Sprintf(`[{name: bucket, s3: {endpoint: %s, region: us-east-1, bucket: evidence, path_style: true,

@@ -48,7 +48,8 @@ func killing(t *testing.T, rounds int) {
 	w := newWorld(t, cast)
 	// Beside the yearly slots, one pack with a slot every few seconds: most of
 	// them are missed, and become gaps.
-	packs := []string{cast[0].ID + `, schedule: "*/3 * * * * *", catch_up: 1m`}
+	since := time.Now().UTC().Truncate(3 * time.Second) // the slots after that are owed, whatever becomes of the queue
+	packs := []string{cast[0].ID + `, schedule: "*/3 * * * * *", catch_up: 1m, since: ` + since.Format(time.RFC3339)}
 	census := make(map[string]int)
 	for i := range rounds {
 		for _, p := range cast[max(1, i*perRound) : (i+1)*perRound] {
@@ -69,7 +70,7 @@ func killing(t *testing.T, rounds int) {
 		census["report without manifest"] += found.orphans
 	}
 	t.Logf("%d kills left: %v", rounds, census)
-	w.recovers(len(packs), cast[0].ID)
+	w.recovers(len(packs), cast[0].ID, since)
 }
 
 // runTo runs the daemon until that long after it reached a step, or until it
@@ -101,21 +102,18 @@ func (w *world) runTo(step string, later time.Duration) *process {
 
 // recovers runs the daemon until every slot of every pack is settled and holds
 // the archive against the model: each yearly slot is sealed, each of the pack
-// that ticks, from its first to now, has one end.
-func (w *world) recovers(packs int, ticking string) {
+// that ticks, since then, has one end.
+func (w *world) recovers(packs int, ticking string, since time.Time) {
 	w.t.Helper()
 	p := w.start()
 	due := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC).Format(dueForm)
 	var a archive
 	p.eventually(2*time.Minute, func() string {
 		a = readArchive(filepath.Join(w.dir, "archive"))
-		yearly, first := 0, time.Time{}
+		yearly := 0
 		for s, e := range a.slots {
 			switch {
 			case s.pack == ticking:
-				if first.IsZero() || s.at().Before(first) {
-					first = s.at()
-				}
 			case s.due != due || e.sealed == nil:
 				return fmt.Sprintf("%v ends as %+v", s, e)
 			default:
@@ -125,7 +123,7 @@ func (w *world) recovers(packs int, ticking string) {
 		if yearly != packs-1 {
 			return fmt.Sprintf("%d yearly slots of %d are sealed", yearly, packs-1)
 		}
-		for at := first; at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(3 * time.Second) {
+		for at := since.Add(3 * time.Second); at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(3 * time.Second) {
 			if _, ok := a.slots[slot{ticking, at.Format(dueForm)}]; !ok {
 				return fmt.Sprintf("the slot of %v has no end", at)
 			}
@@ -133,9 +131,6 @@ func (w *world) recovers(packs int, ticking string) {
 		return ""
 	})
 	a.check(w.t)
-	if n, ok := p.metric("packseal_slots_total", `result="sealed"`); !ok || int(n) < a.sealed() {
-		w.t.Errorf("the metrics have %v slots sealed, the archive %d", n, a.sealed())
-	}
 	p.eventually(2*time.Minute, func() string {
 		n, ok := p.metric("packseal_queue_pending", "")
 		if left := spooled(filepath.Join(w.dir, "state")); len(left) > 0 || !ok || n > 0 {
@@ -143,6 +138,6 @@ func (w *world) recovers(packs int, ticking string) {
 		}
 		return ""
 	})
-	p.stop()
+	p.ends()
 	w.t.Logf("%d slots sealed, %d gaps, %d reports without manifest", a.sealed(), len(a.slots)-a.sealed(), a.orphans)
 }

@@ -51,7 +51,7 @@ func TestSinkDown(t *testing.T) {
 	waits(p)
 	b.harm.Store(nil)
 	p.settled(2, b.dir, filepath.Join(w.dir, "state"))
-	p.stop()
+	p.ends()
 	if n := w.Calls()[sim.Download]; n != 2 {
 		t.Errorf("%d downloads for two reports", n)
 	}
@@ -79,7 +79,7 @@ func TestSinkTrouble(t *testing.T) {
 			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 		})
 	}
 }
@@ -128,7 +128,7 @@ func TestSinkRefuses(t *testing.T) {
 			c.mend(w, b)
 			_ = p.cmd.Process.Signal(syscall.SIGHUP)
 			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 			if log := p.log.String(); strings.Contains(log, bucketSecret) || strings.Contains(log, secret) {
 				t.Error("a secret is in the log")
 			}

@@ -82,11 +82,13 @@ func missing(t *testing.T, what string) {
 // what it is asked for.
 type world struct {
 	*sim.Server
-	t      *testing.T
-	dir    string // the configuration, and by its default state and archive
-	url    string // the API's
-	step   atomic.Pointer[func(string)]
-	broken atomic.Pointer[http.HandlerFunc] // answers instead of the API, while set
+	t         *testing.T
+	dir       string // the configuration, and by its default state and archive
+	url       string // the API's
+	archive   string // where its reports can be read
+	unwatched bool   // that this can't be done at any time
+	step      atomic.Pointer[func(string)]
+	broken    atomic.Pointer[http.HandlerFunc] // answers instead of the API, while set
 }
 
 func newWorld(t *testing.T, packs []sim.Pack) *world {
@@ -98,7 +100,7 @@ func newWorld(t *testing.T, packs []sim.Pack) *world {
 	w := &world{Server: api, t: t, dir: t.TempDir()}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.url, w.archive = server.URL, filepath.Join(w.dir, "archive")
 	w.write("key-id", keyID)
 	w.write("key-secret", secret)
 	return w
