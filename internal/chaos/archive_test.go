@@ -199,6 +199,18 @@ func spooled(state string) map[string]int {
 	return n
 }
 
+// clears waits until the spool holds nothing: an entry goes after its slot's end
+// is recorded.
+func (p *process) clears() {
+	p.t.Helper()
+	p.eventually(10*time.Second, func() string {
+		if files, err := os.ReadDir(filepath.Join(p.w.dir, "state", "spool")); err != nil || len(files) > 0 {
+			return fmt.Sprintf("%v in the spool, %v", files, err)
+		}
+		return ""
+	})
+}
+
 // emptySpool fails the test when a file is left in the spool.
 func emptySpool(t *testing.T, state string) {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,9 +49,7 @@ func killing(t *testing.T, rounds int) {
 	w := newWorld(t, cast)
 	// Beside the yearly slots, one pack with a slot every few seconds: most of
 	// them are missed, and become gaps.
-	// The slots after that are owed, whatever becomes of the queue.
-	since := time.Now().UTC().Truncate(3 * time.Second).Add(-time.Second)
-	packs := []string{cast[0].ID + `, schedule: "*/3 * * * * *", catch_up: 1m, since: ` + since.Format(time.RFC3339)}
+	packs := []string{cast[0].ID + `, schedule: "*/3 * * * * *", catch_up: 1m`}
 	census := make(map[string]int)
 	for i := range rounds {
 		for _, p := range cast[max(1, i*perRound) : (i+1)*perRound] {
@@ -71,7 +70,7 @@ func killing(t *testing.T, rounds int) {
 		census["report without manifest"] += found.orphans
 	}
 	t.Logf("%d kills left: %v", rounds, census)
-	w.recovers(len(packs), cast[0].ID, since)
+	w.recovers(len(packs), cast[0].ID)
 }
 
 // runTo runs the daemon until that long after it reached a step, or until it
@@ -101,20 +100,40 @@ func (w *world) runTo(step string, later time.Duration) *process {
 	return p
 }
 
+// entries are what the spool holds, but for slots of a pack that fell due before
+// its first record: what a kill leaves of them is swept after a day.
+func (w *world) entries(pack, first string) (names []string) {
+	files, err := os.ReadDir(filepath.Join(w.dir, "state", "spool"))
+	if err != nil {
+		w.t.Error(err)
+	}
+	for _, f := range files {
+		name, _, _ := strings.Cut(f.Name(), ".")
+		if due, ok := strings.CutPrefix(name, "prod@"+pack+"@"); !ok || due >= first {
+			names = append(names, f.Name())
+		}
+	}
+	return names
+}
+
 // recovers runs the daemon until every slot of every pack is settled and holds
 // the archive against the model: each yearly slot is sealed, each of the pack
-// that ticks, since then, has one end.
-func (w *world) recovers(packs int, ticking string, since time.Time) {
+// that ticks, from its first to now, has one end.
+func (w *world) recovers(packs int, ticking string) {
 	w.t.Helper()
 	p := w.start()
 	due := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC).Format(dueForm)
 	var a archive
+	var first string // the ticking pack's first record: before that, none of its slots is owed
 	p.eventually(2*time.Minute, func() string {
 		a = readArchive(filepath.Join(w.dir, "archive"))
 		yearly := 0
 		for s, e := range a.slots {
 			switch {
 			case s.pack == ticking:
+				if first == "" || s.due < first {
+					first = s.due
+				}
 			case s.due != due || e.sealed == nil:
 				return fmt.Sprintf("%v ends as %+v", s, e)
 			default:
@@ -124,7 +143,7 @@ func (w *world) recovers(packs int, ticking string, since time.Time) {
 		if yearly != packs-1 {
 			return fmt.Sprintf("%d yearly slots of %d are sealed", yearly, packs-1)
 		}
-		for at := since.Add(time.Second); at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(3 * time.Second) {
+		for at := (slot{due: first}).at(); at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(3 * time.Second) {
 			if _, ok := a.slots[slot{ticking, at.Format(dueForm)}]; !ok {
 				return fmt.Sprintf("the slot of %v has no end", at)
 			}
@@ -134,7 +153,7 @@ func (w *world) recovers(packs int, ticking string, since time.Time) {
 	a.check(w.t)
 	p.eventually(2*time.Minute, func() string {
 		n, ok := p.metric("packseal_queue_pending", "")
-		if left, _ := filepath.Glob(filepath.Join(w.dir, "state", "spool", "*")); len(left) > 0 || !ok || n > 0 {
+		if left := w.entries(ticking, first); len(left) > 0 || !ok || n > 0 {
 			return fmt.Sprintf("%v in the queue, %v in the spool", n, left)
 		}
 		return ""

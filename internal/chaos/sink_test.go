@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +77,36 @@ func TestSinkTrouble(t *testing.T) {
 			b := newBucket(t)
 			b.harm.Store(&does)
 			w := newWorld(t, twoPacks)
+			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			p := w.start()
+			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+			p.ends()
+		})
+	}
+}
+
+// TestSinkNetwork puts a bad network between daemon and bucket. A connection
+// that is half open is given up after half a minute without a byte, so only the
+// first two are.
+func TestSinkNetwork(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int32
+	for name, n := range map[string]network{
+		"latency": {latency: 3 * time.Millisecond},
+		"cuts":    {most: func() int { return 5_000 + rand.IntN(40_000_000) }},
+		"resets":  {most: func() int { return 5_000 + rand.IntN(40_000_000) }, reset: true},
+		"half-open": {silent: true, most: func() int {
+			if opened.Add(1) > 2 {
+				return 1 << 40
+			}
+			return 2_000 + rand.IntN(200_000)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBucket(t)
+			b.url = "http://" + n.start(t, b.proxy.URL)
+			w := newWorld(t, []sim.Pack{{ID: "cp-in-trouble", Script: sim.Script{Blob: true, Size: 12 << 20}}, twoPacks[1]})
 			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
