@@ -104,9 +104,12 @@ func (a *Archive) update(s scheduler.Slot, change func(*Status)) {
 	}
 }
 
-// settled counts a slot that this archiver has just ended.
+// settled counts a slot that this archiver has just ended, unless it was read
+// back from the sinks, where it was a moment before it is counted here.
 func (a *Archive) settled(r Record) {
-	a.count(r, func(*tally) bool { return true })
+	a.count(r, func(t *tally) bool {
+		return r.State == Sealed && t.LastSealed.Slot != r.Slot || r.State == Gapped && t.LastGap.Slot != r.Slot
+	})
 }
 
 // takeUp counts a slot that is found settled, by another replica or by hand.

@@ -98,6 +98,50 @@ func TestGapLeavesReports(t *testing.T) {
 	}
 }
 
+// TestGapWaitsForWork: a slot that is being sealed while it is to become a gap
+// is sealed, and nothing else.
+func TestGapWaitsForWork(t *testing.T) {
+	t.Parallel()
+	elsewhere, at := sink.NewMemory(), due()
+	other := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: elsewhere})
+	if _, err := other.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	here := sink.NewMemory()
+	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: here})
+	slot := scheduler.Slot{Source: "prod", Pack: "cp-1", Due: at}
+	synctest.Test(t, func(t *testing.T) {
+		gap := func() <-chan error {
+			ended := make(chan error, 1)
+			go func() { ended <- h.Gap(t.Context(), slot, fault.Missed, "test") }()
+			synctest.Wait()
+			return ended
+		}
+		worker, err := h.Spool.Lock(t.Context(), pack("cp-1"), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-gap(); fault.Of(err) != fault.Busy {
+			t.Errorf("while the work goes on: %v", err)
+		}
+		ended := gap()
+		for key, content := range objects(t, elsewhere) {
+			if err := here.Put(t.Context(), key, sink.Bytes([]byte(content))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := worker.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	if n := len(objects(t, here)); n != 2 || h.spooled(t) != 0 {
+		t.Errorf("%d objects of a report and its manifest, %d entries in the spool", n, h.spooled(t))
+	}
+}
+
 // TestGapsAreCopied: a sink that was down when a gap was recorded has it when
 // it is back, also after a restart.
 func TestGapsAreCopied(t *testing.T) {

@@ -20,7 +20,8 @@ import (
 //	                                   held (flock) by who works on the slot, in whichever process
 //	<dir>/<source>@<pack>@<due>.body   the report, complete once the line says so
 //
-// "/" in the pack's key is written as "@". Nothing in the spool is the truth:
+// "/" in the pack's key is written as "@", and a hash stands for the end of
+// what is too long for a file's name. Nothing in the spool is the truth:
 // lost, or torn by a crash, the slot is worked on from the beginning. A body is
 // never written to again, because a sink may have taken the very file over; a
 // new one takes its place.

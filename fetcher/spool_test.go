@@ -172,6 +172,58 @@ func TestReportNeedsItsBody(t *testing.T) {
 	}
 }
 
+// TestLongNames: a slot whose source, account group and pack are as long as
+// they may be has a place in the spool too, which is its alone, and is found
+// again. Names that always fitted stay what they were.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openSpool(t, dir)
+	long := func(end string) fetcher.Pack {
+		name := strings.Repeat("x", 128-len(end)) + end
+		return fetcher.Pack{Source: name, Aggregator: name, ID: name}
+	}
+	fits := fetcher.Pack{Source: strings.Repeat("s", 105), ID: strings.Repeat("p", 127)} // 255 with all of it
+	packs := []fetcher.Pack{long("1"), long("2"), fits, {Source: fits.Source, ID: fits.ID + "p"}}
+	left := make(map[fetcher.Pack]bool)
+	for _, p := range packs {
+		e := lock(t, s, p)
+		if err := errors.Join(e.SaveTicket(fetcher.Ticket{Pack: p, Due: due}), e.Close()); err != nil {
+			t.Fatal(err)
+		}
+		left[p] = true
+	}
+	if _, err := os.Stat(filepath.Join(dir, fits.Source+"@"+fits.ID+"@"+due.Format("20060102T150405Z")+".json")); err != nil {
+		t.Errorf("a name that fits is another: %v", err)
+	}
+	for p, at := range s.Unfinished() {
+		if !left[p] || !at.Equal(due) {
+			t.Errorf("a slot of %+v at %v is found", p, at)
+		}
+		delete(left, p)
+	}
+	if len(left) > 0 {
+		t.Errorf("%d slots are not found again", len(left))
+	}
+	for _, p := range packs {
+		e := lock(t, s, p)
+		if ticket, ok := e.Ticket(); !ok || ticket.Pack != p {
+			t.Errorf("the ticket of %.20s… is of %.20s…, %t", p.Source, ticket.Pack.Source, ok)
+		}
+		fill(t, e, p, content(100))
+		if err := e.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	// Without a ticket, nobody can tell whose it was; its slot's next try can.
+	if err := os.WriteFile(filepath.Join(dir, "x~"+strings.Repeat("0", 32)+"@20260101T000000Z.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for p := range s.Unfinished() {
+		t.Errorf("a slot of %+v is found", p)
+	}
+}
+
 // TestImport: a copy from elsewhere counts only when it is the very report.
 func TestImport(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,8 @@
 package fetcher
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"iter"
 	"os"
 	"path/filepath"
@@ -8,9 +10,24 @@ import (
 	"time"
 )
 
-// entryName is the name of a slot's files, without their extensions.
+// longestName is what file systems let a file's name have, in bytes, less
+// what the extensions take.
+const longestName = 255 - len(stateExt)
+
+// entryName is the name of a slot's files, without their extensions. Where
+// source and pack are too long for a name, a hash stands for their end:
+//
+//	<the beginning of source@pack>~<32 hex digits>@<due>
+//
+// No "~" is in a name of a configuration.
 func entryName(p Pack, due time.Time) string {
-	return strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@") + "@" + due.UTC().Format(stamp)
+	of, at := strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@"), "@"+due.UTC().Format(stamp)
+	if len(of)+len(at) > longestName {
+		sum := sha256.Sum256([]byte(of))
+		at = "~" + hex.EncodeToString(sum[:16]) + at
+		of = of[:longestName-len(at)]
+	}
+	return of + at
 }
 
 // parseEntry is entryName the other way round. What people call the pack is
@@ -20,7 +37,27 @@ func parseEntry(name string) (p Pack, due time.Time, ok bool) {
 	at := max(0, strings.LastIndex(rest, "@"))
 	p = PackOf(source, strings.ReplaceAll(rest[:at], "@", "/"))
 	due, err := time.Parse(stamp, strings.TrimPrefix(rest[at:], "@"))
-	return p, due, err == nil && entryName(p, due) == name
+	return p, due, err == nil && !strings.Contains(name, "~") && entryName(p, due) == name
+}
+
+// slotOf returns whose slot the files of that name are: by the name, or, where
+// that was too long to say it, by the ticket. One that was left without a
+// ticket then is nobody's, until its slot is worked on again.
+func (s *Spool) slotOf(name string) (p Pack, due time.Time, ok bool) {
+	if p, due, ok = parseEntry(name); ok {
+		return p, due, true
+	}
+	f, err := os.Open(filepath.Join(s.dir, name+stateExt))
+	if err != nil {
+		return p, due, false
+	}
+	defer f.Close() //nolint:errcheck // read only
+	state, err := readState(f)
+	if err != nil || state.Ticket == nil {
+		return p, due, false
+	}
+	t := state.Ticket
+	return t.Pack, t.Due, entryName(t.Pack, t.Due) == name
 }
 
 // Waiting yields the finished reports in the spool: those that a sink has yet
@@ -62,7 +99,7 @@ func (s *Spool) Unfinished() iter.Seq2[Pack, time.Time] {
 				continue
 			}
 			finished[name] = true // its other file is not another slot
-			if p, due, ok := parseEntry(name); ok && !yield(p, due) {
+			if p, due, ok := s.slotOf(name); ok && !yield(p, due) {
 				return
 			}
 		}

@@ -43,15 +43,25 @@ func TestAPITrouble(t *testing.T) {
 			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.complains(30 * time.Second)
-			time.Sleep(5 * time.Second)
+			time.Sleep(lasts(t, name))
 			if a := readArchive(filepath.Join(w.dir, "archive")); len(a.slots) > 0 {
 				t.Errorf("slots end while the API is broken: %+v", a.slots)
 			}
 			w.broken.Store(nil)
 			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 		})
 	}
+}
+
+// lasts is for how long: throttling and 5xx, which come as long spells, 40 s as
+// a rule and minutes with more PACKSEAL_ROUNDS.
+func lasts(t *testing.T, name string) time.Duration {
+	t.Helper()
+	if name == "throttled" || name == "5xx" {
+		return time.Duration(rounds(t, 200)) * time.Second / 5
+	}
+	return 5 * time.Second
 }
 
 // TestReportNeverMade: a report that is never complete is a gap at the slot's
@@ -70,8 +80,8 @@ func TestReportNeverMade(t *testing.T) {
 		}
 		return fmt.Sprintf("%+v", a.slots)
 	})
-	p.stop()
-	emptySpool(t, filepath.Join(w.dir, "state"))
+	p.clears()
+	p.ends()
 }
 
 // TestClockSkew: the clocks of API and daemon are 20 minutes apart, which the
@@ -93,7 +103,7 @@ func TestClockSkew(t *testing.T) {
 			p.says(30*time.Second, "the local clock is off")
 			p.says(time.Second, name+" the server's")
 			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 		})
 	}
 }
@@ -114,7 +124,7 @@ func TestNetwork(t *testing.T) {
 			w.configure(configuration{url: "http://" + n.start(t, w.url), packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 		})
 	}
 }

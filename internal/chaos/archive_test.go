@@ -29,20 +29,23 @@ const dueForm = "20060102T150405Z"
 
 // end is how a slot ended: both fields at once is wrong.
 type end struct {
-	sealed *manifest
-	gap    string // its reason
+	sealed   *manifest
+	gap      string // its reason,
+	recorded time.Time
+	due      time.Time // where it is taken out of its archive
 }
 
 // manifest is as much of manifest.json as is held against the rest.
 type manifest struct {
 	Object, Pack, SHA256 string
 	Size                 int64
-	Due, Created         time.Time
+	Due, Created, Sealed time.Time
 }
 
 // archive is what a folder holds.
 type archive struct {
 	slots   map[slot]end
+	dirs    map[slot]string
 	orphans int // reports without a manifest: allowed, but counted
 	wrong   []string
 }
@@ -51,7 +54,18 @@ type archive struct {
 // manifest without its whole object, none of a report from before the slot fell
 // due, no slot with two ends.
 func readArchive(dir string) archive {
-	a := archive{slots: make(map[slot]end)}
+	a := readRecords(dir)
+	for s, e := range a.slots {
+		if e.sealed != nil {
+			a.compare(s, *e.sealed)
+		}
+	}
+	return a
+}
+
+// readRecords is readArchive without the reports themselves.
+func readRecords(dir string) archive {
+	a := archive{slots: make(map[slot]end), dirs: make(map[slot]string)}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // a draft, or nothing yet
@@ -63,7 +77,9 @@ func readArchive(dir string) archive {
 			return fs.SkipDir
 		}
 		if _, err := time.Parse(dueForm, d.Name()); err == nil {
-			a.read(slot{filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(path)))), d.Name()}, path)
+			// …/prod/[<aggregator>/]<pack>/<yyyy>/<mm>/<due>
+			_, pack, _ := strings.Cut(filepath.Dir(filepath.Dir(filepath.Dir(path))), "/prod/")
+			a.read(slot{pack, d.Name()}, path)
 		}
 		return nil
 	})
@@ -89,35 +105,37 @@ func (a *archive) read(s slot, dir string) {
 		if err := json.Unmarshal(raw, e.sealed); err != nil {
 			a.blame("%v: its manifest: %v", s, err)
 		}
-		a.compare(s, dir, *e.sealed)
 		a.orphans += len(files) - 1
 	} else {
 		a.orphans += len(files)
 	}
 	if raw, err := os.ReadFile(dir + "/gap.json"); err == nil {
-		var g struct{ Reason string }
+		var g struct {
+			Reason   string
+			Recorded time.Time
+		}
 		if err := json.Unmarshal(raw, &g); err != nil || g.Reason == "" {
 			a.blame("%v: its gap record %q: %v", s, raw, err)
 		}
-		e.gap = g.Reason
+		e.gap, e.recorded = g.Reason, g.Recorded
 	}
 	if e.sealed != nil && e.gap != "" {
 		a.blame("%v is sealed and a gap", s)
 	}
 	if e.sealed != nil || e.gap != "" {
-		a.slots[s] = e
+		a.slots[s], a.dirs[s] = e, dir
 	}
 }
 
 // compare holds a manifest against its slot and its object.
-func (a *archive) compare(s slot, dir string, m manifest) {
-	if m.Pack != s.pack || !m.Due.Equal(s.at()) {
+func (a *archive) compare(s slot, m manifest) {
+	if m.Pack != filepath.Base(s.pack) || !m.Due.Equal(s.at()) {
 		a.blame("%v: its manifest is of %s, %v", s, m.Pack, m.Due)
 	}
 	if m.Created.Before(m.Due) {
 		a.blame("%v: stale: made %v", s, m.Created)
 	}
-	body, err := os.ReadFile(filepath.Join(dir, m.Object))
+	body, err := os.ReadFile(filepath.Join(a.dirs[s], m.Object))
 	sum := sha256.Sum256(body)
 	if err != nil || int64(len(body)) != m.Size || hex.EncodeToString(sum[:]) != m.SHA256 {
 		a.blame("%v: its object is not what the manifest says: %d bytes, %v", s, len(body), err)
@@ -132,6 +150,19 @@ func (a archive) sealed() (n int) {
 		}
 	}
 	return n
+}
+
+// byPack counts the slots of each pack by how they ended.
+func (a archive) byPack() (sealed, gaps map[string]int) {
+	sealed, gaps = make(map[string]int), make(map[string]int)
+	for s, e := range a.slots {
+		if e.sealed != nil {
+			sealed[s.pack]++
+		} else {
+			gaps[s.pack]++
+		}
+	}
+	return sealed, gaps
 }
 
 // check fails the test for all that is wrong in the archive.
@@ -166,6 +197,18 @@ func spooled(state string) map[string]int {
 		}
 	}
 	return n
+}
+
+// clears waits until the spool holds nothing: an entry goes after its slot's end
+// is recorded.
+func (p *process) clears() {
+	p.t.Helper()
+	p.eventually(10*time.Second, func() string {
+		if files, err := os.ReadDir(filepath.Join(p.w.dir, "state", "spool")); err != nil || len(files) > 0 {
+			return fmt.Sprintf("%v in the spool, %v", files, err)
+		}
+		return ""
+	})
 }
 
 // emptySpool fails the test when a file is left in the spool.

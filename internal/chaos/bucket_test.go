@@ -26,6 +26,7 @@ type bucket struct {
 	backend string // host:port
 	gateway *exec.Cmd
 	proxy   *httptest.Server
+	url     string                                                        // where the daemon finds it: the proxy's
 	harm    atomic.Pointer[func(http.ResponseWriter, *http.Request) bool] // true: it has answered
 }
 
@@ -63,6 +64,7 @@ func newBucket(t *testing.T) *bucket {
 		}
 	}))
 	t.Cleanup(b.proxy.Close)
+	b.url = b.proxy.URL
 	return b
 }
 
@@ -91,10 +93,13 @@ func (b *bucket) start(binary string) {
 
 // sinks is the configuration of the bucket as the only sink.
 func (b *bucket) sinks(w *world, more string) string {
+	if w.archive != b.dir { // once, before anybody looks
+		w.archive = b.dir
+	}
 	w.write("s3-id", bucketKey)
 	w.write("s3-secret", bucketSecret)
 	return fmt.Sprintf(`[{name: bucket, s3: {endpoint: %s, region: us-east-1, bucket: evidence, path_style: true,
-  access_key_id_file: s3-id, secret_access_key_file: s3-secret%s}}]`, b.proxy.URL, more)
+  access_key_id_file: s3-id, secret_access_key_file: s3-secret%s}}]`, b.url, more)
 }
 
 // cut closes the connection with a reset.

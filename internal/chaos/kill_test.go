@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -99,6 +100,22 @@ func (w *world) runTo(step string, later time.Duration) *process {
 	return p
 }
 
+// entries are what the spool holds, but for slots of a pack that fell due before
+// its first record: what a kill leaves of them is swept after a day.
+func (w *world) entries(pack, first string) (names []string) {
+	files, err := os.ReadDir(filepath.Join(w.dir, "state", "spool"))
+	if err != nil {
+		w.t.Error(err)
+	}
+	for _, f := range files {
+		name, _, _ := strings.Cut(f.Name(), ".")
+		if due, ok := strings.CutPrefix(name, "prod@"+pack+"@"); !ok || due >= first {
+			names = append(names, f.Name())
+		}
+	}
+	return names
+}
+
 // recovers runs the daemon until every slot of every pack is settled and holds
 // the archive against the model: each yearly slot is sealed, each of the pack
 // that ticks, from its first to now, has one end.
@@ -107,14 +124,15 @@ func (w *world) recovers(packs int, ticking string) {
 	p := w.start()
 	due := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC).Format(dueForm)
 	var a archive
+	var first string // the ticking pack's first record: before that, none of its slots is owed
 	p.eventually(2*time.Minute, func() string {
 		a = readArchive(filepath.Join(w.dir, "archive"))
-		yearly, first := 0, time.Time{}
+		yearly := 0
 		for s, e := range a.slots {
 			switch {
 			case s.pack == ticking:
-				if first.IsZero() || s.at().Before(first) {
-					first = s.at()
+				if first == "" || s.due < first {
+					first = s.due
 				}
 			case s.due != due || e.sealed == nil:
 				return fmt.Sprintf("%v ends as %+v", s, e)
@@ -125,7 +143,7 @@ func (w *world) recovers(packs int, ticking string) {
 		if yearly != packs-1 {
 			return fmt.Sprintf("%d yearly slots of %d are sealed", yearly, packs-1)
 		}
-		for at := first; at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(3 * time.Second) {
+		for at := (slot{due: first}).at(); at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(3 * time.Second) {
 			if _, ok := a.slots[slot{ticking, at.Format(dueForm)}]; !ok {
 				return fmt.Sprintf("the slot of %v has no end", at)
 			}
@@ -133,16 +151,13 @@ func (w *world) recovers(packs int, ticking string) {
 		return ""
 	})
 	a.check(w.t)
-	if n, ok := p.metric("packseal_slots_total", `result="sealed"`); !ok || int(n) < a.sealed() {
-		w.t.Errorf("the metrics have %v slots sealed, the archive %d", n, a.sealed())
-	}
 	p.eventually(2*time.Minute, func() string {
 		n, ok := p.metric("packseal_queue_pending", "")
-		if left := spooled(filepath.Join(w.dir, "state")); len(left) > 0 || !ok || n > 0 {
+		if left := w.entries(ticking, first); len(left) > 0 || !ok || n > 0 {
 			return fmt.Sprintf("%v in the queue, %v in the spool", n, left)
 		}
 		return ""
 	})
-	p.stop()
+	p.ends()
 	w.t.Logf("%d slots sealed, %d gaps, %d reports without manifest", a.sealed(), len(a.slots)-a.sealed(), a.orphans)
 }

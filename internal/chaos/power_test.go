@@ -26,6 +26,7 @@ func TestPowerLoss(t *testing.T) {
 		cast = append(cast, sim.Pack{ID: fmt.Sprintf("cp-%020d", i), Script: sim.Script{Size: rand.IntN(200 << 10)}})
 	}
 	w := newWorld(t, cast)
+	w.archive, w.unwatched = filepath.Join(d.dir, "archive"), true
 	c := configuration{state: d.dir + "/state", sinks: fmt.Sprintf("[{name: primary, local: {dir: %s/archive}}]", d.dir)}
 	promised := make(map[string]bool)
 	for i := range rounds {
@@ -53,8 +54,8 @@ func TestPowerLoss(t *testing.T) {
 	}
 	t.Logf("%d losses of power, %d slots sealed before one of them", rounds, len(promised))
 	p := w.start()
-	p.settled(len(c.packs), filepath.Join(d.dir, "archive"), c.state)
-	p.stop()
+	p.settled(len(c.packs), w.archive, c.state)
+	p.ends()
 }
 
 // sealedLine is the log line that promises a pack's slot.

@@ -5,12 +5,7 @@ package chaos
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"io"
-	"net/http"
 	"os/exec"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,10 +20,12 @@ const grace = 10 * time.Second
 // process is packseal at work.
 type process struct {
 	t    *testing.T
+	w    *world
 	cmd  *exec.Cmd
 	log  *logbook
 	done chan struct{} // closed when it has ended; then
 	err  error         // is how
+	seen chan struct{} // closed when nobody looks at it any more
 }
 
 // start runs the daemon in the world, until the test ends at the latest. A
@@ -36,7 +33,7 @@ type process struct {
 func (w *world) start(wrapper ...string) *process {
 	w.t.Helper()
 	args := append(wrapper, binary, "run", "--config", w.dir+"/packseal.yaml")
-	p := &process{t: w.t, cmd: exec.Command(args[0], args[1:]...), log: new(logbook), done: make(chan struct{})}
+	p := &process{t: w.t, w: w, cmd: exec.Command(args[0], args[1:]...), log: new(logbook), done: make(chan struct{}), seen: make(chan struct{})}
 	p.cmd.Stderr = p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a wrapper's child ends with it
 	if err := p.cmd.Start(); err != nil {
@@ -45,6 +42,10 @@ func (w *world) start(wrapper ...string) *process {
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
+	}()
+	go func() {
+		defer close(p.seen)
+		p.watch()
 	}()
 	w.t.Cleanup(p.kill)
 	return p
@@ -58,6 +59,7 @@ func (p *process) kill() {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.done
 	}
+	<-p.seen
 }
 
 // stop is SIGTERM; it returns how long the process took to end. Before it says
@@ -76,39 +78,8 @@ func (p *process) stop() time.Duration {
 	if p.err != nil {
 		p.t.Errorf("it ends with: %v\n%s", p.err, p.log.tail())
 	}
+	<-p.seen
 	return time.Since(began)
-}
-
-// address is where the page is, as the first line of the log has it.
-var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
-
-// metric returns the sum of a metric's series whose labels hold what is given,
-// and false when it can't be had.
-func (p *process) metric(name, labels string) (sum float64, ok bool) {
-	url := address.FindString(p.log.String())
-	if url == "" {
-		return 0, false
-	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), 5*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
-	if err != nil {
-		return 0, false
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, false
-	}
-	defer answer.Body.Close() //nolint:errcheck // read only
-	body, err := io.ReadAll(answer.Body)
-	for line := range strings.Lines(string(body)) {
-		series, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if family, has, _ := strings.Cut(series, "{"); family == name && strings.Contains(has, labels) {
-			v, _ := strconv.ParseFloat(value, 64)
-			sum, ok = sum+v, true
-		}
-	}
-	return sum, ok && err == nil
 }
 
 // eventually waits until ok returns "", which otherwise says what is missing.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestSinkDown(t *testing.T) {
 	waits(p)
 	b.harm.Store(nil)
 	p.settled(2, b.dir, filepath.Join(w.dir, "state"))
-	p.stop()
+	p.ends()
 	if n := w.Calls()[sim.Download]; n != 2 {
 		t.Errorf("%d downloads for two reports", n)
 	}
@@ -79,7 +80,37 @@ func TestSinkTrouble(t *testing.T) {
 			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
+		})
+	}
+}
+
+// TestSinkNetwork puts a bad network between daemon and bucket. A connection
+// that is half open is given up after half a minute without a byte, so only the
+// first two are.
+func TestSinkNetwork(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int32
+	for name, n := range map[string]network{
+		"latency": {latency: 3 * time.Millisecond},
+		"cuts":    {most: func() int { return 5_000 + rand.IntN(40_000_000) }},
+		"resets":  {most: func() int { return 5_000 + rand.IntN(40_000_000) }, reset: true},
+		"half-open": {silent: true, most: func() int {
+			if opened.Add(1) > 2 {
+				return 1 << 40
+			}
+			return 2_000 + rand.IntN(200_000)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBucket(t)
+			b.url = "http://" + n.start(t, b.proxy.URL)
+			w := newWorld(t, []sim.Pack{{ID: "cp-in-trouble", Script: sim.Script{Blob: true, Size: 12 << 20}}, twoPacks[1]})
+			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			p := w.start()
+			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+			p.ends()
 		})
 	}
 }
@@ -128,7 +159,7 @@ func TestSinkRefuses(t *testing.T) {
 			c.mend(w, b)
 			_ = p.cmd.Process.Signal(syscall.SIGHUP)
 			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
-			p.stop()
+			p.ends()
 			if log := p.log.String(); strings.Contains(log, bucketSecret) || strings.Contains(log, secret) {
 				t.Error("a secret is in the log")
 			}

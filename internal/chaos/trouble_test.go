@@ -39,6 +39,7 @@ func TestDisk(t *testing.T) {
 			t.Run(strings.ReplaceAll(part, "/", " ")+" "+fault, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, twoPacks)
+				w.unwatched = part == "archive"
 				d := newDisk(t, "24M", filepath.Join(w.dir, part))
 				// Below the mount point: a folder that is not there is not written to.
 				sinks := "[{name: primary, local: {dir: archive/kept}}]"
@@ -52,7 +53,7 @@ func TestDisk(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				f.end(d)
 				p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
-				p.stop()
+				p.ends()
 			})
 		}
 	}
@@ -99,6 +100,7 @@ func TestFsyncFails(t *testing.T) {
 			trace := filepath.Join(w.dir, "trace")
 			p := w.start(strace, "-f", "-o", trace, "-e", "trace=fsync", "-e", fmt.Sprintf("inject=fsync:error=EIO:when=1..%d", n))
 			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.truthful()
 			p.kill()
 			calls, err := os.ReadFile(trace)
 			if failed := strings.Count(string(calls), "(INJECTED)"); err != nil || failed == 0 {

@@ -82,11 +82,14 @@ func missing(t *testing.T, what string) {
 // what it is asked for.
 type world struct {
 	*sim.Server
-	t      *testing.T
-	dir    string // the configuration, and by its default state and archive
-	url    string // the API's
-	step   atomic.Pointer[func(string)]
-	broken atomic.Pointer[http.HandlerFunc] // answers instead of the API, while set
+	t         *testing.T
+	server    *httptest.Server
+	dir       string // the configuration, and by its default state and archive
+	url       string // the API's
+	archive   string // where its reports can be read
+	unwatched bool   // that this can't be done at any time
+	step      atomic.Pointer[func(string)]
+	broken    atomic.Pointer[http.HandlerFunc] // answers instead of the API, while set
 }
 
 func newWorld(t *testing.T, packs []sim.Pack) *world {
@@ -96,9 +99,9 @@ func newWorld(t *testing.T, packs []sim.Pack) *world {
 		t.Fatal(err)
 	}
 	w := &world{Server: api, t: t, dir: t.TempDir()}
-	server := httptest.NewServer(w)
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.server = httptest.NewServer(w)
+	t.Cleanup(w.server.Close)
+	w.url, w.archive = w.server.URL, filepath.Join(w.dir, "archive")
 	w.write("key-id", keyID)
 	w.write("key-secret", secret)
 	return w
@@ -113,12 +116,16 @@ func (w *world) write(name, content string) {
 
 // configuration is what a test varies; a zero field is as usual.
 type configuration struct {
-	state string // the state folder
-	url   string // the API's
-	sinks string
-	plan  string // more of defaults
-	queue string
-	packs []string
+	state  string // the state folder
+	url    string // the API's
+	sinks  string
+	plan   string // more of defaults
+	source string // more of the source
+	fetch  string // more of fetch
+	queue  string
+	packs  []string
+
+	credentials string // the API's
 }
 
 // yearly is a schedule whose one slot of the year is due and waits to be made
@@ -134,20 +141,19 @@ state_dir: %s
 sources:
   prod:
     cloudconfig:
-      endpoint: %s
-      requests_per_second: 200
-      request_timeout: 2s
-      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
+      {endpoint: %s, %s, credentials: {%s}}
 defaults: {source: prod, time_zone: UTC, %s}
 sinks: %s
-fetch: {poll_min: 100ms, poll_max: 500ms, stall_after: 2s}
+fetch: {poll_min: 100ms, poll_max: 500ms, %s}
 web: {listen: "127.0.0.1:0"}
 queue: %s
 log: {level: debug}
 packs:
   - {id: %s}
-`, cmp.Or(c.state, "state"), cmp.Or(c.url, w.url), cmp.Or(c.plan, yearly),
-		cmp.Or(c.sinks, "[{name: primary, local: {dir: archive}}]"), cmp.Or(c.queue, "{embedded: {}}"), strings.Join(c.packs, "}\n  - {id: ")))
+`, cmp.Or(c.state, "state"), cmp.Or(c.url, w.url), cmp.Or(c.source, "requests_per_second: 200, request_timeout: 2s"),
+		cmp.Or(c.credentials, "access_key_id_file: key-id, access_key_secret_file: key-secret"), cmp.Or(c.plan, yearly),
+		cmp.Or(c.sinks, "[{name: primary, local: {dir: archive}}]"), cmp.Or(c.fetch, "stall_after: 2s"),
+		cmp.Or(c.queue, "{embedded: {}}"), strings.Join(c.packs, "}\n  - {id: ")))
 }
 
 // The steps of a report's journey that the API sees.
@@ -166,6 +172,11 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		(*broken)(rw, r)
 		return
 	}
+	w.serve(rw, r)
+}
+
+// serve is the API when nothing is broken.
+func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	before, after := stepLook, ""
 	switch action := r.Header.Get("X-Acs-Action"); {
 	case r.URL.Path != "/":

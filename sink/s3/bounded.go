@@ -21,6 +21,9 @@ type bounded struct{ http.RoundTripper }
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := b.RoundTripper.RoundTrip(r)
 	object := r.Method == http.MethodGet && r.URL.Query().Get("x-id") == "GetObject" // as the SDK marks it
+	if err == nil {
+		resp.Body = heard{resp.Body}
+	}
 	if err == nil && (!object || resp.StatusCode >= 300) {
 		resp.Body = &capped{resp.Body, maxAnswer}
 	}

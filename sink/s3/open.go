@@ -63,9 +63,12 @@ func (o *Options) httpClient() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	transport.DialContext = impatient(transport.DialContext)
+	reading := transport.Clone()
+	reading.ResponseHeaderTimeout = silence
 	transport.ResponseHeaderTimeout = 2 * time.Minute // a store puts large parts together before it answers
 	return &http.Client{
-		Transport: bounded{transport},
+		Transport: bounded{byMethod{reading, transport}},
 		// A signed request is good for one host: another is a matter of the configuration.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil

@@ -50,7 +50,7 @@ func (s *Server) readACS3(c *call) (signature, *refusal) {
 		keyID:    parts["Credential"],
 		date:     c.r.Header.Get("x-acs-date"),
 		given:    parts["Signature"],
-		expected: hex.EncodeToString(hmacSHA256([]byte(s.opt.AccessKeySecret), toSign)),
+		expected: hex.EncodeToString(hmacSHA256([]byte(s.user.Load().secret), toSign)),
 		signed:   toSign + " of the canonical request:" + canonical,
 	}, nil
 }

@@ -20,6 +20,15 @@ type signature struct {
 	signed   string // what the server signed, for the message of a mismatch
 }
 
+// user is who may call, as long as nobody else takes the place.
+type user struct{ keyID, secret, token string }
+
+// Rotate replaces the one user's keys: those before are unknown from now on.
+// Reports, and links to them, stay what they are.
+func (s *Server) Rotate(accessKeyID, accessKeySecret, securityToken string) {
+	s.user.Store(&user{accessKeyID, accessKeySecret, securityToken})
+}
+
 // authenticate checks who sent the call, in the gateway's order: what is
 // missing, the key, the date, the signature, the token, and last the nonce,
 // which only a call signed well uses up.
@@ -32,7 +41,7 @@ func (s *Server) authenticate(c *call) *refusal {
 	if refused != nil {
 		return refused
 	}
-	if got.keyID != s.opt.AccessKeyID {
+	if got.keyID != s.user.Load().keyID {
 		return Failure{Code: "InvalidAccessKeyId.NotFound"}.worded("Specified access key is not found.")
 	}
 	date, err := time.Parse("2006-01-02T15:04:05Z", got.date)
@@ -47,7 +56,7 @@ func (s *Server) authenticate(c *call) *refusal {
 		return refuse("SignatureDoesNotMatch",
 			"Specified signature is not matched with our calculation. server string to sign is:%s", s.withoutSecrets(c, got.signed))
 	}
-	if c.token() != s.opt.SecurityToken {
+	if c.token() != s.user.Load().token {
 		return refuse("InvalidSecurityToken.MismatchWithAccessKey", "The specified SecurityToken does not match the AccessKey.")
 	}
 	if !s.nonces.use(got.keyID+" "+c.nonce(), now) {
@@ -66,7 +75,7 @@ func (f Failure) worded(message string) *refusal {
 // withoutSecrets takes tokens and the secret out of what the caller signed,
 // wherever they got into it: as they are, encoded, or encoded twice.
 func (s *Server) withoutSecrets(c *call, signed string) string {
-	for _, mark := range []string{c.token(), s.opt.SecurityToken, s.opt.AccessKeySecret} {
+	for _, mark := range []string{c.token(), s.user.Load().token, s.user.Load().secret} {
 		for range 3 {
 			if mark != "" {
 				signed = strings.ReplaceAll(signed, mark, "***")

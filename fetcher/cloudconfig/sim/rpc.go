@@ -29,7 +29,7 @@ func (s *Server) readRPC(c *call) (signature, *refusal) {
 		keyID:    c.params.Get("AccessKeyId"),
 		date:     c.params.Get("Timestamp"),
 		given:    c.params.Get("Signature"),
-		expected: hmacSHA1(s.opt.AccessKeySecret+"&", toSign),
+		expected: hmacSHA1(s.user.Load().secret+"&", toSign),
 		signed:   toSign,
 	}, nil
 }

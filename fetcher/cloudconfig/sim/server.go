@@ -18,6 +18,7 @@ const maxWorkbook = 4 << 20
 // Server is the simulator. It may be used from many goroutines.
 type Server struct {
 	opt    Options
+	user   atomic.Pointer[user]
 	logger *slog.Logger
 	packs  map[string]*pack // by key; never changes
 	order  []*pack          // as in Options
@@ -44,6 +45,7 @@ func New(opt Options) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.Rotate(opt.AccessKeyID, opt.AccessKeySecret, opt.SecurityToken)
 	for action := range actions {
 		s.calls[action] = new(atomic.Int64)
 	}

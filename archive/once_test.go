@@ -1,0 +1,55 @@
+package archive_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"packseal.example/archive"
+	"packseal.example/fetcher"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/sink"
+)
+
+// watched is a sink that says when something was put into it.
+type watched struct {
+	sink.Sink
+	put func()
+}
+
+func (w *watched) Put(ctx context.Context, key string, c sink.Content) error {
+	err := w.Sink.Put(ctx, key, c)
+	w.put()
+	return err
+}
+
+// TestCountedOnce: a slot whose manifest is read back at the start, a moment
+// before the one who wrote it counts it, is one slot.
+func TestCountedOnce(t *testing.T) {
+	t.Parallel()
+	s := &watched{Sink: sink.NewMemory()}
+	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
+	found := 0
+	s.put = func() {
+		slots, err := h.History(t.Context(), "prod", "cp-1")
+		if err != nil {
+			t.Error(err)
+		}
+		found = len(slots)
+	}
+	// The report comes first; only the manifest makes a slot of it, so the start
+	// is to read that.
+	history := s.put
+	puts := 0
+	s.put = func() {
+		if puts++; puts == 2 {
+			history()
+		}
+	}
+	if _, err := h.Seal(t.Context(), pack("cp-1"), due(), time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if st := h.Status("prod", "cp-1"); found != 1 || st.Sealed != 1 {
+		t.Errorf("%d slots read back, %d counted", found, st.Sealed)
+	}
+}

@@ -1,0 +1,93 @@
+//go:build chaos
+
+package chaos
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+)
+
+// TestTooLarge: a body of 4 GiB against a maximum of 64 MiB, made while it is
+// sent. One whose length is announced is refused before its first byte, one
+// without is cut at the maximum; both slots are gaps, and the disk is free.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	const size, most = 4 << 30, 64 << 20
+	w := newWorld(t, []sim.Pack{{ID: "cp-announced"}, {ID: "cp-chunked"}, {ID: "cp-good"}})
+	block := make([]byte, 1<<20)
+	for i := range block {
+		block[i] = byte(rand.Uint32())
+	}
+	copy(block, bytes.Repeat([]byte{0xd0, 0xcf, 0x11, 0xe0}, 4)) // no error page
+	var announced, chunked, downloads atomic.Int64
+	large := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		sent := &chunked
+		switch {
+		case r.URL.Path == "/" || strings.Contains(r.URL.Path, "cp-good"):
+			w.serve(rw, r)
+			return
+		case strings.Contains(r.URL.Path, "cp-announced"):
+			sent = &announced
+			rw.Header().Set("Content-Length", strconv.Itoa(size))
+		}
+		downloads.Add(1)
+		for range size / len(block) {
+			n, err := rw.Write(block)
+			if sent.Add(int64(n)); err != nil {
+				return
+			}
+		}
+	})
+	w.broken.Store(&large)
+	w.configure(configuration{fetch: fmt.Sprintf("stall_after: 20s, max_bytes: %d", most), packs: []string{"cp-announced", "cp-chunked", "cp-good"}})
+	p := w.start()
+	p.ready()
+	before, disk := p.usage(), int64(0)
+	p.eventually(time.Minute, func() string {
+		disk = max(disk, taken(filepath.Join(w.dir, "state", "spool")))
+		tooLarge, a := 0, readArchive(w.archive)
+		for _, e := range a.slots {
+			if e.gap == "too_large" {
+				tooLarge++
+			}
+		}
+		if tooLarge != 2 || a.sealed() != 1 {
+			return fmt.Sprintf("%+v", a.slots)
+		}
+		return ""
+	})
+	p.clears()
+	p.calms(before)
+	t.Logf("sent %d MiB announced, %d MiB without a length; %d MiB in the spool at most; %d MiB of memory at most",
+		announced.Load()>>20, chunked.Load()>>20, disk>>20, p.memory("VmHWM:"))
+	const buffers = 16 << 20 // what the kernel takes of a connection that nobody reads
+	if announced.Load() > buffers || chunked.Load() > most+buffers || chunked.Load() < most || downloads.Load() != 2 || disk > most+2<<20 || p.memory("VmHWM:") > 512 {
+		t.Errorf("%d downloads", downloads.Load())
+	}
+	p.ends()
+}
+
+// taken is how many bytes the files in a folder have.
+func taken(dir string) (n int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil // gone again
+		}
+		if fi, err := d.Info(); err == nil {
+			n += fi.Size()
+		}
+		return nil
+	})
+	return n
+}
