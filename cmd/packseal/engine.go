@@ -50,6 +50,7 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	if e.queue, err = queue.Open(ctx, o); err != nil {
 		return nil, err
 	}
+	h.Announce = e.announce
 	plans := make([]scheduler.Plan, len(h.entries))
 	for i, entry := range h.entries {
 		plans[i] = entry.Plan
@@ -73,6 +74,7 @@ func (e *engine) run(ctx context.Context) error {
 	g.Go(func() error { return e.Drain(ctx) })
 	g.Go(func() error { return e.notices.Run(ctx) })
 	g.Go(func() error { return e.queue.Watch(ctx) })
+	g.Go(func() error { return e.follow(ctx) })
 	packs := make(map[string]fetcher.Pack)
 	for _, entry := range e.entries {
 		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack
