@@ -25,6 +25,7 @@ type engine struct {
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
+	lease     *queue.Lease // of who tells, among replicas
 }
 
 // newEngine builds an engine.
@@ -37,9 +38,6 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	}
 	reg.MustRegister(packInfo(h.entries))
 	e := &engine{house: h, registry: reg}
-	if err := e.openNotices(reg, logger); err != nil {
-		return nil, err
-	}
 	o := queue.Options{
 		Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg,
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
@@ -49,6 +47,9 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	}
 	if e.queue, err = queue.Open(ctx, o); err != nil {
 		return nil, err
+	}
+	if err := e.openNotices(reg, logger); err != nil {
+		return nil, errors.Join(err, e.queue.Close())
 	}
 	h.Announce = e.announce
 	plans := make([]scheduler.Plan, len(h.entries))
@@ -75,6 +76,7 @@ func (e *engine) run(ctx context.Context) error {
 	g.Go(func() error { return e.notices.Run(ctx) })
 	g.Go(func() error { return e.queue.Watch(ctx) })
 	g.Go(func() error { return e.follow(ctx) })
+	g.Go(func() error { e.lease.Run(ctx); return nil })
 	packs := make(map[string]fetcher.Pack)
 	for _, entry := range e.entries {
 		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack
