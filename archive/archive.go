@@ -28,10 +28,14 @@ type Options struct {
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due time.Time) (fetcher.Report, error)
 
-	// Settled is told of each slot of Packs that ends here, and of those that
-	// [Archive.History] reads back: gaps, and the latest that is sealed. It is
-	// called outside of locks, and must not block. May be nil.
+	// Settled is told of each slot of Packs that ends, here or elsewhere, and of
+	// those that [Archive.History] reads back: gaps, and the latest that is
+	// sealed. It is called outside of locks, and must not block. May be nil.
 	Settled func(Record)
+
+	// Announce tells other replicas of a slot that ended here; theirs call
+	// [Archive.Heard]. It must not block, and may get lost. May be nil.
+	Announce func(News)
 
 	Packs      []fetcher.Pack // whose metrics and status are kept
 	Tool       string         // "packseal/<version>", for the records
@@ -86,15 +90,6 @@ func (a *Archive) Status(source, pack string) Status {
 	return Status{}
 }
 
-// tally is a pack's status on its way from nothing known to what the sinks
-// hold. Slots can end before the sinks have been listed: those are kept, so
-// that each is counted once when the list is there.
-type tally struct {
-	Status
-	loaded bool
-	early  []Record // until loaded
-}
-
 // update changes a pack's status, if it is one of the configured ones.
 func (a *Archive) update(s scheduler.Slot, change func(*Status)) {
 	a.mu.Lock()
@@ -104,57 +99,9 @@ func (a *Archive) update(s scheduler.Slot, change func(*Status)) {
 	}
 }
 
-// settled counts a slot that this archiver has just ended, unless it was read
-// back from the sinks, where it was a moment before it is counted here.
-func (a *Archive) settled(r Record) {
-	a.count(r, func(t *tally) bool {
-		return r.State == Sealed && t.LastSealed.Slot != r.Slot || r.State == Gapped && t.LastGap.Slot != r.Slot
-	})
-}
-
-// takeUp counts a slot that is found settled, by another replica or by hand.
-// One that is no newer than what is counted is counted already.
-func (a *Archive) takeUp(r Record) {
-	a.count(r, func(t *tally) bool { return r.Due.After(t.LastSealed.Due) && r.Due.After(t.LastGap.Due) })
-}
-
-// count counts a slot of a configured pack, if that is wanted, and tells of it.
-func (a *Archive) count(r Record, wanted func(*tally) bool) {
-	if a.counted(r, wanted) {
-		a.tell(r)
-	}
-}
-
-// counted counts the slot, and reports whether it did.
-func (a *Archive) counted(r Record, wanted func(*tally) bool) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	t := a.status[packID{r.Source, r.Pack}]
-	if t == nil || !wanted(t) {
-		return false
-	}
-	if t.add(r); !t.loaded {
-		t.early = append(t.early, r)
-	}
-	a.metrics.settled(r, t.Status)
-	return true
-}
-
 // tell hands a record to whoever wants it.
 func (a *Archive) tell(r Record) {
 	if a.Settled != nil {
 		a.Settled(r)
-	}
-}
-
-// add counts a record.
-func (st *Status) add(r Record) {
-	last, n := &st.LastSealed, &st.Sealed
-	if r.State == Gapped {
-		last, n = &st.LastGap, &st.Gaps
-	}
-	*n++
-	if r.Due.After(last.Due) {
-		*last = r
 	}
 }

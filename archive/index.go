@@ -142,11 +142,11 @@ func (a *Archive) History(ctx context.Context, source, pack string) ([]time.Time
 // load sets a pack's status and metrics to what the sinks hold. Of sealed
 // slots only the latest manifest is read; gaps are read for their reasons.
 func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]*found) error {
-	var st Status
+	var st tally
 	var latest scheduler.Slot
 	var records []Record
-	reasons := make(map[fault.Reason]int)
 	for s, f := range slots {
+		st.known = append(st.known, s.Due)
 		if len(f.manifest) > 0 {
 			if st.Sealed++; s.Due.After(latest.Due) {
 				latest = s
@@ -163,7 +163,6 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 			}
 			r = Record{Slot: s, State: Gapped, Reason: fault.Damaged, Detail: err.Error()}
 		}
-		reasons[r.Reason]++
 		st.add(r)
 		records = append(records, r)
 	}
@@ -178,7 +177,7 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 		st.LastSealed = r
 		records = append(records, r)
 	}
-	a.loaded(id, slots, st, reasons)
+	a.loaded(id, slots, st)
 	slices.SortFunc(records, func(x, y Record) int { return x.Due.Compare(y.Due) })
 	for _, r := range records {
 		a.tell(r)
@@ -187,22 +186,23 @@ func (a *Archive) load(ctx context.Context, id packID, slots map[scheduler.Slot]
 }
 
 // loaded makes what the sinks held a moment ago, and what has ended since, a
-// pack's status. Metrics have the latter already, and get the difference.
-func (a *Archive) loaded(id packID, slots map[scheduler.Slot]*found, st Status, reasons map[fault.Reason]int) {
+// pack's status. Metrics get the difference to what was counted before.
+func (a *Archive) loaded(id packID, slots map[scheduler.Slot]*found, st tally) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.status[id]
 	if now == nil || now.loaded {
 		return
 	}
+	slices.SortFunc(st.known, time.Time.Compare)
+	st.known = slices.Clone(st.known[max(0, len(st.known)-remembered):])
 	for _, r := range now.early {
 		if slots[r.Slot] == nil {
+			st.note(r, true)
 			st.add(r)
-		} else if r.State == Gapped {
-			reasons[r.Reason]--
 		}
 	}
-	st.Working, st.Trouble = now.Working, now.Trouble
-	a.metrics.loaded(id, st, st.Sealed-now.Sealed, st.Gaps-now.Gaps, reasons)
-	now.Status, now.loaded, now.early = st, true, nil
+	st.Working, st.Trouble, st.loaded = now.Working, now.Trouble, true
+	a.metrics.loaded(id, *now, st)
+	*now = st
 }

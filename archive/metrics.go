@@ -27,7 +27,7 @@ type metrics struct {
 	lastGap    *prometheus.GaugeVec
 	created    *prometheus.GaugeVec
 	bytes      *prometheus.GaugeVec
-	late       *prometheus.HistogramVec
+	lateness   *prometheus.HistogramVec
 	stages     sync.Map // source → prometheus.Observer of the sealing stage
 	known      map[packID]bool
 }
@@ -50,7 +50,7 @@ func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
 		lastGap:    gauge("packseal_last_gap_timestamp_seconds", "When the pack's latest slot without a report was recorded as a gap; 0 when there is none."),
 		created:    gauge("packseal_report_created_timestamp_seconds", "When the pack's latest sealed report was made, by Config's clock; 0 when there is none."),
 		bytes:      gauge("packseal_report_bytes", "Size of the pack's latest sealed report."),
-		late: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		lateness: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "packseal_late_seconds",
 			Help:    "How long after it fell due a slot's report was here.",
 			Buckets: []float64{1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 72 * 3600},
@@ -64,7 +64,7 @@ func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
 		m.add(reg, p)
 	}
 	if reg != nil {
-		reg.MustRegister(m.slots, m.failures, m.gaps, m.lastSealed, m.lastGap, m.created, m.bytes, m.late)
+		reg.MustRegister(m.slots, m.failures, m.gaps, m.lastSealed, m.lastGap, m.created, m.bytes, m.lateness)
 	}
 	return m
 }
@@ -81,7 +81,7 @@ func (m *metrics) add(reg prometheus.Registerer, p fetcher.Pack) {
 	for _, g := range []*prometheus.GaugeVec{m.lastSealed, m.lastGap, m.created, m.bytes} {
 		g.WithLabelValues(p.Source, p.Key())
 	}
-	m.late.WithLabelValues(p.Source)
+	m.lateness.WithLabelValues(p.Source)
 	if _, ok := m.stages.Load(p.Source); !ok {
 		if reg != nil {
 			m.stages.Store(p.Source, fetcher.NewStage(prometheus.WrapRegistererWith(prometheus.Labels{"source": p.Source}, reg), "sealing"))
@@ -89,30 +89,33 @@ func (m *metrics) add(reg prometheus.Registerer, p fetcher.Pack) {
 	}
 }
 
-// loaded sets a pack's series to what the sinks hold at the start: so many
-// slots, and gaps by reason, more than are counted so far.
-func (m *metrics) loaded(id packID, st Status, sealed, gaps int, reasons map[fault.Reason]int) {
-	m.slots.WithLabelValues(id.source, id.pack, string(Sealed)).Add(float64(max(sealed, 0)))
-	m.slots.WithLabelValues(id.source, id.pack, string(Gapped)).Add(float64(max(gaps, 0)))
-	for reason, n := range reasons {
-		if n <= 0 {
-			continue
-		}
-		m.gaps.WithLabelValues(string(reason)).Add(float64(n))
+// loaded raises a pack's series from what was counted before to what the sinks
+// hold.
+func (m *metrics) loaded(id packID, before, now tally) {
+	m.slots.WithLabelValues(id.source, id.pack, string(Sealed)).Add(float64(max(now.Sealed-before.Sealed, 0)))
+	m.slots.WithLabelValues(id.source, id.pack, string(Gapped)).Add(float64(max(now.Gaps-before.Gaps, 0)))
+	for reason, n := range now.reasons {
+		m.gaps.WithLabelValues(string(reason)).Add(float64(max(n-before.reasons[reason], 0)))
 	}
-	m.latest(id, st)
+	m.latest(id, now.Status)
 }
 
-// settled counts a slot of a configured pack that has just ended; st is the
-// pack's status with it.
+// settled counts a slot of a configured pack that has ended; st is the pack's
+// status with it.
 func (m *metrics) settled(r Record, st Status) {
 	m.slots.WithLabelValues(r.Source, r.Pack, string(r.State)).Inc()
 	if r.State == Gapped {
 		m.gaps.WithLabelValues(string(r.Reason)).Inc()
-	} else {
-		m.late.WithLabelValues(r.Source).Observe(float64(r.LateSeconds))
 	}
 	m.latest(packID{r.Source, r.Pack}, st)
+}
+
+// late observes how late a slot was that was sealed here: no other replica
+// does, so that one report counts once.
+func (m *metrics) late(r Record) {
+	if r.State == Sealed && m.known[packID{r.Source, r.Pack}] {
+		m.lateness.WithLabelValues(r.Source).Observe(float64(r.LateSeconds))
+	}
 }
 
 // latest shows the pack's latest slots, by their due times and not by when

@@ -34,7 +34,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 	r, err = a.lockAndSeal(ctx, p, t.Due, t.Deadline, t.Fetched)
 	reason := fault.Of(err)
 	if r.State != "" {
-		a.takeUp(r)
+		a.count(r, false) // unless it is: it was settled by another replica, or by hand
 	}
 	switch {
 	case r.State == Gapped:

@@ -34,10 +34,17 @@ type courier struct {
 	limit *rate.Limiter
 	wake  chan struct{} // has one when something is pending
 
-	pending []Event // in the order they happened
-	dropped int     // events beyond maxPending, since the last message
-	queued  told    // with what is pending
-	saved   told    // without
+	pending []waiting // in the order they happened
+	last    uint64    // the number of the latest of them
+	dropped int       // events beyond maxPending, since the last message
+	queued  told      // with what is pending
+	saved   told      // without
+}
+
+// waiting is an event that waits to be told.
+type waiting struct {
+	Event
+	number uint64
 }
 
 func newCourier(n *Notices, e Entry, t told) *courier {
@@ -63,15 +70,43 @@ func (c *courier) add(e Event) {
 	switch {
 	case !slices.Contains(c.On, e.Kind):
 		c.saved.note(e)
+	case len(c.pending) >= maxPending && !c.all.may() && !e.Kind.own():
+		// Somebody else has told most of them: the latest are worth more.
+		c.pending = append(c.pending[1:], c.next(e))
 	case len(c.pending) >= maxPending:
 		c.dropped++
 		c.all.metrics.dropped.WithLabelValues(c.Name).Inc()
 		c.saved.note(e)
 	default:
-		c.pending = append(c.pending, e)
-		c.all.metrics.pending.WithLabelValues(c.Name).Set(float64(len(c.pending)))
+		c.pending = append(c.pending, c.next(e))
+		c.count()
 		c.rouse()
 	}
+}
+
+// next numbers an event.
+func (c *courier) next(e Event) waiting {
+	c.last++
+	return waiting{e, c.last}
+}
+
+// count shows how many events wait to be told by this replica.
+func (c *courier) count() {
+	n, may := 0, c.all.may()
+	for _, w := range c.pending {
+		if may || w.Kind.own() {
+			n++
+		}
+	}
+	c.all.metrics.pending.WithLabelValues(c.Name).Set(float64(n))
+}
+
+// mine returns the pending events that this replica may tell now.
+func (c *courier) mine() []waiting {
+	if c.all.may() {
+		return c.pending
+	}
+	return slices.DeleteFunc(slices.Clone(c.pending), func(w waiting) bool { return !w.Kind.own() })
 }
 
 func (c *courier) rouse() {
@@ -97,13 +132,14 @@ func (c *courier) news(ctx context.Context) {
 // Each try takes along what has happened since the one before.
 func (c *courier) deliver(ctx context.Context) {
 	for try := 0; ; try++ {
-		events, dropped := c.waiting()
-		if len(events) == 0 {
+		batch, dropped := c.waiting()
+		if len(batch) == 0 {
 			return
 		}
+		events := eventsOf(batch)
 		err := c.send(ctx, func(context.Context) (Message, error) { return c.style.news(events, dropped), nil })
 		if err == nil || hopeless(err) {
-			c.told(ctx, len(events), dropped)
+			c.told(ctx, batch, dropped)
 			return
 		}
 		if !fault.Sleep(ctx, again.Wait(try, err)) {
@@ -113,25 +149,38 @@ func (c *courier) deliver(ctx context.Context) {
 }
 
 // waiting returns what there is to tell, as much as goes into one message.
-func (c *courier) waiting() ([]Event, int) {
+func (c *courier) waiting() ([]waiting, int) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
-	return slices.Clone(c.pending[:min(len(c.pending), maxEvents)]), c.dropped
+	mine := c.mine()
+	return slices.Clone(mine[:min(len(mine), maxEvents)]), c.dropped
 }
 
-// told takes the first events off what is pending.
-func (c *courier) told(ctx context.Context, events, dropped int) {
-	c.all.mu.Lock()
-	for _, e := range c.pending[:events] {
-		c.saved.note(e)
+// eventsOf returns what is told of them.
+func eventsOf(batch []waiting) []Event {
+	all := make([]Event, len(batch))
+	for i, w := range batch {
+		all[i] = w.Event
 	}
-	c.pending = slices.Clone(c.pending[events:])
+	return all
+}
+
+// told takes these events off what is pending.
+func (c *courier) told(ctx context.Context, batch []waiting, dropped int) {
+	gone := make(map[uint64]bool, len(batch))
+	c.all.mu.Lock()
+	for _, w := range batch {
+		c.saved.note(w.Event)
+		gone[w.number] = true
+	}
+	c.pending = slices.DeleteFunc(slices.Clone(c.pending), func(w waiting) bool { return gone[w.number] })
 	c.dropped -= dropped
-	c.all.metrics.pending.WithLabelValues(c.Name).Set(float64(len(c.pending)))
+	c.count()
 	if len(c.pending) > 0 {
 		c.rouse()
 	}
 	c.all.mu.Unlock()
+	c.share(ctx, eventsOf(batch))
 	c.all.save(ctx)
 }
 
@@ -141,7 +190,9 @@ func (c *courier) digests(ctx context.Context) {
 	for try := 0; ; {
 		now, wait := time.Now(), time.Minute // no longer: timers stand still in a suspended machine
 		from := c.lastDigest()
-		if due, ok := c.Digest.Latest(from, now); ok {
+		if due, ok := c.Digest.Latest(from, now); ok && !c.all.may() {
+			wait = turnEvery
+		} else if ok {
 			err := c.send(ctx, func(ctx context.Context) (Message, error) {
 				d, err := c.all.Digest(ctx, from, due)
 				return c.style.digest(d), err
@@ -174,13 +225,21 @@ func (c *courier) digested(ctx context.Context, due time.Time) {
 	c.all.mu.Lock()
 	c.saved.Digest, c.queued.Digest = due, due
 	c.all.mu.Unlock()
+	c.share(ctx, nil)
 	c.all.save(ctx)
 }
 
 // pulses tells a dead man's switch, for as long as packseal works, that it
-// does, and otherwise what is the matter. While packseal starts it is silent.
+// does, and otherwise what is the matter. While packseal starts it is silent,
+// and so is a replica when another one tells: one pulse is for all.
 func (c *courier) pulses(ctx context.Context) {
 	for {
+		if !c.all.may() {
+			if !fault.Sleep(ctx, turnEvery) {
+				return
+			}
+			continue
+		}
 		wait := c.Channel.Traits().Pulse
 		health := c.all.guarded(ctx, "looking after the health", func() error { return c.all.Health() })
 		if fault.Of(health) == fault.NotReady {

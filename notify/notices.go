@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,6 +46,9 @@ type Options struct {
 	// and otherwise what is the matter. Required.
 	Health func() error
 
+	// Shared is set where other replicas have the same channels.
+	Shared Shared
+
 	Logger     *slog.Logger // required
 	Registerer prometheus.Registerer
 }
@@ -54,7 +58,8 @@ type Options struct {
 type Notices struct {
 	Options
 	metrics *metrics
-	saving  sync.Mutex // held while the file is written
+	saving  sync.Mutex  // held while the file is written
+	knows   atomic.Bool // with Shared: what was told by other replicas is known
 
 	mu       sync.Mutex // guards what the couriers know and have waiting
 	couriers []*courier
@@ -116,6 +121,9 @@ func (n *Notices) Run(ctx context.Context) error {
 		}
 	}
 	wg.Go(func() { n.watch(ctx) })
+	if n.Shared != nil {
+		wg.Go(func() { n.takeTurns(ctx) })
+	}
 	wg.Wait()
 	n.save(ctx)
 	return nil

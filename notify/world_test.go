@@ -35,6 +35,13 @@ func (c *chat) set(fail func() error) (tries int) {
 	return c.tries
 }
 
+// sent returns what it was sent.
+func (c *chat) sent() []Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.messages)
+}
+
 // down fails as a channel does that can't be reached.
 func down() error { return fault.New(fault.Unavailable, "down") }
 
@@ -57,6 +64,7 @@ func (c *chat) Send(ctx context.Context, m Message) error {
 type world struct {
 	file     string
 	registry *prometheus.Registry
+	shared   Shared // nil = alone
 
 	mu       sync.Mutex
 	overdue  []Event
@@ -81,7 +89,7 @@ func (w *world) start(t *testing.T, entries ...Entry) (n *Notices, stop func()) 
 	t.Helper()
 	w.registry = prometheus.NewRegistry()
 	n, err := New(Options{
-		Entries: entries, File: w.file, Instance: "host-1", Logger: slog.New(slog.DiscardHandler), Registerer: w.registry,
+		Entries: entries, File: w.file, Instance: "host-1", Logger: slog.New(slog.DiscardHandler), Registerer: w.registry, Shared: w.shared,
 		Overdue:  func() (events []Event) { w.set(func() { events = w.overdue }); return },
 		Findings: func() (counts map[string]int) { w.set(func() { counts = w.findings }); return },
 		Health:   func() (err error) { w.set(func() { err = w.health }); return },

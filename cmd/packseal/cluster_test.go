@@ -92,8 +92,9 @@ func TestReplicas(t *testing.T) {
 
 	all := []*live{start(0, &said), start(1, &said), start(2, &said)}
 	sealed(t, filepath.Join(dir, "archive"), len(ids))
-	for _, d := range all { // two of them are enough to seal, so the third may still be starting
+	for i, d := range all { // two of them are enough to seal, so the third may still be starting
 		ready(t, d)
+		d.shows(t, min(3+i/2, len(ids))) // whoever sealed them: as many as it knows packs
 	}
 	if n := handler.Calls()["GenerateCompliancePackReport"]; n != len(ids) {
 		t.Errorf("%d reports were made for %d slots", n, len(ids))

@@ -25,6 +25,7 @@ type engine struct {
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
+	lease     *queue.Lease // of who tells, among replicas
 }
 
 // newEngine builds an engine.
@@ -37,9 +38,6 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	}
 	reg.MustRegister(packInfo(h.entries))
 	e := &engine{house: h, registry: reg}
-	if err := e.openNotices(reg, logger); err != nil {
-		return nil, err
-	}
 	o := queue.Options{
 		Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg,
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
@@ -52,6 +50,10 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 		return nil, err
 	}
 	h.part = e.queue.Part
+	if err := e.openNotices(reg, logger); err != nil {
+		return nil, errors.Join(err, e.queue.Close())
+	}
+	h.Announce = e.announce
 	plans := make([]scheduler.Plan, len(h.entries))
 	for i, entry := range h.entries {
 		plans[i] = entry.Plan
@@ -75,6 +77,8 @@ func (e *engine) run(ctx context.Context) error {
 	g.Go(func() error { return e.Drain(ctx) })
 	g.Go(func() error { return e.notices.Run(ctx) })
 	g.Go(func() error { return e.queue.Watch(ctx) })
+	g.Go(func() error { return e.follow(ctx) })
+	g.Go(func() error { e.lease.Run(ctx); return nil })
 	packs := make(map[string]fetcher.Pack)
 	for _, entry := range e.entries {
 		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack

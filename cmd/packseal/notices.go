@@ -14,6 +14,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/internal/fault"
 	"packseal.example/notify"
+	"packseal.example/scheduler/queue"
 )
 
 // channels opens every channel of a configuration.
@@ -38,13 +39,29 @@ func instance() string {
 	return name
 }
 
-// openNotices gives the engine its notices, before anything is settled.
+// teller makes one replica's notices those of all.
+type teller struct {
+	*queue.Notes
+	lease *queue.Lease
+}
+
+// Tells implements [notify.Shared].
+func (t teller) Tells() bool { return t.lease.Held() }
+
+// openNotices gives the engine its notices, before anything is settled. The
+// queue is there already.
 func (e *engine) openNotices(reg prometheus.Registerer, logger *slog.Logger) error {
 	entries, err := channels(e.cfg)
 	if err != nil {
 		return err
 	}
+	var shared notify.Shared
+	e.lease = e.queue.Lease("teller")
+	if e.cfg.Queue.Shared() {
+		shared = teller{e.queue.Notes("told"), e.lease}
+	}
 	e.notices, err = notify.New(notify.Options{
+		Shared:  shared,
 		Entries: entries, File: filepath.Join(e.cfg.StateDir, "notify.json"), Instance: instance(),
 		Overdue: e.allOverdue, Digest: e.digest, Health: e.health,
 		Findings: func() map[string]int { return loadVerified(e.cfg.StateDir).counts() },

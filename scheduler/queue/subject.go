@@ -21,6 +21,9 @@ func (p prefix) stream() string { return string(p) }
 // board is the bucket's name.
 func (p prefix) board() string { return string(p) + "_board" }
 
+// news is the subject on which replicas tell one another things.
+func (p prefix) news() string { return string(p) + ".news" }
+
 // subjects is what the subjects of all slots begin with.
 func (p prefix) subjects() string { return string(p) + ".slots." }
 
