@@ -19,7 +19,7 @@ func (w *place) check(t *testing.T) {
 	t.Helper()
 	stamp := w.due.Format("20060102T150405Z")
 	for i := range w.packs {
-		dir := filepath.Join(w.archive, "prod", packID(i), w.due.Format("2006/01"))
+		dir := filepath.Join(w.archive, w.source(i), packID(i), w.due.Format("2006/01"))
 		if err := checkSlot(filepath.Join(dir, stamp), packID(i)); err != nil {
 			t.Errorf("%s: %v", packID(i), err)
 		}
@@ -27,7 +27,7 @@ func (w *place) check(t *testing.T) {
 			t.Errorf("%s has %d slots: %v", packID(i), len(slots), err)
 		}
 	}
-	if packs, err := os.ReadDir(filepath.Join(w.archive, "prod")); err != nil || len(packs) != w.packs {
+	if packs, err := filepath.Glob(filepath.Join(w.archive, "*", "*")); err != nil || len(packs) != w.packs {
 		t.Errorf("%d packs in the archive: %v", len(packs), err)
 	}
 	if _, asked := w.calls(); asked != w.packs {

@@ -193,7 +193,7 @@ func (f *fleet) settle(t *testing.T) {
 func (f *fleet) left() string {
 	for i, p := range f.replicas {
 		metrics, _, err := p.get("/metrics")
-		if n, ok := pending(metrics); err != nil || !ok || n > 0 {
+		if n, ok := metric(metrics, "packseal_queue_pending", ""); err != nil || !ok || n > 0 {
 			return fmt.Sprintf("replica %d: %v slots in the queue, %v, %v", i, n, ok, err)
 		}
 		if files, err := filepath.Glob(filepath.Join(f.dir, fmt.Sprintf("r%d", i), "spool", "*")); err != nil || len(files) > 0 {

@@ -28,6 +28,7 @@ const (
 // load is what there is to do, and how fast it may be done.
 type load struct {
 	packs    int
+	sources  int           // that they are dealt out to; each has the bounds for itself
 	jitter   time.Duration // within which the packs start
 	inFlight int           // max_in_flight
 	rate     int           // requests_per_second
@@ -36,10 +37,13 @@ type load struct {
 // packID is the name of a pack.
 func packID(i int) string { return fmt.Sprintf("cp-%020d", i) }
 
+// source is the name of a pack's source.
+func (l load) source(i int) string { return fmt.Sprintf("account-%04d", i%l.sources) }
+
 // lead is how long after the start of the processes the packs fall due: all
 // are ready by then, also on a machine that has other things to do.
 func (l load) lead() time.Duration {
-	return 15*time.Second + time.Duration(l.packs)*time.Millisecond
+	return 10*time.Second + time.Duration(l.packs)*time.Millisecond
 }
 
 // place is where the processes of one measurement work: a folder, and the API.
@@ -76,23 +80,25 @@ func newPlace(t *testing.T, l load) *place {
 func (w *place) configure(t *testing.T, name, queue string) (path string) {
 	t.Helper()
 	var y strings.Builder
-	fmt.Fprintf(&y, `state_dir: %s
-sources:
-  prod:
+	fmt.Fprintf(&y, "state_dir: %s\nsources:\n", name)
+	for i := range w.sources {
+		fmt.Fprintf(&y, `  %s:
     cloudconfig:
       endpoint: %s
       requests_per_second: %d
       max_in_flight: %d
       credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
-defaults: {schedule: %q, jitter: %s, timeout: 4h}
+`, w.source(i), w.url, w.rate, w.inFlight)
+	}
+	fmt.Fprintf(&y, `defaults: {schedule: %q, jitter: %s, timeout: 4h}
 sinks: [{name: primary, local: {dir: archive}}]
 queue: {%s}
 web: {listen: "127.0.0.1:0"}
 log: {format: json}
 packs:
-`, name, w.url, w.rate, w.inFlight, w.due.Format("5 4 15 2 1 *"), w.jitter, queue)
+`, w.due.Format("5 4 15 2 1 *"), w.jitter, queue)
 	for i := range w.packs {
-		fmt.Fprintf(&y, "  - {id: %s}\n", packID(i))
+		fmt.Fprintf(&y, "  - {id: %s, source: %s}\n", packID(i), w.source(i))
 	}
 	path = filepath.Join(w.dir, name+".yaml")
 	write(t, path, y.String())

@@ -3,6 +3,7 @@
 package scale
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -12,8 +13,8 @@ import (
 func TestPacks(t *testing.T) {
 	t.Parallel()
 	l := load{
-		packs: number(t, "PACKSEAL_PACKS", 200), jitter: jitter(t),
-		inFlight: number(t, "PACKSEAL_FLIGHT", 256), rate: 100_000,
+		packs: number(t, "PACKSEAL_PACKS", 200), sources: number(t, "PACKSEAL_SOURCES", 1), jitter: jitter(t),
+		inFlight: number(t, "PACKSEAL_FLIGHT", 256), rate: number(t, "PACKSEAL_RATE", 100_000),
 	}
 	f := newFleet(t, l, 1, alone)
 	p := f.replicas[0]
@@ -26,22 +27,28 @@ func TestPacks(t *testing.T) {
 	t.Logf("calls a slot         %.2f", float64(calls)/slots)
 	t.Logf("CPU a slot           %.2f ms, of the simulator %.2f ms", ms(r.used.packseal)/slots, ms(r.used.api)/slots)
 	t.Logf("queue at its largest %.1f MiB", mib(r.queue))
-	idle(t, p)
+	metrics := idle(t, p)
+	for _, op := range []string{"list", "open", "put"} {
+		n, _ := metric(metrics, "packseal_sink_operations_total", fmt.Sprintf("op=%q", op))
+		t.Logf("sink, %-14s %.2f a slot, the start included", op, n/slots)
+	}
 	t.Logf("archive, on disk     %.1f KiB a slot", float64(taken(f.archive))/slots/1024)
 	f.settle(t)
 }
 
-// idle tells of a process that has nothing to do.
-func idle(t *testing.T, p *process) {
+// idle tells of a process that has nothing to do, and returns its metrics.
+func idle(t *testing.T, p *process) (metrics []byte) {
 	t.Helper()
 	t.Logf("resident             %.0f MiB, at most so far %.0f MiB", mib(p.memory("VmRSS")), mib(p.memory("VmHWM")))
-	for _, path := range []string{"/metrics", "/", "/api/v1/packs"} {
+	for _, path := range []string{"/", "/api/v1/packs", "/metrics"} {
 		body, took, err := p.get(path)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 		t.Logf("%-20s %.1f MiB in %v", path, mib(int64(len(body))), took.Round(time.Millisecond))
+		metrics = body
 	}
+	return metrics
 }
 
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

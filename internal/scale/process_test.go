@@ -132,16 +132,16 @@ func (p *process) ready(t *testing.T, until time.Time) {
 	}
 }
 
-// pending is how many slots are in its queue, by its metrics.
-func pending(metrics []byte) (n float64, ok bool) {
+// metric is the sum of a metric's series whose labels hold what is given.
+func metric(metrics []byte, name, labels string) (sum float64, ok bool) {
 	for line := range bytes.Lines(metrics) {
-		if rest, found := bytes.CutPrefix(line, []byte("packseal_queue_pending{")); found {
-			_, value, _ := strings.Cut(string(bytes.TrimSpace(rest)), " ")
+		series, value, _ := strings.Cut(string(bytes.TrimSpace(line)), " ")
+		if family, has, _ := strings.Cut(series, "{"); family == name && strings.Contains(has, labels) {
 			n, err := strconv.ParseFloat(value, 64)
-			return n, err == nil
+			sum, ok = sum+n, err == nil
 		}
 	}
-	return 0, false
+	return sum, ok
 }
 
 // cpu is the processor time that the process has used.

@@ -8,14 +8,17 @@ import (
 )
 
 // TestReplicas has one, two and three processes seal the same packs: bound by
-// what the source is allowed, and by nothing but the machine.
+// how often the API may be asked, by how many reports may be in the making, and
+// by nothing but the machine.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	packs := number(t, "PACKSEAL_PACKS", 200)
 	for name, l := range map[string]load{
-		"source":  {packs: packs, inFlight: 64, rate: 100_000},
+		"rate":    {packs: min(packs, 30), inFlight: 64, rate: 5},
+		"flight":  {packs: packs, inFlight: 64, rate: 100_000},
 		"machine": {packs: packs, inFlight: 4096, rate: 100_000},
 	} {
+		l.sources = 1
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range []struct {

@@ -8,7 +8,9 @@
 //
 //	PACKSEAL_PACKS    how many packs; default 200
 //	PACKSEAL_JITTER   within which time they start; default 0s, all at once
-//	PACKSEAL_FLIGHT   max_in_flight of TestPacks; default 256
+//	PACKSEAL_SOURCES  of TestPacks: how many sources they are dealt out to; default 1
+//	PACKSEAL_FLIGHT   of TestPacks: max_in_flight of each; default 256
+//	PACKSEAL_RATE     of TestPacks: requests_per_second of each; default 100,000
 //
 // Tests run side by side, which does for correctness. To measure, say
 // -parallel 1, and -v for the figures.
