@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -30,6 +31,8 @@ type engine struct {
 	stream jetstream.Stream
 	board  jetstream.KeyValue
 	failed atomic.Bool // the disk under the store
+
+	consuming sync.Mutex // held while a consumer is asked for
 }
 
 // connect makes the connection and its JetStream client.
