@@ -4,6 +4,7 @@ package scale
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -34,6 +35,14 @@ func TestPacks(t *testing.T) {
 	}
 	t.Logf("archive, on disk     %.1f KiB a slot", float64(taken(f.archive))/slots/1024)
 	f.settle(t)
+	again := time.Now()
+	p = start(t, nil, binary, "run", "--config", filepath.Join(f.dir, "r0.yaml"))
+	p.ready(t, again.Add(time.Hour))
+	t.Logf("start to ready       %v, with a slot of each pack in the archive", time.Since(again).Round(10*time.Millisecond))
+	if n, ok := metric(idle(t, p), "packseal_slots_total", `result="sealed"`); !ok || int(n) != l.packs {
+		t.Errorf("the metrics have %v slots sealed, the archive %d", n, l.packs)
+	}
+	p.stop(t)
 }
 
 // idle tells of a process that has nothing to do, and returns its metrics.

@@ -127,7 +127,7 @@ func (p *process) ready(t *testing.T, until time.Time) {
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(until) {
-			t.Fatalf("it is not ready when the packs fall due: %v\n%s", err, p.log())
+			t.Fatalf("it is not ready in time: %v\n%s", err, p.log())
 		}
 	}
 }
