@@ -160,7 +160,7 @@ func (f *fleet) run(t *testing.T) (r result) {
 				}
 			}
 		case <-patience.C:
-			t.Fatalf("%d slots sealed of %d\n%s", len(f.sealed), f.packs, f.replicas[0].log())
+			t.Fatalf("%d slots sealed of %d\n%s", f.count(), f.packs, f.replicas[0].log())
 		}
 	}
 }

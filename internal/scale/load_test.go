@@ -76,7 +76,8 @@ func newPlace(t *testing.T, l load) *place {
 }
 
 // configure writes the configuration of one process. Its settings are the
-// defaults but for the bounds; queue is the entry of that name.
+// defaults but for the bounds and a time-out that even the last slot in the
+// queue does not meet; queue is the entry of that name.
 func (w *place) configure(t *testing.T, name, queue string) (path string) {
 	t.Helper()
 	var y strings.Builder

@@ -181,6 +181,13 @@ func newTally(want int) *tally {
 	return &tally{want: want, sealed: make(map[string]int), all: make(chan struct{})}
 }
 
+// count is how many packs have a slot sealed.
+func (y *tally) count() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return len(y.sealed)
+}
+
 // hear takes in a line of a log.
 func (y *tally) hear(line string) {
 	var l struct{ Msg, Pack string }
