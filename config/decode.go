@@ -12,8 +12,9 @@ import (
 )
 
 // maxVisits bounds the work on one file: aliases can make a small file stand
-// for a huge one.
-const maxVisits = 1 << 20
+// for a huge one. A hundred thousand packs of five settings each take half of
+// it.
+const maxVisits = 1 << 21
 
 // place is where something stands in the file, both from 1.
 type place struct{ line, column int }

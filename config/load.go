@@ -19,8 +19,9 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// maxSize bounds the file: ten thousand packs take half of it.
-const maxSize = 4 << 20
+// maxSize bounds the file: a hundred thousand packs with names, account
+// groups and schedules of their own take most of it.
+const maxSize = 16 << 20
 
 // Load reads, decodes and checks a configuration file. The error is an
 // *Error; it holds the warnings too, which otherwise are returned beside the

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,8 +143,24 @@ func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "large.yaml")
 	write(t, file, minimal+strings.Repeat("#\n", maxSize/2), 0o600)
-	if _, _, err := Load(file); err == nil || err.Error() != file+": the file is over 4 MiB\n1 fault" {
+	if _, _, err := Load(file); err == nil || err.Error() != file+": the file is over 16 MiB\n1 fault" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestHundredThousandPacks: so many fit into a file, each with five settings
+// of its own. A hundredth of them is tried.
+func TestHundredThousandPacks(t *testing.T) {
+	t.Parallel()
+	var y strings.Builder
+	y.WriteString("packs:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&y, "  - {id: cp-%020d, name: %s, aggregator: ca-%020d, schedule: '0 4 * * MON', time_zone: Asia/Shanghai}\n",
+			i, strings.Repeat("x", 24), i)
+	}
+	_, d, faults := decode("x.yaml", []byte(y.String()))
+	if len(faults) > 0 || d.visits < 1000 || 100*d.visits > maxVisits || 100*y.Len() > maxSize {
+		t.Errorf("%v; %d values of %d, %d bytes of %d", faults, 100*d.visits, maxVisits, 100*y.Len(), maxSize)
 	}
 }
 
@@ -164,7 +181,7 @@ func TestAliases(t *testing.T) {
 		b.WriteString("  s" + strings.Repeat("x", i%100) + "y" + strings.Repeat("z", i/100) + ": *s\n")
 	}
 	_, _, err := Parse("c.yaml", []byte(b.String()))
-	if err == nil || !strings.Contains(err.Error(), "more than 1048576 values, aliases counted each time") {
+	if err == nil || !strings.Contains(err.Error(), "more than 2097152 values, aliases counted each time") {
 		t.Errorf("got %.500v", err)
 	}
 }

@@ -24,6 +24,9 @@ func chinese() *words {
 		},
 		unknown: "未知", reasons: lang.ChineseReasons(),
 		now: "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
+		some: func(shown, all int) string {
+			return fmt.Sprintf("仅显示 %d 个合规包中的 %d 个，需要关注的在前。", all, shown)
+		},
 	}
 }
 

@@ -24,6 +24,9 @@ func english() *words {
 		},
 		unknown: "Unknown", reasons: lang.EnglishReasons(),
 		now: "now", relative: englishRelative, headline: englishHeadline, summary: englishSummary,
+		some: func(shown, all int) string {
+			return fmt.Sprintf("These are %d of %d packs, those that need a look first.", shown, all)
+		},
 	}
 }
 

@@ -32,6 +32,7 @@ type words struct {
 	relative func(n int, u unit, past bool) string
 	headline func(c counts, look []string) string
 	summary  func(c counts) string
+	some     func(shown, all int) string
 }
 
 // state names a state.

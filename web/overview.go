@@ -10,6 +10,10 @@ import (
 // named is how many packs the first line names before it says "and more".
 const named = 3
 
+// most is how many packs the page shows unless it is asked for all: browsers
+// do not like tables of ten thousands, least of all every 30 seconds.
+const most = 1000
+
 // counts is what the first lines of the page are made of.
 type counts struct {
 	Packs                          int
@@ -23,6 +27,7 @@ type overview struct {
 	Paused  bool
 	Counts  counts
 	Summary string
+	Some    string // that there are more packs than rows, or empty
 	Rows    []row
 }
 
@@ -45,12 +50,21 @@ type row struct {
 
 func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	o := overview{page: s.newPage(r), Paused: r.URL.Query().Has("pause")}
-	zones := zones{}
-	for _, p := range s.opts.Packs() {
+	packs := s.opts.Packs()
+	order := make([]int, len(packs)) // the packs themselves are not ours to move
+	for i, p := range packs {
 		o.Counts.add(p)
-		o.Rows = append(o.Rows, o.row(p, zones))
+		order[i] = i
 	}
-	slices.SortStableFunc(o.Rows, func(a, b row) int { return cmp.Compare(rank(a.Pack), rank(b.Pack)) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(packs[a]), rank(packs[b])) })
+	if len(order) > most && !r.URL.Query().Has("all") {
+		order = order[:most]
+		o.Some = o.W.some(most, len(packs))
+	}
+	zones := zones{}
+	for _, i := range order {
+		o.Rows = append(o.Rows, o.row(packs[i], zones))
+	}
 	var look []string
 	for _, r := range o.Rows[:min(named, o.Counts.Look)] {
 		look = append(look, r.Label)

@@ -119,6 +119,28 @@ func TestPageSaysWhyNotReady(t *testing.T) {
 	wantNone(t, get(handler(t, opts), "/").Body.String(), "()")
 }
 
+// TestOverviewIsBounded: of very many packs the page shows some, first of all
+// those that need a look, and all when asked.
+func TestOverviewIsBounded(t *testing.T) {
+	t.Parallel()
+	var packs []Pack
+	for i := range most + 1 {
+		packs = append(packs, sealedPack(fmt.Sprintf("cp-%d", i), ""))
+	}
+	packs[most] = gapPack("cp-g", "Gone")
+	h := handler(t, options(0, packs...))
+	some, all := get(h, "/?lang=zh").Body.String(), get(h, "/?lang=en&all=1").Body.String()
+	for body, rows := range map[string]int{some: most, all: most + 1} {
+		if n := strings.Count(body, `scope="row"`); n != rows {
+			t.Errorf("%d rows, want %d", n, rows)
+		}
+	}
+	wantAll(t, some, "Gone", "仅显示 1001 个合规包中的 1000 个", `href="/?all=1&amp;lang=zh"`)
+	wantNone(t, all, "These are")
+	wantAll(t, get(h, "/").Body.String(), "1 of 1001 packs needs a look", "These are 1000 of 1001 packs")
+	wantNone(t, get(handler(t, options(0, packs[:most]...)), "/").Body.String(), "These are")
+}
+
 func TestStrangersInputIsEscaped(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert('1')<img src=x onerror=alert(1)>` // no slash: a source's name has none

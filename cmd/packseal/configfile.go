@@ -18,7 +18,7 @@ const watchEvery = 2 * time.Second
 
 // maxLook bounds how much of it is looked at, in bytes: more than a
 // configuration may have.
-const maxLook = 16 << 20
+const maxLook = 32 << 20
 
 // digest stands for the content of a file, or for why it can't be read.
 type digest [sha256.Size]byte

@@ -89,7 +89,7 @@ func journey() []panel {
 		{
 			title: "Tries that failed", width: 9, unit: "short", kind: stacked, runbook: "gap",
 			description: "By reason. Most reasons pass by themselves and are tried again; what they come to is on the Evidence dashboard.",
-			queries:     []query{{"sum by (reason) (increase(packseal_failures_total{" + ofPack + "}[$__rate_interval])) > 0", "{{reason}}"}},
+			queries:     []query{{"sum by (reason) (increase(packseal_failures_total{" + ofSource + "}[$__rate_interval])) > 0", "{{reason}}"}},
 			limits:      zero,
 		},
 	}

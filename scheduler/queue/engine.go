@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,8 @@ type engine struct {
 	board   jetstream.KeyValue
 	failed  atomic.Bool  // the disk under the store
 	refused atomic.Int64 // when a replica was not let in last, and that was said
+
+	consuming sync.Mutex // held while a consumer is asked for
 }
 
 // connect makes the connection and its JetStream client.

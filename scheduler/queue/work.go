@@ -69,7 +69,8 @@ func (q *JetStream) Part(source string) float64 {
 }
 
 // consume makes the source's consumer, if it is not there. Where servers come
-// and go it waits until that succeeds.
+// and go it waits until that succeeds, and everywhere until there is an answer:
+// with a thousand sources at the start, or a slow disk, that can take long.
 func (e *engine) consume(ctx context.Context, source string) error {
 	config := jetstream.ConsumerConfig{
 		Durable:       token(source),
@@ -83,10 +84,8 @@ func (e *engine) consume(ctx context.Context, source string) error {
 		MaxAckPending: -1,
 	}
 	for {
-		asking, cancel := context.WithTimeout(ctx, askTime)
-		_, err := e.stream.CreateOrUpdateConsumer(asking, config)
-		cancel()
-		if err == nil || !e.spread || ctx.Err() != nil {
+		err := e.createConsumer(ctx, config)
+		if err == nil || ctx.Err() != nil || !e.spread && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -97,6 +96,17 @@ func (e *engine) consume(ctx context.Context, source string) error {
 		}
 		fault.Sleep(ctx, time.Second)
 	}
+}
+
+// createConsumer asks the engine for a consumer. Only one is asked for at a
+// time, so that none waits behind all others until nobody waits for it.
+func (e *engine) createConsumer(ctx context.Context, config jetstream.ConsumerConfig) error {
+	e.consuming.Lock()
+	defer e.consuming.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	_, err := e.stream.CreateOrUpdateConsumer(ctx, config)
+	return err
 }
 
 // round asks for as many tasks as places are free, at least for one, and
