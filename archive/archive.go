@@ -24,7 +24,7 @@ type Target struct {
 // Options are what an Archive needs. Required fields are marked.
 type Options struct {
 	Sinks []Target       // required; the first is the one that decides
-	Spool *fetcher.Spool // required to seal, not to read
+	Spool *fetcher.Spool // required to seal and to record gaps, not to read
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due time.Time) (fetcher.Report, error)
 

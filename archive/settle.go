@@ -92,8 +92,8 @@ func gives(r fault.Reason) bool {
 // Gap records that a slot ended without a report. A slot that is settled
 // already stays as it is, and so does one whose report waits in the spool:
 // [Archive.Drain] seals it. One that somebody is at work on is fault.Busy: what
-// the sinks hold of it counts only while nobody can add to it. A gap is recorded when one sink has it; sinks that
-// are down then are logged, and get it from Drain.
+// the sinks hold of it counts only while nobody can add to it. A gap is recorded
+// when one sink has it; sinks that are down then are logged, and get it from Drain.
 func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason, detail string) (err error) {
 	ctx, step := span.Begin(ctx, "gap")
 	defer func() { step.End(err) }()

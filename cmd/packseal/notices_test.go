@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"packseal.example/archive"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
@@ -192,7 +194,7 @@ packs: [{id: cp-1, name: level 3}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := build(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), true)
+	h, err := build(t.Context(), cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler), false)
 	if err != nil {
 		t.Fatal(err)
 	}
