@@ -80,7 +80,7 @@ func (c *courier) learn(t told) {
 		all.Digest = t.Digest
 	}
 	c.saved = all
-	c.queued = t.copy()
+	c.queued = all.copy()
 	pending := c.pending
 	c.pending = nil
 	for _, e := range pending {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strings"
 	"sync"
@@ -142,6 +143,41 @@ func TestOwnEvents(t *testing.T) {
 	})
 }
 
+// TestLearns: a new teller still knows what it told itself, and what its
+// channel does not want to hear but must know to be told of the recovery.
+func TestLearns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{teller: "second", values: make(map[string][]byte)}
+		one := new(chat)
+		w := newWorld(t)
+		w.shared, w.findings = seat{b, "first"}, map[string]int{"missing": 1}
+		e := one.entry()
+		e.On = []Kind{Recovered, Findings}
+		first, stop := w.start(t, e)
+		defer stop()
+		time.Sleep(3 * time.Minute)
+		if len(one.sent()) != 1 {
+			t.Fatalf("its own findings: %+v", one.sent())
+		}
+		gap := now("cp-1")
+		first.Gap(gap)
+		if err := first.Shared.Write(t.Context(), "chat", []byte(`{"since":"2000-01-01T00:00:00Z","digest":"2000-01-01T00:00:00Z"}`)); err != nil {
+			t.Fatal(err)
+		}
+		b.turn("first")
+		time.Sleep(3 * time.Minute)
+		if len(one.sent()) != 1 {
+			t.Errorf("told again: %+v", one.sent()[1:])
+		}
+		first.Sealed(gap)
+		time.Sleep(3 * time.Minute)
+		if sent := one.sent(); len(sent) != 2 || sent[1].Events[0].Kind != Recovered {
+			t.Errorf("the recovery is not told: %+v", sent)
+		}
+	})
+}
+
 // TestManyWait: a replica that does not tell keeps the latest events, and does
 // not count the others as dropped.
 func TestManyWait(t *testing.T) {
@@ -150,9 +186,7 @@ func TestManyWait(t *testing.T) {
 		b := &board{teller: "first", values: make(map[string][]byte)}
 		_, second, _, _ := replicas(t, b, (*chat).entry)
 		for i := range maxPending + 5 {
-			e := now("cp-1")
-			e.Due = e.Due.Add(time.Duration(i) * time.Second)
-			second.Gap(e)
+			second.Gap(now(fmt.Sprint("cp-", i)))
 		}
 		second.mu.Lock()
 		defer second.mu.Unlock()
