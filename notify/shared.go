@@ -40,11 +40,16 @@ func (n *Notices) takeTurns(ctx context.Context) {
 				continue
 			}
 		}
-		if n.knows.Store(tells); tells != known {
-			for _, c := range n.couriers {
-				c.rouse()
-			}
+		if tells == known {
+			continue
 		}
+		n.knows.Store(tells)
+		n.mu.Lock()
+		for _, c := range n.couriers {
+			c.count()
+			c.rouse()
+		}
+		n.mu.Unlock()
 	}
 }
 
