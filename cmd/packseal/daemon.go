@@ -123,7 +123,7 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 			cfg, answer, refused = old, nil, err
 			continue
 		}
-		within, stop := context.WithCancel(ctx)
+		within, stop := context.WithCancelCause(ctx)
 		e.Tracer = d.tracer
 		ended := make(chan error, 1)
 		go func() { ended <- e.run(within) }()
@@ -138,7 +138,7 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 		d.systemd.ready()
 		old = cfg
 		cfg, answer, err = d.supervise(ctx, ended)
-		stop()
+		stop(errNextEngine)
 		if err == nil {
 			err = <-ended
 		}
@@ -160,6 +160,9 @@ func (d *daemon) engines(ctx context.Context, cfg *config.Config) error {
 		}
 	}
 }
+
+// errNextEngine is why an engine ends when another one follows in the process.
+var errNextEngine = errors.New("another engine follows")
 
 // reopenAfter is between two tries to start an engine again.
 const reopenAfter = 5 * time.Second

@@ -71,8 +71,8 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 // run schedules, works and drains until ctx ends and all of it has stopped. The
 // first of them to fail stops the others. The queue is closed last: workers
 // give their tasks back to it on their way out.
-func (e *engine) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+func (e *engine) run(whole context.Context) error {
+	g, ctx := errgroup.WithContext(whole)
 	g.Go(func() error { return e.scheduler.Run(ctx) })
 	g.Go(func() error { return e.Drain(ctx) })
 	g.Go(func() error { return e.notices.Run(ctx) })
@@ -91,8 +91,16 @@ func (e *engine) run(ctx context.Context) error {
 		})
 	}
 	err := g.Wait()
-	return errors.Join(err, e.queue.Close())
+	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
+		return errors.Join(err, e.queue.Close()) // the next one wants its folder
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(whole), closeTime)
+	defer cancel()
+	return errors.Join(err, e.queue.CloseWithin(within))
 }
+
+// closeTime is how long the end of the process waits for that of the queue.
+const closeTime = 3 * time.Second
 
 // elsewhere is how long a slot of a pack that is not configured here waits
 // for another replica.

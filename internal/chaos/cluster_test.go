@@ -52,7 +52,7 @@ func newCluster(t *testing.T, size int, packs []sim.Pack) *cluster {
 	for i := range size {
 		m := &member{
 			number:  i,
-			world:   &world{Server: c.Server, t: t, dir: filepath.Join(c.dir, fmt.Sprint("m", i))},
+			world:   &world{Server: c.Server, t: t, dir: filepath.Join(c.dir, fmt.Sprint("m", i)), archive: c.archive},
 			address: fmt.Sprintf("127.1.%d.%d:%d", network, i+1, port),
 		}
 		if err := os.Mkdir(m.dir, 0o755); err != nil {

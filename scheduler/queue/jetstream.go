@@ -97,11 +97,26 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 
 // Close ends the engine and waits until its files are closed. What is in the
 // queue stays there, and this replica's places are given to the others.
-func (q *JetStream) Close() error {
+func (q *JetStream) Close() error { return q.CloseWithin(context.Background()) }
+
+// CloseWithin is Close for a process that ends next: it waits no longer than
+// until ctx ends. A server that is being brought up to date by another one, and
+// that one is gone, would go on for a while; its store bears being broken off.
+func (q *JetStream) CloseWithin(ctx context.Context) error {
 	q.stopAttending()
 	q.attending.Wait()
-	q.engine.stop()
-	return q.lock.Close()
+	ended := make(chan error, 1)
+	go func() {
+		q.engine.stop()
+		ended <- q.lock.Close()
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		q.log.Warn("the queue's engine does not end, and is left to the end of the process")
+		return nil
+	}
 }
 
 // Ready returns nil while the queue answers: it is open, and enough servers

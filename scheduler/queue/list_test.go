@@ -90,7 +90,7 @@ func TestListSpread(t *testing.T) {
 	finish := make(chan bool)
 	defer close(finish)
 	for _, q := range r.queues {
-		work(t, q, 1, func(ctx context.Context, task scheduler.Task) time.Duration {
+		work(t, q, 3, func(ctx context.Context, task scheduler.Task) time.Duration {
 			select {
 			case <-finish:
 			case <-ctx.Done():

@@ -25,6 +25,10 @@ const (
 	// would come too late.
 	spreadAnswerTime = 20 * time.Second
 
+	// lastAnswerTime is the same when the work ends as a whole: the process is
+	// given some seconds only, and who does not hear hands out again by itself.
+	lastAnswerTime = 3 * time.Second
+
 	// once is how long one try to answer may take, and between is the pause.
 	once    = 2 * time.Second
 	between = 100 * time.Millisecond
@@ -107,8 +111,10 @@ func putBack(delay time.Duration) []byte {
 // that: only its own word makes sure that nobody gets a settled slot again,
 // and the connection may be closed next.
 func (w *worker) answer(ctx context.Context, msg *nats.Msg, what []byte) error {
+	ending := ctx
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.answerTime())
 	defer cancel()
+	defer context.AfterFunc(ending, func() { time.AfterFunc(lastAnswerTime, cancel) })()
 	for {
 		try, cancel := context.WithTimeout(ctx, once)
 		_, err := w.engine.conn.RequestWithContext(try, msg.Reply, what)
