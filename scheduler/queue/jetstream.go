@@ -35,6 +35,7 @@ type JetStream struct {
 	pauses  *pauses
 	book    *book
 	roster  roster
+	stall   stall
 
 	stopAttending context.CancelFunc
 	attending     sync.WaitGroup
@@ -57,7 +58,7 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &JetStream{dir: o.Dir, log: o.Logger, lock: held}
+	q := &JetStream{dir: o.Dir, log: o.Logger, lock: held, stall: usualStall}
 	if q.member, err = memberName(o.Dir, o.embedded().memberName()); err != nil {
 		held.Close()
 		return nil, err

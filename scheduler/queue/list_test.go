@@ -98,6 +98,14 @@ func TestListSpread(t *testing.T) {
 			return 0
 		})
 	}
+	eventually(t, "each has its place", func() bool {
+		for _, q := range r.queues {
+			if part := q.Part("prod"); part < 0.3 || part > 0.4 {
+				return false
+			}
+		}
+		return true
+	})
 	want := make(map[string]State)
 	for i := range 3 {
 		pack := fmt.Sprint("cp-", i)

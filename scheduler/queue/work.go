@@ -39,6 +39,7 @@ func (q *JetStream) Work(ctx context.Context, source string, n int, handle Handl
 	defer w.running.Wait()
 	defer w.stop()
 	w.running.Go(func() { w.sweep(ctx) })
+	w.running.Go(func() { w.rouse(ctx) })
 	for w.unpaused(ctx) {
 		if err := w.round(ctx); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("working on %s: %w", source, err)
