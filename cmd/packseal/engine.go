@@ -94,13 +94,8 @@ func (e *engine) run(whole context.Context) error {
 	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
 		return errors.Join(err, e.queue.Close()) // the next one wants its folder
 	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(whole), closeTime)
-	defer cancel()
-	return errors.Join(err, e.queue.CloseWithin(within))
+	return errors.Join(err, e.queue.CloseLast())
 }
-
-// closeTime is how long the end of the process waits for that of the queue.
-const closeTime = 3 * time.Second
 
 // elsewhere is how long a slot of a pack that is not configured here waits
 // for another replica.

@@ -87,6 +87,9 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 		err = q.openPauses(ctx, attending, o)
 	}
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil, errors.Join(err, q.CloseLast())
+		}
 		return nil, errors.Join(err, q.Close())
 	}
 	if q.engine.spread {
@@ -98,12 +101,21 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 
 // Close ends the engine and waits until its files are closed. What is in the
 // queue stays there, and this replica's places are given to the others.
-func (q *JetStream) Close() error { return q.CloseWithin(context.Background()) }
+func (q *JetStream) Close() error { return q.close(context.Background()) }
 
-// CloseWithin is Close for a process that ends next: it waits no longer than
-// until ctx ends. A server that is being brought up to date by another one, and
-// that one is gone, would go on for a while; its store bears being broken off.
-func (q *JetStream) CloseWithin(ctx context.Context) error {
+// lastTime is how long the end of the process waits for that of the engine.
+const lastTime = 3 * time.Second
+
+// CloseLast is Close for a process that ends next: it waits for some seconds. A
+// server that is being brought up to date by another one, and that one is gone,
+// would go on for longer; its store bears being broken off.
+func (q *JetStream) CloseLast() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastTime)
+	defer cancel()
+	return q.close(ctx)
+}
+
+func (q *JetStream) close(ctx context.Context) error {
 	q.stopAttending()
 	q.attending.Wait()
 	ended := make(chan error, 1)
