@@ -53,7 +53,9 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 	if err := e.openNotices(reg, logger); err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
-	h.Announce = e.announce
+	if cfg.Queue.Shared() {
+		h.Announce = e.announce
+	}
 	plans := make([]scheduler.Plan, len(h.entries))
 	for i, entry := range h.entries {
 		plans[i] = entry.Plan

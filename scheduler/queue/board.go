@@ -39,6 +39,32 @@ func (e *engine) ensureBoard(ctx context.Context, copies int) error {
 	return nil
 }
 
+// peek returns what stands under a key, and its revision: 0 when nothing does.
+func peek(ctx context.Context, board jetstream.KeyValue, key string) (value []byte, revision uint64, err error) {
+	e, err := board.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return e.Value(), e.Revision(), nil
+}
+
+// swap puts a value in the place of that revision, which is 0 for nothing, and
+// returns the next one. See beaten for when another one stands there by then.
+func swap(ctx context.Context, board jetstream.KeyValue, key string, value []byte, revision uint64) (uint64, error) {
+	if revision == 0 {
+		return board.Create(ctx, key, value)
+	}
+	return board.Update(ctx, key, value, revision)
+}
+
+// beaten reports whether somebody else was faster.
+func beaten(err error) bool {
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
+}
+
 // memberName returns what this replica is called in the queue: its host's
 // name, or the one that is configured, and a word that is its own. It is the
 // same after each restart, and another one for each folder.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Announce tells the other replicas something, in a few hundred bytes. Who is
@@ -31,13 +30,6 @@ func (q *JetStream) Hear(f func(data []byte)) (stop func(), err error) {
 
 // Pending returns which packs the queue holds a slot of.
 func (q *JetStream) Pending(ctx context.Context) (holds func(source, pack string) bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	info, err := q.engine.stream.Info(ctx, jetstream.WithSubjectFilter(q.engine.prefix.subjects()+">"))
-	if err != nil {
-		return nil, fmt.Errorf("asking what is in the queue: %w", err)
-	}
-	return func(source, pack string) bool {
-		return info.State.Subjects[q.engine.prefix.subject(source, pack)] > 0
-	}, nil
+	kept, err := q.engine.kept(ctx, "")
+	return func(source, pack string) bool { return kept[q.engine.prefix.subject(source, pack)] > 0 }, err
 }

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -96,23 +95,19 @@ func (l *Lease) turn(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, once)
 	defer cancel()
 	began := time.Now()
-	entry, err := l.board.Get(ctx, l.key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		revision, err := l.board.Create(ctx, l.key, []byte(l.member))
-		return l.took(began, false, revision, err)
-	}
+	holder, revision, err := peek(ctx, l.board, l.key)
 	if err != nil {
 		return err
 	}
-	if entry.Revision() != l.seen {
-		l.seen, l.since = entry.Revision(), began
+	if revision != l.seen {
+		l.seen, l.since = revision, began
 	}
-	ours := string(entry.Value()) == l.member
-	if !ours && began.Sub(l.since) < l.over {
+	ours := string(holder) == l.member
+	if revision > 0 && !ours && began.Sub(l.since) < l.over {
 		l.hold(time.Time{})
 		return nil
 	}
-	revision, err := l.board.Update(ctx, l.key, []byte(l.member), entry.Revision())
+	revision, err = swap(ctx, l.board, l.key, []byte(l.member), revision)
 	return l.took(began, ours, revision, err)
 }
 
@@ -124,7 +119,7 @@ func (l *Lease) took(began time.Time, ours bool, revision uint64, err error) err
 	case err == nil:
 		l.seen, l.since = revision, began
 		l.hold(began)
-	case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch):
+	case beaten(err):
 		if !ours { // somebody else was first
 			l.hold(time.Time{})
 		}

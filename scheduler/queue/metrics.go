@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -71,12 +70,12 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.pending }
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	info, err := m.engine.stream.Info(ctx, jetstream.WithSubjectFilter(m.engine.prefix.subjects()+">"))
+	kept, err := m.engine.kept(ctx, "")
 	if err != nil {
 		return
 	}
 	count := make(map[string]uint64)
-	for subject, n := range info.State.Subjects {
+	for subject, n := range kept {
 		source, _, _ := strings.Cut(strings.TrimPrefix(subject, m.engine.prefix.subjects()), ".")
 		count[source] += n
 	}

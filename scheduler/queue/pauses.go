@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -132,12 +131,9 @@ func (p *pauses) load(ctx context.Context) error {
 func (p *pauses) read(ctx context.Context) (all []Pause, revision uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	e, err := p.board.Get(ctx, pausesKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, 0, nil
-	}
-	if err == nil {
-		revision, err = e.Revision(), json.Unmarshal(e.Value(), &all)
+	value, revision, err := peek(ctx, p.board, pausesKey)
+	if err == nil && revision > 0 {
+		err = json.Unmarshal(value, &all)
 	}
 	if err != nil {
 		return nil, revision, fault.Wrap(fault.Unavailable, fmt.Errorf("reading what is paused: %w", err))
@@ -179,10 +175,7 @@ func (p *pauses) write(ctx context.Context, all []Pause, revision uint64) (uint6
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	if revision == 0 {
-		return p.board.Create(ctx, pausesKey, value)
-	}
-	return p.board.Update(ctx, pausesKey, value, revision)
+	return swap(ctx, p.board, pausesKey, value, revision)
 }
 
 // follow looks what other replicas have changed, until ctx ends. What was

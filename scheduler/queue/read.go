@@ -22,6 +22,12 @@ import (
 // subjects returns where slots are kept at this moment, in order: those of one
 // source, or of all when it is empty.
 func (e *engine) subjects(ctx context.Context, source string) ([]string, error) {
+	kept, err := e.kept(ctx, source)
+	return slices.Sorted(maps.Keys(kept)), err
+}
+
+// kept is subjects in no order, with how many slots each has: one.
+func (e *engine) kept(ctx context.Context, source string) (map[string]uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	filter := e.prefix.subjects() + ">"
@@ -32,7 +38,7 @@ func (e *engine) subjects(ctx context.Context, source string) ([]string, error) 
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, fmt.Errorf("listing the queue: %w", err))
 	}
-	return slices.Sorted(maps.Keys(info.State.Subjects)), nil
+	return info.State.Subjects, nil
 }
 
 // stored is a slot as the store has it.

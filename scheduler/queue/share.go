@@ -142,7 +142,7 @@ func (s *sharing) turn(ctx context.Context) error {
 		if err == nil {
 			err = s.change(ctx, began, d, revision)
 		}
-		if !errors.Is(err, jetstream.ErrKeyExists) && !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		if !beaten(err) {
 			return err
 		}
 		if !fault.Sleep(ctx, rand.N(s.pace.beat/50)) {
@@ -231,7 +231,7 @@ func (s *sharing) leave(ctx context.Context) error {
 		if _, there := d.Members[s.member]; err == nil && there {
 			_, err = s.write(ctx, d.without(s.member), revision)
 		}
-		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		if !beaten(err) {
 			return err
 		}
 	}
@@ -240,17 +240,14 @@ func (s *sharing) leave(ctx context.Context) error {
 // read returns the division that stands on the board, and its revision: 0 when
 // there is none. One that cannot be read is as good as lost.
 func (s *sharing) read(ctx context.Context) (d division, revision uint64, err error) {
-	entry, err := s.board.Get(ctx, divisionKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return division{}, 0, nil
-	}
+	value, revision, err := peek(ctx, s.board, divisionKey)
 	if err != nil {
 		return division{}, 0, fmt.Errorf("reading how places are divided: %w", err)
 	}
-	if json.Unmarshal(entry.Value(), &d) != nil {
+	if revision > 0 && json.Unmarshal(value, &d) != nil {
 		d = division{Anew: true}
 	}
-	return d, entry.Revision(), nil
+	return d, revision, nil
 }
 
 // write puts the division on the board if nobody did so since that revision,
@@ -260,12 +257,7 @@ func (s *sharing) write(ctx context.Context, d division, revision uint64) (uint6
 	if err != nil {
 		return 0, err
 	}
-	if revision == 0 {
-		revision, err = s.board.Create(ctx, divisionKey, raw)
-	} else {
-		revision, err = s.board.Update(ctx, divisionKey, raw, revision)
-	}
-	if err != nil {
+	if revision, err = swap(ctx, s.board, divisionKey, raw, revision); err != nil {
 		return 0, fmt.Errorf("dividing places: %w", err)
 	}
 	return revision, nil
