@@ -11,7 +11,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 	"packseal.example/sink"
 )
 
@@ -100,7 +100,7 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 // may be the report's own, which the sink may keep: one sink, so that damage to
 // its file is not damage to another's.
 func (d *delivery) put(ctx context.Context, t Target, file string) (err error) {
-	ctx, s := span.Begin(ctx, "sealing", span.Sink.String(t.Name), span.Bytes.Int64(d.Size))
+	ctx, s := trace.Begin(ctx, "sealing", trace.Sink.String(t.Name), trace.Bytes.Int64(d.Size))
 	defer func() { s.End(err) }()
 	dir := slotDir(d.Slot())
 	err = t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file})

@@ -50,9 +50,9 @@ func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
 	if _, whole := entry.Report(); !whole {
 		return // settled meanwhile
 	}
-	ctx, trace := a.trace(ctx, slotOf(r.Pack, r.Due))
+	ctx, attempt := a.trace(ctx, slotOf(r.Pack, r.Due))
 	sealed, err := a.seal(ctx, entry, r.Pack, r.Due, time.Now(), func() {})
-	ended(trace, sealed, err)
+	ended(attempt, sealed, err)
 	if err != nil && ctx.Err() == nil {
 		a.Logger.WarnContext(ctx, "report waits in the spool", "pack", r.Pack.Key(), "due", r.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 		return

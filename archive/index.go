@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"packseal.example/internal/fault"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
@@ -24,7 +24,7 @@ type found struct{ manifest, gap []Target }
 // index lists what is below prefix in every sink that can be asked, by slot.
 // A sink that can't be is logged; it is an error when none can.
 func (a *Archive) index(ctx context.Context, prefix string) (_ map[scheduler.Slot]*found, err error) {
-	ctx, s := span.Begin(ctx, "index")
+	ctx, s := trace.Begin(ctx, "index")
 	defer func() { s.End(err) }()
 	slots := make(map[scheduler.Slot]*found)
 	var errs []error

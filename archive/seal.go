@@ -23,8 +23,8 @@ import (
 // The Record is valid as soon as one sink has the slot, also beside an error:
 // then the error says which sinks lack it still, and [Archive.Drain] goes on.
 func (a *Archive) Seal(ctx context.Context, p fetcher.Pack, due, deadline time.Time) (r Record, err error) {
-	ctx, trace := a.trace(ctx, slotOf(p, due))
-	defer func() { ended(trace, r, err) }()
+	ctx, attempt := a.trace(ctx, slotOf(p, due))
+	defer func() { ended(attempt, r, err) }()
 	return a.lockAndSeal(ctx, p, due, deadline, func() {})
 }
 

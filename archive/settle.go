@@ -8,7 +8,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
@@ -27,10 +27,10 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 	log := a.Logger.With("pack", s.Pack, "source", s.Source, "due", s.Due.Format(time.RFC3339))
 	a.update(s, func(st *Status) { st.Working = true })
 	defer a.update(s, func(st *Status) { st.Working = false })
-	ctx, trace := a.trace(ctx, s, span.Try.Int(t.Delivered))
+	ctx, attempt := a.trace(ctx, s, trace.Try.Int(t.Delivered))
 	var r Record
 	var err error
-	defer func() { ended(trace, r, err) }()
+	defer func() { ended(attempt, r, err) }()
 	r, err = a.lockAndSeal(ctx, p, t.Due, t.Deadline, t.Fetched)
 	reason := fault.Of(err)
 	if r.State != "" {
@@ -95,7 +95,7 @@ func gives(r fault.Reason) bool {
 // the sinks hold of it counts only while nobody can add to it. A gap is recorded
 // when one sink has it; sinks that are down then are logged, and get it from Drain.
 func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason, detail string) (err error) {
-	ctx, step := span.Begin(ctx, "gap")
+	ctx, step := trace.Begin(ctx, "gap")
 	defer func() { step.End(err) }()
 	within, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()

@@ -7,24 +7,24 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 	"packseal.example/scheduler"
 )
 
 // trace begins the trace of one try of a slot.
-func (a *Archive) trace(ctx context.Context, s scheduler.Slot, facts ...attribute.KeyValue) (context.Context, span.Span) {
+func (a *Archive) trace(ctx context.Context, s scheduler.Slot, facts ...attribute.KeyValue) (context.Context, trace.Span) {
 	if a.Tracer == nil {
-		return ctx, span.Span{}
+		return ctx, trace.Span{}
 	}
-	return span.Root(ctx, a.Tracer, "slot", append(facts,
-		span.Source.String(s.Source), span.Pack.String(s.Pack), span.Due.String(s.Due.Format(time.RFC3339)))...)
+	return trace.Root(ctx, a.Tracer, "slot", append(facts,
+		trace.Source.String(s.Source), trace.Pack.String(s.Pack), trace.Due.String(s.Due.Format(time.RFC3339)))...)
 }
 
 // ended ends the trace of a try with what came of it.
-func ended(t span.Span, r Record, err error) {
-	t.Set(span.Result.String(string(cmp.Or(r.State, "waiting"))))
+func ended(t trace.Span, r Record, err error) {
+	t.Set(trace.Result.String(string(cmp.Or(r.State, "waiting"))))
 	if r.State == Sealed {
-		t.Set(span.Bytes.Int64(r.Size), span.Late.Int64(r.LateSeconds))
+		t.Set(trace.Bytes.Int64(r.Size), trace.Late.Int64(r.LateSeconds))
 	}
 	t.End(err)
 }

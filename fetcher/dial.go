@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/outward"
 )
 
 // road is the way downloads go. A link's host is permitted by its name, but
@@ -38,7 +38,7 @@ func newRoad(b Bounds, resolver *net.Resolver) (*road, error) {
 		}
 		g.networks = append(g.networks, network)
 	}
-	direct, err := outward.New(outward.Options{CAFile: b.CAFile, Conns: max(b.MaxInFlight, 2)})
+	direct, err := egress.New(egress.Options{CAFile: b.CAFile, Conns: max(b.MaxInFlight, 2)})
 	if err != nil {
 		return nil, err
 	}

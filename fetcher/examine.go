@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 // Examiner is what a [Source] implements beside it to be looked at live, by
@@ -20,24 +20,24 @@ type Examiner interface {
 	// Examine looks at what holds for every pack: whether the source can be
 	// reached, how far the clocks are apart, whether the credentials are good,
 	// and whose they are. It asks about p, or, for the zero Pack, about none.
-	Examine(ctx context.Context, p Pack) []probe.Result
+	Examine(ctx context.Context, p Pack) []diag.Result
 
 	// ExaminePack looks whether the pack's report may be read, and returns the
 	// link to the one that stands there, or the zero Link.
-	ExaminePack(ctx context.Context, p Pack) (probe.Result, Link)
+	ExaminePack(ctx context.Context, p Pack) (diag.Result, Link)
 
 	// ExamineRequest looks whether a report of the pack may be asked for. That
 	// has one made.
-	ExamineRequest(ctx context.Context, p Pack) probe.Result
+	ExamineRequest(ctx context.Context, p Pack) diag.Result
 }
 
 // Peek looks at the first bytes of what the link points to, under all that
 // holds for a download.
-func (f *Fetcher) Peek(ctx context.Context, l Link) probe.Result {
+func (f *Fetcher) Peek(ctx context.Context, l Link) diag.Result {
 	h := receive(l)
 	g, err := f.download.peek(ctx, l)
 	if err != nil {
-		return probe.Fail("link", err)
+		return diag.Fail("link", err)
 	}
 	life := "an expiry that it does not name"
 	if left, ok := h.remaining(); ok {
@@ -47,7 +47,7 @@ func (f *Fetcher) Peek(ctx context.Context, l Link) probe.Result {
 	if g.size >= 0 {
 		size = fmt.Sprintf("%d bytes", g.size)
 	}
-	return probe.OK("link", "%s of %s from %s, with %s", g.container, size, g.host, life)
+	return diag.OK("link", "%s of %s from %s, with %s", g.container, size, g.host, life)
 }
 
 // glimpse is what the first bytes told.

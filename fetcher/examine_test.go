@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 // workbook begins as one, and is far more than its first bytes.
@@ -20,7 +20,7 @@ var workbook = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1" + strings.Repeat("x", 100<<10)
 const marked = "MARKED"
 
 // peek looks at a link to what serve serves.
-func peek(t *testing.T, bounds Bounds, serve http.HandlerFunc) probe.Result {
+func peek(t *testing.T, bounds Bounds, serve http.HandlerFunc) diag.Result {
 	t.Helper()
 	server := httptest.NewServer(serve)
 	t.Cleanup(server.Close)
@@ -51,29 +51,29 @@ func TestPeek(t *testing.T) {
 	for name, c := range map[string]struct {
 		bounds Bounds
 		serve  http.HandlerFunc
-		state  probe.State
+		state  diag.State
 		reason fault.Reason
 		says   string
 	}{
 		"a range": {here, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(workbook))
-		}, probe.Good, "", "ole2 of 102408 bytes from 127.0.0.1:"},
-		"the range is ignored": {here, page(200, workbook), probe.Good, "", "ole2 of "},
+		}, diag.Good, "", "ole2 of 102408 bytes from 127.0.0.1:"},
+		"the range is ignored": {here, page(200, workbook), diag.Good, "", "ole2 of "},
 		"no size": {here, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Range", "bytes 0-8191/*")
 			w.WriteHeader(http.StatusPartialContent)
 			io.WriteString(w, workbook[:8192]) //nolint:errcheck // the caller hung up
-		}, probe.Good, "", "ole2 of unknown size"},
-		"another host":    {Bounds{LinkHosts: []string{"*.aliyuncs.com"}}, nil, probe.Bad, fault.LinkRefused, `add "127.0.0.1" to the source's link_hosts`},
-		"expired":         {here, page(403, "<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>"), probe.Bad, fault.LinkExpired, "403 AccessDenied"},
-		"forbidden":       {here, page(403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"), probe.Bad, fault.LinkRefused, "403 Sig"},
-		"the store down":  {here, page(503, ""), probe.Bad, fault.Unavailable, "503"},
-		"an error page":   {here, page(200, "<?xml version=\"1.0\"?><Error><Code>InternalError</Code><Message>"+strings.Repeat("x", 60)+"</Message></Error>"), probe.Bad, fault.Damaged, "InternalError"},
-		"next to nothing": {here, page(200, "PK"), probe.Bad, fault.Damaged, "2 bytes only"},
+		}, diag.Good, "", "ole2 of unknown size"},
+		"another host":    {Bounds{LinkHosts: []string{"*.aliyuncs.com"}}, nil, diag.Bad, fault.LinkRefused, `add "127.0.0.1" to the source's link_hosts`},
+		"expired":         {here, page(403, "<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>"), diag.Bad, fault.LinkExpired, "403 AccessDenied"},
+		"forbidden":       {here, page(403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"), diag.Bad, fault.LinkRefused, "403 Sig"},
+		"the store down":  {here, page(503, ""), diag.Bad, fault.Unavailable, "503"},
+		"an error page":   {here, page(200, "<?xml version=\"1.0\"?><Error><Code>InternalError</Code><Message>"+strings.Repeat("x", 60)+"</Message></Error>"), diag.Bad, fault.Damaged, "InternalError"},
+		"next to nothing": {here, page(200, "PK"), diag.Bad, fault.Damaged, "2 bytes only"},
 		"cut": {here, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			io.WriteString(w, workbook[:100]) //nolint:errcheck // the caller hung up
-		}, probe.Bad, fault.Damaged, "unexpected EOF"},
+		}, diag.Bad, fault.Damaged, "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +81,7 @@ func TestPeek(t *testing.T) {
 			if r.Check != "link" || r.State != c.state || r.Reason != c.reason || !strings.Contains(r.Detail+" "+r.Hint, c.says) {
 				t.Errorf("got %+v, want %s %s %q", r, c.state, c.reason, c.says)
 			}
-			if r.State == probe.Good && !strings.HasSuffix(r.Detail, "of its life left") {
+			if r.State == diag.Good && !strings.HasSuffix(r.Detail, "of its life left") {
 				t.Errorf("its life is not told: %s", r.Detail)
 			}
 		})
@@ -96,7 +96,7 @@ func TestPeekAsksForTheFirstBytes(t *testing.T) {
 		asked = r.Method + " " + r.Header.Get("Range")
 		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(workbook))
 	})
-	if asked != "GET bytes=0-8191" || r.State != probe.Good {
+	if asked != "GET bytes=0-8191" || r.State != diag.Good {
 		t.Errorf("asked for %q: %+v", asked, r)
 	}
 }

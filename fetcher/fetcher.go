@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/internal/fault"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 )
 
 // Options are what a Fetcher needs. Required fields are marked.
@@ -81,15 +81,15 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, p Pack, due time.Time) (R
 			return Report{}, err
 		}
 	}
-	making, s := span.Begin(ctx, "making")
+	making, s := trace.Begin(ctx, "making")
 	link, t, err := f.await(making, e, t)
 	s.End(err)
 	if err != nil {
 		return Report{}, err
 	}
-	ctx, s = span.Begin(ctx, "download")
+	ctx, s = trace.Begin(ctx, "download")
 	r, err := f.fetch(ctx, e, t, link)
-	s.Set(span.Bytes.Int64(r.Size))
+	s.Set(trace.Bytes.Int64(r.Size))
 	s.End(err)
 	return r, err
 }
@@ -103,14 +103,14 @@ func (f *Fetcher) poll() fault.Backoff {
 // costs nothing: the same slot and attempt ask for the same report.
 func (f *Fetcher) request(ctx context.Context, e *Entry, p Pack, due time.Time, attempt int) (Ticket, error) {
 	defer f.metrics.stage("request", time.Now())
-	ctx, s := span.Begin(ctx, "request", span.Attempt.Int(attempt))
+	ctx, s := trace.Begin(ctx, "request", trace.Attempt.Int(attempt))
 	t, err := f.source.Generate(ctx, p, due, attempt)
 	if err != nil {
 		err = fmt.Errorf("asking for the report: %w", err)
 	} else {
 		err = e.SaveTicket(t)
 	}
-	s.Set(span.Attached.Bool(t.Attached))
+	s.Set(trace.Attached.Bool(t.Attached))
 	s.End(err)
 	return t, err
 }
@@ -239,10 +239,10 @@ func (f *Fetcher) try(ctx context.Context, e *Entry, t Ticket, link held) (Repor
 	if err != nil {
 		return Report{}, err
 	}
-	ctx, s := span.Call(ctx, "GET")
+	ctx, s := trace.Call(ctx, "GET")
 	r, err := f.download.get(ctx, link.Link, body)
 	err = errors.Join(err, diskFault(body.Close()))
-	s.Set(span.Bytes.Int64(r.Size))
+	s.Set(trace.Bytes.Int64(r.Size))
 	s.End(err)
 	if err != nil {
 		return Report{}, err

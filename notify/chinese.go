@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"packseal.example/internal/lang"
+	"packseal.example/internal/i18n"
 )
 
 // chinese says the same as english.
 func chinese() *words {
 	return &words{
-		prefix: "packseal：", comma: "，", counts: chineseCounts, reasons: lang.ChineseReasons(),
+		prefix: "packseal：", comma: "，", counts: chineseCounts, reasons: i18n.ChineseReasons(),
 		gap: func(reason string) string { return "缺失：" + reason },
 		heads: map[Kind]string{
 			Overdue:      "逾期：已过时限，报告仍未封存。",

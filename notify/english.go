@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	"packseal.example/internal/lang"
+	"packseal.example/internal/i18n"
 )
 
 func english() *words {
 	return &words{
-		prefix: "packseal: ", comma: ", ", counts: englishCounts, reasons: lang.EnglishReasons(),
+		prefix: "packseal: ", comma: ", ", counts: englishCounts, reasons: i18n.EnglishReasons(),
 		gap: func(reason string) string { return "Gap: " + reason },
 		heads: map[Kind]string{
 			Overdue:      "Overdue: past its time limit, and no report is sealed.",

@@ -5,8 +5,8 @@ import (
 	"context"
 	"strings"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 // Examiner is what a backend implements beside [Sink] to say more about its
@@ -14,11 +14,11 @@ import (
 type Examiner interface {
 	// Examine tries the storage live. It leaves nothing behind but the probe
 	// object of Try, however often it is called.
-	Examine(ctx context.Context) []probe.Result
+	Examine(ctx context.Context) []diag.Result
 }
 
 // Examine has the backend examine itself, or tries its three methods alone.
-func Examine(ctx context.Context, s Sink) []probe.Result {
+func Examine(ctx context.Context, s Sink) []diag.Result {
 	if e, ok := s.(Examiner); ok {
 		return e.Examine(ctx)
 	}
@@ -58,61 +58,61 @@ func Probe() Content { return Bytes([]byte(probeText)) }
 
 // Try holds s to the contract of [Sink] with the probe object under key. It
 // ends with the first result that is bad.
-func Try(ctx context.Context, s Sink, key string) (results []probe.Result) {
-	for _, try := range []func(context.Context, Sink, string) probe.Result{tryPut, tryRead, tryList, tryReplace} {
+func Try(ctx context.Context, s Sink, key string) (results []diag.Result) {
+	for _, try := range []func(context.Context, Sink, string) diag.Result{tryPut, tryRead, tryList, tryReplace} {
 		r := try(ctx, s, key)
-		if results = append(results, r); r.State == probe.Bad {
+		if results = append(results, r); r.State == diag.Bad {
 			break
 		}
 	}
 	return results
 }
 
-func tryPut(ctx context.Context, s Sink, key string) probe.Result {
+func tryPut(ctx context.Context, s Sink, key string) diag.Result {
 	err := s.Put(ctx, key, Probe())
 	switch {
 	case err == nil:
-		return probe.OK("put", "the probe object %s is kept", key)
+		return diag.OK("put", "the probe object %s is kept", key)
 	case fault.Of(err) == fault.Conflict:
-		return probe.Fail("put", err).WithHint("somebody altered the probe object, or keeps something else under this key: move it away; it is no evidence")
+		return diag.Fail("put", err).WithHint("somebody altered the probe object, or keeps something else under this key: move it away; it is no evidence")
 	}
-	return probe.Fail("put", err)
+	return diag.Fail("put", err)
 }
 
-func tryRead(ctx context.Context, s Sink, key string) probe.Result {
+func tryRead(ctx context.Context, s Sink, key string) diag.Result {
 	b, err := ReadAll(ctx, s, key, int64(len(probeText)))
 	if err == nil && !bytes.Equal(b, []byte(probeText)) {
 		err = fault.New(fault.Damaged, "%s is read as other bytes than were put", key)
 	}
 	if err != nil {
-		return probe.Fail("read-back", err)
+		return diag.Fail("read-back", err)
 	}
-	return probe.OK("read-back", "the same bytes")
+	return diag.OK("read-back", "the same bytes")
 }
 
-func tryList(ctx context.Context, s Sink, key string) probe.Result {
+func tryList(ctx context.Context, s Sink, key string) diag.Result {
 	for e, err := range s.List(ctx, key) {
 		switch {
 		case err != nil:
-			return probe.Fail("list", err)
+			return diag.Fail("list", err)
 		case e.Key == key && e.Size == int64(len(probeText)):
-			return probe.OK("list", "the probe object is listed")
+			return diag.OK("list", "the probe object is listed")
 		}
 	}
-	return probe.Fail("list", fault.New(fault.Damaged, "%s is put and read, but not listed", key))
+	return diag.Fail("list", fault.New(fault.Damaged, "%s is put and read, but not listed", key))
 }
 
 // tryReplace puts the same bytes again, which must succeed, and others, which
 // must not.
-func tryReplace(ctx context.Context, s Sink, key string) probe.Result {
+func tryReplace(ctx context.Context, s Sink, key string) diag.Result {
 	if err := s.Put(ctx, key, Probe()); err != nil {
-		return probe.Fail("write-once", err)
+		return diag.Fail("write-once", err)
 	}
 	switch err := s.Put(ctx, key, Bytes([]byte(strings.ToUpper(probeText)))); {
 	case err == nil:
-		return probe.Fail("write-once", fault.New(fault.Conflict, "other bytes were taken for %s: this is no write-once storage", key))
+		return diag.Fail("write-once", fault.New(fault.Conflict, "other bytes were taken for %s: this is no write-once storage", key))
 	case fault.Of(err) != fault.Conflict:
-		return probe.Fail("write-once", err)
+		return diag.Fail("write-once", err)
 	}
-	return probe.OK("write-once", "the same bytes are taken again, others are refused")
+	return diag.OK("write-once", "the same bytes are taken again, others are refused")
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 	"packseal.example/sink"
 )
 
@@ -52,7 +52,7 @@ func TestTryGood(t *testing.T) {
 		var checks []string
 		for _, r := range sink.Examine(t.Context(), m) {
 			checks = append(checks, r.Check)
-			if r.State != probe.Good {
+			if r.State != diag.Good {
 				t.Errorf("got %+v", r)
 			}
 		}

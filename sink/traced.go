@@ -6,7 +6,7 @@ import (
 	"io"
 	"iter"
 
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 )
 
 // Traced makes a Sink whose operations are spans of what the context is at. Put
@@ -20,7 +20,7 @@ type traced struct {
 
 // Put counts the bytes that were to go out, also of a try that failed.
 func (t traced) Put(ctx context.Context, key string, c Content) error {
-	ctx, s := span.Call(ctx, "put", span.Sink.String(t.name), span.Bytes.Int64(c.Size))
+	ctx, s := trace.Call(ctx, "put", trace.Sink.String(t.name), trace.Bytes.Int64(c.Size))
 	err := t.sink.Put(ctx, key, c)
 	s.End(err)
 	return err
@@ -28,7 +28,7 @@ func (t traced) Put(ctx context.Context, key string, c Content) error {
 
 // Open is over when the reader is there. That a key holds nothing is an answer.
 func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
-	ctx, s := span.Call(ctx, "open", span.Sink.String(t.name))
+	ctx, s := trace.Call(ctx, "open", trace.Sink.String(t.name))
 	rc, err := t.sink.Open(ctx, key)
 	if errors.Is(err, ErrNotExist) {
 		s.End(nil)
@@ -41,7 +41,7 @@ func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 // List is over when the caller has seen enough: the time is the caller's too.
 func (t traced) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		ctx, s := span.Call(ctx, "list", span.Sink.String(t.name))
+		ctx, s := trace.Call(ctx, "list", trace.Sink.String(t.name))
 		var last error
 		defer func() { s.End(last) }()
 		for e, err := range t.sink.List(ctx, prefix) {

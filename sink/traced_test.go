@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"packseal.example/internal/fault"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 	"packseal.example/sink"
 	"packseal.example/sink/sinktest"
 )
@@ -25,7 +25,7 @@ func TestTraced(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(spans))
-	ctx, _ := span.Root(t.Context(), provider.Tracer(span.Scope), "slot")
+	ctx, _ := trace.Root(t.Context(), provider.Tracer(trace.Scope), "slot")
 	down := fault.New(fault.SinkUnavailable, "down")
 	s := sink.Traced(&flaky{Memory: sink.NewMemory(), errs: []error{nil, down, nil, nil, down}}, "m")
 	for range 2 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"packseal.example/internal/lang"
+	"packseal.example/internal/i18n"
 )
 
 func chinese() *words {
@@ -22,7 +22,7 @@ func chinese() *words {
 		states: map[string]string{
 			"sealed": "已封存", "gap": "缺失", "working": "处理中", "overdue": "逾期", "waiting": "未到期",
 		},
-		unknown: "未知", reasons: lang.ChineseReasons(),
+		unknown: "未知", reasons: i18n.ChineseReasons(),
 		now: "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
 		some: func(shown, all int) string {
 			return fmt.Sprintf("仅显示 %d 个合规包中的 %d 个，需要关注的在前。", all, shown)

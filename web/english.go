@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"packseal.example/internal/lang"
+	"packseal.example/internal/i18n"
 )
 
 func english() *words {
@@ -22,7 +22,7 @@ func english() *words {
 		states: map[string]string{
 			"sealed": "Sealed", "gap": "Gap", "working": "At work", "overdue": "Overdue", "waiting": "Not due yet",
 		},
-		unknown: "Unknown", reasons: lang.EnglishReasons(),
+		unknown: "Unknown", reasons: i18n.EnglishReasons(),
 		now: "now", relative: englishRelative, headline: englishHeadline, summary: englishSummary,
 		some: func(shown, all int) string {
 			return fmt.Sprintf("These are %d of %d packs, those that need a look first.", shown, all)

@@ -14,14 +14,14 @@ import (
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 // Examine looks at the page's address live, for packseal doctor: whether the
 // daemon answers there, or whether it could be had. configFile is as for
 // [Server.Run].
-func Examine(ctx context.Context, listen, configFile string) (results []probe.Result) {
+func Examine(ctx context.Context, listen, configFile string) (results []diag.Result) {
 	if configFile != "" {
 		results = append(results, examineConfig(configFile))
 	}
@@ -43,18 +43,18 @@ func Examine(ctx context.Context, listen, configFile string) (results []probe.Re
 var quoted = regexp.MustCompile("`[^`]*`|\"[^\"]*\"")
 
 // examineConfig reads the web configuration file with all that it names.
-func examineConfig(file string) probe.Result {
+func examineConfig(file string) diag.Result {
 	if err := toolkit.Validate(file); err != nil {
 		err := fault.New(fault.Request, "%s: %s", file, quoted.ReplaceAllString(err.Error(), "…"))
-		return probe.Fail("web-config", err.WithHint("see that web.config_file is a web configuration file of the Prometheus exporters', and that its keys and certificates can be read"))
+		return diag.Fail("web-config", err.WithHint("see that web.config_file is a web configuration file of the Prometheus exporters', and that its keys and certificates can be read"))
 	}
-	return probe.OK("web-config", "%s is good, with what it names", file)
+	return diag.OK("web-config", "%s is good, with what it names", file)
 }
 
 // ask asks what listens at the address whether it is ready. Nothing is told to
 // it, so that it need not prove who it is. Guarded says that the daemon may ask
 // for a password.
-func ask(ctx context.Context, scheme, listen string, guarded bool) (r probe.Result, answered bool) {
+func ask(ctx context.Context, scheme, listen string, guarded bool) (r diag.Result, answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	host, port, err := net.SplitHostPort(listen)
@@ -82,28 +82,28 @@ func ask(ctx context.Context, scheme, listen string, guarded bool) (r probe.Resu
 	line, _, _ := strings.Cut(string(body), "\n")
 	switch code := response.StatusCode; {
 	case code == http.StatusOK && line == "ready":
-		return probe.OK("page", "the daemon answers at %s, and is ready", listen), true
+		return diag.OK("page", "the daemon answers at %s, and is ready", listen), true
 	case code == http.StatusServiceUnavailable && strings.HasPrefix(line, "not ready"):
-		return probe.Fail("page", fault.New(fault.NotReady, "the daemon answers at %s: %s", listen, line)), true
+		return diag.Fail("page", fault.New(fault.NotReady, "the daemon answers at %s: %s", listen, line)), true
 	case code == http.StatusUnauthorized && guarded:
-		return probe.OK("page", "what answers at %s wants a password, as web.config_file may have it", listen), true
+		return diag.OK("page", "what answers at %s wants a password, as web.config_file may have it", listen), true
 	case code == http.StatusBadRequest && scheme == "http":
 		return r, false // as a TLS server answers
 	}
-	return probe.Fail("page", fault.New(fault.Unavailable, "something else than packseal answers at %s (%d)", listen, response.StatusCode).
+	return diag.Fail("page", fault.New(fault.Unavailable, "something else than packseal answers at %s (%d)", listen, response.StatusCode).
 		WithHint("web.listen sets another address")), true
 }
 
 // bind has the address for an instant. Guarded says that the daemon may be
 // there and may answer nobody without a certificate.
-func bind(ctx context.Context, listen string, guarded bool) probe.Result {
+func bind(ctx context.Context, listen string, guarded bool) diag.Result {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	switch {
 	case guarded && errors.Is(err, syscall.EADDRINUSE):
-		return probe.Skip("page", "what is at %s takes no request of doctor's; by web.config_file it may be the daemon", listen)
+		return diag.Skip("page", "what is at %s takes no request of doctor's; by web.config_file it may be the daemon", listen)
 	case err != nil:
-		return probe.Fail("page", fault.New(fault.Unavailable, "opening the page's port: %w", err).WithHint("web.listen sets another address"))
+		return diag.Fail("page", fault.New(fault.Unavailable, "opening the page's port: %w", err).WithHint("web.listen sets another address"))
 	}
 	l.Close()
-	return probe.OK("page", "no daemon answers at %s, which is free", listen)
+	return diag.OK("page", "no daemon answers at %s, which is free", listen)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/config"
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 // doctor tries live what the daemon will do, and tells of each check as it is
@@ -24,14 +24,14 @@ type doctor struct {
 	generate []config.Entry // to have a report made of
 	notices  bool           // send each channel a test message
 	timeout  time.Duration  // of one check
-	tell     func(probe.Result) error
+	tell     func(diag.Result) error
 }
 
 // check is one part of the examination. Its results are about target where
 // they name none themselves.
 type check struct {
 	name, target string
-	look         func(context.Context) []probe.Result
+	look         func(context.Context) []diag.Result
 }
 
 func newDoctor() *cobra.Command {
@@ -80,7 +80,7 @@ bad may pass by itself. With --json, ok is null for what was not checked.`,
 				return err
 			}
 		}
-		d.tell = func(r probe.Result) error {
+		d.tell = func(r diag.Result) error {
 			if *asJSON {
 				return printJSON(c.OutOrStdout(), r)
 			}
@@ -124,19 +124,19 @@ const linger = 2 * time.Second
 
 // do does one check within its time. One that hangs, as a dead network file
 // system makes it, is left behind.
-func (d *doctor) do(ctx context.Context, c check) []probe.Result {
+func (d *doctor) do(ctx context.Context, c check) []diag.Result {
 	ctx, stop := context.WithTimeoutCause(ctx, d.timeout, fault.New(fault.Deadline, "no answer within %s", d.timeout))
 	defer stop()
-	done := make(chan []probe.Result, 1)
+	done := make(chan []diag.Result, 1)
 	go func() { done <- c.look(ctx) }()
-	var results []probe.Result
+	var results []diag.Result
 	select {
 	case results = <-done:
 	case <-ctx.Done():
 		select {
 		case results = <-done:
 		case <-time.After(linger):
-			results = []probe.Result{probe.Fail(c.name, context.Cause(ctx))}
+			results = []diag.Result{diag.Fail(c.name, context.Cause(ctx))}
 		}
 	}
 	for i := range results {
@@ -148,7 +148,7 @@ func (d *doctor) do(ctx context.Context, c check) []probe.Result {
 }
 
 // printResult writes a result as a person reads it.
-func printResult(w io.Writer, r probe.Result) error {
+func printResult(w io.Writer, r diag.Result) error {
 	_, err := fmt.Fprintf(w, "%s %-13s %s: %s\n", r.Mark(), r.Check, r.Target, r.Detail)
 	if err == nil && r.Hint != "" {
 		_, err = fmt.Fprintf(w, "  hint: %s\n", r.Hint)

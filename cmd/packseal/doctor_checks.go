@@ -13,8 +13,8 @@ import (
 
 	"packseal.example/config"
 	"packseal.example/fetcher"
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 	"packseal.example/notify"
 	"packseal.example/scheduler/queue"
 	"packseal.example/sink"
@@ -36,8 +36,8 @@ func (d *doctor) checks() []check {
 }
 
 // configuration tells what was loaded: whoever comes here has a good one.
-func (d *doctor) configuration(context.Context) []probe.Result {
-	return []probe.Result{probe.OK("configuration", "%d packs, %d sinks: good", len(d.cfg.Entries()), len(d.cfg.Sinks))}
+func (d *doctor) configuration(context.Context) []diag.Result {
+	return []diag.Result{diag.OK("configuration", "%d packs, %d sinks: good", len(d.cfg.Entries()), len(d.cfg.Sinks))}
 }
 
 // examined is a source that is looked at.
@@ -58,31 +58,31 @@ func (d *doctor) sources() (all []check) {
 		if len(packs)+len(generate) == 0 && len(d.packs) < len(d.cfg.Entries()) {
 			continue // others were named
 		}
-		all = append(all, check{"source", "source " + name, func(ctx context.Context) []probe.Result {
+		all = append(all, check{"source", "source " + name, func(ctx context.Context) []diag.Result {
 			if err != nil {
-				return []probe.Result{probe.Fail("source", err)}
+				return []diag.Result{diag.Fail("source", err)}
 			}
 			return s.look(ctx, slices.Concat(packs, generate))
 		}})
 		for _, e := range packs {
-			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []probe.Result { return s.pack(ctx, e.Pack) }})
+			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack) }})
 		}
 		for _, e := range generate {
-			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []probe.Result { return s.request(ctx, e.Pack) }})
+			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.request(ctx, e.Pack) }})
 		}
 		unasked := len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
 			return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.Pack == e.Pack })
 		}))
 		if unasked > 0 {
-			all = append(all, check{"permission", "source " + name, func(context.Context) []probe.Result { return notGenerated(unasked) }})
+			all = append(all, check{"permission", "source " + name, func(context.Context) []diag.Result { return notGenerated(unasked) }})
 		}
 	}
 	return all
 }
 
 // notGenerated stands for the permission to have reports of n packs made.
-func notGenerated(n int) []probe.Result {
-	return []probe.Result{probe.Skip("permission", "whether reports of %d packs may be generated: to ask has one made", n).
+func notGenerated(n int) []diag.Result {
+	return []diag.Result{diag.Skip("permission", "whether reports of %d packs may be generated: to ask has one made", n).
 		WithHint("doctor --generate PACK has one made of that pack, to see")}
 }
 
@@ -104,48 +104,48 @@ func (d *doctor) open(name string) (*examined, error) {
 }
 
 // look looks at what holds for all packs, by asking about the first.
-func (s *examined) look(ctx context.Context, packs []config.Entry) []probe.Result {
+func (s *examined) look(ctx context.Context, packs []config.Entry) []diag.Result {
 	var first fetcher.Pack
 	if len(packs) > 0 {
 		first = packs[0].Pack
 	}
 	results := s.Examine(ctx, first)
 	// A clock that is off does not keep calls from being answered.
-	s.answers.Store(!slices.ContainsFunc(results, func(r probe.Result) bool { return r.State == probe.Bad && r.Reason != fault.ClockSkew }))
+	s.answers.Store(!slices.ContainsFunc(results, func(r diag.Result) bool { return r.State == diag.Bad && r.Reason != fault.ClockSkew }))
 	return results
 }
 
 // pack looks at one pack, and at the report that stands there.
-func (s *examined) pack(ctx context.Context, p fetcher.Pack) []probe.Result {
+func (s *examined) pack(ctx context.Context, p fetcher.Pack) []diag.Result {
 	if s == nil || !s.answers.Load() {
-		return []probe.Result{probe.Skip("permission", "the source does not answer")}
+		return []diag.Result{diag.Skip("permission", "the source does not answer")}
 	}
 	r, link := s.ExaminePack(ctx, p)
-	results := []probe.Result{r}
+	results := []diag.Result{r}
 	switch {
 	case link.URL != "":
 		results = append(results, s.Peek(ctx, link))
-	case r.State == probe.Good:
-		results = append(results, probe.Skip("link", "there is no report to fetch yet").WithHint("ask again when one was made: doctor --generate %s has one made", p.Key()))
+	case r.State == diag.Good:
+		results = append(results, diag.Skip("link", "there is no report to fetch yet").WithHint("ask again when one was made: doctor --generate %s has one made", p.Key()))
 	}
 	return results
 }
 
 // request has a report of one pack made.
-func (s *examined) request(ctx context.Context, p fetcher.Pack) []probe.Result {
+func (s *examined) request(ctx context.Context, p fetcher.Pack) []diag.Result {
 	if s == nil || !s.answers.Load() {
-		return []probe.Result{probe.Skip("permission", "the source does not answer")}
+		return []diag.Result{diag.Skip("permission", "the source does not answer")}
 	}
-	return []probe.Result{s.ExamineRequest(ctx, p)}
+	return []diag.Result{s.ExamineRequest(ctx, p)}
 }
 
 // sinks are the checks of each sink, without the daemon's retries.
 func (d *doctor) sinks() (all []check) {
 	for _, s := range d.cfg.Sinks {
-		all = append(all, check{"put", "sink " + s.Name, func(ctx context.Context) []probe.Result {
+		all = append(all, check{"put", "sink " + s.Name, func(ctx context.Context) []diag.Result {
 			opened, err := s.Opener().Open(ctx)
 			if err != nil {
-				return []probe.Result{probe.Fail("put", err)}
+				return []diag.Result{diag.Fail("put", err)}
 			}
 			return sink.Examine(ctx, opened)
 		}})
@@ -158,28 +158,28 @@ func (d *doctor) sinks() (all []check) {
 const stateRoom = 256 << 20
 
 // state looks at the folder of spool and queue.
-func (d *doctor) state(context.Context) []probe.Result {
+func (d *doctor) state(context.Context) []diag.Result {
 	dir := d.cfg.StateDir
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return []probe.Result{probe.Skip("state", "%s is not there yet; the daemon makes it", dir)}
+		return []diag.Result{diag.Skip("state", "%s is not there yet; the daemon makes it", dir)}
 	}
-	return []probe.Result{probe.Writable("state", dir), probe.Room("room", dir, stateRoom)}
+	return []diag.Result{diag.Writable("state", dir), diag.Room("room", dir, stateRoom)}
 }
 
 // queue looks whether a daemon is at work.
-func (d *doctor) queue(context.Context) []probe.Result {
+func (d *doctor) queue(context.Context) []diag.Result {
 	running, err := queue.Running(filepath.Join(d.cfg.StateDir, "queue"))
 	switch {
 	case err != nil:
-		return []probe.Result{probe.Fail("queue", fault.Wrap(fault.SinkDenied, err)).WithHint("run doctor as the user that packseal runs as")}
+		return []diag.Result{diag.Fail("queue", fault.Wrap(fault.SinkDenied, err)).WithHint("run doctor as the user that packseal runs as")}
 	case running:
-		return []probe.Result{probe.OK("queue", "a daemon is at work on it")}
+		return []diag.Result{diag.OK("queue", "a daemon is at work on it")}
 	}
-	return []probe.Result{probe.OK("queue", "free: no daemon runs on this state_dir")}
+	return []diag.Result{diag.OK("queue", "free: no daemon runs on this state_dir")}
 }
 
 // page looks at where the page is served.
-func (d *doctor) page(ctx context.Context) []probe.Result {
+func (d *doctor) page(ctx context.Context) []diag.Result {
 	return web.Examine(ctx, d.cfg.Web.Listen, d.cfg.Web.ConfigFile)
 }
 
@@ -188,18 +188,18 @@ func (d *doctor) page(ctx context.Context) []probe.Result {
 func (d *doctor) channels() (all []check) {
 	entries, err := channels(d.cfg)
 	if err != nil {
-		return []check{{"notice", "notify", func(context.Context) []probe.Result { return []probe.Result{probe.Fail("notice", err)} }}}
+		return []check{{"notice", "notify", func(context.Context) []diag.Result { return []diag.Result{diag.Fail("notice", err)} }}}
 	}
 	for _, e := range entries {
-		all = append(all, check{"notice", "channel " + e.Name, func(ctx context.Context) []probe.Result {
+		all = append(all, check{"notice", "channel " + e.Name, func(ctx context.Context) []diag.Result {
 			if !d.notices {
-				return []probe.Result{probe.Skip("notice", "whether a message gets through: to ask sends one").
+				return []diag.Result{diag.Skip("notice", "whether a message gets through: to ask sends one").
 					WithHint("doctor --notices, or notify test %s, sends one", e.Name)}
 			}
 			if err := notify.Test(ctx, e, instance()); err != nil {
-				return []probe.Result{probe.Fail("notice", err)}
+				return []diag.Result{diag.Fail("notice", err)}
 			}
-			return []probe.Result{probe.OK("notice", "a test message was taken")}
+			return []diag.Result{diag.OK("notice", "a test message was taken")}
 		}})
 	}
 	return all

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 // The packs of patient.
@@ -175,13 +175,13 @@ func TestDoctorHangs(t *testing.T) {
 		defer close(never)
 		d := &doctor{timeout: 30 * time.Second}
 		began := time.Now()
-		dead := d.do(t.Context(), check{"put", "sink nfs", func(context.Context) []probe.Result { <-never; return nil }})
+		dead := d.do(t.Context(), check{"put", "sink nfs", func(context.Context) []diag.Result { <-never; return nil }})
 		if len(dead) != 1 || dead[0].Reason != fault.Deadline || dead[0].Target != "sink nfs" || time.Since(began) != d.timeout+linger {
 			t.Errorf("after %s: %+v", time.Since(began), dead)
 		}
-		slow := d.do(t.Context(), check{"put", "sink nfs", func(ctx context.Context) []probe.Result {
+		slow := d.do(t.Context(), check{"put", "sink nfs", func(ctx context.Context) []diag.Result {
 			<-ctx.Done()
-			return []probe.Result{probe.Fail("list", context.Cause(ctx))}
+			return []diag.Result{diag.Fail("list", context.Cause(ctx))}
 		}})
 		if len(slow) != 1 || slow[0].Check != "list" || !strings.Contains(slow[0].Detail, "no answer within 30s") {
 			t.Errorf("got %+v", slow)

@@ -13,7 +13,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 )
 
 // version is the API's.
@@ -87,10 +87,10 @@ func (c *Client) once(ctx context.Context, q call, k keys) (a answer, err error)
 		return answer{}, err
 	}
 	began, code := time.Now(), codeOK
-	_, s := span.Call(ctx, q.name)
+	_, s := trace.Call(ctx, q.name)
 	defer func() {
 		c.metrics.sent(q.name, code, began)
-		s.Set(span.Code.String(code))
+		s.Set(trace.Code.String(code))
 		s.End(err)
 	}()
 	res, body, err := c.exchange(r)

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/outward"
 )
 
 // Open implements [fetcher.Opener].
@@ -106,7 +106,7 @@ func (o *Options) Check() []fault.Problem {
 		_, err := netip.ParsePrefix(n)
 		ps.add(err != nil, fmt.Sprintf("link_networks[%d]", i), "an address and a length: 127.0.0.1/32", fmt.Sprintf("%.80q is no network", n))
 	}
-	ps = append(ps, outward.CheckCA("ca_file", o.CAFile)...)
+	ps = append(ps, egress.CheckCA("ca_file", o.CAFile)...)
 	if o.Credentials != nil {
 		ps = append(ps, o.Credentials.check()...)
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/outward"
 )
 
 // How often a call is tried at most, by what went wrong with it. Beyond that
@@ -54,7 +54,7 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 	}
 	if transport == nil {
 		// Less time than servers allow, so that few connections die under a call.
-		transport, err = outward.New(outward.Options{CAFile: o.CAFile, Conns: o.maxInFlight(), Idle: 30 * time.Second})
+		transport, err = egress.New(egress.Options{CAFile: o.CAFile, Conns: o.maxInFlight(), Idle: 30 * time.Second})
 		if err != nil {
 			return nil, err
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/outward"
 )
 
 // TestSent holds what goes out: documented parameters alone, in the documented
@@ -101,7 +101,7 @@ func TestSockets(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	c := newTest(t, nil)
-	transport, err := outward.New(outward.Options{Conns: 4})
+	transport, err := egress.New(egress.Options{Conns: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

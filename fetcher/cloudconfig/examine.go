@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 var _ fetcher.Examiner = (*Client)(nil)
@@ -21,24 +21,24 @@ var _ fetcher.Examiner = (*Client)(nil)
 const maxDrift = time.Minute
 
 // Examine implements [fetcher.Examiner].
-func (c *Client) Examine(ctx context.Context, p fetcher.Pack) []probe.Result {
+func (c *Client) Examine(ctx context.Context, p fetcher.Pack) []diag.Result {
 	reached, date, between := c.reach(ctx)
-	if reached.State != probe.Good {
-		return []probe.Result{reached}
+	if reached.State != diag.Good {
+		return []diag.Result{reached}
 	}
-	return []probe.Result{reached, drift(date, between), c.whoAmI(ctx, p)}
+	return []diag.Result{reached, drift(date, between), c.whoAmI(ctx, p)}
 }
 
 // reach sends a request that is not signed, which every gateway refuses: that
 // it answers, and when, is all that counts. The date is as the answer says it,
 // between is the local time half way.
-func (c *Client) reach(ctx context.Context) (r probe.Result, date string, between time.Time) {
+func (c *Client) reach(ctx context.Context) (r diag.Result, date string, between time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	q := call{name: "reaching the API"}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint.String(), http.NoBody)
 	if err != nil {
-		return probe.Fail("endpoint", fault.Wrap(fault.Internal, err)), "", between
+		return diag.Fail("endpoint", fault.Wrap(fault.Internal, err)), "", between
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", c.userAgent)
@@ -48,41 +48,41 @@ func (c *Client) reach(ctx context.Context) (r probe.Result, date string, betwee
 	switch {
 	case err != nil:
 		_, err = c.broken(q, keys{}, err)
-		return probe.Fail("endpoint", err), "", between
+		return diag.Fail("endpoint", err), "", between
 	case res.StatusCode >= 500:
 		err := fault.New(fault.Unavailable, "%s answered %d", c.endpoint.Host, res.StatusCode).WithHint("look at any proxy between here and there")
-		return probe.Fail("endpoint", err), "", between
+		return diag.Fail("endpoint", err), "", between
 	}
 	over := "plain HTTP"
 	if res.TLS != nil {
 		over = tls.VersionName(res.TLS.Version)
 	}
-	return probe.OK("endpoint", "%s answers, over %s", c.endpoint.Host, over), res.Header.Get("Date"), between
+	return diag.OK("endpoint", "%s answers, over %s", c.endpoint.Host, over), res.Header.Get("Date"), between
 }
 
 // drift says how far the local clock is from the server's.
-func drift(date string, local time.Time) probe.Result {
+func drift(date string, local time.Time) diag.Result {
 	at, err := http.ParseTime(date)
 	if err != nil {
-		return probe.Skip("clock", "the answer has no Date to hold the local clock against")
+		return diag.Skip("clock", "the answer has no Date to hold the local clock against")
 	}
 	// The date is cut to whole seconds.
 	skew := at.Add(time.Second / 2).Sub(local).Round(time.Second)
 	if skew.Abs() > maxDrift {
-		return probe.Fail("clock", fault.New(fault.ClockSkew, "the local clock is %s", describe(skew)).WithHint("set it right (NTP)"))
+		return diag.Fail("clock", fault.New(fault.ClockSkew, "the local clock is %s", describe(skew)).WithHint("set it right (NTP)"))
 	}
 	if skew.Abs() <= time.Second {
-		return probe.OK("clock", "within a second of the server's")
+		return diag.OK("clock", "within a second of the server's")
 	}
-	return probe.OK("clock", "%s", describe(skew))
+	return diag.OK("clock", "%s", describe(skew))
 }
 
 // whoAmI makes one signed call, about the pack or, for none, a list. What the
 // API refuses for another reason than the credentials speaks for them.
-func (c *Client) whoAmI(ctx context.Context, p fetcher.Pack) probe.Result {
+func (c *Client) whoAmI(ctx context.Context, p fetcher.Pack) diag.Result {
 	k, err := c.keys.get(ctx)
 	if err != nil {
-		return probe.Fail("credentials", err)
+		return diag.Fail("credentials", err)
 	}
 	var r report
 	if p.ID != "" {
@@ -93,20 +93,20 @@ func (c *Client) whoAmI(ctx context.Context, p fetcher.Pack) probe.Result {
 	switch fault.Of(err) {
 	case "", fault.Denied, fault.NotFound:
 	default:
-		return probe.Fail("credentials", err)
+		return diag.Fail("credentials", err)
 	}
 	account := "an account that the API does not name"
 	if r.Account != "" {
 		account = "account " + k.clean(string(r.Account), 40)
 	}
-	return probe.OK("credentials", "access key %s from %s, of %s", k.id.Abbreviated(), c.keys.origin(), account)
+	return diag.OK("credentials", "access key %s from %s, of %s", k.id.Abbreviated(), c.keys.origin(), account)
 }
 
 // ExaminePack implements [fetcher.Examiner].
-func (c *Client) ExaminePack(ctx context.Context, p fetcher.Pack) (probe.Result, fetcher.Link) {
+func (c *Client) ExaminePack(ctx context.Context, p fetcher.Pack) (diag.Result, fetcher.Link) {
 	r, a, err := c.get(ctx, p)
 	if err != nil {
-		result := probe.Fail("permission", err)
+		result := diag.Fail("permission", err)
 		if result.Reason == fault.NotFound {
 			result.Hint += c.others(ctx, p)
 		}
@@ -119,7 +119,7 @@ func (c *Client) ExaminePack(ctx context.Context, p fetcher.Pack) (probe.Result,
 	case !r.idle():
 		stands = "a report is being made"
 	}
-	result := probe.OK("permission", "config:%s; %s", reportCall("Get", p).name, stands)
+	result := diag.OK("permission", "config:%s; %s", reportCall("Get", p).name, stands)
 	if !r.complete() || r.URL == "" {
 		return result, fetcher.Link{}
 	}
@@ -148,14 +148,14 @@ const doctorAttempt = -1
 // ExamineRequest implements [fetcher.Examiner]. Whether a call that would be
 // refused for a parameter is refused for lack of permission first is not
 // documented, so only a real one tells.
-func (c *Client) ExamineRequest(ctx context.Context, p fetcher.Pack) probe.Result {
+func (c *Client) ExamineRequest(ctx context.Context, p fetcher.Pack) diag.Result {
 	q := generateCall(p, time.Now(), doctorAttempt)
 	_, err := c.do(ctx, q)
 	if _, ok := creating(err); ok {
-		return probe.Skip("permission", "config:%s: a report is being made already, and that answer does not tell", q.name).WithHint("ask again when it is done")
+		return diag.Skip("permission", "config:%s: a report is being made already, and that answer does not tell", q.name).WithHint("ask again when it is done")
 	}
 	if err != nil {
-		return probe.Fail("permission", err)
+		return diag.Fail("permission", err)
 	}
-	return probe.OK("permission", "config:%s; a report is being made now", q.name)
+	return diag.OK("permission", "config:%s; a report is being made now", q.name)
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 )
 
 // noDate is for an answer without one.
@@ -37,18 +37,18 @@ func dated(ahead time.Duration, signed func(r *http.Request) *http.Response) *st
 // brief is a result by what matters to a test.
 type brief struct {
 	check  string
-	state  probe.State
+	state  diag.State
 	reason fault.Reason
 	says   string
 }
 
 // compare holds results to what is wanted of them, and searches for secrets.
-func compare(t *testing.T, got []probe.Result, want ...brief) {
+func compare(t *testing.T, got []diag.Result, want ...brief) {
 	t.Helper()
 	for _, r := range got {
 		clean(t, r.Detail+r.Hint)
 	}
-	if !slices.EqualFunc(got, want, func(r probe.Result, b brief) bool {
+	if !slices.EqualFunc(got, want, func(r diag.Result, b brief) bool {
 		return r.Check == b.check && r.State == b.state && r.Reason == b.reason && strings.Contains(r.Detail+" "+r.Hint, b.says)
 	}) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -61,32 +61,32 @@ func TestExamine(t *testing.T) {
 	refuse := func(status int, code string) func(*http.Request) *http.Response {
 		return func(*http.Request) *http.Response { return refusing(status, code) }
 	}
-	reached := brief{"endpoint", probe.Good, "", "config.example.com answers"}
-	onTime := brief{"clock", probe.Good, "", "within a second"}
+	reached := brief{"endpoint", diag.Good, "", "config.example.com answers"}
+	onTime := brief{"clock", diag.Good, "", "within a second"}
 	for name, c := range map[string]struct {
 		api  *stub
 		pack fetcher.Pack
 		want []brief
 	}{
-		"good":      {dated(0, good), aPack, []brief{reached, onTime, {"credentials", probe.Good, "", "key MA… from nowhere, of account 123"}}},
-		"drifting":  {dated(-20*time.Second, good), aPack, []brief{reached, {"clock", probe.Good, "", "20s ahead of the server's"}, {"credentials", probe.Good, "", ""}}},
-		"skewed":    {dated(20*time.Minute, good), aPack, []brief{reached, {"clock", probe.Bad, fault.ClockSkew, "20m1s behind the server's set it right"}, {"credentials", probe.Good, "", ""}}},
-		"no date":   {dated(noDate, good), aPack, []brief{reached, {"clock", probe.Skipped, "", "no Date"}, {"credentials", probe.Good, "", ""}}},
-		"denied":    {dated(0, refuse(403, "NoPermission")), aPack, []brief{reached, onTime, {"credentials", probe.Good, "", "does not name"}}},
-		"not there": {dated(0, refuse(400, "Invalid.CompliancePackId.Value")), aPack, []brief{reached, onTime, {"credentials", probe.Good, "", ""}}},
-		"wrong key": {dated(0, refuse(404, "InvalidAccessKeyId.NotFound")), aPack, []brief{reached, onTime, {"credentials", probe.Bad, fault.Credentials, "is the access key active"}}},
-		"forged":    {dated(0, refuse(400, "SignatureDoesNotMatch")), aPack, []brief{reached, onTime, {"credentials", probe.Bad, fault.Credentials, ""}}},
-		"other API": {dated(0, refuse(404, "InvalidAction.NotFound")), aPack, []brief{reached, onTime, {"credentials", probe.Bad, fault.Request, "look whether endpoint"}}},
+		"good":      {dated(0, good), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", "key MA… from nowhere, of account 123"}}},
+		"drifting":  {dated(-20*time.Second, good), aPack, []brief{reached, {"clock", diag.Good, "", "20s ahead of the server's"}, {"credentials", diag.Good, "", ""}}},
+		"skewed":    {dated(20*time.Minute, good), aPack, []brief{reached, {"clock", diag.Bad, fault.ClockSkew, "20m1s behind the server's set it right"}, {"credentials", diag.Good, "", ""}}},
+		"no date":   {dated(noDate, good), aPack, []brief{reached, {"clock", diag.Skipped, "", "no Date"}, {"credentials", diag.Good, "", ""}}},
+		"denied":    {dated(0, refuse(403, "NoPermission")), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", "does not name"}}},
+		"not there": {dated(0, refuse(400, "Invalid.CompliancePackId.Value")), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", ""}}},
+		"wrong key": {dated(0, refuse(404, "InvalidAccessKeyId.NotFound")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Credentials, "is the access key active"}}},
+		"forged":    {dated(0, refuse(400, "SignatureDoesNotMatch")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Credentials, ""}}},
+		"other API": {dated(0, refuse(404, "InvalidAction.NotFound")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Request, "look whether endpoint"}}},
 		"no pack": {dated(0, func(r *http.Request) *http.Response {
 			if r.Header.Get("X-Acs-Action") != "ListCompliancePacks" {
 				return refusing(400, "MissingCompliancePackId")
 			}
 			return respond(200, `{"RequestId":"R","CompliancePacksResult":{"CompliancePacks":[]}}`)
-		}), fetcher.Pack{}, []brief{reached, onTime, {"credentials", probe.Good, "", ""}}},
+		}), fetcher.Pack{}, []brief{reached, onTime, {"credentials", diag.Good, "", ""}}},
 		"proxy": {&stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(502, "<html>"), nil }}, aPack,
-			[]brief{{"endpoint", probe.Bad, fault.Unavailable, "answered 502 look at any proxy"}}},
+			[]brief{{"endpoint", diag.Bad, fault.Unavailable, "answered 502 look at any proxy"}}},
 		"away": {&stub{answer: func(int, *http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }}, aPack,
-			[]brief{{"endpoint", probe.Bad, fault.Unavailable, "no route to host look whether config.example.com can be reached"}}},
+			[]brief{{"endpoint", diag.Bad, fault.Unavailable, "no route to host look whether config.example.com can be reached"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,31 +108,31 @@ func TestExaminePack(t *testing.T) {
 		link   bool
 	}{
 		"finished": {func(*http.Request) *http.Response { return reporting("COMPLETE", url, created) },
-			brief{"permission", probe.Good, "", "config:GetCompliancePackReport; the report of 2026-01-02T03:04:05Z"}, true},
+			brief{"permission", diag.Good, "", "config:GetCompliancePackReport; the report of 2026-01-02T03:04:05Z"}, true},
 		"in the making": {func(*http.Request) *http.Response { return reporting("CREATING", "", created) },
-			brief{"permission", probe.Good, "", "is being made"}, false},
+			brief{"permission", diag.Good, "", "is being made"}, false},
 		"none": {func(*http.Request) *http.Response { return respond(200, `{"RequestId":"R"}`) },
-			brief{"permission", probe.Good, "", "no report stands there yet"}, false},
+			brief{"permission", diag.Good, "", "no report stands there yet"}, false},
 		"denied": {func(*http.Request) *http.Response { return refusing(403, "NoPermission") },
-			brief{"permission", probe.Bad, fault.Denied, "allow the RAM action config:GetCompliancePackReport on acs:config:*:*:compliancepack/cp-1"}, false},
+			brief{"permission", diag.Bad, fault.Denied, "allow the RAM action config:GetCompliancePackReport on acs:config:*:*:compliancepack/cp-1"}, false},
 		"not there": {func(r *http.Request) *http.Response {
 			if r.Header.Get("X-Acs-Action") == "ListCompliancePacks" {
 				return respond(200, list)
 			}
 			return refusing(400, "Invalid.CompliancePackId.Value")
-		}, brief{"permission", probe.Bad, fault.NotFound, `those that there are: "cp-2" (the other)`}, false},
+		}, brief{"permission", diag.Bad, fault.NotFound, `those that there are: "cp-2" (the other)`}, false},
 		"not there, nor to be listed": {func(r *http.Request) *http.Response {
 			if r.Header.Get("X-Acs-Action") == "ListCompliancePacks" {
 				return refusing(403, "NoPermission")
 			}
 			return refusing(400, "Invalid.CompliancePackId.Value")
-		}, brief{"permission", probe.Bad, fault.NotFound, "China or international) that have it"}, false},
+		}, brief{"permission", diag.Bad, fault.NotFound, "China or international) that have it"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := dated(0, c.answer)
 			r, link := newTest(t, api).ExaminePack(t.Context(), aPack)
-			compare(t, []probe.Result{r}, c.want)
+			compare(t, []diag.Result{r}, c.want)
 			if got := link.URL.Reveal() == url; got != c.link {
 				t.Errorf("the link is %q", link.URL)
 			}
@@ -148,9 +148,9 @@ func TestExaminePack(t *testing.T) {
 func TestExamineRequest(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]brief{
-		"":                             {"permission", probe.Good, "", "config:GenerateCompliancePackReport; a report is being made now"},
-		"NoPermission":                 {"permission", probe.Bad, fault.Denied, "allow the RAM action config:GenerateCompliancePackReport"},
-		"CompliancePackReportCreating": {"permission", probe.Skipped, "", "does not tell ask again"},
+		"":                             {"permission", diag.Good, "", "config:GenerateCompliancePackReport; a report is being made now"},
+		"NoPermission":                 {"permission", diag.Bad, fault.Denied, "allow the RAM action config:GenerateCompliancePackReport"},
+		"CompliancePackReportCreating": {"permission", diag.Skipped, "", "does not tell ask again"},
 	} {
 		api := dated(0, func(*http.Request) *http.Response {
 			if code == "" {
@@ -158,7 +158,7 @@ func TestExamineRequest(t *testing.T) {
 			}
 			return refusing(400, code)
 		})
-		compare(t, []probe.Result{newTest(t, api).ExamineRequest(t.Context(), aPack)}, want)
+		compare(t, []diag.Result{newTest(t, api).ExamineRequest(t.Context(), aPack)}, want)
 		if len(api.seen) != 1 || !strings.Contains(api.seen[0].body, "ClientToken=packseal-") {
 			t.Errorf("%s: %d calls", code, len(api.seen))
 		}
@@ -181,6 +181,6 @@ func TestOrigin(t *testing.T) {
 	c := newTest(t, dated(0, func(*http.Request) *http.Response { return reporting("NONE", "", time.Unix(0, 0)) }))
 	c.keys = newProvider(nil)
 	got := c.Examine(t.Context(), aPack)
-	compare(t, got, brief{"endpoint", probe.Good, "", ""}, brief{"clock", probe.Good, "", ""},
-		brief{"credentials", probe.Good, "", "access key LTAI…ment from the official chain (the environment), of account 123"})
+	compare(t, got, brief{"endpoint", diag.Good, "", ""}, brief{"clock", diag.Good, "", ""},
+		brief{"credentials", diag.Good, "", "access key LTAI…ment from the official chain (the environment), of account 123"})
 }

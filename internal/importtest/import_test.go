@@ -18,7 +18,7 @@ import (
 const module = "packseal.example"
 
 // internals may be imported from everywhere but where a rule says less.
-var internals = []string{"internal/fault", "internal/lang", "internal/outward", "internal/probe", "internal/secret", "internal/span"}
+var internals = []string{"internal/fault", "internal/i18n", "internal/egress", "internal/diag", "internal/secret", "internal/trace"}
 
 // rules say what each package may import of this module beyond internals.
 // A package that is not here fails the test: whoever adds one decides where
@@ -58,13 +58,13 @@ var rules = map[string][]string{
 	"fetcher/cloudconfig/sim": nil,
 	"notify/notifytest":       nil, // likewise, with the channels
 	"internal/fault":          nil,
-	"internal/lang":           nil,
+	"internal/i18n":           nil,
 	"internal/otlp":           nil,
 	"internal/otlp/otlptest":  nil,
-	"internal/probe":          nil,
+	"internal/diag":           nil,
 	"internal/secret":         nil,
-	"internal/span":           nil,
-	"internal/outward":        nil,
+	"internal/trace":          nil,
+	"internal/egress":         nil,
 	"deploy/helm/sync":        nil,
 }
 
@@ -74,11 +74,11 @@ var bare = map[string][]string{
 	"deploy/helm/sync":        {},
 	"notify/notifytest":       {},
 	"internal/fault":          {},
-	"internal/lang":           {"internal/fault"},
-	"internal/probe":          {"internal/fault"},
+	"internal/i18n":           {"internal/fault"},
+	"internal/diag":           {"internal/fault"},
 	"internal/secret":         {"internal/fault"},
-	"internal/span":           {"internal/fault"},
-	"internal/outward":        {"internal/fault"},
+	"internal/trace":          {"internal/fault"},
+	"internal/egress":         {"internal/fault"},
 }
 
 // allowed reports whether a package may import another one of this module.

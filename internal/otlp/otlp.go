@@ -19,9 +19,9 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 )
 
 // closeTime bounds how long the last spans may take to leave.
@@ -89,11 +89,11 @@ func (e environment) exporter(ctx context.Context) (*otlptrace.Exporter, error) 
 }
 
 // Tracer returns what begins traces, or nil.
-func (t *Traces) Tracer() trace.Tracer {
+func (t *Traces) Tracer() oteltrace.Tracer {
 	if t == nil {
 		return nil
 	}
-	return t.provider.Tracer(span.Scope)
+	return t.provider.Tracer(trace.Scope)
 }
 
 // Close sends what is left, also when ctx has ended, but not for longer than

@@ -20,7 +20,7 @@ import (
 	"packseal.example/internal/fault"
 	"packseal.example/internal/otlp"
 	"packseal.example/internal/otlp/otlptest"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 )
 
 // The environment belongs to the process: no test here is parallel.
@@ -43,7 +43,7 @@ func one(t *testing.T, traces *otlp.Traces) {
 	if traces == nil {
 		t.Fatal("no traces")
 	}
-	_, s := span.Root(t.Context(), traces.Tracer(), "slot")
+	_, s := trace.Root(t.Context(), traces.Tracer(), "slot")
 	s.End(nil)
 	traces.Close(t.Context())
 }
@@ -201,7 +201,7 @@ func TestReceiverFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	flush := func() {
-		_, s := span.Root(t.Context(), traces.Tracer(), "slot")
+		_, s := trace.Root(t.Context(), traces.Tracer(), "slot")
 		s.End(nil)
 		if err := traces.Flush(t.Context()); err != nil {
 			t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 )
 
 // hung is an exporter whose receiver never answers.
@@ -33,7 +33,7 @@ func TestNeverBlocks(t *testing.T) {
 		traces := &Traces{provider: sdk.NewTracerProvider(sdk.WithBatcher(s)), sender: s}
 		began := time.Now()
 		for range 3 * sdk.DefaultMaxQueueSize {
-			_, slot := span.Root(t.Context(), traces.Tracer(), "slot")
+			_, slot := trace.Root(t.Context(), traces.Tracer(), "slot")
 			slot.End(nil)
 		}
 		if took := time.Since(began); took != 0 {

@@ -14,8 +14,8 @@ import (
 	"strconv"
 	"time"
 
+	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/outward"
 	"packseal.example/notify"
 )
 
@@ -40,7 +40,7 @@ func New(env notify.Env) (*Client, error) {
 	if env.Transport != nil {
 		return c, nil
 	}
-	t, err := outward.New(outward.Options{Idle: 30 * time.Second})
+	t, err := egress.New(egress.Options{Idle: 30 * time.Second})
 	c.http.Transport = t
 	return c, err
 }

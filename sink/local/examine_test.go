@@ -8,13 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 	"packseal.example/sink"
 )
 
 // examine examines the folder and returns the results in brief.
-func examine(t *testing.T, s sink.Sink) (string, []probe.Result) {
+func examine(t *testing.T, s sink.Sink) (string, []diag.Result) {
 	t.Helper()
 	results := sink.Examine(t.Context(), s)
 	var brief []string

@@ -6,8 +6,8 @@ import (
 	"net/url"
 	"strings"
 
+	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/outward"
 	"packseal.example/sink"
 )
 
@@ -42,7 +42,7 @@ func (o *Options) Check() []fault.Problem {
 		k.want(sink.CheckKey(p) == nil, "prefix", fmt.Sprintf("%.64q cannot begin a key", o.Prefix), "such as: packseal")
 	}
 	k.endpoint()
-	k.problems = append(k.problems, outward.CheckCA("ca_file", k.CAFile)...)
+	k.problems = append(k.problems, egress.CheckCA("ca_file", k.CAFile)...)
 	k.credentials()
 	k.storing()
 	return k.problems

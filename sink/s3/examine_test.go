@@ -9,16 +9,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 	"packseal.example/sink"
 )
 
 // examine examines the sink and returns the results in brief.
-func examine(t *testing.T, s *Sink) (string, map[string]probe.Result) {
+func examine(t *testing.T, s *Sink) (string, map[string]diag.Result) {
 	t.Helper()
 	var brief []string
-	by := map[string]probe.Result{}
+	by := map[string]diag.Result{}
 	for _, r := range sink.Examine(t.Context(), s) {
 		brief = append(brief, r.Mark()+r.Check)
 		by[r.Check] = r
@@ -84,10 +84,10 @@ func TestExamineNoLock(t *testing.T) {
 		o := p.bucket(t, false)
 		o.ConditionalWrites = writesOff
 		_, by := examine(t, open(t, o))
-		if r := by["object-lock"]; r.State != probe.Skipped {
+		if r := by["object-lock"]; r.State != diag.Skipped {
 			t.Errorf("got %+v", r)
 		}
-		if r := by["no-replace"]; r.State != probe.Good || !strings.Contains(r.Detail, "honours If-None-Match, although") {
+		if r := by["no-replace"]; r.State != diag.Good || !strings.Contains(r.Detail, "honours If-None-Match, although") {
 			t.Errorf("got %+v", r)
 		}
 		o.ConditionalWrites, o.ObjectLock = "", &ObjectLock{Mode: "GOVERNANCE", Days: 1}
@@ -112,7 +112,7 @@ func TestExamineDefaultRetention(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := open(t, o).bucketLock(t.Context()); r.State != probe.Good || !strings.Contains(r.Detail, "GOVERNANCE for 7 days") {
+		if r := open(t, o).bucketLock(t.Context()); r.State != diag.Good || !strings.Contains(r.Detail, "GOVERNANCE for 7 days") {
 			t.Errorf("got %+v", r)
 		}
 	})
@@ -130,7 +130,7 @@ func TestExamineCredentials(t *testing.T) {
 	})
 	o := options(t, "http://127.0.0.1:1", "b")
 	s := open(t, o)
-	if r := s.whoAmI(t.Context()); r.State != probe.Good || !strings.Contains(r.Detail, "pa… from files") {
+	if r := s.whoAmI(t.Context()); r.State != diag.Good || !strings.Contains(r.Detail, "pa… from files") {
 		t.Errorf("got %+v", r)
 	}
 	if got, by := examine(t, s); got != "✓credentials ✗versioning" || by["versioning"].Reason != fault.SinkUnavailable {
@@ -217,7 +217,7 @@ func TestQuirks(t *testing.T) {
 		got := ""
 		for _, r := range c.options.quirks() {
 			got += r.Mark()
-			if r.State == probe.Bad && (r.Reason != fault.SinkDenied || r.Hint == "") {
+			if r.State == diag.Bad && (r.Reason != fault.SinkDenied || r.Hint == "") {
 				t.Errorf("%s: %+v", name, r)
 			}
 		}

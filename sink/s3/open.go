@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/outward"
 	"packseal.example/sink"
 )
 
@@ -59,7 +59,7 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 
 // httpClient has a time-out for each silence, but none for a whole transfer.
 func (o *Options) httpClient() (*http.Client, error) {
-	transport, err := outward.New(outward.Options{CAFile: o.CAFile, Conns: 64})
+	transport, err := egress.New(egress.Options{CAFile: o.CAFile, Conns: 64})
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/probe"
 	"packseal.example/sink"
 	"packseal.example/sink/sinktest"
 )
@@ -94,7 +94,7 @@ func examined(t *testing.T, o *Options) {
 	t.Helper()
 	results := open(t, o).Examine(t.Context())
 	for _, r := range results {
-		if r.State == probe.Bad {
+		if r.State == diag.Bad {
 			t.Errorf("%s: %s", r.Check, r.Detail)
 		}
 	}

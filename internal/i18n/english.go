@@ -1,6 +1,6 @@
-// Package lang holds the sentences that both the page and the notices say, in
+// Package i18n holds the sentences that both the page and the notices say, in
 // English and in Chinese.
-package lang
+package i18n
 
 import "packseal.example/internal/fault"
 

@@ -1,4 +1,4 @@
-// Package span lets the rooms say what step of a slot's journey they are at,
+// Package trace lets the rooms say what step of a slot's journey they are at,
 // for traces.
 //
 // A trace begins with [Root], at whoever was given a tracer. Everything below
@@ -9,7 +9,7 @@
 // Spans go to other people's systems. What is said in them is of the
 // configuration, of enums, or a number; and errors, which carry neither link
 // nor credential.
-package span
+package trace
 
 import (
 	"context"

@@ -1,7 +1,7 @@
-// Package outward makes the HTTP transports by which packseal calls others,
+// Package egress makes the HTTP transports by which packseal calls others,
 // under one set of rules: TLS 1.2 or later, the proxy that the environment
 // names, bounded waits, bounded headers.
-package outward
+package egress
 
 import (
 	"crypto/tls"

@@ -1,4 +1,4 @@
-package probe
+package diag
 
 import (
 	"errors"

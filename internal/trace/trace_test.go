@@ -1,4 +1,4 @@
-package span_test
+package trace_test
 
 import (
 	"context"
@@ -10,18 +10,18 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
-	"go.opentelemetry.io/otel/trace"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"packseal.example/internal/fault"
-	"packseal.example/internal/span"
+	"packseal.example/internal/trace"
 )
 
 // journey is a slot's, in short.
-func journey(ctx context.Context, t trace.Tracer, err error) {
-	ctx, slot := span.Root(ctx, t, "slot", span.Source.String("prod"), span.Try.Int(1))
-	down, stage := span.Begin(ctx, "download", span.Attempt.Int(2))
-	_, call := span.Call(down, "GET", span.Bytes.Int64(3))
-	call.Set(span.Code.String("OK"))
+func journey(ctx context.Context, t oteltrace.Tracer, err error) {
+	ctx, slot := trace.Root(ctx, t, "slot", trace.Source.String("prod"), trace.Try.Int(1))
+	down, stage := trace.Begin(ctx, "download", trace.Attempt.Int(2))
+	_, call := trace.Call(down, "GET", trace.Bytes.Int64(3))
+	call.Set(trace.Code.String("OK"))
 	call.End(err)
 	stage.End(err)
 	slot.End(nil)
@@ -34,10 +34,10 @@ func TestTree(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(spans))
 	failure := fault.New(fault.LinkExpired, "%s", strings.Repeat("é", 2000))
-	journey(t.Context(), provider.Tracer(span.Scope), failure)
+	journey(t.Context(), provider.Tracer(trace.Scope), failure)
 
 	got := map[string]string{} // name → parent
-	names := map[trace.SpanID]string{{}: ""}
+	names := map[oteltrace.SpanID]string{{}: ""}
 	for _, s := range spans.GetSpans() {
 		names[s.SpanContext.SpanID()] = s.Name
 	}
@@ -53,7 +53,7 @@ func TestTree(t *testing.T) {
 		if diff := cmp.Diff(map[string]string{"packseal.bytes": "3", "packseal.code": "OK", "error.type": "link_expired"}, facts); diff != "" {
 			t.Error(diff)
 		}
-		if s.SpanKind != trace.SpanKindClient || s.Status.Code != codes.Error || s.Status.Description != strings.Repeat("é", 1000) {
+		if s.SpanKind != oteltrace.SpanKindClient || s.Status.Code != codes.Error || s.Status.Description != strings.Repeat("é", 1000) {
 			t.Errorf("%s, status %+v", s.SpanKind, s.Status)
 		}
 	}
@@ -67,7 +67,7 @@ func TestNotSampled(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(spans), sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
-	journey(t.Context(), provider.Tracer(span.Scope), nil)
+	journey(t.Context(), provider.Tracer(trace.Scope), nil)
 	if got := spans.GetSpans(); len(got) > 0 {
 		t.Errorf("%d spans", len(got))
 	}

@@ -1,7 +1,7 @@
-// Package probe says what came of looking at one thing live: a line of
+// Package diag says what came of looking at one thing live: a line of
 // packseal doctor. What is looked at, and how, is known where it belongs; this
 // is the one shape in which all of it is told.
-package probe
+package diag
 
 import (
 	"encoding/json"
