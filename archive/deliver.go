@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
 	"packseal.example/sink"
@@ -33,7 +34,7 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m Manifest, raw
 		return slices.ContainsFunc(d.from, func(h Target) bool { return h.Name == t.Name })
 	})
 	if len(lacking) == 0 {
-		return d.record(), e.Remove()
+		return d.Record(), e.Remove()
 	}
 	defer a.metrics.sealing(d.Source, time.Now())
 	if err := d.load(ctx, e); err != nil {
@@ -58,12 +59,12 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m Manifest, raw
 		return Record{}, errors.Join(err, e.Sync())
 	}
 	if fresh {
-		a.settled(d.record())
+		a.settled(d.Record())
 	}
 	if err != nil {
-		return d.record(), errors.Join(err, e.Sync())
+		return d.Record(), errors.Join(err, e.Sync())
 	}
-	return d.record(), e.Remove()
+	return d.Record(), e.Remove()
 }
 
 // load opens the report: the spool's, or, when that is not what the manifest
@@ -85,7 +86,7 @@ func (d *delivery) load(ctx context.Context, e *fetcher.Entry) (err error) {
 
 // fetch copies the report from a sink into the spool, checking its sum.
 func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error {
-	r, err := t.Open(ctx, slotDir(d.Slot())+d.Object)
+	r, err := t.Open(ctx, d.Slot().Dir()+d.Object)
 	if err != nil {
 		return fmt.Errorf("reading from sink %s: %w", t.Name, err)
 	}
@@ -93,7 +94,7 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 	if err := e.Import(r, d.Size, d.SHA256); err != nil {
 		return err
 	}
-	return e.SaveReport(d.report()) // so that it waits for sinks that are down, too
+	return e.SaveReport(reportOf(d.Manifest)) // so that it waits for sinks that are down, too
 }
 
 // put brings the delivery to one sink: the report, then the manifest. The file
@@ -102,10 +103,10 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 func (d *delivery) put(ctx context.Context, t Target, file string) (err error) {
 	ctx, s := trace.Begin(ctx, "sealing", trace.Sink.String(t.Name), trace.Bytes.Int64(d.Size))
 	defer func() { s.End(err) }()
-	dir := slotDir(d.Slot())
+	dir := d.Slot().Dir()
 	err = t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file})
 	if err == nil {
-		err = t.Put(ctx, dir+manifestName, sink.Bytes(d.raw))
+		err = t.Put(ctx, dir+evidence.ManifestName, sink.Bytes(d.raw))
 	}
 	if err != nil {
 		return fmt.Errorf("sealing in sink %s: %w", t.Name, err)

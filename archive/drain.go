@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
@@ -115,7 +116,7 @@ func (a *Archive) obsolete(ctx context.Context, e *fetcher.Entry, s scheduler.Sl
 	if !slices.ContainsFunc(a.Packs, func(p fetcher.Pack) bool { return p.Source == s.Source && p.Key() == s.Pack }) {
 		return true
 	}
-	slots, err := a.index(ctx, slotDir(s))
+	slots, err := a.index(ctx, s.Dir())
 	return err == nil && slots[s] != nil || e.Idle() > unclaimed
 }
 
@@ -146,12 +147,12 @@ func (a *Archive) copyGaps(ctx context.Context) {
 // copyGap puts a slot's gap record into every sink that has none, unless the
 // slot is sealed after all.
 func (a *Archive) copyGap(ctx context.Context, s scheduler.Slot) error {
-	slots, err := a.index(ctx, slotDir(s))
+	slots, err := a.index(ctx, s.Dir())
 	have := slots[s]
 	if err != nil || have == nil || len(have.manifest) > 0 || len(have.gap) == 0 {
 		return err
 	}
-	raw, err := sink.ReadAll(ctx, have.gap[0], slotDir(s)+gapName, maxRecord)
+	raw, err := sink.ReadAll(ctx, have.gap[0], s.GapKey(), evidence.MaxRecord)
 	if err != nil {
 		return fmt.Errorf("reading a gap record from sink %s: %w", have.gap[0].Name, err)
 	}
@@ -160,7 +161,7 @@ func (a *Archive) copyGap(ctx context.Context, s scheduler.Slot) error {
 		if slices.ContainsFunc(have.gap, func(h Target) bool { return h.Name == t.Name }) {
 			continue
 		}
-		if err := t.Put(ctx, slotDir(s)+gapName, sink.Bytes(raw)); err != nil && fault.Of(err) != fault.Conflict {
+		if err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); err != nil && fault.Of(err) != fault.Conflict {
 			errs = append(errs, fmt.Errorf("copying a gap record to sink %s: %w", t.Name, err))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -16,22 +17,22 @@ import (
 // that is in the slot.
 func FuzzRecord(f *testing.F) {
 	m := newManifest(sample(), time.Unix(0, 0), "packseal/test")
-	good, err := encode(m)
+	good, err := evidence.Encode(m)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := decodeManifest(b, m.Slot())
+		got, err := evidence.DecodeManifest(b, m.Slot())
 		if err == nil {
-			key := slotDir(m.Slot()) + got.Object
-			if s, name, ok := parseKey(key); got.Slot() != m.Slot() || got.Size < 0 || !ok || s != m.Slot() || name != got.Object || sink.CheckKey(key) != nil {
+			key := m.Slot().Dir() + got.Object
+			if s, name, ok := evidence.ParseKey(key); got.Slot() != m.Slot() || got.Size < 0 || !ok || s != m.Slot() || name != got.Object || sink.CheckKey(key) != nil {
 				t.Errorf("accepted %+v", got)
 			}
-		} else if fault.Of(err) != fault.Damaged && len(b) <= maxRecord {
+		} else if fault.Of(err) != fault.Damaged && len(b) <= evidence.MaxRecord {
 			t.Errorf("%v is no damage", err)
 		}
-		if got, err := decodeGap(b, m.Slot()); err == nil && got.record().Slot != m.Slot() {
+		if got, err := evidence.DecodeGap(b, m.Slot()); err == nil && got.Record().Slot != m.Slot() {
 			t.Error("another slot's gap is accepted")
 		}
 	})
@@ -46,14 +47,14 @@ func FuzzWritten(f *testing.F) {
 		r := sample()
 		r.Name, r.Account, r.Pack.Name, r.RequestIDs = object, account, name, []string{request}
 		m := newManifest(r, time.Unix(0, 0), "packseal/test")
-		raw, err := encode(m)
+		raw, err := evidence.Encode(m)
 		if err != nil {
-			if len(object)+len(account)+len(name)+len(request) < maxRecord/8 {
+			if len(object)+len(account)+len(name)+len(request) < evidence.MaxRecord/8 {
 				t.Errorf("not written: %v", err)
 			}
 			return
 		}
-		back, err := decodeManifest(raw, m.Slot())
+		back, err := evidence.DecodeManifest(raw, m.Slot())
 		if err != nil {
 			t.Fatalf("%q can't be read again: %v", raw, err)
 		}
@@ -61,11 +62,11 @@ func FuzzWritten(f *testing.F) {
 		if diff := cmp.Diff(m, back); diff != "" {
 			t.Errorf("read again it differs:\n%s", diff)
 		}
-		g := newGap(m.Slot(), fault.Deadline, detail, time.Unix(0, 0), "packseal/test")
-		if raw, err = encode(g); err != nil {
+		g := evidence.NewGap(m.Slot(), fault.Deadline, detail, time.Unix(0, 0), "packseal/test")
+		if raw, err = evidence.Encode(g); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := decodeGap(raw, m.Slot()); err != nil {
+		if _, err := evidence.DecodeGap(raw, m.Slot()); err != nil {
 			t.Errorf("%q can't be read again: %v", raw, err)
 		}
 	})
@@ -78,8 +79,8 @@ func valid(s string) string { return strings.Map(func(r rune) rune { return r },
 func TestRecordTooLargeIsNotWritten(t *testing.T) {
 	t.Parallel()
 	r := sample()
-	r.Name = strings.Repeat("x", maxRecord)
-	if _, err := encode(newManifest(r, time.Unix(0, 0), "packseal/test")); fault.Of(err) != fault.Internal {
+	r.Name = strings.Repeat("x", evidence.MaxRecord)
+	if _, err := evidence.Encode(newManifest(r, time.Unix(0, 0), "packseal/test")); fault.Of(err) != fault.Internal {
 		t.Errorf("got %v", err)
 	}
 }

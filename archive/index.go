@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
 	"packseal.example/scheduler"
@@ -46,8 +47,8 @@ func list(ctx context.Context, t Target, prefix string, slots map[scheduler.Slot
 		if err != nil {
 			return fmt.Errorf("listing sink %s: %w", t.Name, err)
 		}
-		s, name, ok := parseKey(e.Key)
-		if !ok || name != manifestName && name != gapName {
+		s, name, ok := evidence.ParseKey(e.Key)
+		if !ok || name != evidence.ManifestName && name != evidence.GapName {
 			continue
 		}
 		f := slots[s]
@@ -55,7 +56,7 @@ func list(ctx context.Context, t Target, prefix string, slots map[scheduler.Slot
 			f = new(found)
 			slots[s] = f
 		}
-		if name == manifestName {
+		if name == evidence.ManifestName {
 			f.manifest = append(f.manifest, t)
 		} else {
 			f.gap = append(f.gap, t)
@@ -69,10 +70,10 @@ func list(ctx context.Context, t Target, prefix string, slots map[scheduler.Slot
 func manifest(ctx context.Context, from []Target, s scheduler.Slot) (m Manifest, raw []byte, t Target, err error) {
 	err = sink.ErrNotExist
 	for _, t = range from {
-		if raw, err = sink.ReadAll(ctx, t, slotDir(s)+manifestName, maxRecord); err != nil {
+		if raw, err = sink.ReadAll(ctx, t, s.ManifestKey(), evidence.MaxRecord); err != nil {
 			continue
 		}
-		if m, err = decodeManifest(raw, s); err == nil {
+		if m, err = evidence.DecodeManifest(raw, s); err == nil {
 			return m, raw, t, nil
 		}
 	}
@@ -83,17 +84,17 @@ func manifest(ctx context.Context, from []Target, s scheduler.Slot) (m Manifest,
 func (f *found) record(ctx context.Context, s scheduler.Slot) (Record, error) {
 	if len(f.manifest) > 0 {
 		m, _, _, err := manifest(ctx, f.manifest, s)
-		return m.record(), err
+		return m.Record(), err
 	}
 	var err error
 	for _, t := range f.gap {
 		var raw []byte
 		var g Gap
-		if raw, err = sink.ReadAll(ctx, t, slotDir(s)+gapName, maxRecord); err != nil {
+		if raw, err = sink.ReadAll(ctx, t, s.GapKey(), evidence.MaxRecord); err != nil {
 			continue
 		}
-		if g, err = decodeGap(raw, s); err == nil {
-			return g.record(), nil
+		if g, err = evidence.DecodeGap(raw, s); err == nil {
+			return g.Record(), nil
 		}
 	}
 	return Record{}, fmt.Errorf("reading the gap record of %s: %w", s, err)
@@ -103,7 +104,7 @@ func (f *found) record(ctx context.Context, s scheduler.Slot) (Record, error) {
 // first record that can't be read.
 func (a *Archive) Records(ctx context.Context, source, pack string) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		slots, err := a.index(ctx, packDir(source, pack))
+		slots, err := a.index(ctx, evidence.PackDir(source, pack))
 		if err != nil {
 			yield(Record{}, err)
 			return
@@ -123,7 +124,7 @@ func (a *Archive) Records(ctx context.Context, source, pack string) iter.Seq2[Re
 // History returns when the pack's settled slots fell due, in order, and takes
 // up what metrics and status show of them.
 func (a *Archive) History(ctx context.Context, source, pack string) ([]time.Time, error) {
-	slots, err := a.index(ctx, packDir(source, pack))
+	slots, err := a.index(ctx, evidence.PackDir(source, pack))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
@@ -11,11 +12,11 @@ import (
 func TestParseKey(t *testing.T) {
 	t.Parallel()
 	s := scheduler.Slot{Source: "prod", Pack: "ca-1/cp-1", Due: time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)}
-	if got, name, ok := parseKey(slotDir(s) + "manifest.json"); !ok || got != s || name != "manifest.json" {
+	if got, name, ok := evidence.ParseKey(s.Dir() + "manifest.json"); !ok || got != s || name != "manifest.json" {
 		t.Errorf("parsed %v, %q, %t", got, name, ok)
 	}
 	for _, key := range []string{"", "a", "prod/cp-1/2026/05/x/manifest.json", "prod/cp-1/2026/06/20260501T180000Z/manifest.json", "prod/a/b/c/2026/05/20260501T180000Z/m", "prod/2026/05/20260501T180000Z/m"} {
-		if s, _, ok := parseKey(key); ok {
+		if s, _, ok := evidence.ParseKey(key); ok {
 			t.Errorf("%q is taken for slot %s", key, s)
 		}
 	}
@@ -26,15 +27,15 @@ func TestParseKey(t *testing.T) {
 func FuzzParseKey(f *testing.F) {
 	f.Add("prod/cp-1/2026/05/20260501T180000Z/manifest.json")
 	f.Fuzz(func(t *testing.T, key string) {
-		s, name, ok := parseKey(key)
+		s, name, ok := evidence.ParseKey(key)
 		if !ok {
 			return
 		}
-		if slotDir(s)+name != key || s.Due.Location() != time.UTC {
+		if s.Dir()+name != key || s.Due.Location() != time.UTC {
 			t.Errorf("%q is taken for %q of slot %s", key, name, s)
 		}
 		// What no sink would hold leads no further than its own slot.
-		if again, _, ok := parseKey(slotDir(s) + gapName); sink.CheckKey(key) == nil && (!ok || again != s) {
+		if again, _, ok := evidence.ParseKey(s.Dir() + evidence.GapName); sink.CheckKey(key) == nil && (!ok || again != s) {
 			t.Errorf("%q is taken for slot %s, whose gap is another's: %s", key, s, again)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 )
@@ -32,7 +33,7 @@ func sample() fetcher.Report {
 func TestManifestGolden(t *testing.T) {
 	t.Parallel()
 	m := newManifest(sample(), time.Date(2026, 5, 1, 18, 0, 8, 123456789, time.UTC), "packseal/test")
-	got, err := encode(m)
+	got, err := evidence.Encode(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func TestManifestGolden(t *testing.T) {
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("the manifest changed (-want +got):\n%s", diff)
 	}
-	back, err := decodeManifest(got, m.Slot())
+	back, err := evidence.DecodeManifest(got, m.Slot())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestManifestGolden(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	m := newManifest(sample(), time.Now(), "packseal/test")
-	good, err := encode(m)
+	good, err := evidence.Encode(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"no object's name":  {strings.Replace(string(good), `"report-`, `"report-\\`, 1), m.Slot()},
 		"a size under 0":    {strings.Replace(string(good), `"size":`, `"size":-`, 1), m.Slot()},
 	} {
-		if _, err := decodeManifest([]byte(c.b), c.slot); fault.Of(err) != fault.Damaged {
+		if _, err := evidence.DecodeManifest([]byte(c.b), c.slot); fault.Of(err) != fault.Damaged {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -45,7 +46,7 @@ func (a *Archive) lockAndSeal(ctx context.Context, p fetcher.Pack, due, deadline
 // seal is lockAndSeal for whoever holds the slot's spool entry.
 func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, p fetcher.Pack, due, deadline time.Time, fetched func()) (Record, error) {
 	s := slotOf(p, due)
-	slots, err := a.index(ctx, slotDir(s))
+	slots, err := a.index(ctx, s.Dir())
 	if err != nil && ctx.Err() != nil {
 		return Record{}, err
 	}
@@ -81,7 +82,7 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, d
 		return m, raw, err
 	}
 	if raw := []byte(e.Draft()); len(raw) > 0 {
-		if m, err := decodeManifest(raw, s); err == nil {
+		if m, err := evidence.DecodeManifest(raw, s); err == nil {
 			if r, ok := e.Report(); ok && r.SHA256 == m.SHA256 {
 				return m, raw, nil
 			}
@@ -97,7 +98,7 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, d
 		return Manifest{}, nil, err
 	}
 	m := newManifest(r, time.Now(), a.Tool)
-	raw, err := encode(m)
+	raw, err := evidence.Encode(m)
 	if err == nil {
 		err = e.SaveDraft(string(raw))
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
 	"packseal.example/scheduler"
@@ -106,7 +107,7 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 	if _, whole := entry.Report(); whole {
 		return entry.Close()
 	}
-	slots, err := a.index(ctx, slotDir(s))
+	slots, err := a.index(ctx, s.Dir())
 	if err != nil {
 		return errors.Join(err, entry.Close())
 	}
@@ -114,15 +115,15 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 	if slots[s] != nil {
 		return nil
 	}
-	g := newGap(s, reason, detail, time.Now(), a.Tool)
-	raw, err := encode(g)
+	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool)
+	raw, err := evidence.Encode(g)
 	if err != nil {
 		return err
 	}
 	recorded, other := 0, 0
 	var errs []error
 	for _, t := range a.Sinks {
-		switch err := t.Put(ctx, slotDir(s)+gapName, sink.Bytes(raw)); {
+		switch err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); {
 		case err == nil:
 			recorded++
 		case fault.Of(err) == fault.Conflict:
@@ -135,7 +136,7 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 		return errors.Join(errs...)
 	}
 	if other == 0 {
-		a.settled(g.record())
+		a.settled(g.Record())
 	}
 	if err := errors.Join(errs...); err != nil {
 		a.uncopied(s)

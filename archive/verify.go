@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
@@ -108,7 +109,7 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		if sink.IsProbe(e.Key) {
 			continue
 		}
-		if _, _, ok := parseKey(e.Key); !ok {
+		if _, _, ok := evidence.ParseKey(e.Key); !ok {
 			v.find(t, Orphaned, e.Key, "no slot has an object of this name")
 			continue
 		}
@@ -125,18 +126,18 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 
 // slot reads one slot's folder.
 func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) error {
-	s, _, _ := parseKey(entries[0].Key)
+	s, _, _ := evidence.ParseKey(entries[0].Key)
 	var m Manifest
 	var err error
 	at := func(name string) int {
-		return slices.IndexFunc(entries, func(e sink.Entry) bool { return e.Key == slotDir(s)+name })
+		return slices.IndexFunc(entries, func(e sink.Entry) bool { return e.Key == s.Dir()+name })
 	}
-	if at(gapName) >= 0 {
+	if at(evidence.GapName) >= 0 {
 		if err := v.gap(ctx, t, s); err != nil {
 			return err
 		}
 	}
-	if at(manifestName) < 0 {
+	if at(evidence.ManifestName) < 0 {
 		newest := slices.MaxFunc(entries, func(x, y sink.Entry) int { return x.ModTime.Compare(y.ModTime) })
 		fault.Sleep(ctx, settleTime-time.Since(newest.ModTime)) // it may be on its way
 	}
@@ -148,13 +149,13 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 			return err
 		}
 	case fault.Of(err) == fault.Damaged:
-		v.find(t, Malformed, slotDir(s)+manifestName, "%v", err)
+		v.find(t, Malformed, s.ManifestKey(), "%v", err)
 	case !errors.Is(err, sink.ErrNotExist):
 		return err
 	}
 	for _, e := range entries {
-		name := e.Key[len(slotDir(s)):]
-		if name != manifestName && name != gapName && (!sealed || name != m.Object) {
+		name := e.Key[len(s.Dir()):]
+		if name != evidence.ManifestName && name != evidence.GapName && (!sealed || name != m.Object) {
 			v.find(t, Orphaned, e.Key, "no manifest speaks of this object of %d bytes", e.Size)
 		}
 	}
@@ -163,7 +164,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 
 // manifest reads a slot's manifest and keeps its digest for compare.
 func (v *verifying) manifest(ctx context.Context, t Target, s scheduler.Slot) (Manifest, error) {
-	raw, err := sink.ReadAll(ctx, t, slotDir(s)+manifestName, maxRecord)
+	raw, err := sink.ReadAll(ctx, t, s.ManifestKey(), evidence.MaxRecord)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -174,18 +175,18 @@ func (v *verifying) manifest(ctx context.Context, t Target, s scheduler.Slot) (M
 	}
 	v.raw[s][t.Name] = sha256.Sum256(raw)
 	v.mu.Unlock()
-	return decodeManifest(raw, s)
+	return evidence.DecodeManifest(raw, s)
 }
 
 // gap reads a slot's gap record.
 func (v *verifying) gap(ctx context.Context, t Target, s scheduler.Slot) error {
-	raw, err := sink.ReadAll(ctx, t, slotDir(s)+gapName, maxRecord)
+	raw, err := sink.ReadAll(ctx, t, s.GapKey(), evidence.MaxRecord)
 	if err == nil {
-		_, err = decodeGap(raw, s)
+		_, err = evidence.DecodeGap(raw, s)
 	}
 	switch {
 	case fault.Of(err) == fault.Damaged:
-		v.find(t, Malformed, slotDir(s)+gapName, "%v", err)
+		v.find(t, Malformed, s.GapKey(), "%v", err)
 		return nil
 	case err == nil:
 		v.mu.Lock()
@@ -197,7 +198,7 @@ func (v *verifying) gap(ctx context.Context, t Target, s scheduler.Slot) error {
 
 // report reads a report back whole.
 func (v *verifying) report(ctx context.Context, t Target, m Manifest, listed bool) error {
-	key := slotDir(m.Slot()) + m.Object
+	key := m.Slot().Dir() + m.Object
 	r, err := t.Open(ctx, key)
 	if errors.Is(err, sink.ErrNotExist) {
 		v.find(t, Missing, key, "the manifest speaks of %d bytes with SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
@@ -238,11 +239,11 @@ func (v *verifying) compare(sinks []Target) {
 			sum, ok := have[t.Name]
 			switch {
 			case !ok:
-				v.find(t, Unmirrored, slotDir(s)+manifestName, "another sink has this slot sealed")
+				v.find(t, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
 			case first.Name == "":
 				first = t
 			case sum != have[first.Name]:
-				v.find(t, Divergent, slotDir(s)+manifestName, "it differs from the one in sink %s", first.Name)
+				v.find(t, Divergent, s.ManifestKey(), "it differs from the one in sink %s", first.Name)
 			}
 		}
 	}

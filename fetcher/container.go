@@ -8,19 +8,21 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"packseal.example/internal/evidence"
 )
 
 // Container is what a report's first bytes say it is, whatever its name says.
-type Container string
+type Container = evidence.Container
 
-// The containers that are told apart.
+// The containers.
 const (
-	OLE2  Container = "ole2"  // a BIFF8 .xls
-	OOXML Container = "ooxml" // an .xlsx, often under the name .xls
-	Zip   Container = "zip"   // an account group's workbooks
-	XML   Container = "xml"   // a SpreadsheetML workbook
-	HTML  Container = "html"  // a table that spreadsheets open
-	Other Container = "other"
+	OLE2  = evidence.OLE2
+	OOXML = evidence.OOXML
+	Zip   = evidence.Zip
+	XML   = evidence.XML
+	HTML  = evidence.HTML
+	Other = evidence.Other
 )
 
 // sniffLen is how many of a report's first bytes sniff looks at.

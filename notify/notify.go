@@ -18,8 +18,8 @@ import (
 	"net/http"
 	"time"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 )
 
 // Kind is what an event is about.
@@ -55,7 +55,7 @@ type Event struct {
 func (e Event) key() string { return e.Source + "/" + e.Pack }
 
 // slot tells slots of one pack apart.
-func (e Event) slot() string { return e.Due.UTC().Format(scheduler.DueFormat) }
+func (e Event) slot() string { return e.Due.UTC().Format(evidence.DueFormat) }
 
 // Channel is one place that messages go to. Its methods may be called from
 // many goroutines.

@@ -86,7 +86,7 @@ func TestParseScheduleAccepts(t *testing.T) {
 			t.Errorf("%s: %v", c.spec, err)
 			continue
 		}
-		if got := s.Next(at).Format(DueFormat); got != c.want {
+		if got := s.Next(at).Format("20060102T150405Z"); got != c.want {
 			t.Errorf("%s in %q: next is %s, want %s", c.spec, c.zone, got, c.want)
 		}
 		if s.String() != strings.TrimSpace(c.spec) {

@@ -18,10 +18,10 @@ func schedule(t testing.TB, spec, zone string) Schedule {
 	return s
 }
 
-// utc reads the times of a day in DueFormat.
+// utc reads the times of a day in "20060102T150405Z".
 func utc(t testing.TB, text string) time.Time {
 	t.Helper()
-	at, err := time.Parse(DueFormat, text)
+	at, err := time.Parse("20060102T150405Z", text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 )
 
 // How many slots /api/v1/slots answers with at a time.
@@ -69,7 +69,7 @@ func (s *Server) serveSlots(w http.ResponseWriter, r *http.Request) {
 	}
 	found := slotList{Slots: list}
 	if more {
-		found.Next = list[len(list)-1].Due.UTC().Format(scheduler.DueFormat)
+		found.Next = list[len(list)-1].Due.UTC().Format(evidence.DueFormat)
 	}
 	s.answer(w, http.StatusOK, found)
 }

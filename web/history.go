@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 )
 
 // historyMost is how many slots a pack's page shows at a time.
@@ -58,7 +58,7 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 		h.Slots = append(h.Slots, h.slotRow(record))
 	}
 	if more {
-		h.Older = h.With("before", list[len(list)-1].Due.UTC().Format(scheduler.DueFormat))
+		h.Older = h.With("before", list[len(list)-1].Due.UTC().Format(evidence.DueFormat))
 	}
 	if !before.IsZero() {
 		h.Newest = h.With("before", "")

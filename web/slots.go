@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"packseal.example/archive"
-	"packseal.example/scheduler"
+	"packseal.example/internal/evidence"
 )
 
 // find returns the pack of that source and key, as it stands.
@@ -44,7 +44,7 @@ func parseBefore(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(scheduler.DueFormat, text); err == nil {
+	if t, err := time.Parse(evidence.DueFormat, text); err == nil {
 		return t, nil
 	}
 	return time.Parse(time.RFC3339, text)

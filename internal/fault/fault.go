@@ -40,6 +40,7 @@ const (
 	TooLarge    Reason = "too_large"    // the report is over the configured maximum
 	Conflict    Reason = "conflict"     // the key holds other bytes already
 	SinkDenied  Reason = "sink_denied"  // storage refuses our credentials, the bucket or the condition
+	Newer       Reason = "newer"        // a record of a newer packseal, which this one can't read
 	Internal    Reason = "internal"     // a fault of packseal: a panic, or an error nobody classified
 
 	Deadline Reason = "deadline" // the slot's time-out passed before a fresh report was had
@@ -53,7 +54,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		Throttled, Unavailable, NotReady, LinkExpired, Damaged, Busy, SinkUnavailable, ClockSkew, Canceled,
-		NotFound, Denied, Credentials, Request, LinkRefused, TooLarge, Conflict, SinkDenied, Internal,
+		NotFound, Denied, Credentials, Request, LinkRefused, TooLarge, Conflict, SinkDenied, Newer, Internal,
 		Deadline, Overlap, Missed, Paused,
 	}
 }

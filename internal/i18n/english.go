@@ -25,6 +25,7 @@ func EnglishReasons() map[fault.Reason]string {
 		fault.TooLarge:        "The report is over the configured maximum size.",
 		fault.Conflict:        "The storage holds something else under this name.",
 		fault.SinkDenied:      "The storage refused the credentials, the bucket or the way of writing.",
+		fault.Newer:           "A newer packseal wrote the record, and this one can not read it.",
 		fault.Internal:        "packseal met a fault of its own.",
 		fault.Deadline:        "No new report was to be had before the time limit.",
 		fault.Overlap:         "The pack's earlier report was still at work.",

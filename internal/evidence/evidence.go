@@ -1,0 +1,60 @@
+// Package evidence defines what an archive holds: the [Slot] that names a piece
+// of evidence, the records that settle it ([Manifest], [Gap]), their schemas and
+// their keys. It reads and writes bytes, and knows neither sinks nor sources.
+//
+// # Keys
+//
+// The same in every sink, below the sink's own prefix:
+//
+//	<source>/<pack>/<yyyy>/<mm>/<yyyymmddThhmmssZ>/
+//	    report-<first 12 hex digits of its SHA-256>.<ext>
+//	    manifest.json   written last: the slot is sealed
+//	    gap.json        the slot has no report, and why
+//
+// <source> is the source's name in the configuration, or <name>.<account ID>
+// for a member account of a Resource Directory. <pack> is one of
+//
+//	cp-…  ca-…/cp-…     a compliance pack, of an account or of an account group
+//	rules  ca-…/rules   the report of all rules
+//	crt-…               a report template
+//	inventory           the resource inventory
+//
+// Times are UTC and those of the slot. A slot that has a manifest is sealed,
+// whatever gap.json says. Roots that begin with "packseal-" are reserved for
+// packseal's own objects; no source can have such a name.
+//
+// # Records
+//
+// A record is canonical JSON (RFC 8785): one record has one form and one digest.
+// Its schema is "packseal.<record>/v<version>". See [Decode] for what becomes of
+// schemas that this program does not know.
+package evidence
+
+import (
+	"time"
+
+	"packseal.example/internal/fault"
+)
+
+// State is how a slot ended.
+type State string
+
+// The two states of a settled slot.
+const (
+	Sealed State = "sealed"
+	Gapped State = "gap"
+)
+
+// Record is the essence of a settled slot, as list, page and API show it.
+type Record struct {
+	Slot
+	State       State        `json:"state"`
+	Settled     time.Time    `json:"settled"`                // when it was sealed, or recorded as a gap
+	Created     time.Time    `json:"created,omitzero"`       // when the report was made, by Config's clock
+	Object      string       `json:"object,omitempty"`       // the report's key in the sinks
+	Size        int64        `json:"size,omitempty"`         // bytes
+	SHA256      string       `json:"sha256,omitempty"`       // hex
+	LateSeconds int64        `json:"late_seconds,omitempty"` // from due until the report was fetched
+	Reason      fault.Reason `json:"reason,omitempty"`       // of a gap
+	Detail      string       `json:"detail,omitempty"`       // of a gap: the last error, in words
+}

@@ -1,0 +1,51 @@
+package evidence
+
+import (
+	"path"
+	"strings"
+	"time"
+)
+
+// The names of the records within a slot's folder.
+const (
+	ManifestName = "manifest.json"
+	GapName      = "gap.json"
+)
+
+// ReservedPrefix begins the roots that are packseal's own, such as
+// packseal-doctor/ and packseal-ledger/.
+const ReservedPrefix = "packseal-"
+
+// Reserved reports whether a key lies below a reserved root, or a name is one.
+func Reserved(key string) bool { return strings.HasPrefix(key, ReservedPrefix) }
+
+// PackDir returns the prefix of a pack's keys, with the closing slash.
+func PackDir(source, pack string) string { return source + "/" + pack + "/" }
+
+// Dir returns the prefix of the slot's keys, with the closing slash.
+func (s Slot) Dir() string {
+	due := s.Due.UTC()
+	return PackDir(s.Source, s.Pack) + due.Format("2006/01/") + due.Format(DueFormat) + "/"
+}
+
+// ManifestKey returns the key of the slot's manifest.
+func (s Slot) ManifestKey() string { return s.Dir() + ManifestName }
+
+// GapKey returns the key of the slot's gap record.
+func (s Slot) GapKey() string { return s.Dir() + GapName }
+
+// ParseKey splits a key into its slot and the name within the slot's folder. It
+// reports whether the key is one of the layout's; reserved ones are not.
+func ParseKey(key string) (s Slot, name string, ok bool) {
+	part := strings.Split(key, "/")
+	n := len(part)
+	if n < 6 || n > 7 || Reserved(key) {
+		return s, "", false
+	}
+	due, err := time.Parse(DueFormat, part[n-2])
+	if err != nil {
+		return s, "", false
+	}
+	s = Slot{Source: part[0], Pack: path.Join(part[1 : n-4]...), Due: due}
+	return s, part[n-1], s.Dir()+part[n-1] == key
+}
