@@ -43,7 +43,8 @@ var rules = map[string][]string{
 	"notify/ping":         {"notify", "notify/post"},
 	"notify/webhook":      {"notify", "notify/post"},
 	"notify/wecom":        {"notify", "notify/post"},
-	"archive":             {"scheduler", "fetcher", "sink"},
+	"archive":             {"archive/catalog", "scheduler", "fetcher", "sink"},
+	"archive/catalog":     {},
 	"deploy/grafana":      {}, // it knows metrics by their names alone
 	"scheduler":           {},
 	"scheduler/queue":     {"scheduler"},
