@@ -1,5 +1,4 @@
-// Package otlptest is a receiver of traces for tests: OTLP over HTTP, as a
-// collector takes it.
+// Package otlptest provides a collector for tests that receives OTLP over HTTP.
 package otlptest
 
 import (
@@ -17,7 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Receiver keeps all that it is sent.
+// Receiver is a collector that keeps all it receives.
 type Receiver struct {
 	URL string // for OTEL_EXPORTER_OTLP_ENDPOINT
 
@@ -28,7 +27,7 @@ type Receiver struct {
 	header   http.Header
 }
 
-// New starts a receiver, which ends with the test.
+// New starts a receiver that stops with the test.
 func New(t testing.TB) *Receiver {
 	t.Helper()
 	r := &Receiver{status: http.StatusOK}
@@ -38,7 +37,7 @@ func New(t testing.TB) *Receiver {
 	return r
 }
 
-// ServeHTTP takes spans at /v1/traces.
+// ServeHTTP accepts spans at /v1/traces.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,21 +65,21 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		err = proto.Unmarshal(b, sent)
 	}
 	if err != nil || q.URL.Path != "/v1/traces" || q.Method != http.MethodPost {
-		http.Error(w, "no traces", http.StatusBadRequest)
+		http.Error(w, "not a trace export", http.StatusBadRequest)
 		return
 	}
 	r.requests, r.raw = append(r.requests, sent), append(r.raw, b...)
 }
 
-// Answer makes the receiver answer with that status from now on. One that is
-// not 200 comes with a body that repeats the credentials sent.
+// Answer sets the status of all further responses. Unless it is 200, the body
+// repeats the credentials of the request.
 func (r *Receiver) Answer(status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status = status
 }
 
-// Resources returns what was said of the senders.
+// Resources returns the spans received, by the resource that sent them.
 func (r *Receiver) Resources() (all []*trace.ResourceSpans) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +89,7 @@ func (r *Receiver) Resources() (all []*trace.ResourceSpans) {
 	return all
 }
 
-// Spans returns the spans that have come.
+// Spans returns the spans received.
 func (r *Receiver) Spans() (all []*trace.Span) {
 	for _, resource := range r.Resources() {
 		for _, scope := range resource.ScopeSpans {
@@ -100,14 +99,14 @@ func (r *Receiver) Spans() (all []*trace.Span) {
 	return all
 }
 
-// Raw returns the bytes that have come, decompressed.
+// Raw returns the request bodies received, decompressed.
 func (r *Receiver) Raw() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.raw)
 }
 
-// Header returns the last request's header, or nil when none has come.
+// Header returns the header of the last request; nil if there was none.
 func (r *Receiver) Header() http.Header {
 	r.mu.Lock()
 	defer r.mu.Unlock()
