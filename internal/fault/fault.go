@@ -39,7 +39,7 @@ const (
 	Request     Reason = "request"      // the API rejected the request as malformed: a bug in packseal
 	LinkRefused Reason = "link_refused" // the link was rejected for a reason other than expiry, or points where it must not
 	TooLarge    Reason = "too_large"    // the report is over the configured maximum
-	Conflict    Reason = "conflict"     // the key holds other bytes already
+	Conflict    Reason = "conflict"     // the key already holds other content
 	SinkDenied  Reason = "sink_denied"  // storage refuses our credentials, the bucket or the condition
 	Newer       Reason = "newer"        // a record written by a newer packseal, which this version cannot read
 	Internal    Reason = "internal"     // a bug in packseal: a panic, or an error that was not classified

@@ -15,19 +15,19 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// TestSilentStore: a store that keeps the connection but takes nothing, or
-// sends nothing, is given up; one that is merely slow is borne with.
-func TestSilentStore(t *testing.T) {
+// A transfer to or from a store that hangs fails after stallTimeout; one that is
+// slow goes on.
+func TestStall(t *testing.T) {
 	t.Parallel()
-	for name, pause := range map[string]time.Duration{"slow": silence - time.Second, "silent": 1000 * time.Hour} {
-		t.Run("takes "+name, func(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"slow": stallTimeout - time.Second, "hung": 1000 * time.Hour} {
+		t.Run("write "+name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
 				here, there := net.Pipe()
 				defer there.Close()
-				c, err := impatient(func(context.Context, string, string) (net.Conn, error) { return here, nil })(t.Context(), "tcp", "store")
+				c, err := dialStalling(func(context.Context, string, string) (net.Conn, error) { return here, nil })(t.Context(), "tcp", "store")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -45,12 +45,12 @@ func TestSilentStore(t *testing.T) {
 						break
 					}
 				}
-				if late := time.Since(began); (name == "slow") != (err == nil) || name == "silent" && (!errors.Is(err, os.ErrDeadlineExceeded) || late != silence) {
+				if late := time.Since(began); (name == "slow") != (err == nil) || name == "hung" && (!errors.Is(err, os.ErrDeadlineExceeded) || late != stallTimeout) {
 					t.Errorf("%v after %s", err, late)
 				}
 			})
 		})
-		t.Run("sends "+name, func(t *testing.T) {
+		t.Run("read "+name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
@@ -65,14 +65,14 @@ func TestSilentStore(t *testing.T) {
 							return
 						}
 					}
-					to.Close() //nolint:errcheck // never fails
+					to.Close() //nolint:errcheck // cannot fail
 				}()
-				answer := answering(func(*http.Request) *http.Response { return &http.Response{StatusCode: 200, Body: from} })
+				transport := roundTrip(func(*http.Request) *http.Response { return &http.Response{StatusCode: 200, Body: from} })
 				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store/key?x-id=GetObject", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				resp, err := bounded{answer}.RoundTrip(request)
+				resp, err := limited{transport}.RoundTrip(request)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -80,7 +80,7 @@ func TestSilentStore(t *testing.T) {
 				if name == "slow" && (err != nil || string(body) != strings.Repeat("piece", 5)) {
 					t.Errorf("%q, %v", body, err)
 				}
-				if name == "silent" && fault.Of(err) != fault.SinkUnavailable {
+				if name == "hung" && fault.Of(err) != fault.SinkUnavailable {
 					t.Errorf("got %v (%s)", err, fault.Of(err))
 				}
 			})
@@ -88,7 +88,7 @@ func TestSilentStore(t *testing.T) {
 	}
 }
 
-// answering answers by a function.
-type answering func(*http.Request) *http.Response
+// roundTrip is a RoundTripper without errors.
+type roundTrip func(*http.Request) *http.Response
 
-func (f answering) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }

@@ -10,9 +10,9 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// A store, or whoever stands in its place, can't fill our memory: what is no
-// object is read up to a bound, and objects are read as they come.
-func TestAnswersAreBounded(t *testing.T) {
+// Responses other than objects are read up to a limit, so that an endless one
+// cannot exhaust memory.
+func TestResponsesAreLimited(t *testing.T) {
 	t.Parallel()
 	var sent int64
 	endless := func(begin string, status int) func(http.ResponseWriter, *http.Request) bool {
@@ -33,14 +33,14 @@ func TestAnswersAreBounded(t *testing.T) {
 			want(t, err, fault.SinkUnavailable, "")
 		}
 		f.Close() // waits for the handler
-		if sent > 4*maxAnswer {
-			t.Errorf("%s of %d bytes was taken", name, sent)
+		if sent > 4*maxResponse {
+			t.Errorf("%s of %d bytes was read", name, sent)
 		}
 	}
 }
 
-// A listing that is cut short, or is no listing, is not taken for what is there.
-func TestCutListing(t *testing.T) {
+// A response that is truncated, or is not a listing, is an error.
+func TestBrokenListing(t *testing.T) {
 	t.Parallel()
 	for _, page := range []string{
 		`<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents><Cont`, "<html>", "", "{}",
@@ -60,17 +60,17 @@ func TestCutListing(t *testing.T) {
 			want(t, err, fault.SinkUnavailable, "")
 		}
 		if n == 0 {
-			t.Errorf("%q is taken for an empty listing", page)
+			t.Errorf("%q passes for an empty listing", page)
 		}
 	}
 }
 
-// An object may be larger than any other answer.
-func TestObjectsAreNotBounded(t *testing.T) {
+// An object may be larger than the limit on other responses.
+func TestObjectsAreNotLimited(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
-		_, _ = io.CopyN(w, zeros{}, maxAnswer+10)
+		_, _ = io.CopyN(w, zeros{}, maxResponse+10)
 		return true
 	}
 	r, err := f.open(t, nil).Open(t.Context(), "k")
@@ -78,7 +78,7 @@ func TestObjectsAreNotBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close() //nolint:errcheck // read only
-	if n, err := io.Copy(io.Discard, r); err != nil || n != maxAnswer+10 {
+	if n, err := io.Copy(io.Discard, r); err != nil || n != maxResponse+10 {
 		t.Errorf("read %d bytes: %v", n, err)
 	}
 }

@@ -19,37 +19,37 @@ import (
 	"packseal.example/internal/secret"
 )
 
-// peer is a real store, in a process of its own.
-type peer struct {
+// server is a real store in a process of its own.
+type server struct {
 	name     string
 	bin      string
 	endpoint string
-	missing  string // why it does not run
+	missing  string // why it does not run, or empty
 	dir      string
 	stop     func()
 	buckets  atomic.Int32
 }
 
-// The peers' only user.
+// The only user of the servers.
 const (
 	accessKey = "packsealtest"
 	secretKey = "marked-secret-of-the-test"
 )
 
-var peers []*peer
+var servers []*server
 
 func TestMain(m *testing.M) {
-	os.Exit(withPeers(m.Run))
+	os.Exit(withServers(m.Run))
 }
 
-// withPeers runs the peers that are there as long as run does.
-func withPeers(run func() int) int {
-	gw := &peer{name: "versitygw"}
+// withServers runs the available servers while run runs.
+func withServers(run func() int) int {
+	gw := &server{name: "versitygw"}
 	bin := os.Getenv("PACKSEAL_VERSITYGW")
 	if bin == "" {
 		bin, _ = exec.LookPath("versitygw")
 	}
-	peers = append(peers, gw)
+	servers = append(servers, gw)
 	gw.start(bin, "PACKSEAL_VERSITYGW", func(dir, addr string) *exec.Cmd {
 		root, versions, users := filepath.Join(dir, "root"), filepath.Join(dir, "versions"), filepath.Join(dir, "users")
 		_, _, _ = os.Mkdir(root, 0o700), os.Mkdir(versions, 0o700), os.Mkdir(users, 0o700)
@@ -58,8 +58,8 @@ func withPeers(run func() int) int {
 		return cmd
 	})
 	if bin := os.Getenv("PACKSEAL_MINIO"); bin != "" {
-		minio := &peer{name: "minio"}
-		peers = append(peers, minio)
+		minio := &server{name: "minio"}
+		servers = append(servers, minio)
 		minio.start(bin, "PACKSEAL_MINIO", func(dir, addr string) *exec.Cmd {
 			cmd := exec.Command(bin, "server", "--quiet", "--address", addr, dir)
 			cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey, "MINIO_UPDATE=off", "MINIO_BROWSER=off")
@@ -67,18 +67,18 @@ func withPeers(run func() int) int {
 		})
 	}
 	defer func() {
-		for _, p := range peers {
+		for _, p := range servers {
 			p.stop()
 		}
 	}()
 	return run()
 }
 
-// start starts the peer and waits until it can be reached.
-func (p *peer) start(bin, env string, command func(dir, addr string) *exec.Cmd) {
+// start starts the server and waits until it accepts connections.
+func (p *server) start(bin, env string, command func(dir, addr string) *exec.Cmd) {
 	p.bin, p.stop = bin, func() {}
 	if bin == "" {
-		p.missing = p.name + " is neither in PATH nor named by " + env
+		p.missing = p.name + " is neither in PATH nor set by " + env
 		return
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -113,7 +113,7 @@ func (p *peer) start(bin, env string, command func(dir, addr string) *exec.Cmd) 
 	}
 }
 
-// reachable waits for a listener.
+// reachable waits until addr accepts connections.
 func reachable(addr string, exited <-chan struct{}) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -130,10 +130,10 @@ func reachable(addr string, exited <-chan struct{}) bool {
 	return false
 }
 
-// eachPeer runs the test against each peer.
-func eachPeer(t *testing.T, test func(*testing.T, *peer)) {
+// eachServer runs the test against each server.
+func eachServer(t *testing.T, test func(*testing.T, *server)) {
 	t.Parallel()
-	for _, p := range peers {
+	for _, p := range servers {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			p.need(t)
@@ -142,8 +142,8 @@ func eachPeer(t *testing.T, test func(*testing.T, *peer)) {
 	}
 }
 
-// need skips the test if the peer does not run; in CI that is a failure.
-func (p *peer) need(t *testing.T) {
+// need skips the test if the server does not run; in CI it fails the test.
+func (p *server) need(t *testing.T) {
 	t.Helper()
 	switch {
 	case p.missing != "" && os.Getenv("PACKSEAL_CI") != "":
@@ -153,8 +153,8 @@ func (p *peer) need(t *testing.T) {
 	}
 }
 
-// bucket makes a bucket, with Object Lock or without.
-func (p *peer) bucket(t *testing.T, lock bool) *Options {
+// bucket creates a bucket, with or without Object Lock.
+func (p *server) bucket(t *testing.T, lock bool) *Options {
 	t.Helper()
 	o := options(t, p.endpoint, fmt.Sprintf("test-%d", p.buckets.Add(1)))
 	in := &s3.CreateBucketInput{Bucket: &o.Bucket}
@@ -167,7 +167,7 @@ func (p *peer) bucket(t *testing.T, lock bool) *Options {
 	return o
 }
 
-// options are those of a store that needs the peers' user.
+// options returns the options for a bucket of a store with the test user.
 func options(t *testing.T, endpoint, bucket string) *Options {
 	t.Helper()
 	return &Options{
@@ -176,7 +176,7 @@ func options(t *testing.T, endpoint, bucket string) *Options {
 	}
 }
 
-// file makes a file of a secret.
+// file creates a secret file.
 func file(t testing.TB, content string) secret.File {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "secret")
@@ -195,7 +195,7 @@ func open(t *testing.T, o *Options) *Sink {
 	return s.(*Sink)
 }
 
-// noSecret fails the test if the error shows what it must not.
+// noSecret fails the test if the error contains a secret or a signature.
 func noSecret(t *testing.T, err error) {
 	t.Helper()
 	for _, s := range []string{secretKey, "Signature=", "X-Amz-"} {
