@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"packseal.example/config/strictyaml"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 )
@@ -71,7 +72,7 @@ func (k *checker) sources() {
 		k.fail("sources", "sources: {prod: {cloudconfig: {endpoint: …}}}", "no source: there is nowhere to get reports from")
 	}
 	for _, name := range k.sourceNames() {
-		path := join("sources", name)
+		path := strictyaml.Join("sources", name)
 		k.name(path, "a source", name)
 		k.backend(path, k.Sources[name])
 	}
@@ -174,7 +175,7 @@ func (k *checker) source(path, name string) {
 	}
 	names := k.sourceNames()
 	hint := "sources: " + strings.Join(names, ", ")
-	if near := Nearest(name, names); near != "" {
+	if near := strictyaml.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	k.fail(path, hint, "there is no source %.64q", name)

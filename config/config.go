@@ -18,6 +18,7 @@ package config
 import (
 	"time"
 
+	"packseal.example/config/strictyaml"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
 	"packseal.example/scheduler/queue"
@@ -38,8 +39,8 @@ type Config struct {
 	Fetch    fetcher.Settings  `yaml:"fetch,omitempty"`     // how reports are waited for and downloaded
 	Log      Log               `yaml:"log,omitempty"`       // what is logged, and how
 
-	file   string           // as it was named to Load or Parse
-	places map[string]place // of each path in the file
+	file string               // as it was named to Load or Parse
+	doc  *strictyaml.Document // where everything is
 }
 
 // Source is one API that makes reports. Exactly one field is set.

@@ -110,19 +110,6 @@ func TestByteOrderMarkIsNoFault(t *testing.T) {
 	parse(t, "\ufeff"+minimal)
 }
 
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	known := []string{"schedule", "source", "since", "id"}
-	for word, want := range map[string]string{
-		"shedule": "schedule", "Schedule": "schedule", "scheduel": "schedule", "sorce": "source",
-		"ID": "id", "is": "id", "xyz": "", "": "", strings.Repeat("schedule", 20): "",
-	} {
-		if got := Nearest(word, known); got != want {
-			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
-	}
-}
-
 // Whatever the file holds, Parse returns a configuration or an *Error with at
 // least one fault in it, and never both.
 func FuzzParse(f *testing.F) {

@@ -68,9 +68,9 @@ func definitionName(t reflect.Type) string {
 // scalarSchema is what durations and times are in the file.
 func scalarSchema(t reflect.Type) *jsonschema.Schema {
 	switch t {
-	case durationType:
+	case reflect.TypeFor[time.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$`}
-	case timeType:
+	case reflect.TypeFor[time.Time]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+(Z|[+-][0-9]{2}:[0-9]{2}))?$`}
 	}
 	return nil
