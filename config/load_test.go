@@ -66,9 +66,12 @@ sources:
 defaults: {source: a, schedule: "@hourly", time_zone: Asia/Shanghai, jitter: 10m, catch_up: 1h, timeout: 30m}
 packs:
   - {id: cp-1}
-  - {id: cp-1, source: b, aggregator: ca-1, name: x, schedule: "@daily", time_zone: UTC, jitter: 0s, catch_up: 0s, timeout: 5m, since: 2026-02-03}
+  - {id: cp-1, source: b, aggregator: ca-1, name: x, labels: {owner: security}, schedule: "@daily", time_zone: UTC, jitter: 0s, catch_up: 0s, timeout: 5m, since: 2026-02-03}
 sinks: [{name: archive, local: {dir: archive}}]
 `)
+	if diff := cmp.Diff(map[string]string{"owner": "security"}, c.Entries()[1].Labels); diff != "" || c.Entries()[0].Labels != nil {
+		t.Errorf("labels: %s", diff)
+	}
 	before := *c
 	type settled struct {
 		Source, Key, Schedule, Zone string
