@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
 )
 
@@ -31,10 +31,9 @@ func Default() Config {
 
 // Entry is one pack with the defaults applied.
 type Entry struct {
-	fetcher.Pack
+	evidence.Pack
 	scheduler.Plan
-	Labels   map[string]string // for the pack's manifests
-	Schedule string            // as it is written in the file
+	Schedule string // as it is written in the file
 	TimeZone string
 }
 
@@ -44,7 +43,7 @@ func (c *Config) Entries() []Entry {
 	entries := make([]Entry, 0, len(c.Packs))
 	for _, p := range c.Packs {
 		p = c.withDefaults(p)
-		pack := fetcher.Pack{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator, Name: p.Name}
+		pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels}
 		schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
 		entries = append(entries, Entry{
 			Pack: pack,
@@ -52,7 +51,7 @@ func (c *Config) Entries() []Entry {
 				Source: pack.Source, Pack: pack.Key(), Schedule: schedule,
 				Jitter: *p.Jitter, CatchUp: *p.CatchUp, Timeout: *p.Timeout, Since: p.Since,
 			},
-			Labels: p.Labels, Schedule: p.Schedule, TimeZone: p.TimeZone,
+			Schedule: p.Schedule, TimeZone: p.TimeZone,
 		})
 	}
 	return entries
@@ -70,6 +69,11 @@ func (c *Config) withDefaults(p Pack) Pack {
 	p.CatchUp = cmp.Or(p.CatchUp, d.CatchUp, new(builtinCatchUp))
 	p.Timeout = cmp.Or(p.Timeout, d.Timeout, new(builtinTimeout))
 	return p
+}
+
+// ref returns what identifies the pack, once the defaults are applied.
+func (p Pack) ref() evidence.PackRef {
+	return evidence.PackRef{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator}
 }
 
 // onlySource returns the name of the source when there is just one.

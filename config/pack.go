@@ -41,7 +41,7 @@ func (k *checker) packs() {
 	for i, p := range k.Packs {
 		path := fmt.Sprintf("packs[%d]", i)
 		k.pack(path, p)
-		ref := evidence.PackRef{Source: k.withDefaults(p).Source, ID: p.ID, Aggregator: p.Aggregator}
+		ref := k.withDefaults(p).ref()
 		if j, twice := first[ref]; twice && p.ID != "" {
 			k.fail(path+".id", "a pack has one schedule: combine the two entries", "duplicate pack, first defined in packs[%d]", j)
 		} else {
@@ -73,7 +73,7 @@ func (k *checker) packID(path string, p Pack) {
 	if p.Aggregator != "" {
 		k.name(path+".aggregator", "a pack", p.Aggregator)
 	}
-	switch kind := (evidence.PackRef{ID: p.ID, Aggregator: p.Aggregator}).Kind(); kind {
+	switch kind := p.ref().Kind(); kind {
 	case evidence.CompliancePack, evidence.AggregateCompliancePack:
 	default:
 		k.fail(path+".id", `the ID of a compliance pack begins with "cp-"`, "%q is a report of kind %s, which is not supported yet", p.ID, kind)

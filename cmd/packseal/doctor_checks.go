@@ -14,6 +14,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/fetcher"
 	"packseal.example/internal/diag"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/notify"
 	"packseal.example/scheduler/queue"
@@ -65,13 +66,13 @@ func (d *doctor) sources() (all []check) {
 			return s.look(ctx, slices.Concat(packs, generate))
 		}})
 		for _, e := range packs {
-			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack) }})
+			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack.PackRef) }})
 		}
 		for _, e := range generate {
-			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.request(ctx, e.Pack) }})
+			all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.request(ctx, e.Pack.PackRef) }})
 		}
 		unasked := len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
-			return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.Pack == e.Pack })
+			return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.Pack.PackRef == e.Pack.PackRef })
 		}))
 		if unasked > 0 {
 			all = append(all, check{"permission", "source " + name, func(context.Context) []diag.Result { return notGenerated(unasked) }})
@@ -105,9 +106,9 @@ func (d *doctor) open(name string) (*examined, error) {
 
 // look looks at what holds for all packs, by asking about the first.
 func (s *examined) look(ctx context.Context, packs []config.Entry) []diag.Result {
-	var first fetcher.Pack
+	var first evidence.PackRef
 	if len(packs) > 0 {
-		first = packs[0].Pack
+		first = packs[0].Pack.PackRef
 	}
 	results := s.Examine(ctx, first)
 	// A clock that is off does not keep calls from being answered.
@@ -116,7 +117,7 @@ func (s *examined) look(ctx context.Context, packs []config.Entry) []diag.Result
 }
 
 // pack looks at one pack, and at the report that stands there.
-func (s *examined) pack(ctx context.Context, p fetcher.Pack) []diag.Result {
+func (s *examined) pack(ctx context.Context, p evidence.PackRef) []diag.Result {
 	if s == nil || !s.answers.Load() {
 		return []diag.Result{diag.Skip("permission", "the source does not answer")}
 	}
@@ -132,7 +133,7 @@ func (s *examined) pack(ctx context.Context, p fetcher.Pack) []diag.Result {
 }
 
 // request has a report of one pack made.
-func (s *examined) request(ctx context.Context, p fetcher.Pack) []diag.Result {
+func (s *examined) request(ctx context.Context, p evidence.PackRef) []diag.Result {
 	if s == nil || !s.answers.Load() {
 		return []diag.Result{diag.Skip("permission", "the source does not answer")}
 	}

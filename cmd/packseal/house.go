@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/archive"
 	"packseal.example/config"
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -74,7 +74,7 @@ func openSinks(ctx context.Context, cfg *config.Config, reg prometheus.Registere
 }
 
 // fetch gets a slot's report; it is archive.Options.Fetch.
-type fetch = func(context.Context, *fetcher.Entry, fetcher.Pack, time.Time) (fetcher.Report, error)
+type fetch = func(context.Context, *fetcher.Entry, evidence.Slot) (fetcher.Report, error)
 
 // openSources opens every source and returns what fetches a pack's report
 // from the right one.
@@ -101,8 +101,8 @@ func (h *house) openSources(reg prometheus.Registerer) (fetch, error) {
 			return nil, err
 		}
 	}
-	return func(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due time.Time) (fetcher.Report, error) {
-		return fetchers[p.Source].Fetch(ctx, e, p, due)
+	return func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error) {
+		return fetchers[s.Source].Fetch(ctx, e, s)
 	}, nil
 }
 

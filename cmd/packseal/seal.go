@@ -121,7 +121,7 @@ func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Ent
 		o.Due = at
 		say(o)
 		var r archive.Record
-		r, o.err = h.Seal(ctx, e.Pack, at, time.Now().Add(e.Plan.Timeout))
+		r, o.err = h.Seal(ctx, e.Pack.Slot(at), time.Now().Add(e.Plan.Timeout))
 		if r.State != "" {
 			o.Record = r
 		}
