@@ -25,17 +25,19 @@ var internals = []string{"internal/atomicfile", "internal/evidence", "internal/f
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
+		"web", "config", "config/strictyaml", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
 	"web":     {"archive", "scheduler", "fetcher", "sink"},
 	"control": {"scheduler/queue"},
 	"config": {
+		"config/strictyaml",
 		"archive", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig",
 		"sink", "sink/local", "sink/s3",
 		"notify", "notify/dingtalk", "notify/feishu", "notify/ping", "notify/webhook", "notify/wecom",
 	},
+	"config/strictyaml":   nil, // it knows nothing of packseal
 	"notify":              {"scheduler"},
 	"notify/post":         {"notify"},
 	"notify/dingtalk":     {"notify", "notify/post"},
@@ -75,6 +77,7 @@ var rules = map[string][]string{
 var bare = map[string][]string{
 	"fetcher/cloudconfig/sim": {},
 	"deploy/helm/sync":        {},
+	"config/strictyaml":       {},
 	"notify/notifytest":       {},
 	"internal/evidence":       {"internal/fault"},
 	"internal/atomicfile":     {},

@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/i18n"
 )
 
-// maxFaults is how many faults are looked for and shown: enough for a person,
-// and a bound for a file that is nothing but faults.
+// maxFaults is how many faults are shown: more than a person reads.
 const maxFaults = 1000
 
 // Fault is a problem and its place in the file.
@@ -41,14 +41,14 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// Error is everything that is wrong with a configuration file. At least one
-// of its faults is not a warning.
+// Error is everything that is wrong with a configuration file. At least one of
+// its faults is not a warning.
 type Error struct {
 	Faults []Fault // in the order of the file
 	More   int     // faults left out
 }
 
-// Error lists the faults, and ends with how many there are.
+// Error lists the faults and ends with their number.
 func (e *Error) Error() string {
 	var b strings.Builder
 	faults := e.More
@@ -58,9 +58,9 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(f.String() + "\n")
 	}
-	b.WriteString(count(faults, "fault"))
+	b.WriteString(i18n.Count(faults, "fault"))
 	if warnings := len(e.Faults) + e.More - faults; warnings > 0 {
-		b.WriteString(", " + count(warnings, "warning"))
+		b.WriteString(", " + i18n.Count(warnings, "warning"))
 	}
 	if e.More > 0 {
 		fmt.Fprintf(&b, "; %d not shown", e.More)
@@ -68,23 +68,16 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// newError sorts the faults by place and keeps as many as a person may read.
+// newError sorts the faults and keeps the first ones.
 func newError(faults []Fault) *Error {
 	sortFaults(faults)
 	shown := min(len(faults), maxFaults)
 	return &Error{Faults: faults[:shown], More: len(faults) - shown}
 }
 
-// sortFaults puts faults in the order of the file.
+// sortFaults sorts faults by their places in the file.
 func sortFaults(faults []Fault) {
 	slices.SortStableFunc(faults, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
 	})
-}
-
-func count(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }

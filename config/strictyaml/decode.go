@@ -1,67 +1,56 @@
-package config
+package strictyaml
 
 import (
 	"fmt"
 	"iter"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"gopkg.in/yaml.v3"
-
-	"packseal.example/internal/fault"
 )
 
-// maxVisits bounds the work on one file: aliases can make a small file stand
-// for a huge one. A hundred thousand packs of five settings each take half of
-// it.
-const maxVisits = 1 << 21
+// maxFaults is how many faults are looked for: more than a person reads, and a
+// bound for a document that is nothing but faults.
+const maxFaults = 1000
 
-// place is where something stands in the file, both from 1.
-type place struct{ line, column int }
-
-// decoder fills a struct from a tree of YAML nodes. Unlike the YAML package's
-// own decoder it does not stop at a fault, knows the path of each, and keeps
-// the place of every path for the checks that come after it.
+// decoder fills a struct from a tree of YAML nodes.
 type decoder struct {
-	base   string // the folder that relative paths start from
-	places map[string]place
-	faults []Fault
-	visits int
+	Options
+	*Document
 }
 
 // fail records a fault at the node.
 func (d *decoder) fail(path string, n *yaml.Node, hint, format string, args ...any) {
-	d.faults = append(d.faults, Fault{
-		Problem: fault.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint},
-		Line:    n.Line, Column: n.Column,
-	})
+	d.Faults = append(d.Faults, Fault{path, fmt.Sprintf(format, args...), hint, n.Line, n.Column})
 }
 
-// spent counts a step, and reports whether there were enough of them.
-func (d *decoder) spent(n *yaml.Node) bool {
-	if len(d.faults) > maxFaults {
+// exhausted counts a value, and reports whether decoding must stop: aliases can
+// make a small text stand for a huge one.
+func (d *decoder) exhausted(n *yaml.Node) bool {
+	if len(d.Faults) > maxFaults {
 		return true
 	}
-	d.visits++
-	if d.visits == maxVisits {
-		d.fail("", n, "write less of it, or use fewer aliases", "more than %d values, aliases counted each time", maxVisits)
+	d.values++
+	if d.values == d.MaxValues {
+		d.fail("", n, "write less of it, or use fewer aliases", "more than %d values, aliases counted each time", d.MaxValues)
 	}
-	return d.visits >= maxVisits
+	return d.values >= d.MaxValues
 }
 
 // value decodes n into v by v's type. A null leaves v as it is.
 func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 	n = target(n)
-	if d.spent(n) || n.ShortTag() == "!!null" {
+	if d.exhausted(n) || n.ShortTag() == "!!null" {
 		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		p := reflect.New(v.Type().Elem())
-		faults := len(d.faults)
+		faults := len(d.Faults)
 		d.value(path, n, p.Elem())
-		// A backend of the wrong kind is not one that was chosen.
-		if len(d.faults) == faults || n.Kind == yaml.MappingNode {
+		// A value of the wrong kind does not count as set.
+		if len(d.Faults) == faults || n.Kind == yaml.MappingNode {
 			v.Set(p)
 		}
 	case reflect.Map:
@@ -83,16 +72,16 @@ func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 func (d *decoder) record(path string, n *yaml.Node, v reflect.Value) {
 	var known []string
 	index := map[string]int{}
-	for key, i := range keys(v.Type()) {
+	for key, i := range Fields(v.Type()) {
 		known, index[key] = append(known, key), i
 	}
 	for key, value := range d.pairs(path, n) {
 		i, ok := index[key.Value]
 		if !ok {
-			d.fail(join(path, key.Value), key, unknownHint(key.Value, known), "unknown key")
+			d.fail(Join(path, key.Value), key, d.UnknownKey(key.Value, known), "unknown key")
 			continue
 		}
-		d.value(join(path, key.Value), value, v.Field(i))
+		d.value(Join(path, key.Value), value, v.Field(i))
 	}
 }
 
@@ -101,7 +90,7 @@ func (d *decoder) table(path string, n *yaml.Node, v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for key, value := range d.pairs(path, n) {
 		elem := reflect.New(v.Type().Elem()).Elem()
-		d.value(join(path, key.Value), value, elem)
+		d.value(Join(path, key.Value), value, elem)
 		v.SetMapIndex(reflect.ValueOf(key.Value), elem)
 	}
 }
@@ -113,7 +102,7 @@ func (d *decoder) list(path string, n *yaml.Node, v reflect.Value) {
 		return
 	}
 	for i, item := range n.Content {
-		if d.spent(item) {
+		if d.exhausted(item) {
 			return
 		}
 		itemPath := fmt.Sprintf("%s[%d]", path, i)
@@ -124,7 +113,7 @@ func (d *decoder) list(path string, n *yaml.Node, v reflect.Value) {
 	}
 }
 
-// pairs yields the keys and values of a mapping and notes their places.
+// pairs yields the keys and values of a mapping and records their places.
 func (d *decoder) pairs(path string, n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		if n.Kind != yaml.MappingNode {
@@ -134,7 +123,7 @@ func (d *decoder) pairs(path string, n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.N
 		first := map[string]int{} // key → line
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, value := target(n.Content[i]), n.Content[i+1]
-			if d.spent(key) {
+			if d.exhausted(key) {
 				return
 			}
 			line, twice := first[key.Value]
@@ -142,12 +131,12 @@ func (d *decoder) pairs(path string, n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.N
 			case key.Kind != yaml.ScalarNode:
 				d.fail(path, key, "", "a key must be text, not %s", found(key))
 			case key.Tag == "!!merge":
-				d.fail(path, key, "write what packs share once, under defaults", "merge keys (<<) are not understood")
+				d.fail(path, key, d.MergeHint, "merge keys (<<) are not supported")
 			case twice:
-				d.fail(join(path, key.Value), key, "remove one of the two", "the key stands here twice, first on line %d", line)
+				d.fail(Join(path, key.Value), key, "remove one of the two", "duplicate key, first on line %d", line)
 			default:
 				first[key.Value] = key.Line
-				d.places[join(path, key.Value)] = place{key.Line, key.Column}
+				d.places[Join(path, key.Value)] = place{key.Line, key.Column}
 				if !yield(key, value) {
 					return
 				}
@@ -164,8 +153,8 @@ func target(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// keys yields the YAML keys of a struct type and the indices of their fields.
-func keys(t reflect.Type) iter.Seq2[string, int] {
+// Fields yields the YAML keys of a struct type and the indices of their fields.
+func Fields(t reflect.Type) iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		for i := range t.NumField() {
 			key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
@@ -176,9 +165,13 @@ func keys(t reflect.Type) iter.Seq2[string, int] {
 	}
 }
 
-// join appends a key to a path. A key that could be mistaken is quoted.
-func join(path, key string) string {
-	if !validName(key) {
+// plainKey matches the keys that stand in paths without quotes.
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// Join appends a key to a path. A key that could be mistaken for something else
+// is quoted.
+func Join(path, key string) string {
+	if !plainKey.MatchString(key) {
 		key = fmt.Sprintf("%.64q", key)
 	}
 	if path == "" {

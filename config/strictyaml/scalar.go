@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"errors"
@@ -10,30 +10,27 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
-
-	"packseal.example/internal/secret"
 )
 
 var (
 	timeType     = reflect.TypeFor[time.Time]()
 	durationType = reflect.TypeFor[time.Duration]()
-	secretType   = reflect.TypeFor[secret.File]()
 )
 
-// scalar decodes a single value. What is wrong with it is said in the words
-// of the file, without the names of Go's types.
+// scalar decodes a single value. Messages are in the document's terms, without
+// the names of Go's types.
 func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 	k := kindOf(v.Type())
-	tag := n.ShortTag()
+	hidden, sensitive := d.Sensitive[v.Type()]
+	wrong := !slices.Contains(strings.Fields(k.tags), n.ShortTag())
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		d.fail(path, n, "", "expected %s, found %s", k.name, found(n))
 		return
-	case v.Type() == secretType && tag != "!!str":
-		// It may be the secret itself, so it is not shown.
-		d.fail(path, n, "secrets are never in this file: write it to a file of its own and name that here", "expected the name of a file")
+	case wrong && sensitive:
+		d.fail(path, n, hidden.Hint, "expected %s", hidden.Name)
 		return
-	case !slices.Contains(strings.Fields(k.tags), tag):
+	case wrong:
 		d.fail(path, n, k.hint, "expected %s, found %s", k.name, found(n))
 		return
 	}
@@ -41,26 +38,20 @@ func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 		d.fail(path, n, k.hint, "%s", err)
 		return
 	}
-	if v.Kind() == reflect.String && isPath(path) && v.String() != "" {
-		full, err := d.locate(v.String(), strings.HasSuffix(path, "_file"))
-		if err != nil {
-			d.fail(path, n, credentialsHint, "%s", err)
-		}
-		v.SetString(full)
+	if v.Kind() != reflect.String || v.String() == "" || d.Text == nil {
+		return
 	}
+	text, bad := d.Text(path, v.String())
+	if bad != nil {
+		d.fail(path, n, bad.Hint, "%s", bad.Message)
+	}
+	v.SetString(text)
 }
 
-// isPath reports whether the key names a file or a folder. It is told by the
-// key, so that a new backend needs nothing but a field of that name.
-func isPath(path string) bool {
-	key := path[strings.LastIndexByte(path, '.')+1:]
-	return key == "dir" || strings.HasSuffix(key, "_dir") || strings.HasSuffix(key, "_file")
-}
-
-// kind is what the file may say for values of one Go type.
+// kind is how values of one Go type are written.
 type kind struct {
-	name string // for people
-	tags string // YAML's own names for what is accepted
+	name string // in messages
+	tags string // the YAML tags that are accepted
 	hint string
 	set  func(*yaml.Node, reflect.Value) error
 }
@@ -84,16 +75,15 @@ func kindOf(t reflect.Type) kind {
 	return kind{"text", "!!str", "put it in quotes if it is meant as text", setPlain}
 }
 
-// setPlain leaves it to the YAML package, for text and for true or false.
+// setPlain sets text, or true or false.
 func setPlain(n *yaml.Node, v reflect.Value) error {
 	if n.Decode(v.Addr().Interface()) != nil {
-		return fmt.Errorf("%s is not understood", found(n))
+		return fmt.Errorf("%s is not supported", found(n))
 	}
 	return nil
 }
 
-// setNumber refuses what no setting can mean: less than nothing, and what is
-// not a number.
+// setNumber refuses negative and infinite numbers: no setting means one.
 func setNumber(n *yaml.Node, v reflect.Value) error {
 	if n.Decode(v.Addr().Interface()) != nil {
 		return fmt.Errorf("the number %.40s is out of range", n.Value)
@@ -113,8 +103,8 @@ func setNumber(n *yaml.Node, v reflect.Value) error {
 	return nil
 }
 
-// setDuration takes a number with its unit. A bare number is refused, also 0
-// in quotes: readers would not agree on whether it is seconds or minutes.
+// setDuration takes a number with its unit. A bare number is refused, even 0 in
+// quotes: it could mean seconds or minutes.
 func setDuration(n *yaml.Node, v reflect.Value) error {
 	t, err := time.ParseDuration(n.Value)
 	switch {
@@ -127,8 +117,8 @@ func setDuration(n *yaml.Node, v reflect.Value) error {
 	return nil
 }
 
-// setTime takes a time with its zone, or a date, which is its first moment in
-// UTC: nothing in a configuration follows from the machine's own zone.
+// setTime takes a time with its zone, or a date, which stands for midnight UTC:
+// the machine's own zone never matters.
 func setTime(n *yaml.Node, v reflect.Value) error {
 	t, err := time.Parse(time.RFC3339, n.Value)
 	if err != nil {
@@ -141,7 +131,7 @@ func setTime(n *yaml.Node, v reflect.Value) error {
 	return nil
 }
 
-// found names what stands at the node.
+// found describes the node's value.
 func found(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
