@@ -18,39 +18,15 @@ package scale
 
 import (
 	"cmp"
-	"flag"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
+
+	"packseal.example/test/lab"
 )
 
-// binary is the program, built once for all tests.
-var binary string
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(built(m.Run))
-}
-
-// built builds the program, runs the tests and cleans up.
-func built(run func() int) int {
-	dir, err := os.MkdirTemp("", "packseal-scale-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a folder of the test's
-	binary = filepath.Join(dir, "packseal")
-	if out, err := exec.Command("go", "build", "-o", binary, "packseal.example/cmd/packseal").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building packseal: %v\n%s", err, out)
-		return 1
-	}
-	return run()
-}
+func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 
 // number is a parameter of the measurement.
 func number(t *testing.T, name string, standard int) int {
@@ -70,13 +46,4 @@ func jitter(t *testing.T) time.Duration {
 		t.Fatalf("PACKSEAL_JITTER: %q is not a time such as 1h", os.Getenv("PACKSEAL_JITTER"))
 	}
 	return d
-}
-
-// missing skips a test for what the machine lacks. In CI it fails.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("PACKSEAL_CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

@@ -1,6 +1,4 @@
-//go:build chaos
-
-package chaos
+package lab
 
 import (
 	"context"
@@ -8,28 +6,43 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
+	"net/url"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 )
 
-// address is where the page is, as the first line of the log has it.
-var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+// Page is what a daemon shows over HTTP.
+type Page struct {
+	ctx context.Context
+	url func() string // "" while it is not known
+}
+
+// At is the page at a URL.
+func At(t testing.TB, url string) Page {
+	return Page{ctx: t.Context(), url: func() string { return url }}
+}
+
+// URL is the page's, or "" while it is not known.
+func (p Page) URL() string { return p.url() }
 
 // client leaves no connection behind, neither here nor in the process that is
 // looked at.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// get returns what the process's page answers.
-func (p *process) get(path string) (string, error) {
-	url := address.FindString(p.log.String())
-	if url == "" {
+// answerWithin is how long an answer may take.
+const answerWithin = time.Minute
+
+// Get returns what the page answers; an answer that is not 200 is an error.
+func (p Page) Get(path string) (body string, err error) {
+	base := p.url()
+	if base == "" {
 		return "", fmt.Errorf("it has no page yet")
 	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, answerWithin)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return "", err
 	}
@@ -38,16 +51,24 @@ func (p *process) get(path string) (string, error) {
 		return "", err
 	}
 	defer answer.Body.Close() //nolint:errcheck // read only
-	body, err := io.ReadAll(answer.Body)
+	raw, err := io.ReadAll(answer.Body)
 	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answers %d: %s", path, answer.StatusCode, body)
+		err = fmt.Errorf("%s: %s: %s", path, answer.Status, raw)
 	}
-	return string(body), err
+	return string(raw), err
 }
 
-// scrape returns /metrics, by series as they are written there.
-func (p *process) scrape() (map[string]float64, error) {
-	text, err := p.get("/metrics")
+// Unready returns why the daemon is not ready, or "".
+func (p Page) Unready() string {
+	if _, err := p.Get("/-/ready"); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// Series are what /metrics shows, by name and labels as they are written there.
+func (p Page) Series() (map[string]float64, error) {
+	text, err := p.Get("/metrics")
 	series := make(map[string]float64)
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
@@ -61,10 +82,10 @@ func (p *process) scrape() (map[string]float64, error) {
 	return series, err
 }
 
-// metric returns the sum of a metric's series whose labels hold what is given,
-// and false when it can't be had.
-func (p *process) metric(name, labels string) (sum float64, ok bool) {
-	series, err := p.scrape()
+// Metric returns the sum of a metric's series whose labels contain a text, and
+// false when there is none, or no answer.
+func (p Page) Metric(name, labels string) (sum float64, ok bool) {
+	series, err := p.Series()
 	for s, v := range series {
 		if family, has, _ := strings.Cut(s, "{"); family == name && strings.Contains(has, labels) {
 			sum, ok = sum+v, true
@@ -73,8 +94,8 @@ func (p *process) metric(name, labels string) (sum float64, ok bool) {
 	return sum, ok && err == nil
 }
 
-// shown is a pack as /api/v1/packs shows it.
-type shown struct {
+// Pack is a pack as /api/v1/packs shows it.
+type Pack struct {
 	Source, Pack, State, Trouble string
 	Sealed                       int       `json:"sealed_slots"`
 	Gaps                         int       `json:"gap_slots"`
@@ -88,36 +109,36 @@ type shown struct {
 	LastSize                     int64     `json:"last_size"`
 }
 
-// packs returns what /api/v1/packs shows.
-func (p *process) packs() ([]shown, error) {
-	var list struct{ Packs []shown }
-	text, err := p.get("/api/v1/packs")
+// Packs are those that /api/v1/packs shows.
+func (p Page) Packs() ([]Pack, error) {
+	var list struct{ Packs []Pack }
+	text, err := p.Get("/api/v1/packs")
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &list)
 	}
 	return list.Packs, err
 }
 
-// slots returns what /api/v1/slots shows of a pack, with each slot's end, and
-// what of a manifest it shows.
-func (p *process) slots(pack string) (map[slot]end, error) {
+// Slots are the last thousand of a pack of Source that /api/v1/slots shows. Of
+// a manifest only the digest is set.
+func (p Page) Slots(pack string) (map[Slot]End, error) {
 	var list struct {
 		Slots []struct {
 			Due                   time.Time
 			State, Reason, SHA256 string
 		}
 	}
-	text, err := p.get("/api/v1/slots?limit=1000&source=prod&pack=" + pack)
+	text, err := p.Get("/api/v1/slots?limit=1000&source=" + Source + "&pack=" + url.QueryEscape(pack))
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &list)
 	}
-	ends := make(map[slot]end)
+	ends := make(map[Slot]End)
 	for _, s := range list.Slots {
-		e := end{gap: s.Reason}
+		e := End{Gap: s.Reason}
 		if s.State == "sealed" {
-			e.sealed = &manifest{SHA256: s.SHA256}
+			e.Sealed = &Manifest{SHA256: s.SHA256}
 		}
-		ends[slot{pack, s.Due.Format(dueForm)}] = e
+		ends[SlotAt(pack, s.Due)] = e
 	}
 	return ends, err
 }
