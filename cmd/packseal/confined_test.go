@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io/fs"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,7 +17,11 @@ import (
 	"packseal.example/control"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
+	"packseal.example/test/lab"
 )
+
+// slowPack is a pack whose report takes long, or never comes.
+const slowPack = "cp-00c8626622af00c00002"
 
 // confined is a daemon in a process of its own, with a umask that takes
 // nothing away, its folder, and the address of its page.
@@ -30,30 +33,13 @@ type confined struct {
 // startConfined runs it until it has sealed one report and waits for another.
 func startConfined(t *testing.T) confined {
 	t.Helper()
-	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: []sim.Pack{
-		{ID: "cp-fdc8626622af00f90000"}, {ID: slowPack, Script: sim.Script{Make: time.Hour}},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: time.Hour}})
 	c := confined{dir: t.TempDir()}
-	writeFiles(t, c.dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": fmt.Sprintf(`
-state_dir: state
-sources:
-  prod:
-    cloudconfig:
-      endpoint: %s
-      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
-defaults: {source: prod, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h}
-sinks: [{name: primary, local: {dir: archive}}]
-fetch: {poll_min: 100ms, poll_max: 200ms}
-web: {listen: "127.0.0.1:0"}
-log: {level: debug, format: json}
-packs: [{id: cp-fdc8626622af00f90000}, {id: %s}]
-`, server.URL, slowPack)})
-	c.Cmd = exec.Command("sh", "-c", `umask 0; exec packseal run --config "$0"`, filepath.Join(c.dir, "packseal.yaml"))
+	path := lab.Setup{
+		Dir: c.dir, Endpoint: endpoint, Defaults: `schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h`,
+		Packs: []string{"{id: " + lab.Pack + "}", "{id: " + slowPack + "}"}, More: "log: {level: debug, format: json}\n",
+	}.Write(t)
+	c.Cmd = exec.Command("sh", "-c", `umask 0; exec packseal run --config "$0"`, path)
 	talk, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -151,17 +137,13 @@ func TestListensOnNothingElse(t *testing.T) {
 // others too, and the engine's, which only this machine reaches.
 func TestMemberListensOnNothingElse(t *testing.T) {
 	t.Parallel()
-	dir, own := t.TempDir(), addresses(t, 4)
-	writeFiles(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "token": "MARKED-between-replicas", "packseal.yaml": fmt.Sprintf(`
-state_dir: state
-sources: {prod: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}}}}
-defaults: {source: prod, schedule: "0 0 1 1 *"}
-sinks: [{name: primary, local: {dir: archive}}]
-web: {listen: "%s"}
-queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}
-packs: [{id: cp-fdc8626622af00f90000}]
-`, own[0], own[1], strings.Join(own[1:], `", "`))})
-	c := exec.Command("packseal", "run", "--config", filepath.Join(dir, "packseal.yaml"))
+	dir, own := t.TempDir(), lab.Addresses(t, 4)
+	lab.Write(t, dir, map[string]string{"token": "MARKED-between-replicas"})
+	path := lab.Setup{
+		Dir: dir, Web: fmt.Sprintf("listen: %q", own[0]),
+		More: fmt.Sprintf(`queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}`+"\n", own[1], strings.Join(own[1:], `", "`)),
+	}.Write(t)
+	c := exec.Command("packseal", "run", "--config", path)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -25,10 +25,12 @@ var internals = []string{"internal/evidence", "internal/fault", "internal/i18n",
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
+		"daemon", "doctor", "config", "control", "archive", "notify", "scheduler/queue", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
+	"daemon":  {"web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink"},
+	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "sink"},
 	"web":     {"archive", "scheduler", "fetcher", "sink"},
 	"control": {"scheduler/queue"},
 	"config": {
@@ -67,6 +69,7 @@ var rules = map[string][]string{
 	"internal/trace":          nil,
 	"internal/egress":         nil,
 	"deploy/helm/sync":        nil,
+	"test/lab":                {"fetcher/cloudconfig/sim"},
 }
 
 // bare are the packages that may not import all internals.
