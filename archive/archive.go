@@ -5,12 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
@@ -26,7 +26,7 @@ type Options struct {
 	Sinks []Target       // required; the first is the one that decides
 	Spool *fetcher.Spool // required to seal and to record gaps, not to read
 	// Fetch gets a slot's report into the spool entry. Required to seal.
-	Fetch func(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due time.Time) (fetcher.Report, error)
+	Fetch func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error)
 
 	// Settled is told of each slot of Packs that ends, here or elsewhere, and of
 	// those that [Archive.History] reads back: gaps, and the latest that is
@@ -37,9 +37,9 @@ type Options struct {
 	// [Archive.Heard]. It must not block, and may get lost. May be nil.
 	Announce func(News)
 
-	Packs      []fetcher.Pack // whose metrics and status are kept
-	Tool       string         // "packseal/<version>", for the records
-	Logger     *slog.Logger   // required
+	Packs      []evidence.Pack // whose metrics and status are kept
+	Tool       string          // "packseal/<version>", for the records
+	Logger     *slog.Logger    // required
 	Registerer prometheus.Registerer
 	Tracer     trace.Tracer // for a trace of each try of a slot; nil = none
 }
@@ -48,6 +48,7 @@ type Options struct {
 // many goroutines, and from several processes on the same sinks.
 type Archive struct {
 	Options
+	packs      map[evidence.PackRef]evidence.Pack
 	metrics    *metrics
 	delivering chan struct{} // one for each report on its way into the sinks
 
@@ -64,8 +65,9 @@ func New(o Options) (*Archive, error) {
 	if len(o.Sinks) == 0 || o.Logger == nil {
 		return nil, errors.New("archive: Sinks and Logger are required")
 	}
-	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), status: make(map[packID]*tally), delivering: make(chan struct{}, deliveries), gaps: make(map[scheduler.Slot]bool)}
+	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), packs: make(map[evidence.PackRef]evidence.Pack), status: make(map[packID]*tally), delivering: make(chan struct{}, deliveries), gaps: make(map[scheduler.Slot]bool)}
 	for _, p := range o.Packs {
+		a.packs[p.PackRef] = p
 		a.status[packID{p.Source, p.Key()}] = new(tally)
 	}
 	return a, nil

@@ -16,6 +16,7 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
 	"packseal.example/scheduler"
@@ -71,9 +72,9 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := make([]fetcher.Pack, len(packs))
+	ids := make([]evidence.Pack, len(packs))
 	for i, p := range packs {
-		ids[i] = fetcher.Pack{Source: "prod", ID: p.ID, Aggregator: p.Aggregator, Name: p.Name}
+		ids[i] = evidence.Pack{PackRef: evidence.PackRef{Source: "prod", ID: p.ID, Aggregator: p.Aggregator}, Name: p.Name}
 	}
 	h.Archive, err = archive.New(archive.Options{
 		Sinks: h.sinks, Spool: spool, Fetch: f.Fetch, Packs: ids, Tool: "packseal/test", Logger: logger, Registerer: h.reg,
@@ -87,11 +88,13 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 // due is a moment ago, so that the simulator's reports are made after it.
 func due() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
-func pack(id string) fetcher.Pack { return fetcher.Pack{Source: "prod", ID: id, Name: id} }
+func slot(pack string, due time.Time) evidence.Slot {
+	return evidence.Slot{Source: "prod", Pack: pack, Due: due}
+}
 
 // task is a slot's first try, as the queue hands it out.
-func task(due, deadline time.Time) scheduler.Task {
-	return scheduler.Task{Slot: scheduler.Slot{Due: due}, Deadline: deadline, Delivered: 1, Fetched: func() {}}
+func task(pack string, due, deadline time.Time) scheduler.Task {
+	return scheduler.Task{Slot: slot(pack, due), Deadline: deadline, Delivered: 1, Fetched: func() {}}
 }
 
 // spooled is how many entries the spool holds.
@@ -133,7 +136,7 @@ func TestSealsUnderFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1", Script: script}})
-			r, err := h.Seal(t.Context(), pack("cp-1"), due(), time.Now().Add(time.Minute))
+			r, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,12 +158,12 @@ func TestSealIsIdempotent(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
-	first, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute))
+	first, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls := h.sim.Calls()["GetCompliancePackReport"]
-	again, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute))
+	again, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute))
 	if err != nil || again != first {
 		t.Errorf("sealed again: %#v, %v; first %#v", again, err, first)
 	}
@@ -192,7 +195,7 @@ func TestSettleRecordsGaps(t *testing.T) {
 			}
 			h := newHouse(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
 			at := due()
-			if again := h.Settle(t.Context(), pack(id), task(at, time.Now().Add(c.deadline))); again != 0 {
+			if again := h.Settle(t.Context(), task(id, at, time.Now().Add(c.deadline))); again != 0 {
 				t.Fatalf("Settle wants to be called again in %s: %s", again, h.Status("prod", id).Trouble)
 			}
 			records := records(t, h, id)

@@ -49,7 +49,7 @@ func BenchmarkLargeReport(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		due = due.Add(-time.Second)
-		ticket, err := source.Generate(b.Context(), pack("cp-1"), due, 0)
+		ticket, err := source.Generate(b.Context(), slot("cp-1", due), 0)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func BenchmarkLargeReport(b *testing.B) {
 		idle := resident(b)
 		b.StartTimer()
 		began := time.Now()
-		if _, err := a.Seal(b.Context(), pack("cp-1"), due, time.Now().Add(time.Hour)); err != nil {
+		if _, err := a.Seal(b.Context(), slot("cp-1", due), time.Now().Add(time.Hour)); err != nil {
 			b.Fatal(err)
 		}
 		sealed += time.Since(began)
@@ -119,7 +119,7 @@ func benchHouse(b *testing.B, dir, endpoint string) (*archive.Archive, fetcher.S
 // keep leaves the ticket in the spool, where Seal finds it.
 func keep(b *testing.B, spool *fetcher.Spool, t fetcher.Ticket) {
 	b.Helper()
-	e, err := spool.Lock(b.Context(), t.Pack, t.Due)
+	e, err := spool.Lock(b.Context(), t.Slot)
 	if err == nil {
 		err = e.SaveTicket(t)
 	}

@@ -43,7 +43,7 @@ func (a *Archive) Drain(ctx context.Context) error {
 // drain is one try to bring one report to the sinks that lack it. A slot that
 // a worker holds is left to it.
 func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
-	entry, free := a.spooled(ctx, r.Pack, r.Due, 0)
+	entry, free := a.spooled(ctx, r.Slot, 0)
 	if !free {
 		return
 	}
@@ -51,32 +51,29 @@ func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
 	if _, whole := entry.Report(); !whole {
 		return // settled meanwhile
 	}
-	ctx, attempt := a.trace(ctx, slotOf(r.Pack, r.Due))
-	sealed, err := a.seal(ctx, entry, r.Pack, r.Due, time.Now(), func() {})
+	ctx, attempt := a.trace(ctx, r.Slot)
+	sealed, err := a.seal(ctx, entry, r.Slot, time.Now(), func() {})
 	ended(attempt, sealed, err)
 	if err != nil && ctx.Err() == nil {
-		a.Logger.WarnContext(ctx, "report waits in the spool", "pack", r.Pack.Key(), "due", r.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+		a.Logger.WarnContext(ctx, "report waits in the spool", "pack", r.Slot.Pack, "due", r.Slot.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 		return
 	}
-	a.Logger.InfoContext(ctx, "spool drained", "pack", r.Pack.Key(), "due", r.Due)
+	a.Logger.InfoContext(ctx, "spool drained", "pack", r.Slot.Pack, "due", r.Slot.Due)
 }
 
 // spooled takes a slot's spool entry, if nobody else holds it for that long.
-func (a *Archive) spooled(ctx context.Context, p fetcher.Pack, due time.Time, patience time.Duration) (e *fetcher.Entry, free bool) {
+func (a *Archive) spooled(ctx context.Context, s evidence.Slot, patience time.Duration) (e *fetcher.Entry, free bool) {
 	if a.Spool == nil {
 		return nil, false
 	}
 	within, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	e, err := a.Spool.Lock(within, p, due)
+	e, err := a.Spool.Lock(within, s)
 	if err != nil && fault.Of(err) != fault.Busy {
-		a.Logger.WarnContext(ctx, "spool entry can't be looked at", "pack", p.Key(), "due", due, "err", err)
+		a.Logger.WarnContext(ctx, "spool entry can't be looked at", "pack", s.Pack, "due", s.Due, "err", err)
 	}
 	return e, err == nil
 }
-
-// packOf is as much of a slot's pack as the spool goes by.
-func packOf(s scheduler.Slot) fetcher.Pack { return fetcher.PackOf(s.Source, s.Pack) }
 
 // forget removes what the spool holds of a slot that has no report.
 func (a *Archive) forget(ctx context.Context, e *fetcher.Entry, s scheduler.Slot) {
@@ -93,15 +90,15 @@ const unclaimed = 24 * time.Hour
 // that were left alone for a day. All that goes with one is a ticket, for which
 // a new one can be had.
 func (a *Archive) sweep(ctx context.Context) {
-	for p, due := range a.Spool.Unfinished() {
+	for s := range a.Spool.Unfinished() {
 		if ctx.Err() != nil {
 			return
 		}
-		entry, free := a.spooled(ctx, p, due, 0)
+		entry, free := a.spooled(ctx, s, 0)
 		if !free {
 			continue
 		}
-		if s := slotOf(p, due); a.obsolete(ctx, entry, s) {
+		if a.obsolete(ctx, entry, s) {
 			a.forget(ctx, entry, s)
 		}
 		entry.Close() //nolint:errcheck // letting go of a lock
@@ -113,7 +110,7 @@ func (a *Archive) obsolete(ctx context.Context, e *fetcher.Entry, s scheduler.Sl
 	if _, whole := e.Report(); whole {
 		return false
 	}
-	if !slices.ContainsFunc(a.Packs, func(p fetcher.Pack) bool { return p.Source == s.Source && p.Key() == s.Pack }) {
+	if _, configured := a.packs[s.Ref()]; !configured {
 		return true
 	}
 	slots, err := a.index(ctx, s.Dir())

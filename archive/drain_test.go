@@ -9,17 +9,18 @@ import (
 	"packseal.example/archive"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
 // leave puts an unfinished entry into the spool, as a kill leaves it.
-func (h *house) leave(t *testing.T, p fetcher.Pack, due time.Time) {
+func (h *house) leave(t *testing.T, s evidence.Slot) {
 	t.Helper()
-	e, err := h.Spool.Lock(t.Context(), p, due)
+	e, err := h.Spool.Lock(t.Context(), s)
 	if err == nil {
-		err = e.SaveTicket(fetcher.Ticket{Pack: p, Due: due})
+		err = e.SaveTicket(fetcher.Ticket{Slot: s})
 	}
 	if err == nil {
 		err = e.Close()
@@ -49,21 +50,20 @@ func TestSweep(t *testing.T) {
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}, {ID: "cp-2", Aggregator: "ca-1"}})
 	at := due()
 	sealed, open := at.Add(-2*time.Hour), at.Add(-time.Hour)
-	if _, err := h.Seal(t.Context(), pack("cp-1"), sealed, time.Now().Add(time.Minute)); err != nil {
+	if _, err := h.Seal(t.Context(), slot("cp-1", sealed), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	group := fetcher.PackOf("prod", "ca-1/cp-2")
+	group := slot("ca-1/cp-2", open)
 	synctest.Test(t, func(t *testing.T) {
-		h.leave(t, pack("cp-1"), sealed)            // settled
-		h.leave(t, fetcher.PackOf("prod", "x"), at) // not configured
-		h.leave(t, fetcher.PackOf("gone", "x"), at)
-		h.leave(t, pack("cp-1"), open) // to be gone on with,
-		h.leave(t, group, open)        // both of them
+		h.leave(t, slot("cp-1", sealed)) // settled
+		h.leave(t, slot("x", at))        // not configured
+		h.leave(t, evidence.Slot{Source: "gone", Pack: "x", Due: at})
+		h.leave(t, slot("cp-1", open)) // to be gone on with,
+		h.leave(t, group)              // both of them
 		if h.drained(t); h.spooled(t) != 2 {
 			t.Errorf("%d entries are left, want 2", h.spooled(t))
 		}
-		gap := scheduler.Slot{Source: "prod", Pack: group.Key(), Due: open}
-		if err := h.Gap(t.Context(), gap, fault.Missed, "test"); err != nil || h.spooled(t) != 1 {
+		if err := h.Gap(t.Context(), group, fault.Missed, "test"); err != nil || h.spooled(t) != 1 {
 			t.Errorf("%v; %d entries are left after a gap, want 1", err, h.spooled(t))
 		}
 	})
@@ -84,7 +84,7 @@ func TestGapLeavesReports(t *testing.T) {
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
 	at := due()
 	s.off.Store(true)
-	if _, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); fault.Of(err) != fault.SinkUnavailable {
+	if _, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); fault.Of(err) != fault.SinkUnavailable {
 		t.Fatalf("got %v", err)
 	}
 	s.off.Store(false)
@@ -104,20 +104,20 @@ func TestGapWaitsForWork(t *testing.T) {
 	t.Parallel()
 	elsewhere, at := sink.NewMemory(), due()
 	other := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: elsewhere})
-	if _, err := other.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); err != nil {
+	if _, err := other.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	here := sink.NewMemory()
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: here})
-	slot := scheduler.Slot{Source: "prod", Pack: "cp-1", Due: at}
+	one := slot("cp-1", at)
 	synctest.Test(t, func(t *testing.T) {
 		gap := func() <-chan error {
 			ended := make(chan error, 1)
-			go func() { ended <- h.Gap(t.Context(), slot, fault.Missed, "test") }()
+			go func() { ended <- h.Gap(t.Context(), one, fault.Missed, "test") }()
 			synctest.Wait()
 			return ended
 		}
-		worker, err := h.Spool.Lock(t.Context(), pack("cp-1"), at)
+		worker, err := h.Spool.Lock(t.Context(), one)
 		if err != nil {
 			t.Fatal(err)
 		}

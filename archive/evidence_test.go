@@ -38,7 +38,7 @@ func (s *switched) Put(ctx context.Context, key string, c sink.Content) error {
 func objects(t *testing.T, s sink.Sink) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
-	for e, err := range s.List(t.Context(), "") {
+	for e, err := range s.List(t.Context(), "", "") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestSinkDown(t *testing.T) {
 				sinks[i].off.Store(true)
 			}
 			at := due()
-			again := h.Settle(t.Context(), pack("cp-1"), task(at, time.Now().Add(time.Minute)))
+			again := h.Settle(t.Context(), task("cp-1", at, time.Now().Add(time.Minute)))
 			if settled := len(off) < 2; settled != (again == 0) {
 				t.Errorf("Settle says %s", again)
 			}
@@ -118,7 +118,7 @@ func TestRacingArchivers(t *testing.T) {
 	for i, h := range houses {
 		wg.Go(func() {
 			var err error
-			if got[i], err = h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); err != nil {
+			if got[i], err = h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -169,7 +169,7 @@ func TestVerifyFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "local", Sink: s})
-			r, err := h.Seal(t.Context(), pack("cp-1"), due(), time.Now().Add(time.Minute))
+			r, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,12 +209,12 @@ func TestGapIsSettled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute))
+	r, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute))
 	if err != nil || r.State != archive.Gapped || r.Reason != fault.Overlap {
 		t.Errorf("sealing a gap: %+v, %v", r.State, err)
 	}
 	later := at.Add(time.Second)
-	if _, err := h.Seal(t.Context(), pack("cp-1"), later, time.Now().Add(time.Minute)); err != nil {
+	if _, err := h.Seal(t.Context(), slot("cp-1", later), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Gap(t.Context(), scheduler.Slot{Source: "prod", Pack: "cp-1", Due: later}, fault.Missed, ""); err != nil {

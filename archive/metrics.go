@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 )
@@ -34,7 +35,7 @@ type metrics struct {
 
 // newMetrics makes every series that there can be: a series that is missing
 // until the first failure makes an alert on its rate blind to that failure.
-func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
+func newMetrics(reg prometheus.Registerer, packs []evidence.Pack) *metrics {
 	byPack := []string{"source", "pack"}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
@@ -70,7 +71,7 @@ func newMetrics(reg prometheus.Registerer, packs []fetcher.Pack) *metrics {
 }
 
 // add makes a pack's series.
-func (m *metrics) add(reg prometheus.Registerer, p fetcher.Pack) {
+func (m *metrics) add(reg prometheus.Registerer, p evidence.Pack) {
 	m.known[packID{p.Source, p.Key()}] = true
 	for _, state := range []State{Sealed, Gapped} {
 		m.slots.WithLabelValues(p.Source, p.Key(), string(state))

@@ -22,7 +22,7 @@ func TestLatestMetrics(t *testing.T) {
 	at := due()
 	reg := prometheus.NewRegistry()
 	live := h.again(t, reg)
-	if again := live.Settle(t.Context(), pack("cp-1"), task(at, time.Now().Add(time.Minute))); again != 0 {
+	if again := live.Settle(t.Context(), task("cp-1", at, time.Now().Add(time.Minute))); again != 0 {
 		t.Fatalf("not settled: again in %s", again)
 	}
 	sealed := shown(t, reg)

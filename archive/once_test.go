@@ -46,7 +46,7 @@ func TestCountedOnce(t *testing.T) {
 			history()
 		}
 	}
-	if _, err := h.Seal(t.Context(), pack("cp-1"), due(), time.Now().Add(time.Minute)); err != nil {
+	if _, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if st := h.Status("prod", "cp-1"); found != 1 || st.Sealed != 1 {

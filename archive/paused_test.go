@@ -16,9 +16,9 @@ import (
 func TestPausedIsAGap(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
-	late := task(due(), time.Now().Add(-time.Second))
+	late := task("cp-1", due(), time.Now().Add(-time.Second))
 	late.Paused = "source prod is paused since then by alice: storage moves"
-	if again := h.Settle(t.Context(), pack("cp-1"), late); again != 0 {
+	if again := h.Settle(t.Context(), late); again != 0 {
 		t.Errorf("again in %s", again)
 	}
 	if r := records(t, h, "cp-1"); len(r) != 1 || r[0].Reason != fault.Paused || r[0].Detail != late.Paused {
@@ -39,13 +39,13 @@ func TestPausedKeepsReports(t *testing.T) {
 	store := &switched{Sink: sink.NewMemory()}
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: store})
 	store.off.Store(true)
-	s := task(due(), time.Now().Add(time.Minute))
-	if again := h.Settle(t.Context(), pack("cp-1"), s); again == 0 {
+	s := task("cp-1", due(), time.Now().Add(time.Minute))
+	if again := h.Settle(t.Context(), s); again == 0 {
 		t.Fatal("settled without a sink")
 	}
 	store.off.Store(false)
 	s.Deadline, s.Paused = time.Now().Add(-time.Second), "paused"
-	if again := h.Settle(t.Context(), pack("cp-1"), s); again != 0 {
+	if again := h.Settle(t.Context(), s); again != 0 {
 		t.Errorf("again in %s", again)
 	}
 	if r := records(t, h, "cp-1"); len(r) != 1 || r[0].State != archive.Sealed {

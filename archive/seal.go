@@ -23,10 +23,10 @@ import (
 //
 // The Record is valid as soon as one sink has the slot, also beside an error:
 // then the error says which sinks lack it still, and [Archive.Drain] goes on.
-func (a *Archive) Seal(ctx context.Context, p fetcher.Pack, due, deadline time.Time) (r Record, err error) {
-	ctx, attempt := a.trace(ctx, slotOf(p, due))
+func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time) (r Record, err error) {
+	ctx, attempt := a.trace(ctx, s)
 	defer func() { ended(attempt, r, err) }()
-	return a.lockAndSeal(ctx, p, due, deadline, func() {})
+	return a.lockAndSeal(ctx, s, deadline, func() {})
 }
 
 // deliveries bounds how many reports are on their way into the sinks at once:
@@ -34,18 +34,17 @@ func (a *Archive) Seal(ctx context.Context, p fetcher.Pack, due, deadline time.T
 const deliveries = 64
 
 // lockAndSeal is Seal; it calls fetched when the report is in the spool.
-func (a *Archive) lockAndSeal(ctx context.Context, p fetcher.Pack, due, deadline time.Time, fetched func()) (Record, error) {
-	entry, err := a.Spool.Lock(ctx, p, due)
+func (a *Archive) lockAndSeal(ctx context.Context, s evidence.Slot, deadline time.Time, fetched func()) (Record, error) {
+	entry, err := a.Spool.Lock(ctx, s)
 	if err != nil {
 		return Record{}, err
 	}
 	defer entry.Close() //nolint:errcheck // letting go of a lock; what matters was written and checked
-	return a.seal(ctx, entry, p, due, deadline, fetched)
+	return a.seal(ctx, entry, s, deadline, fetched)
 }
 
 // seal is lockAndSeal for whoever holds the slot's spool entry.
-func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, p fetcher.Pack, due, deadline time.Time, fetched func()) (Record, error) {
-	s := slotOf(p, due)
+func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slot, deadline time.Time, fetched func()) (Record, error) {
 	slots, err := a.index(ctx, s.Dir())
 	if err != nil && ctx.Err() != nil {
 		return Record{}, err
@@ -59,7 +58,7 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, p fetcher.Pack
 			return r, cmp.Or(err, entry.Remove())
 		}
 	}
-	m, raw, err := a.draft(ctx, entry, p, due, deadline, have)
+	m, raw, err := a.draft(ctx, entry, s, deadline, have)
 	if err != nil {
 		return Record{}, err
 	}
@@ -75,8 +74,7 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, p fetcher.Pack
 
 // draft returns the slot's manifest: the one that a sink has, or that of the
 // report in the spool, which is fetched if need be.
-func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due, deadline time.Time, have *found) (Manifest, []byte, error) {
-	s := slotOf(p, due)
+func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time, have *found) (Manifest, []byte, error) {
 	if len(have.manifest) > 0 {
 		m, raw, _, err := manifest(ctx, have.manifest, s)
 		return m, raw, err
@@ -90,14 +88,14 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, d
 	}
 	within, stop := context.WithDeadlineCause(ctx, deadline, fault.New(fault.Deadline, "no fresh report before the slot's deadline, %s", deadline.UTC().Format(time.RFC3339)))
 	defer stop()
-	r, err := a.Fetch(within, e, p, due)
+	r, err := a.Fetch(within, e, s)
 	if err != nil {
 		if context.Cause(within) != nil && ctx.Err() == nil {
 			err = fault.Wrap(fault.Deadline, fmt.Errorf("%w (last: %w)", context.Cause(within), err))
 		}
 		return Manifest{}, nil, err
 	}
-	m := newManifest(r, time.Now(), a.Tool)
+	m := newManifest(r, a.packs[s.Ref()], time.Now(), a.Tool)
 	raw, err := evidence.Encode(m)
 	if err == nil {
 		err = e.SaveDraft(string(raw))

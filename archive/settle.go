@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
@@ -23,8 +22,8 @@ var pause = fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}
 // A failure of the source that waiting can't mend, and a deadline that
 // passed, make a gap. A report that is in the spool is never given up for a
 // sink's sake.
-func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) time.Duration {
-	s := slotOf(p, t.Due)
+func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
+	s := t.Slot
 	log := a.Logger.With("pack", s.Pack, "source", s.Source, "due", s.Due.Format(time.RFC3339))
 	a.update(s, func(st *Status) { st.Working = true })
 	defer a.update(s, func(st *Status) { st.Working = false })
@@ -32,7 +31,7 @@ func (a *Archive) Settle(ctx context.Context, p fetcher.Pack, t scheduler.Task) 
 	var r Record
 	var err error
 	defer func() { ended(attempt, r, err) }()
-	r, err = a.lockAndSeal(ctx, p, t.Due, t.Deadline, t.Fetched)
+	r, err = a.lockAndSeal(ctx, s, t.Deadline, t.Fetched)
 	reason := fault.Of(err)
 	if r.State != "" {
 		a.count(r, false) // unless it is: it was settled by another replica, or by hand
@@ -100,7 +99,7 @@ func (a *Archive) Gap(ctx context.Context, s scheduler.Slot, reason fault.Reason
 	defer func() { step.End(err) }()
 	within, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()
-	entry, err := a.Spool.Lock(within, packOf(s), s.Due)
+	entry, err := a.Spool.Lock(within, s)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func TestSpoolDamaged(t *testing.T) {
 			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
 			s.off.Store(true)
 			at := due()
-			if _, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); fault.Of(err) != fault.SinkUnavailable {
+			if _, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); fault.Of(err) != fault.SinkUnavailable {
 				t.Fatalf("got %v", err)
 			}
 			bodies, err := filepath.Glob(filepath.Join(h.spool, "*.body"))
@@ -50,10 +50,10 @@ func TestSpoolDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.off.Store(false)
-			if _, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); fault.Of(err) != fault.Damaged {
+			if _, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); fault.Of(err) != fault.Damaged {
 				t.Fatalf("got %v, want Damaged", err)
 			}
-			if r, err := h.Seal(t.Context(), pack("cp-1"), at, time.Now().Add(time.Minute)); err != nil || r.State != archive.Sealed {
+			if r, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil || r.State != archive.Sealed {
 				t.Fatalf("got %+v, %v", r, err)
 			}
 			if result, err := h.Verify(t.Context()); err != nil || len(result.Findings) > 0 || result.Sealed != 1 {

@@ -53,7 +53,7 @@ func (h *house) value(t *testing.T, name, label string) float64 {
 // settle settles a slot at once.
 func (h *house) settle(t *testing.T, due time.Time) {
 	t.Helper()
-	if again := h.Settle(t.Context(), pack("cp-1"), task(due, time.Now().Add(time.Minute))); again != 0 {
+	if again := h.Settle(t.Context(), task("cp-1", due, time.Now().Add(time.Minute))); again != 0 {
 		t.Fatalf("%s has to wait: %s", due, h.Status("prod", "cp-1").Trouble)
 	}
 }

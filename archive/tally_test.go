@@ -138,9 +138,9 @@ func TestHeardOfEvidence(t *testing.T) {
 	at := due()
 	// b has the report in its spool when the other records a gap.
 	b.Announce = func(n archive.News) { a.Heard(n) }
-	if entry, err := b.Spool.Lock(t.Context(), pack("cp-1"), at); err != nil {
+	if entry, err := b.Spool.Lock(t.Context(), slot("cp-1", at)); err != nil {
 		t.Fatal(err)
-	} else if _, err := b.Fetch(t.Context(), entry, pack("cp-1"), at); err != nil {
+	} else if _, err := b.Fetch(t.Context(), entry, slot("cp-1", at)); err != nil {
 		t.Fatal(err)
 	} else if err := entry.Close(); err != nil {
 		t.Fatal(err)

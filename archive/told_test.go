@@ -48,7 +48,7 @@ func TestTellsOfSettledSlots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if again := h.Settle(t.Context(), pack("cp-1"), task(at, time.Now().Add(time.Minute))); again != 0 {
+	if again := h.Settle(t.Context(), task("cp-1", at, time.Now().Add(time.Minute))); again != 0 {
 		t.Fatalf("not sealed: %s", h.Status("prod", "cp-1").Trouble)
 	}
 	gap := func(seconds time.Duration) string {
@@ -58,7 +58,7 @@ func TestTellsOfSettledSlots(t *testing.T) {
 	if diff := cmp.Diff([]string{gap(-1), gap(-3), sealed}, told()); diff != "" {
 		t.Error(diff)
 	}
-	h.Settle(t.Context(), pack("cp-1"), task(at, time.Now().Add(time.Minute)))
+	h.Settle(t.Context(), task("cp-1", at, time.Now().Add(time.Minute)))
 	if again := told(); len(again) > 0 {
 		t.Errorf("told again: %v", again)
 	}

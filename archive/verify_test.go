@@ -16,7 +16,7 @@ import (
 // unlisted is a sink that does not say what it holds.
 type unlisted struct{ sink.Sink }
 
-func (unlisted) List(context.Context, string) iter.Seq2[sink.Entry, error] {
+func (unlisted) List(context.Context, string, string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		yield(sink.Entry{}, fault.New(fault.SinkUnavailable, "turned off"))
 	}
@@ -28,7 +28,7 @@ func TestVerifyOneSinkDown(t *testing.T) {
 	t.Parallel()
 	first, second := unlisted{sink.NewMemory()}, sink.NewMemory()
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: first}, archive.Target{Name: "b", Sink: second})
-	if _, err := h.Seal(t.Context(), pack("cp-1"), due(), time.Now().Add(time.Minute)); err != nil {
+	if _, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if err := second.Put(t.Context(), "stray", sink.Bytes([]byte("x"))); err != nil {

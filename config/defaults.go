@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
 )
 
@@ -31,7 +31,7 @@ func Default() Config {
 
 // Entry is one pack with the defaults applied.
 type Entry struct {
-	fetcher.Pack
+	evidence.Pack
 	scheduler.Plan
 	Schedule string // as it is written in the file
 	TimeZone string
@@ -44,7 +44,7 @@ func (c *Config) Entries() []Entry {
 	entries := make([]Entry, 0, len(c.Packs))
 	for _, p := range c.Packs {
 		p = c.settle(p)
-		pack := fetcher.Pack{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator, Name: p.Name}
+		pack := evidence.Pack{PackRef: evidence.PackRef{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator}, Name: p.Name}
 		schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
 		entries = append(entries, Entry{
 			Pack: pack,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -13,6 +12,7 @@ import (
 	"packseal.example/archive"
 	"packseal.example/config"
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -92,8 +92,8 @@ func openSinks(ctx context.Context, cfg *config.Config, reg prometheus.Registere
 	return targets, nil
 }
 
-// fetch gets a slot's report; it is archive.Options.Fetcc.
-type fetch = func(context.Context, *fetcher.Entry, fetcher.Pack, time.Time) (fetcher.Report, error)
+// fetch gets a slot's report; it is archive.Options.Fetch.
+type fetch = func(context.Context, *fetcher.Entry, evidence.Slot) (fetcher.Report, error)
 
 // openSources opens every source and returns what fetches a pack's report
 // from the right one.
@@ -120,7 +120,7 @@ func (c *components) openSources(reg prometheus.Registerer, tool string) (fetch,
 			return nil, err
 		}
 	}
-	return func(ctx context.Context, e *fetcher.Entry, p fetcher.Pack, due time.Time) (fetcher.Report, error) {
-		return fetchers[p.Source].Fetch(ctx, e, p, due)
+	return func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error) {
+		return fetchers[s.Source].Fetch(ctx, e, s)
 	}, nil
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"packseal.example/config"
-	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/notify"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
@@ -81,9 +81,9 @@ func (e *engine) run(whole context.Context) error {
 	g.Go(func() error { return e.queue.Watch(ctx) })
 	g.Go(func() error { return e.follow(ctx) })
 	g.Go(func() error { e.lease.Run(ctx); return nil })
-	packs := make(map[string]fetcher.Pack)
+	packs := make(map[evidence.PackRef]bool)
 	for _, entry := range e.entries {
-		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack
+		packs[entry.Pack.PackRef] = true
 	}
 	for source, bounds := range e.bounds {
 		g.Go(func() error {
@@ -106,8 +106,8 @@ const elsewhere = 5 * time.Second
 // settle works on a task. One whose pack is no longer in the configuration is
 // let go: nobody owes its report any more. Where there are other replicas, they
 // may have a newer one that knows the pack, so they get it until its deadline.
-func (e *engine) settle(ctx context.Context, packs map[string]fetcher.Pack, t scheduler.Task) time.Duration {
-	p, ok := packs[t.Source+"/"+t.Pack]
+func (e *engine) settle(ctx context.Context, packs map[evidence.PackRef]bool, t scheduler.Task) time.Duration {
+	ok := packs[t.Ref()]
 	if !ok && e.cfg.Queue.Shared() && time.Now().Before(t.Deadline) {
 		e.logger.InfoContext(ctx, "slot of a pack that is not configured is left to other replicas", "pack", t.Pack, "due", t.Due)
 		return elsewhere
@@ -116,5 +116,5 @@ func (e *engine) settle(ctx context.Context, packs map[string]fetcher.Pack, t sc
 		e.logger.WarnContext(ctx, "slot of a pack that is not configured is dropped", "pack", t.Pack, "due", t.Due)
 		return 0
 	}
-	return e.Settle(ctx, p, t)
+	return e.Settle(ctx, t)
 }

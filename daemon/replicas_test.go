@@ -50,7 +50,7 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Seal(t.Context(), cfg.Entries()[0].Pack, due, time.Now().Add(time.Minute)); err != nil {
+	if _, err := other.Seal(t.Context(), cfg.Entries()[0].Slot(due), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	doubts[0] = doubt{due: due, wait: 40 * time.Minute} // and it is time

@@ -10,6 +10,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/fetcher"
 	"packseal.example/internal/diag"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -63,9 +64,9 @@ func (e *examination) open(name string) (*source, error) {
 
 // examine checks what holds for all packs, by asking about the first.
 func (s *source) examine(ctx context.Context, packs []config.Entry) []diag.Result {
-	var first fetcher.Pack
+	var first evidence.PackRef
 	if len(packs) > 0 {
-		first = packs[0].Pack
+		first = packs[0].PackRef
 	}
 	results := s.Examine(ctx, first)
 	// A clock that is off does not keep calls from being answered.
@@ -76,13 +77,13 @@ func (s *source) examine(ctx context.Context, packs []config.Entry) []diag.Resul
 // packs are the checks of a source's packs.
 func (s *source) packs(name string, packs, generate []config.Entry) (all []check) {
 	for _, e := range packs {
-		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack) }})
+		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack.PackRef) }})
 	}
 	for _, e := range generate {
-		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.generate(ctx, e.Pack) }})
+		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.generate(ctx, e.Pack.PackRef) }})
 	}
 	skipped := len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
-		return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.Pack == e.Pack })
+		return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.PackRef == e.PackRef })
 	}))
 	if skipped > 0 {
 		all = append(all, check{"permission", "source " + name, func(context.Context) []diag.Result { return notGenerated(skipped) }})
@@ -97,7 +98,7 @@ func notGenerated(n int) []diag.Result {
 }
 
 // pack examines one pack and its latest report.
-func (s *source) pack(ctx context.Context, p fetcher.Pack) []diag.Result {
+func (s *source) pack(ctx context.Context, p evidence.PackRef) []diag.Result {
 	if s == nil || !s.answers.Load() {
 		return []diag.Result{diag.Skip("permission", "the source does not answer")}
 	}
@@ -113,7 +114,7 @@ func (s *source) pack(ctx context.Context, p fetcher.Pack) []diag.Result {
 }
 
 // generate has a report of one pack made.
-func (s *source) generate(ctx context.Context, p fetcher.Pack) []diag.Result {
+func (s *source) generate(ctx context.Context, p evidence.PackRef) []diag.Result {
 	if s == nil || !s.answers.Load() {
 		return []diag.Result{diag.Skip("permission", "the source does not answer")}
 	}

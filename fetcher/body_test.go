@@ -146,7 +146,7 @@ func TestWholeBody(t *testing.T) {
 // body reads the entry's body.
 func (h *house) body(t *testing.T) []byte {
 	t.Helper()
-	e, err := h.spool.Lock(t.Context(), aPack, due)
+	e, err := h.spool.Lock(t.Context(), aSlot)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -45,7 +47,28 @@ func readState(f io.Reader) (s state, err error) {
 	if !whole || json.Unmarshal(line, &s) != nil {
 		return state{}, nil
 	}
+	s.upgrade(line)
 	return s, nil
+}
+
+// upgrade sets the slots of a state as spools had it at first: the pack as an
+// object, and the due time beside it.
+func (s *state) upgrade(line []byte) {
+	type slot struct {
+		Pack struct{ Source, ID, Aggregator string }
+		Due  time.Time
+	}
+	var old struct{ Ticket, Report slot }
+	if s.Ticket == nil || s.Ticket.Slot != (evidence.Slot{}) || json.Unmarshal(line, &old) != nil {
+		return
+	}
+	of := func(o slot) evidence.Slot {
+		return evidence.PackRef{Source: o.Pack.Source, ID: o.Pack.ID, Aggregator: o.Pack.Aggregator}.Slot(o.Due)
+	}
+	s.Ticket.Slot = of(old.Ticket)
+	if s.Report != nil {
+		s.Report.Slot = of(old.Report)
+	}
 }
 
 // save writes the state over what is there. Whoever reads it meanwhile may see

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"packseal.example/internal/diag"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -19,16 +20,16 @@ import (
 type Examiner interface {
 	// Examine looks at what holds for every pack: whether the source can be
 	// reached, how far the clocks are apart, whether the credentials are good,
-	// and whose they are. It asks about p, or, for the zero Pack, about none.
-	Examine(ctx context.Context, p Pack) []diag.Result
+	// and whose they are. It asks about p, or, for the zero PackRef, about none.
+	Examine(ctx context.Context, p evidence.PackRef) []diag.Result
 
 	// ExaminePack looks whether the pack's report may be read, and returns the
 	// link to the one that stands there, or the zero Link.
-	ExaminePack(ctx context.Context, p Pack) (diag.Result, Link)
+	ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Result, Link)
 
 	// ExamineRequest looks whether a report of the pack may be asked for. That
 	// has one made.
-	ExamineRequest(ctx context.Context, p Pack) diag.Result
+	ExamineRequest(ctx context.Context, p evidence.PackRef) diag.Result
 }
 
 // Peek looks at the first bytes of what the link points to, under all that

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 func TestExpiry(t *testing.T) {
@@ -76,17 +78,18 @@ func TestFresh(t *testing.T) {
 	t.Parallel()
 	due := time.Date(2026, 5, 1, 2, 0, 0, 0, time.UTC)
 	before, after := due.Add(-time.Hour), due.Add(time.Minute)
+	slot := evidence.Slot{Due: due}
 	for name, c := range map[string]struct {
 		ticket  Ticket
 		created time.Time
 		want    bool
 	}{
-		"newer than the baseline":   {Ticket{Due: due, Baseline: before}, after, true},
-		"the baseline itself":       {Ticket{Due: due, Baseline: before}, before, false},
-		"asked for by a fast clock": {Ticket{Due: due, Baseline: before}, due.Add(-time.Minute), true},
-		"attached, made too early":  {Ticket{Due: due, Attached: true}, before, false},
-		"attached, made since":      {Ticket{Due: due, Attached: true}, after, true},
-		"attached, made at due":     {Ticket{Due: due, Attached: true}, due, true},
+		"newer than the baseline":   {Ticket{Slot: slot, Baseline: before}, after, true},
+		"the baseline itself":       {Ticket{Slot: slot, Baseline: before}, before, false},
+		"asked for by a fast clock": {Ticket{Slot: slot, Baseline: before}, due.Add(-time.Minute), true},
+		"attached, made too early":  {Ticket{Slot: slot, Attached: true}, before, false},
+		"attached, made since":      {Ticket{Slot: slot, Attached: true}, after, true},
+		"attached, made at due":     {Ticket{Slot: slot, Attached: true}, due, true},
 	} {
 		if got := c.ticket.Fresh(c.created); got != c.want {
 			t.Errorf("%s: Fresh is %t", name, got)

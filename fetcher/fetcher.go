@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
 )
@@ -70,27 +71,27 @@ func New(o Options) (*Fetcher, error) {
 // Fetch returns the slot's report, its body complete and checked in the spool
 // entry. It goes on where an earlier try of the same slot stopped, and waits
 // while the report is being made, until ctx ends.
-func (f *Fetcher) Fetch(ctx context.Context, e *Entry, p Pack, due time.Time) (Report, error) {
+func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report, error) {
 	if r, ok := e.Report(); ok {
 		return r, nil
 	}
 	t, ok := e.Ticket()
 	if !ok {
 		var err error
-		if t, err = f.request(ctx, e, p, due, 0); err != nil {
+		if t, err = f.request(ctx, e, s, 0); err != nil {
 			return Report{}, err
 		}
 	}
-	making, s := trace.Begin(ctx, "making")
+	making, span := trace.Begin(ctx, "making")
 	link, t, err := f.await(making, e, t)
-	s.End(err)
+	span.End(err)
 	if err != nil {
 		return Report{}, err
 	}
-	ctx, s = trace.Begin(ctx, "download")
+	ctx, span = trace.Begin(ctx, "download")
 	r, err := f.fetch(ctx, e, t, link)
-	s.Set(trace.Bytes.Int64(r.Size))
-	s.End(err)
+	span.Set(trace.Bytes.Int64(r.Size))
+	span.End(err)
 	return r, err
 }
 
@@ -101,17 +102,17 @@ func (f *Fetcher) poll() fault.Backoff {
 
 // request asks for the report and keeps the ticket. Between the two a crash
 // costs nothing: the same slot and attempt ask for the same report.
-func (f *Fetcher) request(ctx context.Context, e *Entry, p Pack, due time.Time, attempt int) (Ticket, error) {
+func (f *Fetcher) request(ctx context.Context, e *Entry, s evidence.Slot, attempt int) (Ticket, error) {
 	defer f.metrics.stage("request", time.Now())
-	ctx, s := trace.Begin(ctx, "request", trace.Attempt.Int(attempt))
-	t, err := f.source.Generate(ctx, p, due, attempt)
+	ctx, span := trace.Begin(ctx, "request", trace.Attempt.Int(attempt))
+	t, err := f.source.Generate(ctx, s, attempt)
 	if err != nil {
 		err = fmt.Errorf("asking for the report: %w", err)
 	} else {
 		err = e.SaveTicket(t)
 	}
-	s.Set(trace.Attached.Bool(t.Attached))
-	s.End(err)
+	span.Set(trace.Attached.Bool(t.Attached))
+	span.End(err)
 	return t, err
 }
 
@@ -146,7 +147,7 @@ func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (held, Ticket, 
 		case t.Attached || !stale.IsZero() && time.Since(stale) >= f.settings.StaleAfter:
 			// What we attached to was made too early, or what we asked for
 			// never came: this slot needs a report of its own.
-			if t, err = f.request(ctx, e, t.Pack, t.Due, t.Attempt+1); err != nil {
+			if t, err = f.request(ctx, e, t.Slot, t.Attempt+1); err != nil {
 				return held{}, t, err
 			}
 			stale = time.Time{}
@@ -199,7 +200,7 @@ func (f *Fetcher) fetch(ctx context.Context, e *Entry, t Ticket, link held) (Rep
 		if err == nil {
 			return r, nil
 		}
-		f.logger.WarnContext(ctx, "download failed", "pack", t.Pack.Key(), "due", t.Due, "reason", fault.Of(err), "err", err)
+		f.logger.WarnContext(ctx, "download failed", "pack", t.Slot.Pack, "due", t.Slot.Due, "reason", fault.Of(err), "err", err)
 		switch fault.Of(err) {
 		case fault.LinkExpired, fault.LinkRefused:
 			// Links signed within one second may be the very same one.

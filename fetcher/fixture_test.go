@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -31,8 +32,8 @@ const mark = "MARKED91c4"
 const tries = 5
 
 var (
-	aPack = fetcher.Pack{Source: "prod", ID: "cp-1"}
 	due   = time.Date(2026, 5, 1, 2, 0, 0, 0, time.UTC)
+	aSlot = evidence.Slot{Source: "prod", Pack: "cp-1", Due: due}
 
 	discard = slog.New(slog.DiscardHandler)
 )
@@ -91,9 +92,9 @@ type source struct {
 	lookups  int
 }
 
-func (s *source) Generate(_ context.Context, p fetcher.Pack, due time.Time, attempt int) (fetcher.Ticket, error) {
+func (s *source) Generate(_ context.Context, slot evidence.Slot, attempt int) (fetcher.Ticket, error) {
 	s.attempts = append(s.attempts, attempt)
-	t := fetcher.Ticket{Pack: p, Due: due, Attempt: attempt, Requested: time.Now().UTC(), RequestIDs: []string{"R-generate"}}
+	t := fetcher.Ticket{Slot: slot, Attempt: attempt, Requested: time.Now().UTC(), RequestIDs: []string{"R-generate"}}
 	if s.generate != nil {
 		return s.generate(t)
 	}
@@ -166,12 +167,12 @@ func newHouse(t *testing.T, src *source, st *store, settings fetcher.Settings) *
 // have a word of a link's query.
 func (h *house) fetch(ctx context.Context, t *testing.T) (fetcher.Report, error) {
 	t.Helper()
-	e, err := h.spool.Lock(ctx, aPack, due)
+	e, err := h.spool.Lock(ctx, aSlot)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	r, err := h.Fetch(ctx, e, aPack, due)
+	r, err := h.Fetch(ctx, e, aSlot)
 	if said := fmt.Sprintf("%+v %v %#v %s", r, err, err, fault.Hint(err)); strings.Contains(said, mark) {
 		t.Errorf("a part of the link came out: %s", said)
 	}

@@ -74,12 +74,12 @@ func TestHTTPWhenItIsAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newHouse(t, nil, nil, fetcher.Settings{})
-	e, err := h.spool.Lock(t.Context(), aPack, due)
+	e, err := h.spool.Lock(t.Context(), aSlot)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	if _, err := f.Fetch(t.Context(), e, aPack, due); err != nil {
+	if _, err := f.Fetch(t.Context(), e, aSlot); err != nil {
 		t.Error(err)
 	}
 }

@@ -14,43 +14,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
-
-// Pack names one compliance pack of a source.
-type Pack struct {
-	Source     string // the source's name in the configuration
-	ID         string // "cp-…"
-	Aggregator string // the account group "ca-…" it belongs to, or empty
-	Name       string // what people call it, or empty
-}
-
-// Key is the pack's name in slots, storage keys and metrics: its ID, after
-// its account group's where it has one ("ca-…/cp-…").
-func (p Pack) Key() string {
-	if p.Aggregator != "" {
-		return p.Aggregator + "/" + p.ID
-	}
-	return p.ID
-}
-
-// PackOf returns the pack that has the key in the source.
-func PackOf(source, key string) Pack {
-	if aggregator, id, ok := strings.Cut(key, "/"); ok {
-		return Pack{Source: source, ID: id, Aggregator: aggregator}
-	}
-	return Pack{Source: source, ID: key}
-}
 
 // Source makes reports. Its errors are classified (see internal/fault) and
 // carry neither a link nor a credential. Methods may be called from many
 // goroutines; they retry nothing but what the protocol itself asks for.
 type Source interface {
-	// Generate asks for a report of the pack for the slot that fell due at
-	// due, and returns what Lookup needs to tell that report from older
-	// ones. The attempt, from 0, sets a repeated request for the same slot
-	// apart; the same slot and attempt ask for the same report, however often.
-	Generate(ctx context.Context, p Pack, due time.Time, attempt int) (Ticket, error)
+	// Generate asks for the slot's report, and returns what Lookup needs to
+	// tell that report from older ones. The attempt, from 0, sets a repeated
+	// request for the same slot apart; the same slot and attempt ask for the
+	// same report, however often.
+	Generate(ctx context.Context, s evidence.Slot, attempt int) (Ticket, error)
 
 	// Lookup returns a fresh link to the report that the ticket stands for:
 	// signed just now, as far as the source allows. While the report is being
@@ -63,20 +39,19 @@ type Source interface {
 // Ticket is a report that was asked for. It is kept in the spool, so that a
 // restart goes on waiting for the same report.
 type Ticket struct {
-	Pack       Pack      `json:"pack"`
-	Due        time.Time `json:"due"`
-	Attempt    int       `json:"attempt"`
-	Requested  time.Time `json:"requested"`             // by the local clock
-	Baseline   time.Time `json:"baseline,omitzero"`     // creation time of the report that stood there before, by the source's clock; zero = none
-	Attached   bool      `json:"attached"`              // the report was being made already, or stood there made since it fell due: not asked for by us
-	RequestIDs []string  `json:"request_ids,omitempty"` // the source's IDs of the calls made, for its support
+	Slot       evidence.Slot `json:"slot"`
+	Attempt    int           `json:"attempt"`
+	Requested  time.Time     `json:"requested"`             // by the local clock
+	Baseline   time.Time     `json:"baseline,omitzero"`     // creation time of the report that stood there before, by the source's clock; zero = none
+	Attached   bool          `json:"attached"`              // the report was being made already, or stood there made since it fell due: not asked for by us
+	RequestIDs []string      `json:"request_ids,omitempty"` // the source's IDs of the calls made, for its support
 }
 
 // Fresh reports whether a report created at that time, by the source's clock,
 // may be sealed for the ticket's slot: it is newer than the baseline, and a
 // report that we did not ask for ourselves was made after the slot fell due.
 func (t Ticket) Fresh(created time.Time) bool {
-	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Due))
+	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Slot.Due))
 }
 
 // Link is where a finished report can be fetched, for a while.

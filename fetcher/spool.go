@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -45,8 +46,8 @@ const lockPoll = 100 * time.Millisecond
 
 // Lock takes the slot's entry, made if need be, and waits while another
 // worker or process holds it. The error is fault.Busy when ctx ends first.
-func (s *Spool) Lock(ctx context.Context, p Pack, due time.Time) (*Entry, error) {
-	name := entryName(p, due)
+func (s *Spool) Lock(ctx context.Context, slot evidence.Slot) (*Entry, error) {
+	name := entryName(slot)
 	for {
 		e, err := tryLock(filepath.Join(s.dir, name))
 		switch {

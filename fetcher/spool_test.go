@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -29,9 +30,9 @@ func openSpool(t *testing.T, dir string) *fetcher.Spool {
 	return s
 }
 
-func lock(t *testing.T, s *fetcher.Spool, p fetcher.Pack) *fetcher.Entry {
+func lock(t *testing.T, s *fetcher.Spool, slot evidence.Slot) *fetcher.Entry {
 	t.Helper()
-	e, err := s.Lock(t.Context(), p, due)
+	e, err := s.Lock(t.Context(), slot)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,9 +40,9 @@ func lock(t *testing.T, s *fetcher.Spool, p fetcher.Pack) *fetcher.Entry {
 }
 
 // fill imports a body into the entry and marks it as finished.
-func fill(t *testing.T, e *fetcher.Entry, p fetcher.Pack, body []byte) fetcher.Report {
+func fill(t *testing.T, e *fetcher.Entry, slot evidence.Slot, body []byte) fetcher.Report {
 	t.Helper()
-	r := fetcher.Report{Ticket: fetcher.Ticket{Pack: p, Due: due}, Size: int64(len(body)), SHA256: sha(body)}
+	r := fetcher.Report{Ticket: fetcher.Ticket{Slot: slot}, Size: int64(len(body)), SHA256: sha(body)}
 	if err := errors.Join(e.SaveTicket(r.Ticket), e.Import(bytes.NewReader(body), r.Size, r.SHA256), e.SaveReport(r)); err != nil {
 		t.Fatal(err)
 	}
@@ -53,25 +54,25 @@ func fill(t *testing.T, e *fetcher.Entry, p fetcher.Pack, body []byte) fetcher.R
 func TestLockExcludes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	e := lock(t, openSpool(t, dir), aPack)
+	e := lock(t, openSpool(t, dir), aSlot)
 	other := openSpool(t, dir) // as in another process: the lock is the file's
 	ctx, stop := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("enough"))
 	defer stop()
-	if _, err := other.Lock(ctx, aPack, due); fault.Of(err) != fault.Busy || !strings.Contains(err.Error(), "enough") {
+	if _, err := other.Lock(ctx, aSlot); fault.Of(err) != fault.Busy || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("got %v, want it busy", err)
 	}
-	for _, p := range []fetcher.Pack{{Source: "test", ID: aPack.ID}, {Source: aPack.Source, ID: aPack.ID, Aggregator: "ca-1"}} {
-		lock(t, other, p).Close()
+	for _, slot := range []evidence.Slot{{Source: "test", Pack: aSlot.Pack, Due: due}, {Source: aSlot.Source, Pack: "ca-1/" + aSlot.Pack, Due: due}} {
+		lock(t, other, slot).Close()
 	}
-	if err := e.SaveTicket(fetcher.Ticket{Pack: aPack, Attempt: 3}); err != nil {
+	if err := e.SaveTicket(fetcher.Ticket{Slot: aSlot, Attempt: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e = lock(t, other, aPack)
+	e = lock(t, other, aSlot)
 	defer e.Close()
-	if ticket, ok := e.Ticket(); !ok || ticket.Attempt != 3 || ticket.Pack != aPack {
+	if ticket, ok := e.Ticket(); !ok || ticket.Attempt != 3 || ticket.Slot != aSlot {
 		t.Errorf("the next worker finds %+v, %t", ticket, ok)
 	}
 }
@@ -87,7 +88,7 @@ func TestLockBesideRemove(t *testing.T) {
 		s := openSpool(t, dir)
 		workers.Go(func() {
 			for range 10 {
-				e, err := s.Lock(t.Context(), aPack, due)
+				e, err := s.Lock(t.Context(), aSlot)
 				if err != nil {
 					t.Error(err)
 					return
@@ -96,7 +97,7 @@ func TestLockBesideRemove(t *testing.T) {
 					t.Error("two are inside")
 					return
 				}
-				err = e.SaveTicket(fetcher.Ticket{Pack: aPack})
+				err = e.SaveTicket(fetcher.Ticket{Slot: aSlot})
 				inside.Unlock()
 				if err := errors.Join(err, e.Remove()); err != nil {
 					t.Error(err)
@@ -114,7 +115,7 @@ func TestLockBesideRemove(t *testing.T) {
 func TestEmptyEntryIsRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := lock(t, openSpool(t, dir), aPack).Close(); err != nil {
+	if err := lock(t, openSpool(t, dir), aSlot).Close(); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
@@ -140,8 +141,8 @@ func TestReportNeedsItsBody(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		s := openSpool(t, dir)
-		e := lock(t, s, aPack)
-		fill(t, e, aPack, content(100))
+		e := lock(t, s, aSlot)
+		fill(t, e, aSlot, content(100))
 		if r, ok := e.Report(); !ok || r.Size != 100 {
 			t.Errorf("%s: before, the report is %+v, %t", name, r, ok)
 		}
@@ -158,11 +159,11 @@ func TestReportNeedsItsBody(t *testing.T) {
 		for range s.Waiting() {
 			t.Errorf("%s: it waits for a sink", name)
 		}
-		e = lock(t, s, aPack)
+		e = lock(t, s, aSlot)
 		if r, ok := e.Report(); ok {
 			t.Errorf("%s: the report is %+v", name, r)
 		}
-		fill(t, e, aPack, content(200)) // and another takes its place
+		fill(t, e, aSlot, content(200)) // and another takes its place
 		if r, ok := e.Report(); !ok || r.Size != 200 {
 			t.Errorf("%s: afterwards, the report is %+v, %t", name, r, ok)
 		}
@@ -179,38 +180,38 @@ func TestLongNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
-	long := func(end string) fetcher.Pack {
+	long := func(end string) evidence.Slot {
 		name := strings.Repeat("x", 128-len(end)) + end
-		return fetcher.Pack{Source: name, Aggregator: name, ID: name}
+		return evidence.Slot{Source: name, Pack: name + "/" + name, Due: due}
 	}
-	fits := fetcher.Pack{Source: strings.Repeat("s", 105), ID: strings.Repeat("p", 127)} // 255 with all of it
-	packs := []fetcher.Pack{long("1"), long("2"), fits, {Source: fits.Source, ID: fits.ID + "p"}}
-	left := make(map[fetcher.Pack]bool)
-	for _, p := range packs {
-		e := lock(t, s, p)
-		if err := errors.Join(e.SaveTicket(fetcher.Ticket{Pack: p, Due: due}), e.Close()); err != nil {
+	fits := evidence.Slot{Source: strings.Repeat("s", 105), Pack: strings.Repeat("p", 127), Due: due} // 255 with all of it
+	slots := []evidence.Slot{long("1"), long("2"), fits, {Source: fits.Source, Pack: fits.Pack + "p", Due: due}}
+	left := make(map[evidence.Slot]bool)
+	for _, slot := range slots {
+		e := lock(t, s, slot)
+		if err := errors.Join(e.SaveTicket(fetcher.Ticket{Slot: slot}), e.Close()); err != nil {
 			t.Fatal(err)
 		}
-		left[p] = true
+		left[slot] = true
 	}
-	if _, err := os.Stat(filepath.Join(dir, fits.Source+"@"+fits.ID+"@"+due.Format("20060102T150405Z")+".json")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, fits.Source+"@"+fits.Pack+"@"+due.Format("20060102T150405Z")+".json")); err != nil {
 		t.Errorf("a name that fits is another: %v", err)
 	}
-	for p, at := range s.Unfinished() {
-		if !left[p] || !at.Equal(due) {
-			t.Errorf("a slot of %+v at %v is found", p, at)
+	for slot := range s.Unfinished() {
+		if !left[slot] {
+			t.Errorf("%s is found", slot)
 		}
-		delete(left, p)
+		delete(left, slot)
 	}
 	if len(left) > 0 {
 		t.Errorf("%d slots are not found again", len(left))
 	}
-	for _, p := range packs {
-		e := lock(t, s, p)
-		if ticket, ok := e.Ticket(); !ok || ticket.Pack != p {
-			t.Errorf("the ticket of %.20s… is of %.20s…, %t", p.Source, ticket.Pack.Source, ok)
+	for _, slot := range slots {
+		e := lock(t, s, slot)
+		if ticket, ok := e.Ticket(); !ok || ticket.Slot != slot {
+			t.Errorf("the ticket of %.20s… is of %.20s…, %t", slot.Source, ticket.Slot.Source, ok)
 		}
-		fill(t, e, p, content(100))
+		fill(t, e, slot, content(100))
 		if err := e.Remove(); err != nil {
 			t.Error(err)
 		}
@@ -219,8 +220,8 @@ func TestLongNames(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "x~"+strings.Repeat("0", 32)+"@20260101T000000Z.json"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for p := range s.Unfinished() {
-		t.Errorf("a slot of %+v is found", p)
+	for slot := range s.Unfinished() {
+		t.Errorf("%s is found", slot)
 	}
 }
 
@@ -241,9 +242,9 @@ func TestImport(t *testing.T) {
 		"byte by byte":     {iotest.OneByteReader(bytes.NewReader(whole)), ""},
 		"an end with data": {iotest.DataErrReader(bytes.NewReader(whole)), ""},
 	} {
-		e := lock(t, openSpool(t, t.TempDir()), aPack)
+		e := lock(t, openSpool(t, t.TempDir()), aSlot)
 		defer e.Close()
-		fill(t, e, aPack, content(50)) // what was there before is not taken for it
+		fill(t, e, aSlot, content(50)) // what was there before is not taken for it
 		if err := e.Import(c.body, 1000, sha(whole)); fault.Of(err) != c.want {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
@@ -257,18 +258,18 @@ func TestImport(t *testing.T) {
 func TestEntryKeeps(t *testing.T) {
 	t.Parallel()
 	s := openSpool(t, t.TempDir())
-	e := lock(t, s, aPack)
+	e := lock(t, s, aSlot)
 	if e.Draft() != "" {
 		t.Error("there is a draft in an empty entry")
 	}
-	r := fill(t, e, aPack, content(100))
+	r := fill(t, e, aSlot, content(100))
 	const draft = "{\"a\":1}\n"
 	if err := errors.Join(e.SaveDraft(draft), e.Sync(), e.Close()); err != nil {
 		t.Fatal(err)
 	}
-	e = lock(t, s, aPack)
+	e = lock(t, s, aSlot)
 	got, ok := e.Report()
-	if !ok || got.SHA256 != r.SHA256 || got.Pack != aPack || !got.Due.Equal(due) || e.Draft() != draft {
+	if !ok || got.SHA256 != r.SHA256 || got.Slot != aSlot || e.Draft() != draft {
 		t.Errorf("found %+v, %t, draft %q", got, ok, e.Draft())
 	}
 	if err := e.Remove(); err != nil {
@@ -289,12 +290,12 @@ func TestDiskInTrouble(t *testing.T) {
 
 	gone := openSpool(t, filepath.Join(dir, "spool"))
 	h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, &store{answer: good}, fetcher.Settings{})
-	e := lock(t, gone, aPack)
+	e := lock(t, gone, aSlot)
 	defer e.Close()
 	if err := os.RemoveAll(filepath.Join(dir, "spool")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.Fetch(t.Context(), e, aPack, due)
+	_, err = h.Fetch(t.Context(), e, aSlot)
 	inTrouble(t, "the ticket", err)
 	_, err = e.Body()
 	inTrouble(t, "the body", err)
@@ -328,12 +329,38 @@ packseal_spool_reports ` + reports + "\n"
 		}
 	}
 	expect("0", "0")
-	one, other := lock(t, s, aPack), lock(t, s, fetcher.Pack{Source: "prod", ID: "cp-2"})
-	fill(t, one, aPack, content(100))
-	fill(t, other, fetcher.Pack{Source: "prod", ID: "cp-2"}, content(1000))
+	one, other := lock(t, s, aSlot), lock(t, s, evidence.Slot{Source: "prod", Pack: "cp-2", Due: due})
+	fill(t, one, aSlot, content(100))
+	fill(t, other, evidence.Slot{Source: "prod", Pack: "cp-2", Due: due}, content(1000))
 	expect("2", "1100")
 	if err := errors.Join(one.Remove(), other.Close()); err != nil {
 		t.Fatal(err)
 	}
 	expect("1", "1000")
+}
+
+// TestSpoolOfBefore: entries that named the pack and the due time apart are
+// gone on with, finished or not.
+func TestSpoolOfBefore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const pack = `"pack":{"Source":"prod","ID":"cp-1","Aggregator":"","Name":"MLPS"},"due":"2026-05-01T02:00:00Z","attempt":1,"requested":"2026-05-01T02:00:01Z","attached":false`
+	body := content(100)
+	state := `{"ticket":{` + pack + `},"report":{` + pack + `,"created":"2026-05-01T02:00:03Z","fetched":"2026-05-01T02:00:04Z","name":"r.xls","container":"ole2","size":100,"sha256":"` + sha(body) + `","crc64":"1","md5":"x"},"draft":"{}"}` + "\n"
+	base := filepath.Join(dir, "prod@cp-1@20260501T020000Z")
+	if err := errors.Join(os.WriteFile(base+".json", []byte(state), 0o600), os.WriteFile(base+".body", body, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s := openSpool(t, dir)
+	for r := range s.Waiting() {
+		if r.Slot != aSlot {
+			t.Errorf("%s waits", r.Slot)
+		}
+	}
+	e := lock(t, s, aSlot)
+	ticket, asked := e.Ticket()
+	r, fetched := e.Report()
+	if !asked || !fetched || ticket.Slot != aSlot || ticket.Attempt != 1 || r.Slot != aSlot || r.SHA256 != sha(body) || e.Draft() != "{}" {
+		t.Errorf("ticket %+v, %t; report %+v, %t", ticket, asked, r, fetched)
+	}
 }

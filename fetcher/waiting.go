@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 // longestName is what file systems let a file's name have, in bytes, less
@@ -20,8 +22,8 @@ const longestName = 255 - len(stateExt)
 //	<the beginning of source@pack>~<32 hex digits>@<due>
 //
 // No "~" is in a name of a configuration.
-func entryName(p Pack, due time.Time) string {
-	of, at := strings.ReplaceAll(p.Source+"/"+p.Key(), "/", "@"), "@"+due.UTC().Format(stamp)
+func entryName(s evidence.Slot) string {
+	of, at := strings.ReplaceAll(s.Source+"/"+s.Pack, "/", "@"), "@"+s.Due.UTC().Format(evidence.DueFormat)
 	if len(of)+len(at) > longestName {
 		sum := sha256.Sum256([]byte(of))
 		at = "~" + hex.EncodeToString(sum[:16]) + at
@@ -30,34 +32,32 @@ func entryName(p Pack, due time.Time) string {
 	return of + at
 }
 
-// parseEntry is entryName the other way round. What people call the pack is
-// not in it.
-func parseEntry(name string) (p Pack, due time.Time, ok bool) {
+// parseEntry is entryName the other way round.
+func parseEntry(name string) (s evidence.Slot, ok bool) {
 	source, rest, _ := strings.Cut(name, "@")
 	at := max(0, strings.LastIndex(rest, "@"))
-	p = PackOf(source, strings.ReplaceAll(rest[:at], "@", "/"))
-	due, err := time.Parse(stamp, strings.TrimPrefix(rest[at:], "@"))
-	return p, due, err == nil && !strings.Contains(name, "~") && entryName(p, due) == name
+	due, err := time.Parse(evidence.DueFormat, strings.TrimPrefix(rest[at:], "@"))
+	s = evidence.Slot{Source: source, Pack: strings.ReplaceAll(rest[:at], "@", "/"), Due: due}
+	return s, err == nil && !strings.Contains(name, "~") && entryName(s) == name
 }
 
 // slotOf returns whose slot the files of that name are: by the name, or, where
 // that was too long to say it, by the ticket. One that was left without a
 // ticket then is nobody's, until its slot is worked on again.
-func (s *Spool) slotOf(name string) (p Pack, due time.Time, ok bool) {
-	if p, due, ok = parseEntry(name); ok {
-		return p, due, true
+func (s *Spool) slotOf(name string) (slot evidence.Slot, ok bool) {
+	if slot, ok = parseEntry(name); ok {
+		return slot, true
 	}
 	f, err := os.Open(filepath.Join(s.dir, name+stateExt))
 	if err != nil {
-		return p, due, false
+		return slot, false
 	}
 	defer f.Close() //nolint:errcheck // read only
 	state, err := readState(f)
 	if err != nil || state.Ticket == nil {
-		return p, due, false
+		return slot, false
 	}
-	t := state.Ticket
-	return t.Pack, t.Due, entryName(t.Pack, t.Due) == name
+	return state.Ticket.Slot, entryName(state.Ticket.Slot) == name
 }
 
 // Waiting yields the finished reports in the spool: those that a sink has yet
@@ -86,11 +86,11 @@ func (s *Spool) Waiting() iter.Seq[Report] {
 
 // Unfinished yields the slots whose entries hold no finished report: those at
 // work or between two tries, and those that somebody left behind.
-func (s *Spool) Unfinished() iter.Seq2[Pack, time.Time] {
-	return func(yield func(Pack, time.Time) bool) {
+func (s *Spool) Unfinished() iter.Seq[evidence.Slot] {
+	return func(yield func(evidence.Slot) bool) {
 		finished := make(map[string]bool)
 		for r := range s.Waiting() {
-			finished[entryName(r.Pack, r.Due)] = true
+			finished[entryName(r.Slot)] = true
 		}
 		files, _ := os.ReadDir(s.dir) // as in Waiting
 		for _, file := range files {
@@ -99,7 +99,7 @@ func (s *Spool) Unfinished() iter.Seq2[Pack, time.Time] {
 				continue
 			}
 			finished[name] = true // its other file is not another slot
-			if p, due, ok := s.slotOf(name); ok && !yield(p, due) {
+			if slot, ok := s.slotOf(name); ok && !yield(slot) {
 				return
 			}
 		}

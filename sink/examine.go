@@ -91,7 +91,7 @@ func tryRead(ctx context.Context, s Sink, key string) diag.Result {
 }
 
 func tryList(ctx context.Context, s Sink, key string) diag.Result {
-	for e, err := range s.List(ctx, key) {
+	for e, err := range s.List(ctx, key, "") {
 		switch {
 		case err != nil:
 			return diag.Fail("list", err)

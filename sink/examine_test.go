@@ -20,7 +20,7 @@ type odd struct {
 	*sink.Memory
 	put  func(ctx context.Context, key string, c sink.Content) error
 	open func(ctx context.Context, key string) (io.ReadCloser, error)
-	list func(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error]
+	list func(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error]
 }
 
 func (o odd) Put(ctx context.Context, key string, c sink.Content) error {
@@ -37,11 +37,11 @@ func (o odd) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return o.Memory.Open(ctx, key)
 }
 
-func (o odd) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
+func (o odd) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	if o.list != nil {
-		return o.list(ctx, prefix)
+		return o.list(ctx, prefix, after)
 	}
-	return o.Memory.List(ctx, prefix)
+	return o.Memory.List(ctx, prefix, after)
 }
 
 // The probe is one small object, however often a good sink is tried.
@@ -61,7 +61,7 @@ func TestTryGood(t *testing.T) {
 		}
 	}
 	var keys []string
-	for e, err := range m.List(t.Context(), "") {
+	for e, err := range m.List(t.Context(), "", "") {
 		if keys = append(keys, e.Key); err != nil || e.Size > 1000 {
 			t.Errorf("%+v, %v", e, err)
 		}
@@ -84,9 +84,11 @@ func TestTryBad(t *testing.T) {
 		"can't read":   {func(o *odd) { o.open = func(context.Context, string) (io.ReadCloser, error) { return nil, down } }, "✓put ✗read-back", fault.SinkUnavailable},
 		"reads others": {func(o *odd) { o.open = opens("not the probe") }, "✓put ✗read-back", fault.Damaged},
 		"reads more":   {func(o *odd) { o.open = opens(strings.Repeat("x", 4000)) }, "✓put ✗read-back", fault.Damaged},
-		"lists none":   {func(o *odd) { o.list = func(context.Context, string) iter.Seq2[sink.Entry, error] { return nothing } }, "✓put ✓read-back ✗list", fault.Damaged},
+		"lists none": {func(o *odd) {
+			o.list = func(context.Context, string, string) iter.Seq2[sink.Entry, error] { return nothing }
+		}, "✓put ✓read-back ✗list", fault.Damaged},
 		"can't list": {func(o *odd) {
-			o.list = func(context.Context, string) iter.Seq2[sink.Entry, error] {
+			o.list = func(context.Context, string, string) iter.Seq2[sink.Entry, error] {
 				return func(yield func(sink.Entry, error) bool) { yield(sink.Entry{}, down) }
 			}
 		}, "✓put ✓read-back ✗list", fault.SinkUnavailable},

@@ -38,10 +38,10 @@ func (f *flaky) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return f.Memory.Open(ctx, key)
 }
 
-func (f *flaky) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
+func (f *flaky) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		fails := f.next()
-		for e, err := range f.Memory.List(ctx, prefix) {
+		for e, err := range f.Memory.List(ctx, prefix, after) {
 			if !yield(e, err) {
 				return
 			}

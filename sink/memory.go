@@ -71,7 +71,7 @@ func (m *Memory) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 }
 
 // List implements [Sink]. It yields what was there when it began.
-func (m *Memory) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+func (m *Memory) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		m.mu.Lock()
 		objects := maps.Clone(m.objects)
@@ -82,7 +82,7 @@ func (m *Memory) List(ctx context.Context, prefix string) iter.Seq2[Entry, error
 				return
 			}
 			o := objects[key]
-			if strings.HasPrefix(key, prefix) && !yield(Entry{key, int64(len(o.data)), o.stored}, nil) {
+			if key > after && strings.HasPrefix(key, prefix) && !yield(Entry{key, int64(len(o.data)), o.stored}, nil) {
 				return
 			}
 		}

@@ -100,12 +100,12 @@ func (m measured) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 
 // List counts the time that the sink takes, without what its caller does
 // between two entries.
-func (m measured) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+func (m measured) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var spent time.Duration
 		var last error
 		start := time.Now()
-		for e, err := range m.sink.List(ctx, prefix) {
+		for e, err := range m.sink.List(ctx, prefix, after) {
 			spent, last = spent+time.Since(start), err
 			if !yield(e, err) {
 				m.done("list", spent, last)

@@ -51,7 +51,7 @@ func TestSeries(t *testing.T) {
 		}
 		s := sink.Measured(&flaky{Memory: sink.NewMemory(), errs: []error{err}}, "b", m)
 		_ = s.Put(t.Context(), "k", sink.Bytes(nil))
-		for range s.List(t.Context(), "") {
+		for range s.List(t.Context(), "", "") {
 			continue
 		}
 	}
@@ -94,7 +94,7 @@ func TestListTime(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range sink.Measured(mem, "m", sink.NewMetrics(reg, []string{"m"})).List(t.Context(), "") {
+		for range sink.Measured(mem, "m", sink.NewMetrics(reg, []string{"m"})).List(t.Context(), "", "") {
 			time.Sleep(time.Hour)
 		}
 		families, err := reg.Gather()

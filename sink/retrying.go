@@ -37,17 +37,14 @@ func (r retrying) Open(ctx context.Context, key string) (rc io.ReadCloser, err e
 	return rc, err
 }
 
-// List goes on after the last key that it yielded.
-func (r retrying) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+// List resumes after the last key that it yielded.
+func (r retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		last := ""
+		last := after
 		err := fault.Retry(ctx, r.tries, r.backoff, func() error {
-			for e, err := range r.sink.List(ctx, prefix) {
+			for e, err := range r.sink.List(ctx, prefix, last) {
 				if err != nil {
 					return err
-				}
-				if e.Key <= last {
-					continue
 				}
 				if last = e.Key; !yield(e, nil) {
 					return nil

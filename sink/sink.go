@@ -47,10 +47,13 @@ type Sink interface {
 	// fs.ErrNotExist (by errors.Is) when there is none, and only then.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
-	// List yields the objects whose keys begin with prefix, in the order of
-	// their keys, and stops at the first error. A prefix that matches
-	// nothing yields nothing. A prefix is a string, not a folder.
-	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
+	// List yields the objects whose keys begin with prefix and are greater
+	// than after, in ascending order of their keys as strings of bytes, and
+	// stops at the first error. A prefix is a string, not a folder. "" as
+	// after lists from the first key; after need not be the key of an object
+	// nor begin with prefix. What is skipped costs next to nothing: asking
+	// for what is new since a key is one request to an object store.
+	List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error]
 }
 
 // Opener is a sink's entry in the configuration: what a new kind of sink

@@ -39,12 +39,12 @@ func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 }
 
 // List is over when the caller has seen enough: the time is the caller's too.
-func (t traced) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+func (t traced) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		ctx, s := trace.Call(ctx, "list", trace.Sink.String(t.name))
 		var last error
 		defer func() { s.End(last) }()
-		for e, err := range t.sink.List(ctx, prefix) {
+		for e, err := range t.sink.List(ctx, prefix, after) {
 			if last = err; !yield(e, err) {
 				return
 			}

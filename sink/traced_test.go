@@ -37,7 +37,7 @@ func TestTraced(t *testing.T) {
 		}
 	}
 	for range 2 { // the first fails after an entry, the second is broken off there
-		for _, err := range s.List(ctx, "") {
+		for _, err := range s.List(ctx, "", "") {
 			if err == nil && len(spans.GetSpans()) == 5 {
 				break
 			}

@@ -120,7 +120,7 @@ func sealOne(ctx context.Context, a *archive.Archive, e config.Entry, due func(c
 		o.Due = at
 		say(o)
 		var r archive.Record
-		r, o.err = a.Seal(ctx, e.Pack, at, time.Now().Add(e.Plan.Timeout))
+		r, o.err = a.Seal(ctx, e.Pack.Slot(at), time.Now().Add(e.Plan.Timeout))
 		if r.State != "" {
 			o.Record = r
 		}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
 )
@@ -28,7 +28,7 @@ type call struct {
 	method string
 	form   bool // the parameters go into the body
 	params url.Values
-	pack   fetcher.Pack // what it is about; no ID for lists
+	pack   evidence.PackRef // what it is about; no ID for lists
 }
 
 // answer is what any of the calls answers.

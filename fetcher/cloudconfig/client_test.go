@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"packseal.example/fetcher"
 	"packseal.example/internal/egress"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -22,15 +22,15 @@ import (
 // place, and no header that is not needed.
 func TestSent(t *testing.T) {
 	t.Parallel()
-	group := fetcher.Pack{ID: "cp-1", Aggregator: "ca-1"}
+	group := evidence.PackRef{ID: "cp-1", Aggregator: "ca-1"}
 	due := time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
-	token := clientToken(aPack, due, 0)
+	token := clientToken(aPack.Slot(due), 0)
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(due))
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
 		c := newTest(t, s)
-		for _, p := range []fetcher.Pack{aPack, group} {
-			if _, err := c.Generate(t.Context(), p, due, 0); err != nil {
+		for _, p := range []evidence.PackRef{aPack, group} {
+			if _, err := c.Generate(t.Context(), p.Slot(due), 0); err != nil {
 				t.Fatal(err)
 			}
 			for range c.Packs(t.Context(), p.Aggregator) {
@@ -52,7 +52,7 @@ func TestSent(t *testing.T) {
 			"POST GenerateCompliancePackReport ? ClientToken=" + token + "&CompliancePackId=cp-1",
 			"POST ListCompliancePacks ?PageNumber=1&PageSize=100 ",
 			"GET GetAggregateCompliancePackReport ?AggregatorId=ca-1&CompliancePackId=cp-1 ",
-			"POST GenerateAggregateCompliancePackReport ? AggregatorId=ca-1&ClientToken=" + clientToken(group, due, 0) + "&CompliancePackId=cp-1",
+			"POST GenerateAggregateCompliancePackReport ? AggregatorId=ca-1&ClientToken=" + clientToken(group.Slot(due), 0) + "&CompliancePackId=cp-1",
 			"POST ListAggregateCompliancePacks ?AggregatorId=ca-1&PageNumber=1&PageSize=100 ",
 		}, got); diff != "" {
 			t.Error(diff)

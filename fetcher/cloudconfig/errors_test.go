@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -145,7 +145,7 @@ func TestHintNamesTheResource(t *testing.T) {
 	t.Parallel()
 	for want, q := range map[string]call{
 		"config:GenerateCompliancePackReport on acs:config:*:*:compliancepack/cp-1":              reportCall("Generate", aPack),
-		"config:GetAggregateCompliancePackReport on acs:config:*:*:aggregatecompliancepack/cp-2": reportCall("Get", fetcher.Pack{ID: "cp-2", Aggregator: "ca-1"}),
+		"config:GetAggregateCompliancePackReport on acs:config:*:*:aggregatecompliancepack/cp-2": reportCall("Get", evidence.PackRef{ID: "cp-2", Aggregator: "ca-1"}),
 		"config:ListCompliancePacks on *":                                                        listCall("", 1),
 		"config:ListAggregateCompliancePacks on *":                                               listCall("ca-1", 1),
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"packseal.example/fetcher"
 	"packseal.example/internal/diag"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -21,7 +22,7 @@ var _ fetcher.Examiner = (*Client)(nil)
 const maxDrift = time.Minute
 
 // Examine implements [fetcher.Examiner].
-func (c *Client) Examine(ctx context.Context, p fetcher.Pack) []diag.Result {
+func (c *Client) Examine(ctx context.Context, p evidence.PackRef) []diag.Result {
 	reached, date, between := c.reach(ctx)
 	if reached.State != diag.Good {
 		return []diag.Result{reached}
@@ -79,7 +80,7 @@ func drift(date string, local time.Time) diag.Result {
 
 // whoAmI makes one signed call, about the pack or, for none, a list. What the
 // API refuses for another reason than the credentials speaks for them.
-func (c *Client) whoAmI(ctx context.Context, p fetcher.Pack) diag.Result {
+func (c *Client) whoAmI(ctx context.Context, p evidence.PackRef) diag.Result {
 	k, err := c.keys.get(ctx)
 	if err != nil {
 		return diag.Fail("credentials", err)
@@ -103,7 +104,7 @@ func (c *Client) whoAmI(ctx context.Context, p fetcher.Pack) diag.Result {
 }
 
 // ExaminePack implements [fetcher.Examiner].
-func (c *Client) ExaminePack(ctx context.Context, p fetcher.Pack) (diag.Result, fetcher.Link) {
+func (c *Client) ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Result, fetcher.Link) {
 	r, a, err := c.get(ctx, p)
 	if err != nil {
 		result := diag.Fail("permission", err)
@@ -128,7 +129,7 @@ func (c *Client) ExaminePack(ctx context.Context, p fetcher.Pack) (diag.Result, 
 
 // others names packs that there are, for a pack that there is not, where they
 // may be listed.
-func (c *Client) others(ctx context.Context, p fetcher.Pack) string {
+func (c *Client) others(ctx context.Context, p evidence.PackRef) string {
 	var names []string
 	for info, err := range c.Packs(ctx, p.Aggregator) {
 		if err != nil || len(names) == 5 {
@@ -148,8 +149,8 @@ const doctorAttempt = -1
 // ExamineRequest implements [fetcher.Examiner]. Whether a call that would be
 // refused for a parameter is refused for lack of permission first is not
 // documented, so only a real one tells.
-func (c *Client) ExamineRequest(ctx context.Context, p fetcher.Pack) diag.Result {
-	q := generateCall(p, time.Now(), doctorAttempt)
+func (c *Client) ExamineRequest(ctx context.Context, p evidence.PackRef) diag.Result {
+	q := generateCall(p.Slot(time.Now()), doctorAttempt)
 	_, err := c.do(ctx, q)
 	if _, ok := creating(err); ok {
 		return diag.Skip("permission", "config:%s: a report is being made already, and that answer does not tell", q.name).WithHint("ask again when it is done")

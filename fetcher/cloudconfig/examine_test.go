@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"packseal.example/fetcher"
 	"packseal.example/internal/diag"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -65,7 +65,7 @@ func TestExamine(t *testing.T) {
 	onTime := brief{"clock", diag.Good, "", "within a second"}
 	for name, c := range map[string]struct {
 		api  *stub
-		pack fetcher.Pack
+		pack evidence.PackRef
 		want []brief
 	}{
 		"good":      {dated(0, good), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", "key MA… from nowhere, of account 123"}}},
@@ -82,7 +82,7 @@ func TestExamine(t *testing.T) {
 				return refusing(400, "MissingCompliancePackId")
 			}
 			return respond(200, `{"RequestId":"R","CompliancePacksResult":{"CompliancePacks":[]}}`)
-		}), fetcher.Pack{}, []brief{reached, onTime, {"credentials", diag.Good, "", ""}}},
+		}), evidence.PackRef{}, []brief{reached, onTime, {"credentials", diag.Good, "", ""}}},
 		"proxy": {&stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(502, "<html>"), nil }}, aPack,
 			[]brief{{"endpoint", diag.Bad, fault.Unavailable, "answered 502 look at any proxy"}}},
 		"away": {&stub{answer: func(int, *http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }}, aPack,

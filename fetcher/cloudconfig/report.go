@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -47,22 +48,22 @@ func (r report) idle() bool {
 // program before it was stopped. It asks for none before the slot falls due by
 // the API's clock, whatever that of this replica says, or of the one that was
 // the first to have the slot.
-func (c *Client) Generate(ctx context.Context, p fetcher.Pack, due time.Time, attempt int) (fetcher.Ticket, error) {
-	t := fetcher.Ticket{Pack: p, Due: due, Attempt: attempt, Requested: time.Now().UTC()}
-	base, a, err := c.get(ctx, p)
+func (c *Client) Generate(ctx context.Context, s evidence.Slot, attempt int) (fetcher.Ticket, error) {
+	t := fetcher.Ticket{Slot: s, Attempt: attempt, Requested: time.Now().UTC()}
+	base, a, err := c.get(ctx, s.Ref())
 	if err != nil {
 		return t, fmt.Errorf("looking at the report before: %w", err)
 	}
 	t.RequestIDs = appendID(t.RequestIDs, string(a.RequestID))
-	if base.complete() && !base.Created.IsZero() && !base.Created.Before(due) {
+	if base.complete() && !base.Created.IsZero() && !base.Created.Before(s.Due) {
 		t.Attached = true
 		return t, nil
 	}
-	if err := awaitDue(ctx, due, a.served); err != nil {
+	if err := awaitDue(ctx, s.Due, a.served); err != nil {
 		return t, err
 	}
 	t.Baseline = base.Created.Time
-	a, err = c.do(ctx, generateCall(p, due, attempt))
+	a, err = c.do(ctx, generateCall(s, attempt))
 	if e, ok := creating(err); ok {
 		// A report in the making may show its time already. Attached to, it
 		// must be newer than the due time, and that is enough.
@@ -105,12 +106,12 @@ func creating(err error) (*APIError, bool) {
 
 // Lookup implements [fetcher.Source].
 func (c *Client) Lookup(ctx context.Context, t fetcher.Ticket) (fetcher.Link, error) {
-	r, a, err := c.get(ctx, t.Pack)
+	r, a, err := c.get(ctx, t.Slot.Ref())
 	if err != nil {
 		return fetcher.Link{}, err
 	}
 	created := r.Created.Format(time.RFC3339)
-	switch key := t.Pack.Key(); {
+	switch key := t.Slot.Pack; {
 	case r.idle():
 		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError(key+" has no report, and none is being made"))
 	case !r.complete():
@@ -142,7 +143,7 @@ func (e staleError) Error() string { return string(e) }
 func (e staleError) Is(target error) bool { return target == fetcher.ErrStale }
 
 // get returns the pack's report; one that the answer leaves out is no report.
-func (c *Client) get(ctx context.Context, p fetcher.Pack) (report, answer, error) {
+func (c *Client) get(ctx context.Context, p evidence.PackRef) (report, answer, error) {
 	q := reportCall("Get", p)
 	a, err := c.do(ctx, q)
 	if err != nil || a.Report == nil {
@@ -156,7 +157,7 @@ func (c *Client) get(ctx context.Context, p fetcher.Pack) (report, answer, error
 
 // reportCall makes the call about a pack's report: a GET with a query, unless
 // it is made otherwise.
-func reportCall(verb string, p fetcher.Pack) call {
+func reportCall(verb string, p evidence.PackRef) call {
 	q := call{name: verb + "CompliancePackReport", method: http.MethodGet, pack: p, params: url.Values{"CompliancePackId": {p.ID}}}
 	if p.Aggregator != "" {
 		q.name = verb + "AggregateCompliancePackReport"
@@ -165,11 +166,11 @@ func reportCall(verb string, p fetcher.Pack) call {
 	return q
 }
 
-// generateCall asks for a report of the pack.
-func generateCall(p fetcher.Pack, due time.Time, attempt int) call {
-	q := reportCall("Generate", p)
+// generateCall asks for the slot's report.
+func generateCall(s evidence.Slot, attempt int) call {
+	q := reportCall("Generate", s.Ref())
 	q.method, q.form = http.MethodPost, true
-	q.params.Set("ClientToken", clientToken(p, due, attempt))
+	q.params.Set("ClientToken", clientToken(s, attempt))
 	return q
 }
 
@@ -183,8 +184,8 @@ func callNames() []string {
 
 // clientToken follows from what is asked alone, so that a repetition after a
 // crash, or by another replica, is recognized as the same request.
-func clientToken(p fetcher.Pack, due time.Time, attempt int) string {
-	return "packseal-" + hexSum(fmt.Appendf(nil, "%s\n%d\n%d", p.Key(), due.Unix(), attempt))[:40]
+func clientToken(s evidence.Slot, attempt int) string {
+	return "packseal-" + hexSum(fmt.Appendf(nil, "%s\n%d\n%d", s.Pack, s.Due.Unix(), attempt))[:40]
 }
 
 func appendID(ids []string, id string) []string {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -54,7 +55,7 @@ func TestGenerate(t *testing.T) {
 					}
 					return c.generate(), nil
 				}}
-				got, err := newTest(t, s).Generate(t.Context(), aPack, due, 2)
+				got, err := newTest(t, s).Generate(t.Context(), aPack.Slot(due), 2)
 				if fault.Of(err) != c.reason {
 					t.Fatalf("got %v", err)
 				}
@@ -63,7 +64,7 @@ func TestGenerate(t *testing.T) {
 					return
 				}
 				want := c.want
-				want.Pack, want.Due, want.Attempt, want.Requested = aPack, due, 2, time.Now().UTC()
+				want.Slot, want.Attempt, want.Requested = aPack.Slot(due), 2, time.Now().UTC()
 				want.RequestIDs = []string{"R-get"}
 				if c.generate != nil {
 					want.RequestIDs = append(want.RequestIDs, map[bool]string{false: "R-gen", true: "R-1"}[want.Attached])
@@ -93,7 +94,7 @@ func TestGenerateEarly(t *testing.T) {
 					return r, nil
 				}}
 				began := time.Now()
-				_, err := newTest(t, s).Generate(t.Context(), aPack, due, 0)
+				_, err := newTest(t, s).Generate(t.Context(), aPack.Slot(due), 0)
 				if took := time.Since(began); waits && (err != nil || took < left) {
 					t.Errorf("%v after %v", err, took)
 				}
@@ -108,8 +109,8 @@ func TestGenerateEarly(t *testing.T) {
 func TestLookup(t *testing.T) {
 	t.Parallel()
 	const link = "https://b.oss-cn-shanghai.aliyuncs.com/r.xls?Expires=1&Signature=MARKED"
-	asked := fetcher.Ticket{Pack: aPack, Due: due, Baseline: before}
-	attached := fetcher.Ticket{Pack: aPack, Due: due, Attached: true}
+	asked := fetcher.Ticket{Slot: aPack.Slot(due), Baseline: before}
+	attached := fetcher.Ticket{Slot: aPack.Slot(due), Attached: true}
 	for name, c := range map[string]struct {
 		ticket fetcher.Ticket
 		status string
@@ -157,23 +158,23 @@ func TestLookup(t *testing.T) {
 func TestClientToken(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, p := range []fetcher.Pack{aPack, {ID: "cp-2"}, {ID: "cp-1", Aggregator: "ca-1"}} {
+	for _, p := range []evidence.PackRef{aPack, {ID: "cp-2"}, {ID: "cp-1", Aggregator: "ca-1"}} {
 		for _, at := range []time.Time{due, due.Add(time.Second)} {
 			for attempt := range 2 {
-				token := clientToken(p, at, attempt)
+				token := clientToken(p.Slot(at), attempt)
 				if seen[token] || len(token) > 64 || !strings.HasPrefix(token, "packseal-") {
 					t.Errorf("token %q", token)
 				}
 				seen[token] = true
-				p.Name, p.Source = "renamed", "elsewhere"
-				if again := clientToken(p, at.In(time.FixedZone("", 3600)), attempt); again != token {
+				p.Source = "elsewhere"
+				if again := clientToken(evidence.Slot{Source: p.Source, Pack: p.Key(), Due: at.In(time.FixedZone("", 3600))}, attempt); again != token {
 					t.Errorf("%q becomes %q", token, again)
 				}
 			}
 		}
 	}
 	// Replicas of different versions must ask for the same thing.
-	if got, want := clientToken(aPack, due, 0), "packseal-"+hexSum([]byte("cp-1\n1772388000\n0"))[:40]; got != want {
+	if got, want := clientToken(aPack.Slot(due), 0), "packseal-"+hexSum([]byte("cp-1\n1772388000\n0"))[:40]; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -132,4 +133,4 @@ func unwrap(err error) error {
 }
 
 // aPack is what the calls of the tests are about.
-var aPack = fetcher.Pack{ID: "cp-1"}
+var aPack = evidence.PackRef{ID: "cp-1"}

@@ -21,6 +21,13 @@ func Ref(source, key string) PackRef {
 	return PackRef{Source: source, ID: key}
 }
 
+// Pack is a pack with what the configuration says of it.
+type Pack struct {
+	PackRef
+	Name   string            // what people call it, or empty
+	Labels map[string]string // what manifests say of it beside, or nil
+}
+
 // Key is the pack's name in slots, keys and metrics: its ID, after that of its
 // account group where it has one ("ca-…/cp-…").
 func (p PackRef) Key() string {

@@ -18,7 +18,7 @@ import (
 const module = "packseal.example"
 
 // internals may be imported from everywhere but where a rule says less.
-var internals = []string{"internal/evidence", "internal/fault", "internal/i18n", "internal/egress", "internal/diag", "internal/secret", "internal/trace"}
+var internals = []string{"internal/atomicfile", "internal/evidence", "internal/fault", "internal/flock", "internal/i18n", "internal/egress", "internal/diag", "internal/secret", "internal/trace"}
 
 // rules say what each package may import of this module beyond internals.
 // A package that is not here fails the test: whoever adds one decides where
@@ -59,8 +59,10 @@ var rules = map[string][]string{
 	// client's can't hide in it: not even the internals.
 	"fetcher/cloudconfig/sim": nil,
 	"notify/notifytest":       nil, // likewise, with the channels
+	"internal/atomicfile":     nil,
 	"internal/evidence":       nil,
 	"internal/fault":          nil,
+	"internal/flock":          nil,
 	"internal/i18n":           nil,
 	"internal/otlp":           nil,
 	"internal/otlp/otlptest":  nil,
@@ -78,7 +80,9 @@ var bare = map[string][]string{
 	"deploy/helm/sync":        {},
 	"notify/notifytest":       {},
 	"internal/evidence":       {"internal/fault"},
+	"internal/atomicfile":     {},
 	"internal/fault":          {},
+	"internal/flock":          {},
 	"internal/i18n":           {"internal/fault"},
 	"internal/diag":           {"internal/fault"},
 	"internal/secret":         {"internal/fault"},

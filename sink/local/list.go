@@ -12,9 +12,10 @@ import (
 	"packseal.example/sink"
 )
 
-// List implements [sink.Sink]. It walks the folder part of the prefix, and
-// holds the names of one folder of each level at a time.
-func (s *Sink) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
+// List implements [sink.Sink]. It walks the folder part of the prefix without
+// the folders whose keys are all up to after, and holds the names of one folder
+// of each level at a time.
+func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		if !sink.CanBegin(prefix) {
 			return
@@ -29,7 +30,7 @@ func (s *Sink) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, er
 			return
 		}
 		defer func() { _ = root.Close() }()
-		w := walk{ctx, root.FS(), yield}
+		w := walk{ctx, root.FS(), after, yield}
 		if err := w.folder(dir, rest); err != nil && err != errStopped {
 			yield(sink.Entry{}, err)
 		}
@@ -43,6 +44,7 @@ var errStopped = errors.New("stopped")
 type walk struct {
 	ctx   context.Context
 	fsys  fs.FS
+	after string
 	yield func(sink.Entry, error) bool
 }
 
@@ -75,9 +77,13 @@ func (w walk) folder(dir, prefix string) error {
 
 func (w walk) entry(key string, f fs.DirEntry) error {
 	if f.IsDir() {
-		return w.folder(key, "")
+		// Each key below begins with key and a slash.
+		if key += "/"; key < w.after && !strings.HasPrefix(w.after, key) {
+			return nil
+		}
+		return w.folder(strings.TrimSuffix(key, "/"), "")
 	}
-	if !f.Type().IsRegular() || sink.CheckKey(key) != nil {
+	if key <= w.after || !f.Type().IsRegular() || sink.CheckKey(key) != nil {
 		return nil
 	}
 	fi, err := f.Info()

@@ -43,7 +43,7 @@ func mustPut(t testing.TB, s sink.Sink, key string) {
 // list returns the keys and the error that ended the list.
 func list(t testing.TB, s sink.Sink, prefix string) (keys []string, last error) {
 	t.Helper()
-	for e, err := range s.List(t.Context(), prefix) {
+	for e, err := range s.List(t.Context(), prefix, "") {
 		if last = err; err == nil {
 			keys = append(keys, e.Key)
 		}

@@ -29,7 +29,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		f := newFake(t)
 		f.before = endless("<ListBucketResult>", status)
 		s := f.open(t, nil)
-		for _, err := range s.List(t.Context(), "") {
+		for _, err := range s.List(t.Context(), "", "") {
 			want(t, err, fault.SinkUnavailable, "")
 		}
 		f.Close() // waits for the handler
@@ -51,7 +51,7 @@ func TestCutListing(t *testing.T) {
 			return true
 		}
 		n := 0
-		for e, err := range f.open(t, nil).List(t.Context(), "") {
+		for e, err := range f.open(t, nil).List(t.Context(), "", "") {
 			n++
 			if err == nil {
 				t.Errorf("%q lists %+v", page, e)

@@ -39,7 +39,7 @@ func TestReasons(t *testing.T) {
 		s := f.open(t, nil)
 		_, err := s.Open(t.Context(), "k")
 		want(t, err, tc.want, "")
-		for _, err := range s.List(t.Context(), "") {
+		for _, err := range s.List(t.Context(), "", "") {
 			want(t, err, tc.want, "")
 		}
 	}

@@ -248,7 +248,7 @@ func TestUnreachable(t *testing.T) {
 	want(t, s.Put(t.Context(), "k", x), fault.SinkUnavailable, "endpoint")
 	_, err := s.Open(t.Context(), "k")
 	want(t, err, fault.SinkUnavailable, "endpoint")
-	for _, err := range s.List(t.Context(), "") {
+	for _, err := range s.List(t.Context(), "", "") {
 		want(t, err, fault.SinkUnavailable, "endpoint")
 	}
 }

@@ -47,7 +47,7 @@ func FuzzStore(f *testing.F) {
 		_, openErr := sink.ReadAll(t.Context(), s, "k", 1<<20)
 		errs := []error{openErr, s.Put(t.Context(), "k", x)}
 		n := 0
-		for e, err := range s.List(t.Context(), "") {
+		for e, err := range s.List(t.Context(), "", "") {
 			if errs = append(errs, err); err == nil && sink.CheckKey(e.Key) != nil {
 				t.Errorf("listed %q", e.Key)
 			}

@@ -141,7 +141,7 @@ func TestRefusals(t *testing.T) {
 			s := open(t, o)
 			errs := map[string]error{"Put": s.Put(t.Context(), "k", sink.Bytes([]byte("x")))}
 			_, errs["Open"] = s.Open(t.Context(), "k")
-			for _, err := range s.List(t.Context(), "") {
+			for _, err := range s.List(t.Context(), "", "") {
 				errs["List"] = err
 			}
 			for op, err := range errs {

@@ -42,12 +42,16 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 
 // List implements [sink.Sink]. It holds one answer of the store, of at most
 // 1,000 objects, at a time.
-func (s *Sink) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
+func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		if !sink.CanBegin(prefix) {
 			return
 		}
-		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix)},
+		in := &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
+		if after != "" && sink.CanBegin(after) { // stores refuse some of the strings that no key begins with
+			in.StartAfter = s.key(after)
+		}
+		pages := s3.NewListObjectsV2Paginator(s.client, in,
 			func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true })
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
@@ -64,8 +68,9 @@ func (s *Sink) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, er
 			}
 			for _, o := range page.Contents {
 				key, ours := strings.CutPrefix(aws.ToString(o.Key), s.prefix)
-				// Others' objects, such as those that stand for folders, are not ours.
-				if !ours || sink.CheckKey(key) != nil {
+				// Others' objects, such as those that stand for folders, are not
+				// ours; and not every store knows start-after.
+				if !ours || key <= after || sink.CheckKey(key) != nil {
 					continue
 				}
 				if !yield(sink.Entry{Key: key, Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified)}, nil) {

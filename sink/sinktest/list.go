@@ -45,9 +45,35 @@ func testList(t *testing.T, s sink.Sink) {
 		}
 		wantKeys(t, s, prefix, want)
 	}
-	for e, err := range s.List(t.Context(), "") {
+	for e, err := range s.List(t.Context(), "", "") {
 		if err != nil || e.Size != int64(len(e.Key)) || e.ModTime.IsZero() {
 			t.Errorf("got %+v, %v; want %d bytes and a time", e, err, len(e.Key))
+		}
+	}
+}
+
+// testListAfter asks for what follows a key: one that is there, one that is
+// not, one between two of them, what only begins keys, one before the prefix,
+// one beyond it, and strings that no key can be.
+func testListAfter(t *testing.T, s sink.Sink) {
+	keys := []string{"a-b", "a/1/x", "a/1/y", "a/1-z", "a/2/x", "a/2/y/z", "a0", "b/审计/一", "b/审计/二", "c"}
+	slices.Sort(keys)
+	for _, key := range keys {
+		mustPut(t, s, key, []byte(key))
+	}
+	afters := append([]string{
+		"0", "a", "a-", "a-c", "a/", "a/1", "a/1/", "a/1/xx", "a/1/z", "a/1/x/y", "a/2", "a/2/y", "a/2/y/z/", "a1", "b", "b/审", "b/审计/三", "d", "~",
+		"/", "a//", "a/.", "a/1\x7f", "a/2\xff", "\xff",
+	}, keys...)
+	for _, prefix := range []string{"", "a", "a/", "a/1", "a/1/", "a/2/y", "b/", "c", "d", "//"} {
+		for _, after := range afters {
+			var want []string
+			for _, key := range keys {
+				if strings.HasPrefix(key, prefix) && key > after {
+					want = append(want, key)
+				}
+			}
+			wantKeysAfter(t, s, prefix, after, want)
 		}
 	}
 }
@@ -72,20 +98,22 @@ func testListMany(t *testing.T, s sink.Sink) {
 	wg.Wait()
 	wantKeys(t, s, "many/", keys)
 	wantKeys(t, s, "many/100", keys[1000:])
+	wantKeysAfter(t, s, "many/", keys[1], keys[2:])
+	wantKeysAfter(t, s, "many/", keys[1000], keys[1001:])
 }
 
 func testListStopped(t *testing.T, s sink.Sink) {
 	for _, key := range []string{"a/1", "a/2", "b/1"} {
 		mustPut(t, s, key, []byte("x"))
 	}
-	for e, err := range s.List(t.Context(), "") {
+	for e, err := range s.List(t.Context(), "", "") {
 		if err != nil || e.Key != "a/1" {
 			t.Errorf("got %v, %v; want a/1", e, err)
 		}
 		break
 	}
 	// One iterator can be used twice.
-	all := s.List(t.Context(), "a/")
+	all := s.List(t.Context(), "a/", "")
 	for range 2 {
 		n := 0
 		for range all {

@@ -98,7 +98,7 @@ func testCanceled(t *testing.T, s sink.Sink) {
 	mustPut(t, s, "k", []byte("x"))
 	_, err := s.Open(ctx, "k")
 	wantReason(t, "Open", err, fault.Canceled)
-	for _, err := range s.List(ctx, "") {
+	for _, err := range s.List(ctx, "", "") {
 		wantReason(t, "List", err, fault.Canceled)
 	}
 }

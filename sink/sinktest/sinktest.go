@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) sink.Sink) {
 		{"ReadTogether", testReadTogether},
 		{"NotExist", testNotExist},
 		{"List", testList},
+		{"ListAfter", testListAfter},
 		{"ListMany", testListMany},
 		{"ListStopped", testListStopped},
 	} {
@@ -102,7 +103,7 @@ func wantNothing(t *testing.T, s sink.Sink, key string) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Open %q: got %v, want fs.ErrNotExist", key, err)
 	}
-	for e, err := range s.List(t.Context(), key) {
+	for e, err := range s.List(t.Context(), key, "") {
 		t.Errorf("List %q: got %v, %v; want nothing", key, e, err)
 	}
 }
@@ -110,16 +111,23 @@ func wantNothing(t *testing.T, s sink.Sink, key string) {
 // wantKeys fails the test unless the keys that begin with prefix are want.
 func wantKeys(t *testing.T, s sink.Sink, prefix string, want []string) {
 	t.Helper()
+	wantKeysAfter(t, s, prefix, "", want)
+}
+
+// wantKeysAfter fails the test unless the keys that begin with prefix and are
+// greater than after are want.
+func wantKeysAfter(t *testing.T, s sink.Sink, prefix, after string, want []string) {
+	t.Helper()
 	var got []string
-	for e, err := range s.List(t.Context(), prefix) {
+	for e, err := range s.List(t.Context(), prefix, after) {
 		if err != nil {
-			t.Errorf("List %q: %v", prefix, err)
+			t.Errorf("List %q after %q: %v", prefix, after, err)
 			return
 		}
 		got = append(got, e.Key)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("List %q (-want +got):\n%s", prefix, diff)
+		t.Errorf("List %q after %q (-want +got):\n%s", prefix, after, diff)
 	}
 }
 

@@ -1,21 +1,20 @@
-package archive
+package evidence_test
 
 import (
 	"testing"
 	"time"
 
 	"packseal.example/internal/evidence"
-	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
 func TestParseKey(t *testing.T) {
 	t.Parallel()
-	s := scheduler.Slot{Source: "prod", Pack: "ca-1/cp-1", Due: time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)}
+	s := evidence.Slot{Source: "prod", Pack: "ca-1/cp-1", Due: time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)}
 	if got, name, ok := evidence.ParseKey(s.Dir() + "manifest.json"); !ok || got != s || name != "manifest.json" {
 		t.Errorf("parsed %v, %q, %t", got, name, ok)
 	}
-	for _, key := range []string{"", "a", "prod/cp-1/2026/05/x/manifest.json", "prod/cp-1/2026/06/20260501T180000Z/manifest.json", "prod/a/b/c/2026/05/20260501T180000Z/m", "prod/2026/05/20260501T180000Z/m"} {
+	for _, key := range []string{"", "a", "prod/cp-1/2026/05/x/manifest.json", "prod/cp-1/2026/06/20260501T180000Z/manifest.json", "prod/a/b/c/2026/05/20260501T180000Z/m", "prod/2026/05/20260501T180000Z/m", "packseal-ledger/cp-1/2026/05/20260501T180000Z/manifest.json"} {
 		if s, _, ok := evidence.ParseKey(key); ok {
 			t.Errorf("%q is taken for slot %s", key, s)
 		}
