@@ -113,14 +113,16 @@ func listening(t *testing.T, pid int) (open []string) {
 	return open
 }
 
-// loopback is how the kernel writes an address of 127.0.0.1.
-func loopback(t *testing.T, address string) string {
+// inKernel is how the kernel writes an IPv4 address and its port.
+func inKernel(t *testing.T, address string) string {
 	t.Helper()
 	a, err := netip.ParseAddrPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("tcp 0100007F:%04X", a.Port())
+	ip := a.Addr().As4()
+	slices.Reverse(ip[:])
+	return fmt.Sprintf("tcp %X:%04X", ip, a.Port())
 }
 
 // TestListensOnNothingElse: the page's port is the only one that a daemon
@@ -128,7 +130,7 @@ func loopback(t *testing.T, address string) string {
 func TestListensOnNothingElse(t *testing.T) {
 	t.Parallel()
 	c := startConfined(t)
-	if open, want := listening(t, c.Process.Pid), loopback(t, c.page); !slices.Equal(open, []string{want}) {
+	if open, want := listening(t, c.Process.Pid), inKernel(t, c.page); !slices.Equal(open, []string{want}) {
 		t.Errorf("open are %q, want %q alone", open, want)
 	}
 }
@@ -159,7 +161,7 @@ func TestMemberListensOnNothingElse(t *testing.T) {
 		open = listening(t, c.Process.Pid)
 	}
 	others := slices.DeleteFunc(slices.Clone(open), func(o string) bool {
-		return o == loopback(t, own[0]) || o == loopback(t, own[1])
+		return o == inKernel(t, own[0]) || o == inKernel(t, own[1])
 	})
 	if len(others) != 1 || !strings.HasPrefix(others[0], "tcp 0100007F:") {
 		t.Errorf("open are %q, want %v and one more on 127.0.0.1", open, own[:2])

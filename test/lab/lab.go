@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,11 +45,18 @@ func Write(t testing.TB, dir string, files map[string]string) {
 	}
 }
 
-// Addresses returns n free loopback addresses.
+// taken counts the calls of Addresses in this process.
+var taken atomic.Uint32
+
+// Addresses returns n free loopback addresses for a process to listen on later.
+// They are on an IP address of their own, so that no other test that takes any
+// free port of 127.0.0.1 takes one of them in between.
 func Addresses(t testing.TB, n int) (all []string) {
 	t.Helper()
+	i := taken.Add(1)
+	ip := net.IPv4(127, byte(1+os.Getpid()%250), byte(os.Getpid()/250%250), byte(1+i%250)).String()
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 		if err != nil {
 			t.Fatal(err)
 		}
