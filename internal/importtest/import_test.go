@@ -25,10 +25,12 @@ var internals = []string{"internal/atomicfile", "internal/evidence", "internal/f
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"web", "config", "config/strictyaml", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink",
+		"daemon", "doctor", "config", "config/strictyaml", "control", "archive", "notify", "scheduler/queue", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
+	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink"},
+	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "sink"},
 	"web":     {"archive", "scheduler", "fetcher", "sink"},
 	"control": {"scheduler/queue"},
 	"config": {
@@ -72,6 +74,7 @@ var rules = map[string][]string{
 	"internal/egress":         nil,
 	"deploy/helm/sync":        nil,
 	"test/lab":                nil,
+	"test/fixture":            nil,
 }
 
 // bare are the packages that may not import all internals.
@@ -80,6 +83,7 @@ var bare = map[string][]string{
 	"deploy/helm/sync":        {},
 	"config/strictyaml":       {},
 	"test/lab":                {"fetcher/cloudconfig/sim"}, // what it reads is read by none of the program's code
+	"test/fixture":            {"fetcher/cloudconfig/sim"},
 	"notify/notifytest":       {},
 	"internal/evidence":       {"internal/fault"},
 	"internal/atomicfile":     {},
