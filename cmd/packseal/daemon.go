@@ -15,8 +15,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/trace"
 
-	"packseal.example/archive"
 	"packseal.example/config"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
 	"packseal.example/web"
@@ -58,7 +58,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, l net.Listener) er
 	defer traces.Close(ctx)
 	d.tracer = traces.Tracer()
 	o := web.Options{
-		Logger: d.logger, Gatherer: prometheus.GathererFunc(d.gather), Packs: d.packs, Slots: d.slots, Ready: d.ready, Version: version,
+		Logger: d.logger, Gatherer: prometheus.GathererFunc(d.gather), Packs: d.packs, Records: d.records, Ready: d.ready, Version: version,
 	}
 	if cfg.Web.Reload {
 		o.Reload = func() error { return d.Reload(ctx) }
@@ -241,12 +241,25 @@ func (d *daemon) ready() error {
 	return e.scheduler.Ready()
 }
 
-// slots yields a pack's settled slots for the page.
-func (d *daemon) slots(ctx context.Context, source, pack string) iter.Seq2[archive.Record, error] {
-	if e := d.engine.Load(); e != nil {
-		return e.Records(ctx, source, pack)
+// records yields what the page's query selects, from the archive.
+func (d *daemon) records(ctx context.Context, q web.Query) iter.Seq2[evidence.Record, error] {
+	return func(yield func(evidence.Record, error) bool) {
+		e := d.engine.Load()
+		if e == nil {
+			yield(evidence.Record{}, d.ready())
+			return
+		}
+		yielded := 0
+		for r, err := range e.Records(ctx, q.Source, q.Pack) {
+			outside := r.Due.Before(q.From) || !q.To.IsZero() && !r.Due.Before(q.To) || q.State != "" && r.State != q.State
+			if err == nil && outside {
+				continue
+			}
+			if yielded++; !yield(r, err) || yielded == q.Limit {
+				return
+			}
+		}
 	}
-	return func(yield func(archive.Record, error) bool) { yield(archive.Record{}, d.ready()) }
 }
 
 // listen opens the page's port.

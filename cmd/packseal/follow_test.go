@@ -81,7 +81,7 @@ func (d *live) shows(t *testing.T, sealed int) {
 		}
 		onPage, inMetrics := 0, 0.0
 		for _, p := range list.Packs {
-			onPage += p.SealedCount
+			onPage += p.Sealed
 		}
 		for line := range strings.Lines(d.get(t, "/metrics")) {
 			if series, value, _ := strings.Cut(line, "} "); strings.HasPrefix(series, "packseal_slots_total{") && strings.Contains(series, `result="sealed"`) {

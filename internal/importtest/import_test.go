@@ -29,7 +29,7 @@ var rules = map[string][]string{
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
-	"web":     {"archive", "scheduler", "fetcher", "sink"},
+	"web":     {},
 	"control": {"scheduler/queue"},
 	"config": {
 		"config/strictyaml",
