@@ -31,7 +31,7 @@ var rules = map[string][]string{
 	},
 	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink"},
 	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "sink"},
-	"web":     {"archive", "scheduler", "fetcher", "sink"},
+	"web":     {},
 	"control": {"scheduler/queue"},
 	"config": {
 		"config/strictyaml",
