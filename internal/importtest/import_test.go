@@ -25,7 +25,7 @@ var internals = []string{"internal/atomicfile", "internal/evidence", "internal/f
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"daemon", "doctor", "config", "config/strictyaml", "control", "archive", "notify", "scheduler/queue", "sink",
+		"daemon", "doctor", "web", "config", "config/strictyaml", "control", "archive", "notify", "scheduler/queue", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
