@@ -79,7 +79,7 @@ func (r *running) settled(t testing.TB) {
 	fixture.Eventually(t, "a slot of each pack is settled", func() bool {
 		all := r.packs(t)
 		for _, p := range all {
-			if p.SealedCount+p.GapCount == 0 {
+			if p.Counts.Sealed+p.Counts.Gaps == 0 {
 				return false
 			}
 		}
