@@ -79,7 +79,7 @@ func (d *live) shows(t *testing.T, sealed int) {
 	fixture.Eventually(t, fmt.Sprintf("a replica shows %d sealed slots", sealed), func() bool {
 		onPage := 0
 		for _, p := range d.packs(t) {
-			onPage += p.SealedCount
+			onPage += p.Sealed
 		}
 		return onPage == sealed && sum(d.get(t, "/metrics"), "packseal_slots_total{", `result="sealed"`) == float64(sealed)
 	})

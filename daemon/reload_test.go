@@ -30,7 +30,7 @@ func TestReloadKeepsWhatIsAtWork(t *testing.T) {
 	}
 	d.await(t, 1)
 	for _, p := range d.packs(t) {
-		if p.SealedCount != 1 || p.GapCount != 0 {
+		if p.Sealed != 1 || p.GapCount != 0 {
 			t.Errorf("%+v", p)
 		}
 	}

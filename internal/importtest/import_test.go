@@ -25,13 +25,13 @@ var internals = []string{"internal/atomicfile", "internal/evidence", "internal/f
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"daemon", "doctor", "config", "config/strictyaml", "control", "archive", "notify", "scheduler/queue", "sink",
+		"daemon", "doctor", "web", "config", "config/strictyaml", "control", "archive", "notify", "scheduler/queue", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
 	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink"},
 	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "sink"},
-	"web":     {"archive", "scheduler", "fetcher", "sink"},
+	"web":     {},
 	"control": {"scheduler/queue"},
 	"config": {
 		"config/strictyaml",

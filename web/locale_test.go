@@ -8,7 +8,7 @@ import (
 	"packseal.example/internal/fault"
 )
 
-func TestChooseLanguage(t *testing.T) {
+func TestChoose(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ query, accept, want string }{
 		{"", "", "en"},
@@ -28,7 +28,7 @@ func TestChooseLanguage(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/?"+test.query, nil)
 		r.Header.Set("Accept-Language", test.accept)
-		if got := newLanguages().choose(r); got.Tag != test.want {
+		if got := newLocales().choose(r); got.Tag != test.want {
 			t.Errorf("?%s with %q is answered in %s, want %s", test.query, test.accept, got.Tag, test.want)
 		}
 	}
@@ -46,25 +46,25 @@ func TestPageNamesItsLanguage(t *testing.T) {
 // Every word there is must be there in both languages.
 func TestNoWordIsMissing(t *testing.T) {
 	t.Parallel()
-	for _, w := range []*words{english(), chinese()} {
-		v := reflect.ValueOf(*w)
+	for _, l := range []*locale{english(), chinese()} {
+		v := reflect.ValueOf(*l)
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; name != "Switch" && v.Field(i).IsZero() {
-				t.Errorf("%s: no %s", w.Tag, name)
+				t.Errorf("%s: no %s", l.Tag, name)
 			}
 		}
 		for _, r := range fault.Reasons() {
-			if w.reasons[r] == "" {
-				t.Errorf("%s: no sentence for %s", w.Tag, r)
+			if l.reasons[r] == "" {
+				t.Errorf("%s: no sentence for %s", l.Tag, r)
 			}
 		}
-		for _, s := range []string{"sealed", "gap", "working", "overdue", "waiting"} {
-			if w.states[s] == "" {
-				t.Errorf("%s: no word for %s", w.Tag, s)
+		for _, s := range []string{StateSealed, StateGap, StateWorking, StateOverdue, StateWaiting, StateReading} {
+			if l.states[s] == "" {
+				t.Errorf("%s: no word for %s", l.Tag, s)
 			}
 		}
-		if got := w.reason("of_tomorrow"); got != "of_tomorrow" {
-			t.Errorf("%s: an unknown reason is shown as %q", w.Tag, got)
+		if got := l.reason("of_tomorrow"); got != "of_tomorrow" {
+			t.Errorf("%s: an unknown reason is shown as %q", l.Tag, got)
 		}
 	}
 }

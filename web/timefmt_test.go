@@ -26,18 +26,18 @@ func TestRelative(t *testing.T) {
 	}
 }
 
-func TestMoment(t *testing.T) {
+func TestTimestamp(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
 	z := zones{}
-	want := moment{"2026-03-01T18:00:00Z", "2026-03-02 02:00 Asia/Shanghai", "now"}
-	if got := english().moment(at, at, z.find("Asia/Shanghai")); got != want {
+	want := timestamp{"2026-03-01T18:00:00Z", "2026-03-02 02:00 Asia/Shanghai", "now"}
+	if got := english().timestamp(at, at, z.find("Asia/Shanghai")); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := english().moment(at.Add(5*time.Second), at, z.find("Mars/Olympus")).Text; got != "2026-03-01 18:00:05 UTC" {
+	if got := english().timestamp(at.Add(5*time.Second), at, z.find("Mars/Olympus")).Text; got != "2026-03-01 18:00:05 UTC" {
 		t.Errorf("an unknown zone is written as %q", got)
 	}
-	if got := english().moment(time.Time{}, at, time.UTC); got != (moment{}) {
+	if got := english().timestamp(time.Time{}, at, time.UTC); got != (timestamp{}) {
 		t.Errorf("no time is written as %+v", got)
 	}
 }
