@@ -200,7 +200,7 @@ func TestProxy(t *testing.T) {
 
 // The certificate of a store must be trusted by the system or ca_file, and TLS
 // must be 1.2 or later.
-func TestTLS(t *testing.T) {
+func TestStoreTLS(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[uint16]string{tls.VersionTLS13: "", tls.VersionTLS12: "", tls.VersionTLS11: "protocol version"} {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
