@@ -154,7 +154,7 @@ func (of ends) last() (m lab.Manifest, gap ended) {
 }
 
 // want adds what the metrics are to be.
-func (of ends) want(series map[string]float64, s lab.Pack) {
+func (of ends) want(series map[string]float64, s lab.PackState) {
 	m, gap := of.last()
 	labels := fmt.Sprintf("{pack=%q,source=%q}", s.Pack, s.Source)
 	for result, n := range map[string]int{"sealed": len(of.sealed), "gap": len(of.gaps)} {
@@ -169,7 +169,7 @@ func (of ends) want(series map[string]float64, s lab.Pack) {
 }
 
 // shown says what is wrong with a pack as the API shows it.
-func (of ends) shown(s lab.Pack) string {
+func (of ends) shown(s lab.PackState) string {
 	m, gap := of.last()
 	state := "waiting"
 	switch {
@@ -191,7 +191,7 @@ func (of ends) shown(s lab.Pack) string {
 var numbers = regexp.MustCompile(`(?s)^</code></th>.*?class="state (\w+)".*?data-label="Sealed">(\d+)<.*?data-label="Gaps">(\d+)\b.*?data-label="Latest report">(.*?)</td>`)
 
 // row says what is wrong with the pack's row of the HTML page.
-func (of ends) row(page string, s lab.Pack) string {
+func (of ends) row(page string, s lab.PackState) string {
 	_, row, _ := strings.Cut(page, "<code>"+s.Source+"/"+s.Pack)
 	row, _, _ = strings.Cut(row, "</tr>")
 	m, _ := of.last()
