@@ -34,7 +34,7 @@ func (p *process) watch() {
 		sealed, gaps := lab.ReadRecords(p.rig.archive).ByPack()
 		for _, s := range packs {
 			metric := func(result string) int {
-				return int(series[fmt.Sprintf("packseal_slots_total{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)])
+				return int(series[fmt.Sprintf("packseal_archive_slots{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)])
 			}
 			if n := sealed[s.Pack]; s.Sealed > n || metric("sealed") > n {
 				p.rig.t.Errorf("%s: the page has %d slots sealed, the metrics %d, the archive %d", s.Pack, s.Sealed, metric("sealed"), n)
@@ -97,11 +97,12 @@ func (p *process) differs(a lab.Archive) string {
 		return "the page does not say: " + line
 	}
 	want[`packseal_queue_pending{source="prod"}`], want["packseal_spool_reports"], want["packseal_spool_bytes"] = 0, 0, 0
-	for name := range series {
+	for name, v := range series {
 		family, labels, _ := strings.Cut(name, "{")
 		switch {
-		case family == "packseal_gaps_total":
-			want[name] = float64(gaps[strings.TrimSuffix(strings.TrimPrefix(labels, `reason="`), `"}`)])
+		case family == "packseal_gaps_total": // what this process has recorded, at most all
+			reason := strings.TrimSuffix(strings.TrimPrefix(labels, `reason="`), `"}`)
+			want[name] = min(v, float64(gaps[reason]))
 		case family == "packseal_sink_up":
 			want[name] = 1
 		case strings.HasSuffix(family, "_panics_total"):
@@ -158,7 +159,7 @@ func (of ends) want(series map[string]float64, s lab.PackState) {
 	m, gap := of.last()
 	labels := fmt.Sprintf("{pack=%q,source=%q}", s.Pack, s.Source)
 	for result, n := range map[string]int{"sealed": len(of.sealed), "gap": len(of.gaps)} {
-		series[fmt.Sprintf("packseal_slots_total{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)] = float64(n)
+		series[fmt.Sprintf("packseal_archive_slots{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)] = float64(n)
 	}
 	for name, at := range map[string]time.Time{
 		"last_sealed": m.Sealed, "last_gap": gap.Recorded, "report_created": m.Created, "last_due": s.LastDue, "next_due": s.NextDue,
