@@ -19,15 +19,7 @@ import (
 
 // channels opens every channel of a configuration.
 func channels(cfg *config.Config) ([]notify.Entry, error) {
-	entries := make([]notify.Entry, 0, len(cfg.Notify))
-	for _, n := range cfg.Notify {
-		e, err := n.Entry(notify.Env{UserAgent: tool()})
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
+	return cfg.Channels(notify.Env{UserAgent: tool()})
 }
 
 // instance names this machine in messages.
@@ -39,14 +31,14 @@ func instance() string {
 	return name
 }
 
-// teller makes one replica's notices those of all.
-type teller struct {
+// leader makes one replica's notices those of all.
+type leader struct {
 	*queue.Notes
 	lease *queue.Lease
 }
 
-// Tells implements [notify.Shared].
-func (t teller) Tells() bool { return t.lease.Held() }
+// IsLeader implements [notify.Replicas].
+func (l leader) IsLeader() bool { return l.lease.Held() }
 
 // openNotices gives the engine its notices, before anything is settled. The
 // queue is there already.
@@ -55,21 +47,22 @@ func (e *engine) openNotices(reg prometheus.Registerer, logger *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	var shared notify.Shared
+	var replicas notify.Replicas
 	e.lease = e.queue.Lease("teller")
 	if e.cfg.Queue.Shared() {
-		shared = teller{e.queue.Notes("told"), e.lease}
+		replicas = leader{e.queue.Notes("told"), e.lease}
 	}
 	e.notices, err = notify.New(notify.Options{
-		Shared:  shared,
-		Entries: entries, File: filepath.Join(e.cfg.StateDir, "notify.json"), Instance: instance(),
+		Replicas: replicas,
+		File:     filepath.Join(e.cfg.StateDir, "notify.json"), Instance: instance(),
 		Overdue: e.allOverdue, Digest: e.digest, Health: e.health,
-		Findings: func() map[string]int { return loadVerified(e.cfg.StateDir).counts() },
+		Problems: func() map[string]int { return loadVerified(e.cfg.StateDir).counts() },
 		Logger:   logger, Registerer: reg,
 	})
 	if err != nil {
 		return err
 	}
+	e.notices.Update(entries)
 	names := make(map[string]string)
 	for _, entry := range e.entries {
 		names[entry.Plan.Source+"/"+entry.Plan.Pack] = entry.Pack.Name
@@ -128,7 +121,7 @@ func (e *engine) digest(ctx context.Context, from, to time.Time) (notify.Digest,
 	v := loadVerified(e.cfg.StateDir)
 	d := notify.Digest{
 		From: from, To: to, Packs: len(e.entries), Gaps: []notify.Event{}, Overdue: e.allOverdue(),
-		Verified: v.Success, Findings: v.counts(),
+		Verified: v.Success, Problems: v.counts(),
 	}
 	for _, entry := range e.entries {
 		if err := e.sumUp(ctx, &d, entry); err != nil {

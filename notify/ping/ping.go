@@ -55,7 +55,7 @@ type channel struct {
 
 // Traits implements [notify.Channel].
 func (c *channel) Traits() notify.Traits {
-	return notify.Traits{PerMinute: 20, Pulse: cmp.Or(c.Every, defaultEvery)}
+	return notify.Traits{PerMinute: 20, Heartbeat: cmp.Or(c.Every, defaultEvery)}
 }
 
 // Send implements [notify.Channel]: a message of a bad tone is a fault.
