@@ -253,7 +253,7 @@ func (d *dispatcher) digestDone(ctx context.Context, due time.Time) {
 	d.all.save()
 }
 
-// heartbeats tells a dead man's switch at intervals that packseal works, or why
+// heartbeats calls a dead man's switch at intervals, to say that packseal works or why
 // it does not. While packseal is starting it sends nothing, and neither does a
 // replica that does not lead: one heartbeat is for all.
 func (d *dispatcher) heartbeats(ctx context.Context) {

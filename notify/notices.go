@@ -200,7 +200,7 @@ func (n *Notices) forget(d *dispatcher) {
 // worth a notice.
 const watchInterval = time.Minute
 
-// watch looks for the events that nobody reports.
+// watch looks for the events that are not reported by callers.
 func (n *Notices) watch(ctx context.Context) {
 	for fault.Sleep(ctx, watchInterval) {
 		n.guard(ctx, "looking for overdue slots", func() error { //nolint:errcheck // a panic is logged and counted
