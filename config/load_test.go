@@ -226,7 +226,7 @@ func TestWarningsDoNotFail(t *testing.T) {
 		got = append(got, strings.ReplaceAll(c.Locate(w).String(), dir, "DIR"))
 	}
 	path := "DIR/c.yaml:1: sources.prod.cloudconfig.credentials.access_key_"
-	rest := "_file: warning: DIR/open is readable by everybody (mode 0644)\n  hint: chmod 0600 DIR/open"
+	rest := "_file: warning: DIR/open is world-readable (mode 0644)\n  hint: chmod 0600 DIR/open"
 	if diff := cmp.Diff([]string{path + "id" + rest, path + "secret" + rest}, got); diff != "" {
 		t.Error(diff)
 	}
