@@ -38,7 +38,7 @@ func (s *switched) Put(ctx context.Context, key string, c sink.Content) error {
 func objects(t *testing.T, s sink.Sink) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
-	for e, err := range s.List(t.Context(), "") {
+	for e, err := range s.List(t.Context(), "", "") {
 		if err != nil {
 			t.Fatal(err)
 		}

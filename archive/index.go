@@ -43,7 +43,7 @@ func (a *Archive) index(ctx context.Context, prefix string) (_ map[scheduler.Slo
 
 // list adds what one sink holds below prefix.
 func list(ctx context.Context, t Target, prefix string, slots map[scheduler.Slot]*found) error {
-	for e, err := range t.List(ctx, prefix) {
+	for e, err := range t.List(ctx, prefix, "") {
 		if err != nil {
 			return fmt.Errorf("listing sink %s: %w", t.Name, err)
 		}

@@ -102,7 +102,7 @@ func (v *verifying) find(t Target, k Kind, key, format string, args ...any) {
 // sink reads one sink, slot by slot, some of them side by side.
 func (v *verifying) sink(ctx context.Context, t Target) error {
 	slots := make(map[string][]sink.Entry)
-	for e, err := range t.List(ctx, "") {
+	for e, err := range t.List(ctx, "", "") {
 		if err != nil {
 			return err
 		}

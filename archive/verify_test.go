@@ -16,7 +16,7 @@ import (
 // unlisted is a sink that does not say what it holds.
 type unlisted struct{ sink.Sink }
 
-func (unlisted) List(context.Context, string) iter.Seq2[sink.Entry, error] {
+func (unlisted) List(context.Context, string, string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		yield(sink.Entry{}, fault.New(fault.SinkUnavailable, "turned off"))
 	}

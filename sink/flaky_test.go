@@ -8,8 +8,8 @@ import (
 	"packseal.example/sink"
 )
 
-// flaky is a Memory whose calls fail with the errors at hand, one a call. A
-// List fails after its first entry.
+// flaky is a Memory whose calls fail with errs, one after the other; a nil error
+// is a success. A List fails after its first entry.
 type flaky struct {
 	*sink.Memory
 	errs  []error
@@ -38,10 +38,10 @@ func (f *flaky) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return f.Memory.Open(ctx, key)
 }
 
-func (f *flaky) List(ctx context.Context, prefix string) iter.Seq2[sink.Entry, error] {
+func (f *flaky) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		fails := f.next()
-		for e, err := range f.Memory.List(ctx, prefix) {
+		for e, err := range f.Memory.List(ctx, prefix, after) {
 			if !yield(e, err) {
 				return
 			}

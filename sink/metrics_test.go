@@ -21,8 +21,7 @@ func TestMeasuredKeepsTheContract(t *testing.T) {
 	sinktest.Run(t, func(*testing.T) sink.Sink { return sink.Measured(sink.NewMemory(), "m", m) })
 }
 
-// Every series is there before anything happens, and nothing that happens
-// adds one.
+// All series exist from the start; no result adds one.
 func TestSeries(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewPedanticRegistry()
@@ -51,7 +50,7 @@ func TestSeries(t *testing.T) {
 		}
 		s := sink.Measured(&flaky{Memory: sink.NewMemory(), errs: []error{err}}, "b", m)
 		_ = s.Put(t.Context(), "k", sink.Bytes(nil))
-		for range s.List(t.Context(), "") {
+		for range s.List(t.Context(), "", "") {
 			continue
 		}
 	}
@@ -83,7 +82,7 @@ func TestUp(t *testing.T) {
 	}
 }
 
-// The time of a list is the sink's, not its reader's.
+// The duration of a List does not include the time of its caller.
 func TestListTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,7 +93,7 @@ func TestListTime(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range sink.Measured(mem, "m", sink.NewMetrics(reg, []string{"m"})).List(t.Context(), "") {
+		for range sink.Measured(mem, "m", sink.NewMetrics(reg, []string{"m"})).List(t.Context(), "", "") {
 			time.Sleep(time.Hour)
 		}
 		families, err := reg.Gather()

@@ -60,7 +60,7 @@ func TestRetrying(t *testing.T) {
 	}
 }
 
-// A list that was cut goes on where it was, and yields nothing twice.
+// A List that failed resumes, and yields nothing twice.
 func TestRetryingList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestRetryingList(t *testing.T) {
 		}
 		list := func(errs ...error) (keys []string, last error) {
 			f.errs = errs
-			for e, err := range sink.Retrying(f, fault.Backoff{}, 3).List(t.Context(), "") {
+			for e, err := range sink.Retrying(f, fault.Backoff{}, 3).List(t.Context(), "", "") {
 				if last = err; err == nil {
 					keys = append(keys, e.Key)
 				}
@@ -82,11 +82,11 @@ func TestRetryingList(t *testing.T) {
 		if keys, err := list(down, down); err != nil || !cmp.Equal(keys, []string{"a", "b", "c"}) {
 			t.Errorf("got %q, %v", keys, err)
 		}
-		if keys, err := list(down, denied); fault.Of(err) != fault.SinkDenied || !cmp.Equal(keys, []string{"a"}) {
+		if keys, err := list(down, denied); fault.Of(err) != fault.SinkDenied || !cmp.Equal(keys, []string{"a", "b"}) {
 			t.Errorf("got %q, %v", keys, err)
 		}
 		f.errs = []error{down}
-		for range sink.Retrying(f, fault.Backoff{}, 3).List(t.Context(), "") {
+		for range sink.Retrying(f, fault.Backoff{}, 3).List(t.Context(), "", "") {
 			break
 		}
 	})

@@ -1,0 +1,269 @@
+package cloudconfig
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
+
+	"packseal.example/internal/fault"
+)
+
+// uriServer is a credentials URI with a response that can be changed.
+func uriServer(t *testing.T) (p *sdkProvider, hits *atomic.Int64, answer *atomic.Value) {
+	t.Helper()
+	hits, answer = new(atomic.Int64), new(atomic.Value)
+	answer.Store(temporary(marked))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		hits.Add(1)
+		if body := answer.Load().(string); body != "" {
+			fmt.Fprint(w, body)
+			return
+		}
+		http.Error(w, `{"Code":"Down.Today","AccessKeySecret":"MARKED"}`, http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(server.Close)
+	return newProvider(&Credentials{URI: server.URL + "/?token=MARKED"}).(*sdkProvider), hits, answer
+}
+
+// Concurrent calls share one request, and the keys are cached.
+func TestURIConcurrently(t *testing.T) {
+	t.Parallel()
+	p, hits, _ := uriServer(t)
+	for range 3 {
+		var callers sync.WaitGroup
+		for range 50 {
+			callers.Go(func() {
+				if k, err := p.get(t.Context()); err != nil || k != marked {
+					t.Errorf("got other keys, %v", err)
+				}
+			})
+		}
+		callers.Wait()
+	}
+	if hits.Load() != 1 {
+		t.Errorf("requested %d times", hits.Load())
+	}
+	p.invalidate(keys{"others", "", ""})
+	if _, err := p.get(t.Context()); err != nil || hits.Load() != 1 {
+		t.Errorf("requested %d times after other keys were rejected, %v", hits.Load(), err)
+	}
+	p.invalidate(marked)
+	if _, err := p.get(t.Context()); err != nil || hits.Load() != 2 {
+		t.Errorf("requested %d times after a rejection, %v", hits.Load(), err)
+	}
+}
+
+// Errors do not quote the responses; the provider recovers.
+func TestURIFails(t *testing.T) {
+	t.Parallel()
+	p, _, answer := uriServer(t)
+	for _, body := range []string{
+		"", "{}", `{"AccessKeyId":"MARKED","AccessKeySecret":"MARKED"}`, "MARKED<html>", "null",
+		`{"AccessKeyId":"MARKED","AccessKeySecret":"MARKED","SecurityToken":"MARKED","Expiration":"MARKED"}`,
+		`{"AccessKeyId":"","AccessKeySecret":"MARKED","SecurityToken":"MARKED","Expiration":"2099-01-01T00:00:00Z"}`,
+	} {
+		answer.Store(body)
+		_, err := p.get(t.Context())
+		if fault.Of(err) != fault.Credentials || fault.Hint(err) == "" {
+			t.Errorf("%q: %v", body, err)
+		}
+		cleanError(t, err)
+	}
+	answer.Store(temporary(marked))
+	if k, err := p.get(t.Context()); err != nil || k != marked {
+		t.Fatalf("no recovery: %v", err)
+	}
+	// An error after a success is transient.
+	answer.Store("")
+	p.invalidate(marked)
+	_, err := p.get(t.Context())
+	if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), `"Code":"Down.Today"`) {
+		t.Errorf("got %q: %v", fault.Of(err), err)
+	}
+	cleanError(t, err)
+}
+
+// A refused connection is transient.
+func TestURIRefused(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(nil)
+	server.Close()
+	_, err := newProvider(&Credentials{URI: server.URL + "/?token=MARKED"}).get(t.Context())
+	if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("got %q: %v", fault.Of(err), err)
+	}
+	cleanError(t, err)
+}
+
+// slowProvider is a provider that blocks.
+type slowProvider struct{ release chan struct{} }
+
+func (p slowProvider) GetProviderName() string { return "slow" }
+func (p slowProvider) GetCredentials() (*providers.Credentials, error) {
+	<-p.release
+	return &providers.Credentials{AccessKeyId: "MARKED-id", AccessKeySecret: "MARKED-secret"}, nil
+}
+
+func TestSlowSDK(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := slowProvider{make(chan struct{})}
+		built := 0
+		p := &sdkProvider{name: "x", build: func() (providers.CredentialsProvider, error) { built++; return slow, nil }}
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := p.get(ctx); fault.Of(err) != fault.Deadline {
+				t.Errorf("got %v", err)
+			}
+			cancel()
+		}
+		p.invalidate(keys{}) // does not affect the running call
+		close(slow.release)
+		if k, err := p.get(t.Context()); err != nil || k.id != "MARKED-id" || built != 1 {
+			t.Errorf("%v, built %d times", err, built)
+		}
+	})
+}
+
+// panicking is a provider that panics.
+type panicking struct{ slowProvider }
+
+func (panicking) GetCredentials() (*providers.Credentials, error) { panic("MARKED") }
+
+func TestSDKPanics(t *testing.T) {
+	t.Parallel()
+	p := &sdkProvider{name: "x", build: func() (providers.CredentialsProvider, error) { return panicking{}, nil }}
+	_, err := p.get(t.Context())
+	if fault.Of(err) != fault.Credentials {
+		t.Errorf("got %v", err)
+	}
+	cleanError(t, err)
+}
+
+// The SDK assumes a role with keys from files.
+func TestAssumeRole(t *testing.T) {
+	t.Parallel()
+	const role = "acs:ram::1:role/from-files"
+	var broken atomic.Bool
+	sts.role(role, func(w http.ResponseWriter, r *http.Request) {
+		for name, want := range map[string]string{
+			"Action": "AssumeRole", "AccessKeyId": "MARKED-base", "SecurityToken": "", "RoleSessionName": "packseal", "ExternalId": "x-1",
+		} {
+			if got := r.FormValue(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		if broken.Load() {
+			http.Error(w, `{"RequestId":"R-sts","Code":"NoPermission","Message":"MARKED"}`, http.StatusForbidden)
+			return
+		}
+		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, temporary(marked))
+	})
+	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-base"), AccessKeySecretFile: secretFile(t, "MARKED-base-secret"), RoleARN: role, ExternalID: "x-1"}
+	p := newProvider(c)
+	broken.Store(true)
+	_, err := p.get(t.Context())
+	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), `"Code":"NoPermission"`) || !strings.Contains(err.Error(), "R-sts") || !strings.Contains(err.Error(), role) {
+		t.Errorf("got %v", err)
+	}
+	cleanError(t, err)
+	broken.Store(false)
+	if k, err := p.get(t.Context()); err != nil || k != marked {
+		t.Errorf("got other keys, %v", err)
+	}
+	write(t, c.AccessKeyIDFile, " ")
+	p.invalidate(marked)
+	if _, err := p.get(t.Context()); fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An error of STS is returned.
+func TestNoRole(t *testing.T) {
+	t.Parallel()
+	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-1"), AccessKeySecretFile: secretFile(t, "MARKED-2"), RoleARN: "acs:ram::1:role/nobody"}
+	_, err := newProvider(c).get(t.Context())
+	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "EntityNotExist.Role") {
+		t.Errorf("got %v", err)
+	}
+	cleanError(t, err)
+}
+
+// The tests below set the environment, so they cannot be parallel.
+
+// The chain recovers after all providers have failed; the SDK alone would stay
+// with the one that it tried last.
+func TestChain(t *testing.T) {
+	p := newProvider(nil)
+	for range 2 {
+		_, err := p.get(t.Context())
+		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || fault.Hint(err) == "" {
+			t.Errorf("got %v", err)
+		}
+	}
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "MARKED-env")
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "MARKED-env-secret")
+	var callers sync.WaitGroup
+	for range 20 {
+		callers.Go(func() {
+			if k, err := p.get(t.Context()); err != nil || k != (keys{"MARKED-env", "MARKED-env-secret", ""}) {
+				t.Errorf("got other keys, %v", err)
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// OIDC is used by pods in ACK clusters.
+func TestOIDC(t *testing.T) {
+	const role = "acs:ram::1:role/of-the-pod"
+	sts.role(role, func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("Action") != "AssumeRoleWithOIDC" || r.FormValue("OIDCToken") != "MARKED-oidc" {
+			t.Errorf("asked for %s", r.FormValue("Action"))
+		}
+		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, temporary(marked))
+	})
+	t.Setenv("ALIBABA_CLOUD_ROLE_ARN", role)
+	t.Setenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/x")
+	t.Setenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE", string(secretFile(t, "MARKED-oidc")))
+	if k, err := newProvider(nil).get(t.Context()); err != nil || k != marked {
+		t.Errorf("got other keys, %v", err)
+	}
+}
+
+func TestProfile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	config := `{"current":"other","profiles":[{"name":"audit","mode":"AK","access_key_id":"MARKED-p","access_key_secret":"MARKED-ps"}]}`
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", path)
+	if k, err := newProvider(&Credentials{Profile: "audit"}).get(t.Context()); err != nil || k != (keys{"MARKED-p", "MARKED-ps", ""}) {
+		t.Errorf("got other keys, %v", err)
+	}
+	_, err := newProvider(&Credentials{Profile: "nobody"}).get(t.Context())
+	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "unable to get profile with 'nobody'") {
+		t.Errorf("got %v", err)
+	}
+	cleanError(t, err)
+}
+
+// The metadata service has a fixed address, so that only the choice of the
+// provider is tested.
+func TestECSRole(t *testing.T) {
+	_, err := newProvider(&Credentials{ECSRole: "auditor"}).get(t.Context())
+	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the ECS role auditor: disabled") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,106 @@
+package fetcher
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"packseal.example/internal/evidence"
+)
+
+// maxName is the length that file systems allow for a name, in bytes, without the
+// extension.
+const maxName = 255 - len(stateExt)
+
+// entryName returns the name of a slot's files without extension. If source and
+// pack are too long, their end is replaced by a hash:
+//
+//	<beginning of source@pack>~<32 hex digits>@<due>
+//
+// Names in a configuration do not contain "~".
+func entryName(s evidence.Slot) string {
+	of, at := strings.ReplaceAll(s.Source+"/"+s.Pack, "/", "@"), "@"+s.Due.UTC().Format(evidence.DueFormat)
+	if len(of)+len(at) > maxName {
+		sum := sha256.Sum256([]byte(of))
+		at = "~" + hex.EncodeToString(sum[:16]) + at
+		of = of[:maxName-len(at)]
+	}
+	return of + at
+}
+
+// parseEntry is the inverse of entryName, for names without a hash.
+func parseEntry(name string) (s evidence.Slot, ok bool) {
+	source, rest, _ := strings.Cut(name, "@")
+	at := max(0, strings.LastIndex(rest, "@"))
+	due, err := time.Parse(evidence.DueFormat, strings.TrimPrefix(rest[at:], "@"))
+	s = evidence.Slot{Source: source, Pack: strings.ReplaceAll(rest[:at], "@", "/"), Due: due}
+	return s, err == nil && !strings.Contains(name, "~") && entryName(s) == name
+}
+
+// slotOf returns the slot of the files with that name: from the name or, if that
+// has a hash, from the ticket. Without a ticket, it is unknown.
+func (s *Spool) slotOf(name string) (slot evidence.Slot, ok bool) {
+	if slot, ok = parseEntry(name); ok {
+		return slot, true
+	}
+	f, err := os.Open(filepath.Join(s.dir, name+stateExt))
+	if err != nil {
+		return slot, false
+	}
+	defer f.Close() //nolint:errcheck // read only
+	state, err := readState(f)
+	if err != nil || state.Ticket == nil {
+		return slot, false
+	}
+	return state.Ticket.Slot, entryName(state.Ticket.Slot) == name
+}
+
+// Waiting yields the reports in the spool whose download is complete: those that
+// are being sealed, and those that a sink has not stored yet.
+func (s *Spool) Waiting() iter.Seq[Report] {
+	return func(yield func(Report) bool) {
+		files, _ := os.ReadDir(s.dir) // an unreadable spool is empty here, and an error in Lock
+		for _, file := range files {
+			base, ok := strings.CutSuffix(filepath.Join(s.dir, file.Name()), stateExt)
+			if !ok {
+				continue
+			}
+			f, err := os.Open(base + stateExt)
+			if err != nil {
+				continue // removed meanwhile
+			}
+			e := Entry{base: base}
+			e.state, err = readState(f)
+			f.Close() //nolint:errcheck // read only
+			if r, ok := e.Report(); ok && err == nil && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// Unfinished yields the slots of entries without a complete report: those in
+// progress, those between two tries, and those that were left behind.
+func (s *Spool) Unfinished() iter.Seq[evidence.Slot] {
+	return func(yield func(evidence.Slot) bool) {
+		finished := make(map[string]bool)
+		for r := range s.Waiting() {
+			finished[entryName(r.Slot)] = true
+		}
+		files, _ := os.ReadDir(s.dir) // as in Waiting
+		for _, file := range files {
+			name := strings.TrimSuffix(file.Name(), filepath.Ext(file.Name()))
+			if finished[name] {
+				continue
+			}
+			finished[name] = true // skip the other file of the entry
+			if slot, ok := s.slotOf(name); ok && !yield(slot) {
+				return
+			}
+		}
+	}
+}

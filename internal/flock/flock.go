@@ -1,0 +1,86 @@
+// Package flock locks files between processes with flock(2). A lock belongs to
+// the open file: it ends when that is closed, and with the process, however
+// that ends. Two opens in one process exclude each other as well.
+package flock
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// ErrLocked says that somebody else holds the lock.
+var ErrLocked = errors.New("the file is locked")
+
+// TryLock opens the file, created with mode 0600 if it does not exist, and
+// locks it exclusively; closing it releases the lock. The error is ErrLocked
+// when somebody else holds it. The file that is returned is the one that path
+// leads to: a holder may remove it before closing it.
+func TryLock(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err = exclude(f); err == nil {
+			var gone bool
+			if gone, err = removed(f); err == nil && !gone {
+				return f, nil
+			}
+		}
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// exclude locks an open file. It tries for some milliseconds, since [Locked]
+// takes the lock for an instant.
+func exclude(f *os.File) error {
+	for try := range 3 {
+		switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+		}
+		time.Sleep(time.Duration(try) * 10 * time.Millisecond)
+	}
+	return ErrLocked
+}
+
+// removed reports whether f's path no longer leads to f.
+func removed(f *os.File) (bool, error) {
+	held, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	now, err := os.Stat(f.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return err == nil && !os.SameFile(held, now), err
+}
+
+// Locked reports whether somebody holds the lock. It changes nothing: a file
+// that does not exist is not locked, and is not created.
+func Locked(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return true, nil
+	case err != nil:
+		return false, &fs.PathError{Op: "flock", Path: path, Err: err}
+	}
+	return false, nil
+}
