@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/notify"
@@ -20,28 +21,40 @@ import (
 // engine is everything that a configuration drives.
 type engine struct {
 	*components
+	catalog   *catalog.Catalog
 	registry  *prometheus.Registry
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
-	lease     *queue.Lease // of who tells, among replicas
+	lease     *queue.Lease      // of who tells, among replicas
+	names     map[string]string // of packs
 }
 
 // newEngine builds an engine.
-func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (*engine, error) {
+func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *engine, err error) {
 	logger := o.Logger
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version), status, verifiedCollector(cfg.StateDir))
-	h, err := open(ctx, cfg, ArchiveOptions{Tool: o.tool(), Logger: logger, Tracer: o.Tracer}, reg)
+	e := &engine{registry: reg}
+	if e.catalog, err = catalog.Open(catalog.Options{File: filepath.Join(cfg.StateDir, "packseal.db"), Logger: logger, Observers: []func(catalog.Event){e.settled}}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			e.catalog.Close() //nolint:errcheck // the first error counts
+		}
+	}()
+	reg.MustRegister(e.catalog)
+	h, err := open(ctx, cfg, ArchiveOptions{Tool: o.tool(), Logger: logger, Tracer: o.Tracer, catalog: e.catalog}, reg)
 	if err != nil {
 		return nil, err
 	}
 	reg.MustRegister(packInfo(h.entries))
-	e := &engine{components: h, registry: reg}
+	e.components = h
 	qo := queue.Options{
 		Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg,
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
-		Trouble: func(source, pack string) string { return h.Status(source, pack).Trouble },
+		Trouble: func(source, pack string) string { return e.catalog.Status(source, pack).Trouble },
 	}
 	for name := range h.bounds {
 		qo.Sources = append(qo.Sources, name)
@@ -53,21 +66,34 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 	if err := e.openNotices(reg, o); err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
-	if cfg.Queue.Shared() {
-		h.Announce = e.announce
-	}
 	plans := make([]scheduler.Plan, len(h.entries))
 	for i, entry := range h.entries {
 		plans[i] = entry.Plan
 	}
 	e.scheduler, err = scheduler.New(scheduler.Options{
 		Plans: plans, Logger: logger, Registerer: reg,
-		History: h.History, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
+		History: e.history, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
+	refs := make([]evidence.PackRef, len(h.entries))
+	for i, entry := range h.entries {
+		refs[i] = entry.Pack.PackRef
+	}
+	e.catalog.Watch(h.Archive, refs)
 	return e, nil
+}
+
+// history returns when the pack's settled slots fell due, in order.
+func (e *engine) history(ctx context.Context, source, pack string) (settled []time.Time, err error) {
+	for due, err := range e.catalog.SettledBetween(ctx, source, pack, time.Time{}, time.Now().AddDate(1, 0, 0)) {
+		if err != nil {
+			return nil, err
+		}
+		settled = append(settled, due)
+	}
+	return settled, nil
 }
 
 // run schedules, works and drains until ctx ends and all of it has stopped. The
@@ -77,6 +103,7 @@ func (e *engine) run(whole context.Context) error {
 	g, ctx := errgroup.WithContext(whole)
 	g.Go(func() error { return e.scheduler.Run(ctx) })
 	g.Go(func() error { return e.Drain(ctx) })
+	g.Go(func() error { return e.catalog.Run(ctx) })
 	g.Go(func() error { return e.notices.Run(ctx) })
 	g.Go(func() error { return e.queue.Watch(ctx) })
 	g.Go(func() error { return e.follow(ctx) })
@@ -92,7 +119,7 @@ func (e *engine) run(whole context.Context) error {
 			})
 		})
 	}
-	err := g.Wait()
+	err := errors.Join(g.Wait(), e.catalog.Close())
 	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
 		return errors.Join(err, e.queue.Close()) // the next one wants its folder
 	}

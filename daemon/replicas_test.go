@@ -36,8 +36,15 @@ func TestSweep(t *testing.T) {
 	if len(doubts) > 0 {
 		t.Errorf("before the archive was read there are doubts: %v", doubts)
 	}
-	if _, err := e.History(t.Context(), "prod", fixture.Pack); err != nil {
+	reading, stopReading := context.WithCancel(t.Context())
+	read := make(chan error, 1)
+	go func() { read <- e.catalog.Run(reading) }()
+	if _, err := e.history(t.Context(), "prod", fixture.Pack); err != nil {
 		t.Fatal(err)
+	}
+	stopReading()
+	if err := <-read; err != nil {
+		t.Error(err)
 	}
 	due, _ := e.scheduler.Due("prod", fixture.Pack)
 	for range 2 {
@@ -55,7 +62,7 @@ func TestSweep(t *testing.T) {
 	}
 	doubts[0] = doubt{due: due, wait: 40 * time.Minute} // and it is time
 	e.sweep(t.Context(), doubts)
-	if st := e.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
+	if st := e.catalog.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
 		t.Errorf("it shows %+v", st)
 	}
 	if d := doubts[0]; d.wait != time.Hour {

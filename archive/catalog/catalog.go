@@ -53,13 +53,14 @@ type Archive interface {
 	// sink for each thousand objects or so.
 	List(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[Listed, error]
 
-	// Record reads the record of a slot. The error is fs.ErrNotExist when all
-	// sinks say that they have none; fault.Damaged or fault.Newer when it can't
-	// be read.
-	Record(ctx context.Context, s evidence.Slot) (evidence.Record, error)
+	// Record reads the record of a slot: of its state, or, when that is empty,
+	// whichever there is. The error is fs.ErrNotExist when all sinks say that
+	// they have none; fault.Damaged or fault.Newer when it can't be read.
+	Record(ctx context.Context, l Listed) (evidence.Record, error)
 }
 
-// Listed is a settled slot as a listing shows it.
+// Listed is a settled slot as a listing shows it. A slot with both a manifest
+// and a gap record is sealed.
 type Listed struct {
 	evidence.Slot
 	State evidence.State

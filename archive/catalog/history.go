@@ -389,41 +389,45 @@ func (l *listing) flush(high int64, done func(*state)) error {
 func (l *listing) lookFor(ctx context.Context, a Archive) error {
 	slices.Sort(l.suspects)
 	for _, due := range l.suspects {
-		s := evidence.Slot{Source: l.p.source, Pack: l.p.key, Due: time.Unix(due, 0).UTC()}
-		r, err := a.Record(ctx, s)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			err = l.vanish(l.p, s)
-		case err == nil && r.State == evidence.Gapped:
-			err = l.change(l.p, func(ctx context.Context, s *store, st *state) error {
-				if err := s.lose(ctx, st, due, gapped); err != nil {
-					return err
-				}
-				_, err := s.put(ctx, st, newRow(r))
-				return err
-			})
-		case unreadable(err):
-			err = nil // it is there
-		}
-		if err != nil {
+		if err := l.history.lookFor(ctx, a, l.p, due); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// lookFor makes what is known of a slot what the sinks hold under its keys.
+func (h *history) lookFor(ctx context.Context, a Archive, p *pack, due int64) error {
+	slot := evidence.Slot{Source: p.source, Pack: p.key, Due: time.Unix(due, 0).UTC()}
+	r, err := a.Record(ctx, Listed{Slot: slot})
+	lost := errors.Is(err, fs.ErrNotExist)
+	if unreadable(err) {
+		return nil // it is there
+	}
+	if err != nil && !lost {
+		return err
+	}
+	vanished := false
+	err = h.change(p, func(ctx context.Context, s *store, st *state) (err error) {
+		if lost {
+			vanished, err = s.lose(ctx, st, due, gone)
+			return err
+		}
+		if vanished, err = s.lose(ctx, st, due, stateOf(r.State)); err == nil {
+			_, err = s.put(ctx, st, newRow(r))
+		}
+		return err
+	})
+	if err == nil && vanished {
+		h.opts.Logger.WarnContext(ctx, "slot vanished from the archive", "source", p.source, "pack", p.key, "due", slot.Due, "state", r.State)
+	}
+	return err
+}
+
 // unreadable reports whether a record is there, but says nothing.
 func unreadable(err error) bool {
 	r := fault.Of(err)
 	return !errors.Is(err, fs.ErrNotExist) && (r == fault.Damaged || r == fault.Newer)
-}
-
-// vanish records that no sink holds anything of a slot any more.
-func (h *history) vanish(p *pack, slot evidence.Slot) error {
-	h.opts.Logger.Warn("slot vanished from the archive", "source", p.source, "pack", p.key, "due", slot.Due)
-	return h.change(p, func(ctx context.Context, s *store, st *state) error {
-		return s.lose(ctx, st, slot.Due.Unix(), gone)
-	})
 }
 
 // records reads what observers and status want of a pack's slots: the records
@@ -476,12 +480,12 @@ func (h *history) read(ctx context.Context, p *pack, w row) (evidence.Record, er
 	if err != nil {
 		return r, err
 	}
-	full, err := a.Record(ctx, r.Slot)
+	full, err := a.Record(ctx, Listed{r.Slot, r.State})
 	switch {
 	case err == nil:
 		r, w = full, newRow(full)
 	case errors.Is(err, fs.ErrNotExist):
-		return r, errors.Join(err, h.vanish(p, r.Slot))
+		return r, errors.Join(err, h.lookFor(ctx, a, p, w.due))
 	case unreadable(err):
 		w = row{due: w.due, state: w.state, thin: true, reason: string(fault.Of(err)), detail: err.Error()}
 		if r.State == evidence.Gapped {
