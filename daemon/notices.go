@@ -133,7 +133,7 @@ func (e *engine) digest(ctx context.Context, from, to time.Time) (notify.Digest,
 func (e *engine) sumUp(ctx context.Context, d *notify.Digest, entry config.Entry) error {
 	sealed := 0
 	var gaps []notify.Event
-	for r, err := range e.catalog.Records(ctx, catalog.Query{Source: entry.Pack.Source, Pack: entry.Pack.Key(), From: d.From, To: d.To.Add(time.Second)}) {
+	for r, err := range e.Records(ctx, entry.Pack.Source, entry.Pack.Key()) {
 		switch {
 		case err != nil:
 			return fmt.Errorf("reading the records of %s: %w", entry.Pack.Key(), err)

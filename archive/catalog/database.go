@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +60,9 @@ const readers = 3
 // opened is replaced, and so is a group of another version. A file that another
 // process has open is fault.Busy.
 func openDatabase(file string, log *slog.Logger, groups ...group) (*database, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err)
+	}
 	lock, err := lockFile(file + ".lock")
 	if err != nil {
 		return nil, err
@@ -97,7 +101,7 @@ func lockFile(name string) (*os.File, error) {
 
 // dsn is the file's name for the driver.
 func (d *database) dsn(mode string, pragmas ...string) string {
-	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)", "trusted_schema(0)"}, pragmas...)}
+	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)", "trusted_schema(0)", "temp_store(memory)"}, pragmas...)}
 	return (&url.URL{Scheme: "file", Path: d.file, RawQuery: q.Encode(), OmitHost: true}).String()
 }
 
@@ -109,7 +113,14 @@ func (d *database) open(log *slog.Logger, groups []group) (err error) {
 			err = errors.Join(err, d.disconnect())
 		}
 	}()
-	if d.writer, err = sql.Open("sqlite", d.dsn("rwc", "journal_mode(wal)", "synchronous(normal)")); err != nil {
+	f, err := os.OpenFile(d.file, os.O_CREATE|os.O_RDWR, 0o640) // SQLite's other files take its mode
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if d.writer, err = sql.Open("sqlite", d.dsn("rw", "journal_mode(wal)", "synchronous(normal)")); err != nil {
 		return err
 	}
 	d.writer.SetMaxOpenConns(1)
