@@ -36,16 +36,7 @@ func TestSweep(t *testing.T) {
 	if len(doubts) > 0 {
 		t.Errorf("before the archive was read there are doubts: %v", doubts)
 	}
-	reading, stopReading := context.WithCancel(t.Context())
-	read := make(chan error, 1)
-	go func() { read <- e.catalog.Run(reading) }()
-	if _, err := e.history(t.Context(), "prod", fixture.Pack); err != nil {
-		t.Fatal(err)
-	}
-	stopReading()
-	if err := <-read; err != nil {
-		t.Error(err)
-	}
+	e.read(t)
 	due, _ := e.scheduler.Due("prod", fixture.Pack)
 	for range 2 {
 		e.sweep(t.Context(), doubts)
@@ -71,5 +62,22 @@ func TestSweep(t *testing.T) {
 	e.sweep(t.Context(), doubts)
 	if len(doubts) > 0 {
 		t.Errorf("it still has doubts: %v", doubts)
+	}
+}
+
+// read reads the packs' histories.
+func (e *engine) read(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.catalog.Run(ctx) }()
+	for _, entry := range e.entries {
+		if _, err := e.history(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
