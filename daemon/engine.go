@@ -3,13 +3,16 @@ package daemon
 import (
 	"context"
 	"errors"
+	"iter"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"packseal.example/archive"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/notify"
@@ -61,13 +64,50 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 		plans[i] = entry.Plan
 	}
 	e.scheduler, err = scheduler.New(scheduler.Options{
-		Plans: plans, Logger: logger, Registerer: reg,
-		History: h.History, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
+		Logger: logger, Registerer: reg,
+		History: history{h.Archive}, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
 	})
+	if err == nil {
+		err = e.scheduler.Update(plans)
+	}
 	if err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
 	return e, nil
+}
+
+// history answers the scheduler from the archive.
+type history struct{ *archive.Archive }
+
+// Settled implements [scheduler.History].
+func (h history) Settled(ctx context.Context, s evidence.Slot) (bool, error) {
+	dues, err := h.History(ctx, s.Source, s.Pack)
+	return slices.ContainsFunc(dues, s.Due.Equal), err
+}
+
+// FirstSettled implements [scheduler.History].
+func (h history) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+	dues, err := h.History(ctx, source, pack)
+	if len(dues) == 0 {
+		return time.Time{}, false, err
+	}
+	return dues[0], true, nil
+}
+
+// SettledBetween implements [scheduler.History].
+func (h history) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
+	return func(yield func(time.Time, error) bool) {
+		dues, err := h.History(ctx, source, pack)
+		if err != nil {
+			yield(time.Time{}, err)
+			return
+		}
+		for _, due := range dues {
+			if due.After(after) && !due.After(until) && !yield(due, nil) {
+				return
+			}
+		}
+	}
 }
 
 // run schedules, works and drains until ctx ends and all of it has stopped. The

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -59,17 +60,14 @@ func TestClockJumps(t *testing.T) {
 		p.CatchUp = 2 * time.Hour
 		midnight := time.Now().Round(0)
 		time.Sleep(12 * time.Hour)
-		s, err := New(w.options(p))
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := started(t, w.options(), p)
 		at := s.packs[p.key()]
 		look := func(now time.Time, published, gaps int) {
 			t.Helper()
 			if err := s.advance(t.Context(), at, now); err != nil {
 				t.Error(err)
 			}
-			s.mend(t.Context(), at, func() {})
+			s.backfill(t.Context(), at)
 			if len(w.published) != published || w.gapTimes != gaps {
 				t.Errorf("at %v: %d published and %d gaps, want %d and %d", now, len(w.published), w.gapTimes, published, gaps)
 			}
@@ -83,14 +81,14 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-// TestHurry: a retry does not wait until a clock that was set back is there again.
-func TestHurry(t *testing.T) {
+// TestRetryNow: a retry does not wait until a clock that was set back is there again.
+func TestRetryNow(t *testing.T) {
 	t.Parallel()
-	a := newAgenda()
+	a := newDueQueue()
 	now := time.Now()
 	a.add(&pack{Plan: Plan{Pack: "regular"}, at: now.Add(time.Hour)})
 	a.add(&pack{Plan: Plan{Pack: "retried"}, at: now.Add(2 * time.Hour), tries: 1})
-	a.hurry(now)
+	a.retryNow(now)
 	for p := range a.due(now) {
 		if p.Pack != "retried" {
 			t.Errorf("%s is due", p.Pack)
@@ -128,7 +126,7 @@ func TestOneInTrouble(t *testing.T) {
 			plans = append(plans, p)
 		}
 		time.Sleep(72*time.Hour + time.Minute)
-		o := w.options(plans...)
+		o := w.options()
 		publish, gap := o.Publish, o.Gap
 		o.Publish = func(ctx context.Context, task Task) error {
 			if task.Pack == "hangs" {
@@ -138,22 +136,15 @@ func TestOneInTrouble(t *testing.T) {
 			return publish(ctx, task)
 		}
 		var panics atomic.Int32
-		o.History = func(_ context.Context, _, pack string) ([]time.Time, error) {
-			if pack == "history" && panics.Add(1) < 3 {
-				panic("on purpose")
-			}
-			return []time.Time{time.Now().Add(-3*time.Hour - time.Minute).UTC()}, nil
-		}
-		o.Gap = func(ctx context.Context, s Slot, reason fault.Reason, detail string) error {
+		w.history = []time.Time{time.Now().Add(-3*time.Hour - time.Minute).UTC()}
+		o.History = panicking{w, func(pack string) bool { return pack == "history" && panics.Add(1) < 3 }}
+		o.Gap = func(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) error {
 			if s.Pack == "gap" && panics.Add(1) < 5 {
 				panic("on purpose")
 			}
 			return gap(ctx, s, reason, detail)
 		}
-		s, err := New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := started(t, o, plans...)
 		ctx, stop := context.WithTimeout(t.Context(), 5*time.Hour)
 		defer stop()
 		if err := s.Run(ctx); err != nil {
@@ -163,6 +154,20 @@ func TestOneInTrouble(t *testing.T) {
 			t.Errorf("%d published, %d gaps, %v: %v", len(w.published), w.gapTimes, s.Ready(), w.gaps)
 		}
 	})
+}
+
+// panicking is a History that panics when it is asked about some packs.
+type panicking struct {
+	*world
+	panics func(pack string) bool
+}
+
+// FirstSettled implements History.
+func (p panicking) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+	if p.panics(pack) {
+		panic("on purpose")
+	}
+	return p.world.FirstSettled(ctx, source, pack)
 }
 
 // TestManyGaps: a schedule of seconds owes a gap for each of them.
@@ -186,12 +191,28 @@ func TestOptionsAreChecked(t *testing.T) {
 	noSchedule, noTimeout := good, good
 	noSchedule.Schedule, noTimeout.Timeout = Schedule{}, 0
 	w := &world{}
+	s, err := New(w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update([]Plan{good}); err != nil {
+		t.Fatal(err)
+	}
 	for name, plans := range map[string][]Plan{
 		"no schedule": {noSchedule}, "no time-out": {noTimeout}, "twice": {good, good},
 	} {
-		if _, err := New(w.options(plans...)); err == nil {
+		if err := s.Update(plans); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+	if _, next := s.Due("prod", "cp-1"); next.IsZero() {
+		t.Error("plans that are no good replaced good ones")
+	}
+	if last, next := s.Due("prod", "cp-0"); !last.IsZero() || !next.IsZero() {
+		t.Errorf("a pack that is not there was due at %v and %v", last, next)
+	}
+	if fault.Of(s.Ready()) != fault.NotReady {
+		t.Errorf("ready before Run: %v", s.Ready())
 	}
 	if _, err := New(Options{}); err == nil {
 		t.Error("no options: no error")
@@ -202,15 +223,5 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	if _, err := New(o); err == nil {
 		t.Error("registered twice: no error")
-	}
-	s, err := New(w.options(good))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if last, next := s.Due("prod", "cp-0"); !last.IsZero() || !next.IsZero() {
-		t.Errorf("a pack that is not there was due at %v and %v", last, next)
-	}
-	if fault.Of(s.Ready()) != fault.NotReady {
-		t.Errorf("ready before Run: %v", s.Ready())
 	}
 }

@@ -2,9 +2,10 @@ package scheduler
 
 import "time"
 
-// A wall time is what a clock on a wall shows, held as the UTC time with the
-// same digits. The parser's schedule computes on these alone, where no day is
-// short and no hour comes twice; what follows turns them into moments.
+// A local time is the date and time of day in the schedule's zone, represented as
+// the UTC time with the same digits. The parser's schedule computes on local
+// times alone, where every day has 24 hours and no hour is skipped or repeated;
+// this file maps them to instants across the zone's offset changes.
 
 // hours are the bits of an hour field that matches every hour.
 const hours = 1<<24 - 1
@@ -12,9 +13,9 @@ const hours = 1<<24 - 1
 // everyHour reports whether the hour field leaves out no hour.
 func (s Schedule) everyHour() bool { return s.cron.Hour&hours == hours }
 
-// nextWall returns the first matching wall time strictly after w, or the zero
+// nextLocal returns the first matching local time strictly after w, or the zero
 // time if there is none.
-func (s Schedule) nextWall(w time.Time) time.Time {
+func (s Schedule) nextLocal(w time.Time) time.Time {
 	// The parser's schedule gives up after five years, but there are eight
 	// from 29 February 2096 to the next.
 	for range 2 {
@@ -26,13 +27,13 @@ func (s Schedule) nextWall(w time.Time) time.Time {
 	return time.Time{}
 }
 
-// nextElapsed returns the first moment after t at which the wall clock shows
-// a matching time. It goes from one change of the clocks to the next, because
-// between them wall time and elapsed time are the same.
+// nextElapsed returns the first instant after t whose local time matches. It
+// goes from one offset change to the next, because between them local time and
+// elapsed time advance together.
 func (s Schedule) nextElapsed(t time.Time) time.Time {
 	for {
 		offset, end := s.period(t.Add(time.Second))
-		w := s.nextWall(t.Add(offset))
+		w := s.nextLocal(t.Add(offset))
 		if w.IsZero() {
 			return w
 		}
@@ -43,12 +44,12 @@ func (s Schedule) nextElapsed(t time.Time) time.Time {
 	}
 }
 
-// nextNamed returns the first moment after t that a matching wall time names.
+// nextNamed returns the first instant after t that a matching local time maps to.
 func (s Schedule) nextNamed(t time.Time) time.Time {
 	offset, _ := s.period(t)
 	w := t.Add(offset)
-	// What the clock shows for the second time since a jump back is over and
-	// done: go on from what it showed last before the jump.
+	// Local times that are repeated since the clocks were set back were due the
+	// first time: go on from the last one before the change.
 	if start, _ := t.In(s.loc).ZoneBounds(); !start.IsZero() {
 		before, _ := s.period(start.Add(-time.Second))
 		if shown := start.UTC().Add(before - time.Second); shown.After(w) {
@@ -56,21 +57,21 @@ func (s Schedule) nextNamed(t time.Time) time.Time {
 		}
 	}
 	for {
-		w = s.nextWall(w)
+		w = s.nextLocal(w)
 		if w.IsZero() {
 			return w
 		}
-		// Several that a jump skipped become the same moment.
-		if next := s.moment(w); next.After(t) {
+		// All that a jump forward skipped map to the same instant.
+		if next := s.instant(w); next.After(t) {
 			return next
 		}
 	}
 }
 
-// moment returns the first moment at which the wall clock shows w or later:
-// the first of two that show w, and the one after the jump when none does.
-func (s Schedule) moment(w time.Time) time.Time {
-	t := w.Add(-24 * time.Hour) // no zone is that far from UTC, so the clock shows less than w here
+// instant returns the first instant whose local time is w or later: the first of
+// two where w is repeated, and the end of the jump where w is skipped.
+func (s Schedule) instant(w time.Time) time.Time {
+	t := w.Add(-24 * time.Hour) // no zone is that far from UTC, so the local time is before w here
 	for {
 		offset, end := s.period(t)
 		next := w.Add(-offset)
@@ -84,8 +85,8 @@ func (s Schedule) moment(w time.Time) time.Time {
 	}
 }
 
-// period returns the zone's offset at t and until when it holds at least: the
-// zero time for ever. The end need not be a change of the clocks.
+// period returns the zone's offset at t and until when it applies at least; the
+// zero time means always. The end need not be an offset change.
 func (s Schedule) period(t time.Time) (offset time.Duration, end time.Time) {
 	t = t.In(s.loc)
 	_, seconds := t.Zone()
