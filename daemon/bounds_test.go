@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/lab"
+	"packseal.example/test/fixture"
 )
 
 // watched is an API that keeps an eye on its callers.
@@ -68,7 +68,7 @@ func (a *watched) within(window time.Duration) (most int) {
 func TestReplicasKeepToTheBounds(t *testing.T) {
 	t.Parallel()
 	const perSecond, inFlight, packs = 15, 6, 90
-	o := sim.Options{AccessKeyID: lab.KeyID, AccessKeySecret: lab.KeySecret}
+	o := sim.Options{AccessKeyID: fixture.KeyID, AccessKeySecret: fixture.KeySecret}
 	var ids []string
 	for i := range packs {
 		ids = append(ids, fmt.Sprintf("cp-%020d", i))
@@ -82,7 +82,7 @@ func TestReplicasKeepToTheBounds(t *testing.T) {
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	var all []*live
-	setups := replicas(t, lab.Setup{Endpoint: server.URL, Packs: ids, Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m`, Source: fmt.Sprintf("requests_per_second: %d, max_in_flight: %d", perSecond, inFlight)})
+	setups := replicas(t, fixture.Setup{Endpoint: server.URL, Packs: ids, Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m`, Source: fmt.Sprintf("requests_per_second: %d, max_in_flight: %d", perSecond, inFlight)})
 	for _, s := range setups {
 		all = append(all, start(t, s.Write(t), io.Discard))
 	}
@@ -112,6 +112,6 @@ func divided(t *testing.T, all []*live, places int) {
 	t.Helper()
 	want := fmt.Sprintf("packseal_queue_places{source=\"prod\"} %d\n", places)
 	for _, d := range all {
-		lab.Eventually(t, "a replica has its places", func() bool { return strings.Contains(d.get(t, "/metrics"), want) })
+		fixture.Eventually(t, "a replica has its places", func() bool { return strings.Contains(d.get(t, "/metrics"), want) })
 	}
 }

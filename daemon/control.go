@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"packseal.example/config"
+	"packseal.example/config/strictyaml"
 	"packseal.example/control"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
@@ -173,7 +174,7 @@ func (e *engine) unknown(name string) error {
 		known = append(known, entry.Pack.Key(), entry.Pack.Source+"/"+entry.Pack.Key())
 	}
 	err := fault.New(fault.NotFound, "no source or pack %.200q in the daemon's configuration", name)
-	if near := config.Nearest(name, known); near != "" {
+	if near := strictyaml.Nearest(name, known); near != "" {
 		return err.WithHint("did you mean %s?", near)
 	}
 	return err.WithHint("packseal next lists the packs, as source/pack")

@@ -16,8 +16,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/trace"
 
-	"packseal.example/archive"
 	"packseal.example/config"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
 	"packseal.example/web"
@@ -63,7 +63,7 @@ func (o Options) tool() string { return "packseal/" + o.Version }
 // daemon, because nobody would see it fail.
 func (d *Daemon) Run(ctx context.Context, cfg *config.Config, l net.Listener) error {
 	o := web.Options{
-		Logger: d.logger, Gatherer: prometheus.GathererFunc(d.gather), Packs: d.packs, Slots: d.slots, Ready: d.Ready, Version: d.Version,
+		Logger: d.logger, Gatherer: prometheus.GathererFunc(d.gather), Packs: d.packs, Records: d.records, Ready: d.Ready, Version: d.Version,
 	}
 	if cfg.Web.Reload {
 		o.Reload = func() error { return d.Reload(ctx) }
@@ -224,12 +224,12 @@ func (d *Daemon) Reload(ctx context.Context) error {
 
 // Latest returns the record of the pack's latest settled slot that is known;
 // zero when there is none.
-func (d *Daemon) Latest(source, pack string) archive.Record {
+func (d *Daemon) Latest(source, pack string) evidence.Record {
 	if e := d.engine.Load(); e != nil {
 		st := e.Status(source, pack)
 		return later(st.LastSealed, st.LastGap)
 	}
-	return archive.Record{}
+	return evidence.Record{}
 }
 
 // gather is what /metrics shows: the engine's, or nothing between two engines.
@@ -252,10 +252,23 @@ func (d *Daemon) Ready() error {
 	return e.scheduler.Ready()
 }
 
-// slots yields a pack's settled slots for the page.
-func (d *Daemon) slots(ctx context.Context, source, pack string) iter.Seq2[archive.Record, error] {
-	if e := d.engine.Load(); e != nil {
-		return e.Records(ctx, source, pack)
+// records yields what the page's query selects, from the archive.
+func (d *Daemon) records(ctx context.Context, q web.Query) iter.Seq2[evidence.Record, error] {
+	return func(yield func(evidence.Record, error) bool) {
+		e := d.engine.Load()
+		if e == nil {
+			yield(evidence.Record{}, d.Ready())
+			return
+		}
+		yielded := 0
+		for r, err := range e.Records(ctx, q.Source, q.Pack) {
+			outside := r.Due.Before(q.From) || !q.To.IsZero() && !r.Due.Before(q.To) || q.State != "" && r.State != q.State
+			if err == nil && outside {
+				continue
+			}
+			if yielded++; !yield(r, err) || yielded == q.Limit {
+				return
+			}
+		}
 	}
-	return func(yield func(archive.Record, error) bool) { yield(archive.Record{}, d.Ready()) }
 }

@@ -14,15 +14,15 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
-	"packseal.example/test/lab"
+	"packseal.example/test/fixture"
 )
 
 // scrape returns what /metrics shows at the start of a daemon with a channel.
 func scrape(t *testing.T) (*prometheus.Registry, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
-	lab.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
-	file := &ConfigFile{Path: lab.Setup{Dir: dir, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t), Warnings: io.Discard}
+	fixture.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
+	file := &ConfigFile{Path: fixture.Setup{Dir: dir, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t), Warnings: io.Discard}
 	cfg, err := file.Load()
 	if err != nil {
 		t.Fatal(err)

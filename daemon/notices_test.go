@@ -17,14 +17,14 @@ import (
 	"packseal.example/internal/fault"
 	"packseal.example/notify/notifytest"
 	"packseal.example/scheduler"
-	"packseal.example/test/lab"
+	"packseal.example/test/fixture"
 )
 
 // notifying writes a configuration of a good and a missing pack, and a channel
 // to each receiver.
 func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
 	t.Helper()
-	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack})
 	address := httptest.NewServer(receivers)
 	t.Cleanup(address.Close)
 	dir := t.TempDir()
@@ -43,17 +43,17 @@ func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
 		}
 		channels += fmt.Sprintf("  - {name: to-%[1]s, %[2]s%[1]s: {url_file: %[1]s%[3]s}}\n", receiver, settings, more)
 	}
-	lab.Write(t, dir, files)
-	return lab.Setup{
+	fixture.Write(t, dir, files)
+	return fixture.Setup{
 		Dir: dir, Endpoint: endpoint, More: channels,
-		Packs: []string{lab.Pack, "{id: " + sim.MissingPackID + ", name: not there, since: 2020-01-01T00:00:00Z}"},
+		Packs: []string{fixture.Pack, "{id: " + sim.MissingPackID + ", name: not there, since: 2020-01-01T00:00:00Z}"},
 	}.Write(t)
 }
 
 // taken waits until a receiver has so many messages, and returns the last.
 func taken(t *testing.T, s *notifytest.Server, receiver string, n int) notifytest.Delivery {
 	t.Helper()
-	lab.Eventually(t, fmt.Sprintf("%s has %d messages", receiver, n), func() bool { return len(s.Taken(receiver)) >= n })
+	fixture.Eventually(t, fmt.Sprintf("%s has %d messages", receiver, n), func() bool { return len(s.Taken(receiver)) >= n })
 	return s.Taken(receiver)[n-1]
 }
 
@@ -80,7 +80,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good) + "paks: []\n"})
+	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good) + "paks: []\n"})
 	if err := d.Reload(t.Context()); err == nil {
 		t.Error("a bad configuration was loaded")
 	}
@@ -88,14 +88,14 @@ func TestNotices(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	// One that is good, but of which no engine can be made.
-	lab.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": strings.Replace(string(good), "state_dir: state", "state_dir: key-id/state", 1)})
+	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": strings.Replace(string(good), "state_dir: state", "state_dir: key-id/state", 1)})
 	if err := d.Reload(t.Context()); err == nil {
 		t.Error("a state folder was made in a file")
 	}
 	if got := taken(t, people, notifytest.Feishu, 3); !strings.Contains(got.Text, "not a directory") {
 		t.Errorf("got %+v", got)
 	}
-	lab.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
+	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
 	if err := d.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -158,7 +158,7 @@ func TestWhatNoticesSay(t *testing.T) {
 // page, the notices and the dead man's switch alike.
 func TestOverdue(t *testing.T) {
 	t.Parallel()
-	path := lab.Setup{
+	path := fixture.Setup{
 		Defaults: `schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h`,
 		Packs:    []string{"{id: cp-1, name: level 3}"},
 	}.Write(t)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/lab"
+	"packseal.example/test/fixture"
 )
 
 // slowPack takes some time to make its report.
@@ -19,18 +19,18 @@ const slowPack = "cp-00c8626622af00c00002"
 // the making: it is sealed all the same, and the new pack's too.
 func TestReloadKeepsWhatIsAtWork(t *testing.T) {
 	t.Parallel()
-	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: 2 * time.Second}})
-	s := lab.Setup{Dir: t.TempDir(), Endpoint: endpoint, Packs: []string{slowPack}}
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: 2 * time.Second}})
+	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint, Packs: []string{slowPack}}
 	d := start(t, s.Write(t), io.Discard)
-	lab.Eventually(t, "the slow pack is at work", func() bool { return d.pack(t, slowPack).State == "working" })
-	s.Packs = append(s.Packs, lab.Pack)
+	fixture.Eventually(t, "the slow pack is at work", func() bool { return d.pack(t, slowPack).State == "working" })
+	s.Packs = append(s.Packs, fixture.Pack)
 	s.Write(t)
 	if err := d.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	d.await(t, 1)
 	for _, p := range d.packs(t) {
-		if p.SealedCount != 1 || p.GapCount != 0 {
+		if p.Sealed != 1 || p.Counts.Gaps != 0 {
 			t.Errorf("%+v", p)
 		}
 	}
@@ -55,9 +55,9 @@ func (d *live) post(t *testing.T) (int, string) {
 // the old one in force, and shows in metrics, log and status.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another})
-	s := lab.Setup{Dir: t.TempDir(), Endpoint: endpoint, Web: `listen: "127.0.0.1:0", reload: true`}
-	var log lab.Buffer
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another})
+	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint, Web: `listen: "127.0.0.1:0", reload: true`}
+	var log fixture.Buffer
 	d := start(t, s.Write(t), &log)
 	d.await(t, 1)
 	in := func(key string) bool { return d.pack(t, key).Key != "" }
@@ -70,20 +70,20 @@ func TestReload(t *testing.T) {
 			t.Errorf("the status is %q", d.outlook())
 		}
 	}
-	if !in(lab.Pack) || in(lab.Another) {
+	if !in(fixture.Pack) || in(fixture.Another) {
 		t.Errorf("before, the packs are %+v", d.packs(t))
 	}
 
-	lab.Write(t, s.Dir, map[string]string{"packseal.yaml": "pakcs: []\n"})
+	fixture.Write(t, s.Dir, map[string]string{"packseal.yaml": "pakcs: []\n"})
 	status, said := d.post(t)
-	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(lab.Pack) || !strings.Contains(log.String(), "configuration not reloaded") {
+	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(fixture.Pack) || !strings.Contains(log.String(), "configuration not reloaded") {
 		t.Errorf("a bad file: %d, %s", status, said)
 	}
 	inForce(true)
 
-	s.Packs = []string{lab.Pack, lab.Another}
+	s.Packs = []string{fixture.Pack, fixture.Another}
 	s.Write(t)
-	if status, said := d.post(t); status/100 != 2 || !in(lab.Pack) || !in(lab.Another) {
+	if status, said := d.post(t); status/100 != 2 || !in(fixture.Pack) || !in(fixture.Another) {
 		t.Errorf("a good file: %d, %s", status, said)
 	}
 	inForce(false)
@@ -97,9 +97,9 @@ func TestReload(t *testing.T) {
 // can't be made, and one without packs. It goes on with the old one.
 func TestReloadGoesBack(t *testing.T) {
 	t.Parallel()
-	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
-	s := lab.Setup{Dir: t.TempDir(), Endpoint: endpoint}
-	var log lab.Buffer
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack})
+	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint}
+	var log fixture.Buffer
 	d := start(t, s.Write(t), &log)
 	d.await(t, 1)
 	bad := s

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/lab"
+	"packseal.example/test/fixture"
 )
 
 // TestSweep: a slot that somebody else has ended unheard is found in the
 // archive; while it is not there, it is asked for less and less often.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
-	cfg, err := (&ConfigFile{Path: lab.Setup{Endpoint: endpoint}.Write(t), Warnings: io.Discard}).Load()
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack})
+	cfg, err := (&ConfigFile{Path: fixture.Setup{Endpoint: endpoint}.Write(t), Warnings: io.Discard}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,10 +36,10 @@ func TestSweep(t *testing.T) {
 	if len(doubts) > 0 {
 		t.Errorf("before the archive was read there are doubts: %v", doubts)
 	}
-	if _, err := e.History(t.Context(), "prod", lab.Pack); err != nil {
+	if _, err := e.History(t.Context(), "prod", fixture.Pack); err != nil {
 		t.Fatal(err)
 	}
-	due, _ := e.scheduler.Due("prod", lab.Pack)
+	due, _ := e.scheduler.Due("prod", fixture.Pack)
 	for range 2 {
 		e.sweep(t.Context(), doubts)
 	}
@@ -55,7 +55,7 @@ func TestSweep(t *testing.T) {
 	}
 	doubts[0] = doubt{due: due, wait: 40 * time.Minute} // and it is time
 	e.sweep(t.Context(), doubts)
-	if st := e.Status("prod", lab.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
+	if st := e.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
 		t.Errorf("it shows %+v", st)
 	}
 	if d := doubts[0]; d.wait != time.Hour {

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/lab"
+	"packseal.example/test/fixture"
 )
 
 // kept are the metrics that a restart must not change.
@@ -22,8 +22,8 @@ var kept = []string{"packseal_slots_total", "packseal_gaps_total", "packseal_las
 // holds the next daemon's metrics against the first one's.
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	handler, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another, Script: sim.Script{Size: 50 << 10}})
-	path := lab.Setup{Endpoint: endpoint, Packs: []string{lab.Pack, lab.Another, sim.MissingPackID}}.Write(t)
+	handler, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another, Script: sim.Script{Size: 50 << 10}})
+	path := fixture.Setup{Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another, sim.MissingPackID}}.Write(t)
 
 	first := start(t, path, io.Discard)
 	first.await(t, 1)

@@ -83,7 +83,7 @@ func (e *engine) pack(entry config.Entry) web.Pack {
 	last, next := e.scheduler.Due(source, key)
 	p := web.Pack{
 		Source: source, Key: key, Name: entry.Pack.Name, Schedule: entry.Schedule, TimeZone: entry.TimeZone,
-		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled, SealedCount: st.Sealed, GapCount: st.Gaps,
+		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled, Counts: &web.Counts{Sealed: st.Sealed, Gaps: st.Gaps},
 		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
 		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: "waiting",
 	}

@@ -11,36 +11,36 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Content is what Put stores. Readers of it may be used at the same time and
-// again, so that a Put can be repeated.
+// Content is what Put stores. It can be read repeatedly and concurrently, so
+// that a Put can be repeated.
 type Content struct {
 	io.ReaderAt
 	Size   int64
 	SHA256 [sha256.Size]byte
 
-	// File is the path of a file that holds just these bytes and that nobody
-	// will ever write to again, or empty. A sink may take the file over, by a
-	// link, where it would have made a copy.
+	// File is the path of a file with exactly these bytes that is never
+	// written to again, or empty. A sink may hard-link the file instead of
+	// copying it.
 	File string
 }
 
-// Bytes makes the Content of b, which must not change afterwards.
+// Bytes returns b as Content. The caller must not modify b afterwards.
 func Bytes(b []byte) Content {
 	return Content{ReaderAt: bytes.NewReader(b), Size: int64(len(b)), SHA256: sha256.Sum256(b)}
 }
 
-// Reader reads c from its beginning.
+// Reader returns a reader of all of c.
 func (c Content) Reader() *io.SectionReader { return io.NewSectionReader(c.ReaderAt, 0, c.Size) }
 
-// chunk is how much Copy reads, hashes and writes at a time.
+// chunk is how many bytes Copy reads, hashes and writes at a time.
 const chunk = 512 << 10
 
-// chunks are kept from one Copy to the next: reports are many and mostly small.
+// chunks are buffers for Copy. Most reports are smaller than one.
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// Copy writes c to w and reports, as fault.Damaged, that its bytes are not as
-// Size and SHA256 say; w has some of them by then. What went wrong in reading
-// is fault.Internal, and w's own error is returned as it is.
+// Copy writes c to w. The error is fault.Damaged if the bytes do not match Size
+// and SHA256, by which time some have been written; fault.Internal if reading c
+// fails; and that of w, as it is, if writing fails.
 func (c Content) Copy(ctx context.Context, w io.Writer) error {
 	h := sha256.New()
 	buf := chunks.Get().(*[chunk]byte)
@@ -56,7 +56,7 @@ func (c Content) Copy(ctx context.Context, w io.Writer) error {
 			}
 			return fault.New(fault.Internal, "reading content: %w", err)
 		}
-		// Hashing takes about as long as writing: do both at once.
+		// Hash while writing: either takes about as long.
 		var hashing sync.WaitGroup
 		hashing.Go(func() { h.Write(b) })
 		_, err := w.Write(b)
@@ -67,12 +67,12 @@ func (c Content) Copy(ctx context.Context, w io.Writer) error {
 		off += int64(len(b))
 	}
 	if [sha256.Size]byte(h.Sum(nil)) != c.SHA256 {
-		return fault.New(fault.Damaged, "content of %d bytes does not have its SHA-256", c.Size)
+		return fault.New(fault.Damaged, "content of %d bytes does not match its SHA-256", c.Size)
 	}
 	return nil
 }
 
-// Body is an object being read: what Open returns. Its errors are classified.
+// Body is a reader for Open to return. It classifies the errors of Read.
 type Body struct {
 	io.ReadCloser
 	Classify func(error) error // of the backend

@@ -11,7 +11,7 @@ import (
 	"packseal.example/sink"
 )
 
-// Copy reads in chunks; sizes around one must come out whole.
+// Copy works in chunks: try sizes around that of one.
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	const chunk = 512 << 10
@@ -31,7 +31,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// broken fails to be read and to be written.
+// broken fails reads and writes.
 type broken struct{ error }
 
 func (b broken) ReadAt([]byte, int64) (int, error) { return 0, b.error }
@@ -39,7 +39,7 @@ func (b broken) Write([]byte) (int, error)         { return 0, b.error }
 func (b broken) Read([]byte) (int, error)          { return 0, b.error }
 func (b broken) Close() error                      { return nil }
 
-// A fault of the content is told from one of the storage.
+// Errors of the content are told from those of the writer.
 func TestCopyFails(t *testing.T) {
 	t.Parallel()
 	disk := errors.New("disk")

@@ -9,15 +9,15 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Examiner is what a backend implements beside [Sink] to say more about its
-// storage to packseal doctor than [Try] finds out.
+// Examiner is implemented by a backend whose storage packseal doctor can check
+// beyond what [Try] does.
 type Examiner interface {
-	// Examine tries the storage live. It leaves nothing behind but the probe
+	// Examine checks the storage live. It leaves nothing behind but the probe
 	// object of Try, however often it is called.
 	Examine(ctx context.Context) []diag.Result
 }
 
-// Examine has the backend examine itself, or tries its three methods alone.
+// Examine calls the Examine method of the backend, or else Try.
 func Examine(ctx context.Context, s Sink) []diag.Result {
 	if e, ok := s.(Examiner); ok {
 		return e.Examine(ctx)
@@ -25,19 +25,19 @@ func Examine(ctx context.Context, s Sink) []diag.Result {
 	return Try(ctx, s, ProbeKey(""))
 }
 
-// probeBase is what the keys of all probe objects begin with. No slot has such
-// a key: theirs have more elements.
+// probeBase is the beginning of the keys of probe objects. It is no key of a
+// slot; those have more elements.
 const probeBase = "packseal-doctor/probe"
 
-// probeText is what every probe object holds. It must never change: objects
-// that earlier versions wrote would no longer be the same bytes.
+// probeText is the content of every probe object. It must never change, because
+// earlier versions have written it.
 const probeText = "This object was written by packseal doctor, to see that objects can be written here once and are never replaced.\n" +
 	"It is no evidence, and nothing needs it: it may be deleted at any time.\n"
 
-// ProbeKey is the key of the one object that doctor writes to a sink: the same
-// at each run, because what is written once stays. The terms name what the
-// storage attaches to an object when it is written, such as a retention, so
-// that other terms are tried on another object; they are of a-z, 0-9 and "-".
+// ProbeKey returns the key of the object that doctor writes to a sink. It is the
+// same on each run, because objects cannot be deleted. The terms, of a-z, 0-9
+// and "-", name what the storage attaches to an object when it is written, such
+// as a retention: each configuration has a probe object of its own.
 func ProbeKey(terms string) string {
 	if terms != "" {
 		terms = "-" + terms
@@ -49,15 +49,15 @@ func ProbeKey(terms string) string {
 func IsProbe(key string) bool {
 	terms, ok := strings.CutPrefix(key, probeBase)
 	terms, txt := strings.CutSuffix(terms, ".txt")
-	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
-	return ok && txt && (terms == "" || terms[0] == '-') && !strings.ContainsFunc(terms, odd)
+	invalid := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+	return ok && txt && (terms == "" || terms[0] == '-') && !strings.ContainsFunc(terms, invalid)
 }
 
-// Probe is the content of every probe object.
+// Probe returns the content of every probe object.
 func Probe() Content { return Bytes([]byte(probeText)) }
 
-// Try holds s to the contract of [Sink] with the probe object under key. It
-// ends with the first result that is bad.
+// Try checks the contract of [Sink] with the probe object under key. It stops
+// after the first bad result.
 func Try(ctx context.Context, s Sink, key string) (results []diag.Result) {
 	for _, try := range []func(context.Context, Sink, string) diag.Result{tryPut, tryRead, tryList, tryReplace} {
 		r := try(ctx, s, key)
@@ -72,9 +72,9 @@ func tryPut(ctx context.Context, s Sink, key string) diag.Result {
 	err := s.Put(ctx, key, Probe())
 	switch {
 	case err == nil:
-		return diag.OK("put", "the probe object %s is kept", key)
+		return diag.OK("put", "the probe object %s is stored", key)
 	case fault.Of(err) == fault.Conflict:
-		return diag.Fail("put", err).WithHint("somebody altered the probe object, or keeps something else under this key: move it away; it is no evidence")
+		return diag.Fail("put", err).WithHint("the probe object was altered, or something else is stored under its key: move it away; it is not evidence")
 	}
 	return diag.Fail("put", err)
 }
@@ -82,7 +82,7 @@ func tryPut(ctx context.Context, s Sink, key string) diag.Result {
 func tryRead(ctx context.Context, s Sink, key string) diag.Result {
 	b, err := ReadAll(ctx, s, key, int64(len(probeText)))
 	if err == nil && !bytes.Equal(b, []byte(probeText)) {
-		err = fault.New(fault.Damaged, "%s is read as other bytes than were put", key)
+		err = fault.New(fault.Damaged, "%s does not have the content that was put", key)
 	}
 	if err != nil {
 		return diag.Fail("read-back", err)
@@ -99,20 +99,20 @@ func tryList(ctx context.Context, s Sink, key string) diag.Result {
 			return diag.OK("list", "the probe object is listed")
 		}
 	}
-	return diag.Fail("list", fault.New(fault.Damaged, "%s is put and read, but not listed", key))
+	return diag.Fail("list", fault.New(fault.Damaged, "%s was put and read, but is not listed", key))
 }
 
-// tryReplace puts the same bytes again, which must succeed, and others, which
-// must not.
+// tryReplace puts the same content again, which must succeed, and other content,
+// which must fail.
 func tryReplace(ctx context.Context, s Sink, key string) diag.Result {
 	if err := s.Put(ctx, key, Probe()); err != nil {
 		return diag.Fail("write-once", err)
 	}
 	switch err := s.Put(ctx, key, Bytes([]byte(strings.ToUpper(probeText)))); {
 	case err == nil:
-		return diag.Fail("write-once", fault.New(fault.Conflict, "other bytes were taken for %s: this is no write-once storage", key))
+		return diag.Fail("write-once", fault.New(fault.Conflict, "other content was accepted for %s: this storage is not write-once", key))
 	case fault.Of(err) != fault.Conflict:
 		return diag.Fail("write-once", err)
 	}
-	return diag.OK("write-once", "the same bytes are taken again, others are refused")
+	return diag.OK("write-once", "the same content is accepted again, other content is refused")
 }

@@ -15,36 +15,36 @@ import (
 	"packseal.example/sink"
 )
 
-// odd is a Memory of which one thing is changed.
-type odd struct {
+// faulty is a Memory with one method replaced.
+type faulty struct {
 	*sink.Memory
 	put  func(ctx context.Context, key string, c sink.Content) error
 	open func(ctx context.Context, key string) (io.ReadCloser, error)
 	list func(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error]
 }
 
-func (o odd) Put(ctx context.Context, key string, c sink.Content) error {
+func (o faulty) Put(ctx context.Context, key string, c sink.Content) error {
 	if o.put != nil {
 		return o.put(ctx, key, c)
 	}
 	return o.Memory.Put(ctx, key, c)
 }
 
-func (o odd) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+func (o faulty) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	if o.open != nil {
 		return o.open(ctx, key)
 	}
 	return o.Memory.Open(ctx, key)
 }
 
-func (o odd) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
+func (o faulty) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	if o.list != nil {
 		return o.list(ctx, prefix, after)
 	}
 	return o.Memory.List(ctx, prefix, after)
 }
 
-// The probe is one small object, however often a good sink is tried.
+// Try leaves one small object, however often it runs.
 func TestTryGood(t *testing.T) {
 	t.Parallel()
 	m := sink.NewMemory()
@@ -71,28 +71,28 @@ func TestTryGood(t *testing.T) {
 	}
 }
 
-// What breaks the contract is found, and what was found ends the try.
+// A breach of the contract is detected, and ends the checks.
 func TestTryBad(t *testing.T) {
 	t.Parallel()
-	down := fault.New(fault.SinkUnavailable, "down").WithHint("put it up")
+	down := fault.New(fault.SinkUnavailable, "down").WithHint("start it")
 	for name, c := range map[string]struct {
-		change func(*odd)
+		change func(*faulty)
 		brief  string
 		reason fault.Reason
 	}{
-		"down":         {func(o *odd) { o.put = func(context.Context, string, sink.Content) error { return down } }, "✗put", fault.SinkUnavailable},
-		"can't read":   {func(o *odd) { o.open = func(context.Context, string) (io.ReadCloser, error) { return nil, down } }, "✓put ✗read-back", fault.SinkUnavailable},
-		"reads others": {func(o *odd) { o.open = opens("not the probe") }, "✓put ✗read-back", fault.Damaged},
-		"reads more":   {func(o *odd) { o.open = opens(strings.Repeat("x", 4000)) }, "✓put ✗read-back", fault.Damaged},
-		"lists none": {func(o *odd) {
+		"down":         {func(o *faulty) { o.put = func(context.Context, string, sink.Content) error { return down } }, "✗put", fault.SinkUnavailable},
+		"can't read":   {func(o *faulty) { o.open = func(context.Context, string) (io.ReadCloser, error) { return nil, down } }, "✓put ✗read-back", fault.SinkUnavailable},
+		"reads others": {func(o *faulty) { o.open = opens("not the probe") }, "✓put ✗read-back", fault.Damaged},
+		"reads more":   {func(o *faulty) { o.open = opens(strings.Repeat("x", 4000)) }, "✓put ✗read-back", fault.Damaged},
+		"lists none": {func(o *faulty) {
 			o.list = func(context.Context, string, string) iter.Seq2[sink.Entry, error] { return nothing }
 		}, "✓put ✓read-back ✗list", fault.Damaged},
-		"can't list": {func(o *odd) {
+		"can't list": {func(o *faulty) {
 			o.list = func(context.Context, string, string) iter.Seq2[sink.Entry, error] {
 				return func(yield func(sink.Entry, error) bool) { yield(sink.Entry{}, down) }
 			}
 		}, "✓put ✓read-back ✗list", fault.SinkUnavailable},
-		"replaces": {func(o *odd) {
+		"replaces": {func(o *faulty) {
 			o.put = func(ctx context.Context, key string, c sink.Content) error {
 				if err := o.Memory.Put(ctx, key, c); fault.Of(err) != fault.Conflict {
 					return err
@@ -100,7 +100,7 @@ func TestTryBad(t *testing.T) {
 				return nil
 			}
 		}, "✓put ✓read-back ✓list ✗write-once", fault.Conflict},
-		"does not take the same again": {func(o *odd) {
+		"does not take the same again": {func(o *faulty) {
 			n := 0
 			o.put = func(ctx context.Context, key string, c sink.Content) error {
 				if n++; n == 2 {
@@ -112,7 +112,7 @@ func TestTryBad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := &odd{Memory: sink.NewMemory()}
+			o := &faulty{Memory: sink.NewMemory()}
 			c.change(o)
 			results := sink.Try(t.Context(), o, sink.ProbeKey(""))
 			var brief []string
@@ -134,7 +134,7 @@ func opens(content string) func(context.Context, string) (io.ReadCloser, error) 
 
 func nothing(func(sink.Entry, error) bool) {}
 
-// An altered probe is told as that.
+// An altered probe is reported.
 func TestTryAltered(t *testing.T) {
 	t.Parallel()
 	m := sink.NewMemory()
@@ -142,7 +142,7 @@ func TestTryAltered(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := sink.Examine(t.Context(), m)
-	if len(r) != 1 || r[0].Reason != fault.Conflict || !strings.Contains(r[0].Hint, "it is no evidence") {
+	if len(r) != 1 || r[0].Reason != fault.Conflict || !strings.Contains(r[0].Hint, "it is not evidence") {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -151,7 +151,7 @@ func TestProbeKeys(t *testing.T) {
 	t.Parallel()
 	for _, terms := range []string{"", "compliance-365"} {
 		if key := sink.ProbeKey(terms); !sink.IsProbe(key) || sink.CheckKey(key) != nil {
-			t.Errorf("%s is no good", key)
+			t.Errorf("%s is not a valid probe key", key)
 		}
 	}
 	for _, key := range []string{
@@ -164,9 +164,8 @@ func TestProbeKeys(t *testing.T) {
 	}
 }
 
-// What was written years ago must still be the probe's bytes: this digest
-// never changes.
-func TestProbeStays(t *testing.T) {
+// The probe of earlier versions must stay valid: its digest must never change.
+func TestProbeIsUnchanged(t *testing.T) {
 	t.Parallel()
 	c := sink.Probe()
 	if got := c.SHA256[:4]; c.Size != 185 || !slices.Equal(got, []byte{0x2b, 0xd9, 0xdd, 0x3d}) {

@@ -8,8 +8,8 @@ import (
 	"packseal.example/sink"
 )
 
-// flaky is a Memory whose calls fail with the errors at hand, one a call. A
-// List fails after its first entry.
+// flaky is a Memory whose calls fail with errs, one after the other; a nil error
+// is a success. A List fails after its first entry.
 type flaky struct {
 	*sink.Memory
 	errs  []error

@@ -15,9 +15,7 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Memory is a Sink that forgets everything when the process ends: for tests. It
-// keeps the contract to the letter, so that a test which passes with it fails
-// with another sink only for reasons of that sink's.
+// Memory is a Sink in memory, for tests. It keeps the whole contract.
 type Memory struct {
 	mu      sync.Mutex
 	objects map[string]object
@@ -28,7 +26,7 @@ type object struct {
 	stored time.Time
 }
 
-// NewMemory makes an empty Memory.
+// NewMemory returns an empty Memory.
 func NewMemory() *Memory { return &Memory{objects: map[string]object{}} }
 
 // Put implements [Sink].
@@ -37,7 +35,7 @@ func (m *Memory) Put(ctx context.Context, key string, c Content) error {
 		return err
 	}
 	var b bytes.Buffer
-	b.Grow(int(min(max(c.Size, 0), 64<<20))) // a larger size may be a lie
+	b.Grow(int(min(max(c.Size, 0), 64<<20))) // the size may be wrong
 	if err := c.Copy(ctx, &b); err != nil {
 		return err
 	}
@@ -48,7 +46,7 @@ func (m *Memory) Put(ctx context.Context, key string, c Content) error {
 	}
 	if old, ok := m.objects[key]; ok {
 		if !bytes.Equal(old.data, b.Bytes()) {
-			return fault.New(fault.Conflict, "%s holds other bytes", key)
+			return fault.New(fault.Conflict, "%s holds other content", key)
 		}
 		return nil
 	}
@@ -70,7 +68,7 @@ func (m *Memory) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(o.data)), nil
 }
 
-// List implements [Sink]. It yields what was there when it began.
+// List implements [Sink]. It yields the objects that existed when it started.
 func (m *Memory) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		m.mu.Lock()

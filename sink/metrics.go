@@ -13,20 +13,20 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Metrics are what [Measured] counts.
+// Metrics are the metrics of [Measured].
 type Metrics struct {
 	operations *prometheus.CounterVec   // sink, op, result
 	duration   *prometheus.HistogramVec // sink, op
 	up         *prometheus.GaugeVec     // sink
 }
 
-// The results that are no fault.Reason.
+// The results other than a fault.Reason.
 const (
 	resultOK       = "ok"
-	resultNotExist = "not_exist" // Open of a key that holds nothing: an answer, not a failure
+	resultNotExist = "not_exist" // Open of a key without an object, which is not a failure
 )
 
-// results are the values of the label result: what a sink can come to.
+// results returns the values of the label result.
 func results() []string {
 	rs := []string{resultOK, resultNotExist}
 	for _, r := range []fault.Reason{
@@ -38,8 +38,8 @@ func results() []string {
 	return rs
 }
 
-// NewMetrics registers the metrics of the sinks of those names, with every
-// series there is. A nil reg registers nothing.
+// NewMetrics registers the metrics of the sinks with those names and creates all
+// their series. A nil reg registers nothing.
 func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 	f := promauto.With(reg)
 	m := &Metrics{
@@ -69,19 +69,17 @@ func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 	return m
 }
 
-// Measured makes a Sink that counts s's operations under that name. Put it
-// inside [Retrying], so that it sees each try.
+// Measured returns a Sink that counts the operations of s under that name. It
+// goes inside [Retrying], to count each try.
 func Measured(s Sink, name string, m *Metrics) Sink { return measured{s, name, m} }
 
-// measured counts every call, also those that fail, by what came of them.
 type measured struct {
 	sink Sink
 	name string
 	*Metrics
 }
 
-// Put counts under "put". That a key holds other bytes is a result like any
-// other here: the storage works.
+// Put implements [Sink].
 func (m measured) Put(ctx context.Context, key string, c Content) error {
 	start := time.Now()
 	err := m.sink.Put(ctx, key, c)
@@ -89,8 +87,7 @@ func (m measured) Put(ctx context.Context, key string, c Content) error {
 	return err
 }
 
-// Open counts the time until the reader is there; what its caller does with
-// the reader, and for how long, is not the storage's.
+// Open implements [Sink]. The duration does not include reading the object.
 func (m measured) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	start := time.Now()
 	rc, err := m.sink.Open(ctx, key)
@@ -98,8 +95,8 @@ func (m measured) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return rc, err
 }
 
-// List counts the time that the sink takes, without what its caller does
-// between two entries.
+// List implements [Sink]. The duration does not include the time that the caller
+// takes between two entries.
 func (m measured) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var spent time.Duration
@@ -117,10 +114,9 @@ func (m measured) List(ctx context.Context, prefix, after string) iter.Seq2[Entr
 	}
 }
 
-// done counts one operation that ended with err, and sets sink_up by what it
-// tells: an answer, even a refusal of a kind that a healthy store gives, is a
-// sign of life; that we were asked to stop says nothing about the store, and
-// leaves the gauge as it is.
+// done counts an operation that ended with err and sets the gauge "up": to 1 for
+// any result that a healthy storage can give, such as a conflict. It keeps its
+// value if the result says nothing about the storage, such as a cancellation.
 func (m measured) done(op string, took time.Duration, err error) {
 	m.duration.WithLabelValues(m.name, op).Observe(took.Seconds())
 	result := resultOK

@@ -21,8 +21,7 @@ func TestMeasuredKeepsTheContract(t *testing.T) {
 	sinktest.Run(t, func(*testing.T) sink.Sink { return sink.Measured(sink.NewMemory(), "m", m) })
 }
 
-// Every series is there before anything happens, and nothing that happens
-// adds one.
+// All series exist from the start; no result adds one.
 func TestSeries(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewPedanticRegistry()
@@ -83,7 +82,7 @@ func TestUp(t *testing.T) {
 	}
 }
 
-// The time of a list is the sink's, not its reader's.
+// The duration of a List does not include the time of its caller.
 func TestListTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -8,27 +8,26 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Retrying makes a Sink that calls s again, up to tries times in all, when it
-// fails in a way that passes by itself.
+// Retrying returns a Sink that calls s up to tries times as long as it fails
+// with a transient error.
 func Retrying(s Sink, b fault.Backoff, tries int) Sink { return retrying{s, b, tries} }
 
-// retrying repeats what is transient, and only where that is harmless: a Put of
-// the same content is idempotent by the contract, an Open has handed out
-// nothing yet when it fails, and a List can tell where it was.
+// retrying repeats only what can be repeated: Put is idempotent by the contract,
+// an Open that fails has returned no bytes yet, and List resumes.
 type retrying struct {
 	sink    Sink
 	backoff fault.Backoff
 	tries   int
 }
 
-// Put may find on its second try that the first one had taken after all (an
-// answer that was lost): by the contract that is success.
+// Put implements [Sink]. A repeated Put also succeeds if the first one stored
+// the object and only its response was lost.
 func (r retrying) Put(ctx context.Context, key string, c Content) error {
 	return fault.Retry(ctx, r.tries, r.backoff, func() error { return r.sink.Put(ctx, key, c) })
 }
 
-// Open repeats until it has a reader. Reads from that are not repeated: only
-// the caller knows what it has done with the bytes before.
+// Open implements [Sink]. Reads of the object are not retried: only the caller
+// knows what it has done with the bytes so far.
 func (r retrying) Open(ctx context.Context, key string) (rc io.ReadCloser, err error) {
 	err = fault.Retry(ctx, r.tries, r.backoff, func() (err error) {
 		rc, err = r.sink.Open(ctx, key)
@@ -37,7 +36,7 @@ func (r retrying) Open(ctx context.Context, key string) (rc io.ReadCloser, err e
 	return rc, err
 }
 
-// List resumes after the last key that it yielded.
+// List implements [Sink]. A retry resumes after the last key that was yielded.
 func (r retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		last := after

@@ -60,7 +60,7 @@ func TestRetrying(t *testing.T) {
 	}
 }
 
-// A list that was cut goes on where it was, and yields nothing twice.
+// A List that failed resumes, and yields nothing twice.
 func TestRetryingList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,9 +1,9 @@
-// Package sink is where evidence is kept: storage that is written once.
+// Package sink defines the write-once storage that evidence is kept in.
 //
-// The contract is [Sink]; [packseal.example/sink/sinktest] checks an
-// implementation against it. Backends are folders below this one. A backend
-// does one thing per call and does not retry; [Retrying] and [Measured] wrap
-// any of them.
+// [Sink] is the contract; [packseal.example/sink/sinktest] checks whether an
+// implementation keeps it. Backends are the packages below this directory. They
+// do not retry, log or count: [Retrying], [Measured] and [Traced] wrap any of
+// them.
 package sink
 
 import (
@@ -18,71 +18,69 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Sink is write-once storage of whole objects under slash-separated keys, as
-// [CheckKey] permits them. A key ("a") and keys below it ("a/b") must not both
-// be used: a file system cannot hold them.
+// Sink is write-once storage of whole objects under slash-separated keys that
+// [CheckKey] accepts. A key ("a") and keys below it ("a/b") must not both be
+// used, because a file system cannot store them.
 //
-// All methods may be called from many goroutines. Every error is classified
-// (see package fault): storage that is down, slow, full or read-only is
-// SinkUnavailable, storage that refuses us is SinkDenied, an object that is
-// not there is NotFound, and trying again is the caller's affair. The same
-// holds for the errors of the readers that Open returns. No error carries a
-// credential or a signed URL.
+// All methods are safe for concurrent use. Every error is classified (see
+// package fault): SinkUnavailable if the storage is down, slow, full or
+// read-only, SinkDenied if it rejects us, NotFound if there is no such object.
+// Retries are left to the caller. The same holds for errors of the readers that
+// Open returns. No error contains a credential or a signed URL.
 type Sink interface {
-	// Put stores c under key, once and for ever. When Put returns nil the
-	// whole object is durable and readable under key with exactly c's bytes.
-	// If key holds the same bytes already, Put succeeds and changes nothing;
-	// if it holds others, Put fails with fault.Conflict and changes nothing.
-	// Of several Puts racing for one key one wins, and the others see it.
-	// Content whose bytes are not as its Size and SHA256 say is refused with
+	// Put stores c under key permanently. When it returns nil, the object is
+	// durable and can be read with exactly the bytes of c. If key holds these
+	// bytes already, Put succeeds and changes nothing; if it holds others, Put
+	// fails with fault.Conflict and changes nothing. If several Puts race for
+	// a key, one of them stores its content and the others find it there.
+	// Content that does not match its Size and SHA256 is rejected with
 	// fault.Damaged.
 	//
-	// A Put that fails or is cut off never leaves a part of an object to be
-	// read: key holds nothing, or, when the failure came after the storage
-	// had taken the object (an answer that was lost), all of c. Putting it
-	// again settles which.
+	// A Put that fails or is interrupted never leaves a partial object: key
+	// holds nothing or, if the storage had accepted the object before the
+	// failure (its response was lost), all of c. Repeating the Put is safe.
 	Put(ctx context.Context, key string, c Content) error
 
-	// Open reads the object under key from its beginning. The error is
-	// fs.ErrNotExist (by errors.Is) when there is none, and only then.
+	// Open reads the object under key from the beginning. The error is
+	// fs.ErrNotExist (by errors.Is) if and only if there is none.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
 	// List yields the objects whose keys begin with prefix and are greater
-	// than after, in ascending order of their keys as strings of bytes, and
-	// stops at the first error. A prefix is a string, not a folder. "" as
-	// after lists from the first key; after need not be the key of an object
-	// nor begin with prefix. What is skipped costs next to nothing: asking
-	// for what is new since a key is one request to an object store.
+	// than after, in byte order of the keys, and stops at the first error.
+	// With after "" it starts at the first key. The prefix is a string, not a
+	// directory; after need not be the key of an object, nor begin with
+	// prefix. The storage seeks to after, so that listing what is new costs
+	// one request, however many objects precede it.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error]
 }
 
-// Opener is a sink's entry in the configuration: what a new kind of sink
-// implements beside [Sink].
+// Opener is the configuration of a backend; each backend implements it in
+// addition to [Sink].
 type Opener interface {
-	// Check returns everything that is wrong with the entry, without asking
-	// the storage.
+	// Check returns all problems of the configuration, without accessing the
+	// storage.
 	Check() []fault.Problem
-	// Open makes the sink. Storage that is down now is no error: the sink's
-	// calls will say so.
+	// Open returns the sink. It does not fail because the storage is down:
+	// calls to the sink will.
 	Open(context.Context) (Sink, error)
 }
 
-// Entry is one object as List finds it.
+// Entry describes an object in a listing.
 type Entry struct {
 	Key     string
 	Size    int64     // bytes
-	ModTime time.Time // when it was stored, as the store says
+	ModTime time.Time // when it was stored, by the clock of the storage
 }
 
-// ErrNotExist is what the error of Open is, by errors.Is, for a key that holds nothing.
+// ErrNotExist is the error of Open, by errors.Is, for a key without an object.
 var ErrNotExist = fs.ErrNotExist
 
-// NotExist is the classified error for a key that holds nothing.
+// NotExist returns the classified error for a key without an object.
 func NotExist(key string) error { return fault.New(fault.NotFound, "%s: %w", key, ErrNotExist) }
 
-// CheckKey refuses keys that no backend may be given: empty ones, rooted ones,
-// those that are not UTF-8, and those with control characters, backslashes, or
-// elements that are empty or begin with a dot: such names are the backends' own.
+// CheckKey returns an error for an invalid key: one that is empty, not UTF-8,
+// begins with a slash, or has control characters, backslashes, or elements that
+// are empty or begin with a dot, which are reserved for backends.
 func CheckKey(key string) error {
 	hidden := strings.HasPrefix(key, ".") || strings.Contains(key, "/.")
 	if !fs.ValidPath(key) || hidden || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }) {
@@ -91,11 +89,11 @@ func CheckKey(key string) error {
 	return nil
 }
 
-// CanBegin reports whether a key can begin with prefix. Stores need not be
-// asked for others, and some refuse the question.
+// CanBegin reports whether a valid key can begin with prefix. Some stores reject
+// requests with other prefixes.
 func CanBegin(prefix string) bool { return prefix == "" || CheckKey(prefix+"x") == nil }
 
-// Ended classifies the end of ctx. It is nil while ctx goes on.
+// Ended returns the classified cause if ctx has ended, and nil otherwise.
 func Ended(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return nil
@@ -107,8 +105,8 @@ func Ended(ctx context.Context) error {
 	return fault.Wrap(reason, context.Cause(ctx))
 }
 
-// ReadAll reads the object under key, up to limit bytes; a larger one is an
-// error, because records are small.
+// ReadAll reads the object under key into memory. The error is fault.Damaged if
+// it is larger than limit bytes.
 func ReadAll(ctx context.Context, s Sink, key string, limit int64) ([]byte, error) {
 	r, err := s.Open(ctx, key)
 	if err != nil {
@@ -119,7 +117,7 @@ func ReadAll(ctx context.Context, s Sink, key string, limit int64) ([]byte, erro
 		return nil, err
 	}
 	if int64(len(b)) > limit {
-		return nil, fault.New(fault.Damaged, "%s is over %d bytes", key, limit)
+		return nil, fault.New(fault.Damaged, "%s is larger than %d bytes", key, limit)
 	}
 	return b, nil
 }

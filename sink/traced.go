@@ -9,8 +9,8 @@ import (
 	"packseal.example/internal/trace"
 )
 
-// Traced makes a Sink whose operations are spans of what the context is at. Put
-// it inside [Retrying], so that each try is one.
+// Traced returns a Sink that records a span for each operation of s. It goes
+// inside [Retrying], to record each try.
 func Traced(s Sink, name string) Sink { return traced{s, name} }
 
 type traced struct {
@@ -18,7 +18,7 @@ type traced struct {
 	name string
 }
 
-// Put counts the bytes that were to go out, also of a try that failed.
+// Put implements [Sink]. The span has the size of c, even if the try fails.
 func (t traced) Put(ctx context.Context, key string, c Content) error {
 	ctx, s := trace.Call(ctx, "put", trace.Sink.String(t.name), trace.Bytes.Int64(c.Size))
 	err := t.sink.Put(ctx, key, c)
@@ -26,7 +26,8 @@ func (t traced) Put(ctx context.Context, key string, c Content) error {
 	return err
 }
 
-// Open is over when the reader is there. That a key holds nothing is an answer.
+// Open implements [Sink]. The span does not include reading the object. A key
+// without an object is not a failure.
 func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	ctx, s := trace.Call(ctx, "open", trace.Sink.String(t.name))
 	rc, err := t.sink.Open(ctx, key)
@@ -38,7 +39,7 @@ func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return rc, err
 }
 
-// List is over when the caller has seen enough: the time is the caller's too.
+// List implements [Sink]. The span includes the time that the caller takes.
 func (t traced) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		ctx, s := trace.Call(ctx, "list", trace.Sink.String(t.name))

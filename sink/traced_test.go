@@ -19,8 +19,8 @@ func TestTracedKeepsTheContract(t *testing.T) {
 	sinktest.Run(t, func(*testing.T) sink.Sink { return sink.Traced(sink.NewMemory(), "m") })
 }
 
-// TestTraced: each operation is a span with what came of it; a key that holds
-// nothing is no failure.
+// TestTraced: each operation is a span with its result; a key without an object
+// is not a failure.
 func TestTraced(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
@@ -36,7 +36,7 @@ func TestTraced(t *testing.T) {
 			r.Close() //nolint:errcheck // in memory
 		}
 	}
-	for range 2 { // the first fails after an entry, the second is broken off there
+	for range 2 { // the first fails after an entry, the second is stopped there
 		for _, err := range s.List(ctx, "", "") {
 			if err == nil && len(spans.GetSpans()) == 5 {
 				break
@@ -45,8 +45,8 @@ func TestTraced(t *testing.T) {
 	}
 	var got []string
 	for _, s := range spans.GetSpans() {
-		facts := attribute.NewSet(s.Attributes...)
-		got = append(got, s.Name+" "+facts.Encoded(attribute.DefaultEncoder())+" "+s.Status.Description)
+		attrs := attribute.NewSet(s.Attributes...)
+		got = append(got, s.Name+" "+attrs.Encoded(attribute.DefaultEncoder())+" "+s.Status.Description)
 	}
 	want := []string{
 		"put packseal.bytes=3,packseal.sink=m ", "put error.type=sink_unavailable,packseal.bytes=3,packseal.sink=m down",

@@ -10,14 +10,14 @@ import (
 	"testing"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/lab"
+	"packseal.example/test/fixture"
 	"packseal.example/web"
 )
 
 // running is packseal run in this process.
 type running struct {
 	url  string
-	log  lab.Buffer
+	log  fixture.Buffer
 	stop func() // ends it and waits until it has
 }
 
@@ -37,7 +37,7 @@ func startRun(t testing.TB, path string) *running {
 	})
 	t.Cleanup(r.stop)
 	page := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
-	lab.Eventually(t, "the page is served", func() bool {
+	fixture.Eventually(t, "the page is served", func() bool {
 		r.url = page.FindString(r.log.String())
 		return r.url != ""
 	})
@@ -76,10 +76,10 @@ func (r *running) packs(t testing.TB) map[string]web.Pack {
 // settled waits until every pack has a slot settled.
 func (r *running) settled(t testing.TB) {
 	t.Helper()
-	lab.Eventually(t, "a slot of each pack is settled", func() bool {
+	fixture.Eventually(t, "a slot of each pack is settled", func() bool {
 		all := r.packs(t)
 		for _, p := range all {
-			if p.SealedCount+p.GapCount == 0 {
+			if p.Counts.Sealed+p.Counts.Gaps == 0 {
 				return false
 			}
 		}
@@ -91,5 +91,5 @@ func (r *running) settled(t testing.TB) {
 // the second one an old report exists.
 func simulate(t testing.TB) (*sim.Server, string) {
 	t.Helper()
-	return lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another, Script: sim.Script{Standing: 400 * 24 * 3600e9}})
+	return fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another, Script: sim.Script{Standing: 400 * 24 * 3600e9}})
 }

@@ -1,6 +1,6 @@
-// Package diag says what came of looking at one thing live: a line of
-// packseal doctor. What is looked at, and how, is known where it belongs; this
-// is the one shape in which all of it is told.
+// Package diag defines the result of a live check: a line of packseal doctor.
+// Each package that has something to check returns such results; doctor prints
+// them.
 package diag
 
 import (
@@ -12,37 +12,37 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// State is what came of it.
+// State is the outcome of a check.
 type State string
 
 // The states.
 const (
 	Good    State = "good"
 	Bad     State = "bad"
-	Skipped State = "skipped" // not to be had here, or not looked at; Detail says why
+	Skipped State = "skipped" // not supported, or not checked; Detail says why
 )
 
-// Result is one line. It never holds a link or a secret.
+// Result is the result of one check. It never holds a link or a secret.
 type Result struct {
 	State  State
-	Check  string // what was looked at, in a word: "clock", "write-once", …
-	Target string // of what: "source prod", "sink primary", …; empty means: of what the caller knows
-	Detail string // what was seen
+	Check  string // what was checked, in a word: "clock", "write-once", …
+	Target string // what it belongs to: "source prod", "sink primary", …; the caller fills it in if empty
+	Detail string // what was found
 	Hint   string // what to do about it, or empty
 	Reason fault.Reason
 }
 
-// OK is for what is as it should be.
+// OK returns a good result.
 func OK(check, format string, args ...any) Result {
 	return Result{State: Good, Check: check, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Skip is for what was not looked at, and why.
+// Skip returns the result of a check that was not made; the detail says why.
 func Skip(check, format string, args ...any) Result {
 	return Result{State: Skipped, Check: check, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Fail is for what is not as it should be; err is classified, and says it.
+// Fail returns a bad result with the message, reason and hint of err.
 func Fail(check string, err error) Result {
 	return Result{State: Bad, Check: check, Detail: oneLine(err.Error()), Hint: fault.Hint(err), Reason: fault.Of(err)}
 }
@@ -53,7 +53,7 @@ func (r Result) WithHint(format string, args ...any) Result {
 	return r
 }
 
-// Err is the classified error that a bad result stands for, and nil for others.
+// Err returns a bad result as a classified error, and nil for other results.
 func (r Result) Err() error {
 	if r.State != Bad {
 		return nil
@@ -61,7 +61,7 @@ func (r Result) Err() error {
 	return &fault.Error{Reason: r.Reason, Err: errors.New(r.Detail), Hint: r.Hint}
 }
 
-// Mark is the state as people read it.
+// Mark returns the state as the sign that people are shown.
 func (r Result) Mark() string {
 	switch r.State {
 	case Good:
@@ -72,8 +72,8 @@ func (r Result) Mark() string {
 	return "–"
 }
 
-// MarshalJSON writes {check, target, ok, detail, hint}, and the reason where
-// ok is false. It is null for what was not looked at.
+// MarshalJSON encodes r as {check, target, ok, detail, hint}, with the reason
+// added if ok is false. In a skipped result ok is null.
 func (r Result) MarshalJSON() ([]byte, error) {
 	var ok *bool
 	if r.State != Skipped {
@@ -89,5 +89,5 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	}{r.Check, r.Target, ok, r.Detail, r.Hint, r.Reason})
 }
 
-// oneLine is for messages of errors that were joined.
+// oneLine puts the message of joined errors on one line.
 func oneLine(s string) string { return strings.Join(strings.Split(strings.TrimSpace(s), "\n"), "; ") }

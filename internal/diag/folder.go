@@ -10,8 +10,8 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Writable looks whether a file can be kept in the folder, by keeping one for
-// a moment.
+// Writable checks that a file can be stored in dir, by creating one and
+// removing it again.
 func Writable(check, dir string) Result {
 	f, err := os.CreateTemp(dir, ".packseal-doctor-*")
 	if err == nil {
@@ -20,29 +20,29 @@ func Writable(check, dir string) Result {
 	}
 	if err != nil {
 		return Fail(check, fault.Wrap(fault.SinkUnavailable, fmt.Errorf("writing a file: %w", err))).
-			WithHint("let the user that packseal runs as write in %s, and see that its disk is neither full nor read-only", dir)
+			WithHint("make %s writable for the user that packseal runs as, and check that its file system is neither full nor read-only", dir)
 	}
-	return OK(check, "%s can be written", dir)
+	return OK(check, "%s is writable", dir)
 }
 
-// Room looks whether the file system of the folder has so many bytes free,
-// and a file to spare.
+// Room checks that the file system of dir has at least need bytes and one inode
+// free.
 func Room(check, dir string, need int64) Result {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return Fail(check, fault.Wrap(fault.SinkUnavailable, fmt.Errorf("looking for room in %s: %w", dir, err)))
+		return Fail(check, fault.Wrap(fault.SinkUnavailable, fmt.Errorf("checking free space in %s: %w", dir, err)))
 	}
 	free := s.Bavail * uint64(s.Bsize)
 	switch {
 	case free < uint64(need):
-		return Fail(check, fault.New(fault.SinkUnavailable, "%s has %s free, less than %s", dir, size(free), size(uint64(need))).WithHint("make room"))
-	case s.Files > 0 && s.Ffree == 0: // some file systems count no files
-		return Fail(check, fault.New(fault.SinkUnavailable, "%s has no inode free", dir).WithHint("delete files"))
+		return Fail(check, fault.New(fault.SinkUnavailable, "%s has %s free, less than %s", dir, size(free), size(uint64(need))).WithHint("free up space"))
+	case s.Files > 0 && s.Ffree == 0: // some file systems have no inode count
+		return Fail(check, fault.New(fault.SinkUnavailable, "%s has no free inode", dir).WithHint("delete files"))
 	}
 	return OK(check, "%s has %s free", dir, size(free))
 }
 
-// size writes a number of bytes as people read it.
+// size formats a number of bytes for people.
 func size(n uint64) string {
 	if n < 1<<30 {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))

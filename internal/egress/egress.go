@@ -1,6 +1,6 @@
-// Package egress makes the HTTP transports by which packseal calls others,
-// under one set of rules: TLS 1.2 or later, the proxy that the environment
-// names, bounded waits, bounded headers.
+// Package egress makes the HTTP transports for all outgoing requests, under one
+// set of rules: TLS 1.2 or later, the proxy of the environment, timeouts for
+// connecting, and a limit on response headers.
 package egress
 
 import (
@@ -15,22 +15,22 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// maxHeader bounds the headers of an answer, in bytes. The library's own
-// bound is 10 MiB.
+// maxHeader is the limit on response headers, in bytes. The default of
+// net/http is 10 MiB.
 const maxHeader = 64 << 10
 
-// maxCA bounds a file of certificates, in bytes: all that the web trusts take
-// a quarter of it.
+// maxCA is the largest CA file that is read, in bytes: four times the size of
+// all public root certificates.
 const maxCA = 1 << 20
 
-// Options say what is special about a transport. A zero field means its default.
+// Options configure a transport. A zero field means its default.
 type Options struct {
 	CAFile string        // PEM certificates to trust besides the system's; default none
-	Conns  int           // connections kept to one host while they are idle; default the library's 2
-	Idle   time.Duration // how long they are kept; default 90s
+	Conns  int           // idle connections kept per host; default 2, as in net/http
+	Idle   time.Duration // how long an idle connection is kept; default 90s
 }
 
-// New makes a transport. The caller may change what is its own affair.
+// New returns a transport that the caller may modify before its first use.
 func New(o Options) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -56,7 +56,7 @@ func New(o Options) (*http.Transport, error) {
 	return t, nil
 }
 
-// load adds a file's certificates to those that the system trusts.
+// load returns the system's root certificates with those of the file added.
 func load(file string) (*x509.CertPool, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -72,15 +72,15 @@ func load(file string) (*x509.CertPool, error) {
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
-		roots = x509.NewCertPool() // a machine without any, such as a bare container
+		roots = x509.NewCertPool() // the system has none, as in a minimal container
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fault.New(fault.Request, "%s holds no certificate", file)
+		return nil, fault.New(fault.Request, "%s contains no certificate", file)
 	}
 	return roots, nil
 }
 
-// CheckCA returns what is wrong with a file of certificates, under the key path.
+// CheckCA returns what is wrong with a CA file, with path as the key.
 func CheckCA(path, file string) []fault.Problem {
 	if file == "" {
 		return nil

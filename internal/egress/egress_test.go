@@ -32,7 +32,7 @@ func serve(t *testing.T, newest uint16, h http.HandlerFunc) (server *httptest.Se
 	return server, ca
 }
 
-// get asks for what is at the address.
+// get requests the URL.
 func get(t *testing.T, o Options, url string) (string, error) {
 	t.Helper()
 	transport, err := New(o)
@@ -68,13 +68,12 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// A certificate that nobody vouches for is refused. Those of the file come on
-// top of the system's.
+// An unknown CA is refused. The CAs of the file are added to the system's.
 func TestCA(t *testing.T) {
 	t.Parallel()
 	server, ca := serve(t, tls.VersionTLS13, hello)
 	if _, err := get(t, Options{}, server.URL); err == nil || !strings.Contains(err.Error(), "unknown authority") {
-		t.Errorf("a stranger's certificate: %v", err)
+		t.Errorf("an unknown CA: %v", err)
 	}
 	roots, err := load(ca)
 	if err != nil {
@@ -85,7 +84,7 @@ func TestCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	if system.AddCert(server.Certificate()); !roots.Equal(system) {
-		t.Error("the system's are lost")
+		t.Error("the system's CAs are lost")
 	}
 	if problems := CheckCA("ca_file", ca); len(problems) > 0 {
 		t.Error(problems)
@@ -129,8 +128,8 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// TestEnvironment runs itself with an environment of its own, because the
-// library reads the proxies' variables once.
+// TestEnvironment runs itself as a process with another environment, because
+// net/http reads the proxy variables only once.
 func TestEnvironment(t *testing.T) {
 	if url := os.Getenv("PACKSEAL_TEST_URL"); url != "" {
 		if got, err := get(t, Options{}, url); err != nil || got != "hello" {

@@ -1,10 +1,11 @@
-// Package fault says what kind of failure an error is, and what follows from it.
+// Package fault classifies failures by reason and retries those that are
+// transient.
 //
 // The edges of packseal (the Config client, the downloader, the sinks, the
-// file system) classify each failure once, with [New] or [Wrap]; everybody
-// else only asks: [Of] for the reason, [Transient] for whether trying again
-// can help, [RetryAfter] for when. A Reason is also what a gap record, a log
-// line and a metric label carry, so there is one vocabulary for all of them.
+// file system) classify each failure once, with [New] or [Wrap]. Everything
+// else only asks: [Of] for the reason, [Transient] for whether a retry can
+// help, [RetryAfter] for when. Gap records, log lines and metric labels carry
+// the same Reason, so there is one vocabulary for all of them.
 package fault
 
 import (
@@ -14,43 +15,43 @@ import (
 	"time"
 )
 
-// Reason is the kind of a failure: a short, stable word, safe as a metric
-// label and in a record that is kept for years.
+// Reason is the kind of a failure: a short, stable word that is safe as a
+// metric label and in records that are kept for years.
 type Reason string
 
-// The reasons. Those of the first group pass by themselves; those of the
-// second stay until somebody acts; those of the third settle a slot without
-// a failure of any part.
+// The reasons. Those of the first group are transient; those of the second
+// last until somebody acts; those of the third end a slot although nothing
+// failed.
 const (
-	Throttled       Reason = "throttled"        // the API or the store asks to slow down
-	Unavailable     Reason = "unavailable"      // 5xx, time-out, reset, no route
-	NotReady        Reason = "not_ready"        // the report is still being made
-	LinkExpired     Reason = "link_expired"     // the signed link is past its life: look it up again
-	Damaged         Reason = "damaged"          // a body that is short, long, altered or an error page
-	Busy            Reason = "busy"             // somebody else is at work on the same slot
+	Throttled       Reason = "throttled"        // the API or the store asks for fewer requests
+	Unavailable     Reason = "unavailable"      // 5xx, timeout, connection reset, no route
+	NotReady        Reason = "not_ready"        // the report is still being generated
+	LinkExpired     Reason = "link_expired"     // the signed link has expired: look it up again
+	Damaged         Reason = "damaged"          // a body that is truncated, too long, altered or an error page
+	Busy            Reason = "busy"             // another process is working on the same slot
 	SinkUnavailable Reason = "sink_unavailable" // storage is down, slow, full or read-only
-	ClockSkew       Reason = "clock_skew"       // the local clock is too far from the server's
-	Canceled        Reason = "canceled"         // we were asked to stop
+	ClockSkew       Reason = "clock_skew"       // the local clock is too far off the server's
+	Canceled        Reason = "canceled"         // the process was asked to stop
 
 	NotFound    Reason = "not_found"    // no such pack, account group or account
-	Denied      Reason = "denied"       // the credentials are good, the permission is missing
-	Credentials Reason = "credentials"  // the credentials are missing, wrong or gone
-	Request     Reason = "request"      // the API refused the request itself: a fault of ours
-	LinkRefused Reason = "link_refused" // the link was refused for another reason than its age, or points where it must not
+	Denied      Reason = "denied"       // the credentials are valid but lack a permission
+	Credentials Reason = "credentials"  // the credentials are missing, wrong or revoked
+	Request     Reason = "request"      // the API rejected the request as malformed: a bug in packseal
+	LinkRefused Reason = "link_refused" // the link was rejected for a reason other than expiry, or points where it must not
 	TooLarge    Reason = "too_large"    // the report is over the configured maximum
-	Conflict    Reason = "conflict"     // the key holds other bytes already
+	Conflict    Reason = "conflict"     // the key already holds other content
 	SinkDenied  Reason = "sink_denied"  // storage refuses our credentials, the bucket or the condition
-	Newer       Reason = "newer"        // a record of a newer packseal, which this one can't read
-	Internal    Reason = "internal"     // a fault of packseal: a panic, or an error nobody classified
+	Newer       Reason = "newer"        // a record written by a newer packseal, which this version cannot read
+	Internal    Reason = "internal"     // a bug in packseal: a panic, or an error that was not classified
 
-	Deadline Reason = "deadline" // the slot's time-out passed before a fresh report was had
-	Overlap  Reason = "overlap"  // the pack's earlier slot was still at work
+	Deadline Reason = "deadline" // the slot timed out before a fresh report was available
+	Overlap  Reason = "overlap"  // the pack's previous slot was still in progress
 	Missed   Reason = "missed"   // the daemon was not running when the slot fell due
 	Paused   Reason = "paused"   // the pack or its source was paused for longer than the slot could wait
 )
 
-// Reasons lists every reason, in the order of their definition, for metrics
-// that are made at start.
+// Reasons returns every reason in the order of definition, for metrics that
+// create all their series at the start.
 func Reasons() []Reason {
 	return []Reason{
 		Throttled, Unavailable, NotReady, LinkExpired, Damaged, Busy, SinkUnavailable, ClockSkew, Canceled,
@@ -59,7 +60,7 @@ func Reasons() []Reason {
 	}
 }
 
-// Transient reports whether trying again later can help.
+// Transient reports whether a later retry can succeed.
 func (r Reason) Transient() bool {
 	switch r {
 	case Throttled, Unavailable, NotReady, LinkExpired, Damaged, Busy, SinkUnavailable, ClockSkew, Canceled:
@@ -68,22 +69,22 @@ func (r Reason) Transient() bool {
 	return false
 }
 
-// Error is a classified failure. Its message is Err's; the hint is shown on
-// a line of its own where a person reads it.
+// Error is a classified failure. Its message is Err's; the hint is shown to
+// people on a line of its own.
 type Error struct {
 	Reason     Reason
 	Err        error
 	Hint       string        // what to do about it, or empty
-	RetryAfter time.Duration // not before this long from now, or 0 when nothing was said
+	RetryAfter time.Duration // the least time to wait before a retry; 0 if the server gave none
 }
 
-// Error is the classified error's own message.
+// Error returns the message of Err.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the error that was classified.
 func (e *Error) Unwrap() error { return e.Err }
 
-// New makes a classified error from a format, as [fmt.Errorf] does.
+// New returns a classified error with a message formatted as by [fmt.Errorf].
 func New(r Reason, format string, args ...any) *Error {
 	return &Error{Reason: r, Err: fmt.Errorf(format, args...)}
 }
@@ -102,9 +103,9 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 	return e
 }
 
-// Of returns the outermost reason that err was given. A context's end is
-// Canceled, or Deadline when its time ran out; anything unclassified is
-// Internal. Of(nil) is the empty Reason.
+// Of returns the outermost reason in err's chain. For an error that was not
+// classified it is Canceled or Deadline if a context ended, and Internal
+// otherwise. Of(nil) is the empty Reason.
 func Of(err error) Reason {
 	if err == nil {
 		return ""
@@ -121,10 +122,10 @@ func Of(err error) Reason {
 	return Internal
 }
 
-// Transient reports whether err is of a kind that trying again can mend.
+// Transient reports whether a later retry can succeed where err occurred.
 func Transient(err error) bool { return Of(err).Transient() }
 
-// RetryAfter returns how long err asks to wait, or 0.
+// RetryAfter returns how long the server asked to wait, or 0.
 func RetryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter

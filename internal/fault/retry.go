@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait between tries. The zero value waits from one
-// second up to one minute.
+// Backoff determines how long to wait between tries: exponentially longer,
+// with jitter. The zero value waits from one second up to one minute.
 type Backoff struct {
 	Base time.Duration // the first wait; default 1s
 	Max  time.Duration // the longest wait; default 1m
 
-	// Jitter returns a number in [0, 1). Default: a random one.
+	// Jitter returns a number in [0, 1); default rand.Float64.
 	Jitter func() float64
 }
 
-// Wait returns how long to wait after the try numbered from 0: doubling, at
-// most Max, then between half and the whole of that by Jitter, and never less
-// than what err asks for.
+// Wait returns how long to wait after a try that failed with err; the first
+// try is number 0. The wait doubles with each try up to Max, Jitter then picks
+// between half and all of it, and it is never less than RetryAfter(err).
 func (b Backoff) Wait(try int, err error) time.Duration {
 	base, longest, jitter := b.Base, b.Max, b.Jitter
 	if base <= 0 {
@@ -38,9 +38,9 @@ func (b Backoff) Wait(try int, err error) time.Duration {
 	return max(d, RetryAfter(err))
 }
 
-// Retry calls f until it succeeds, fails for good, has been called tries
-// times, or ctx ends. It returns f's last error, so that the reason for the
-// failure is not lost to the context's.
+// Retry calls f until it succeeds, fails with an error that is not transient,
+// has been called tries times, or ctx ends. It returns f's last error even if
+// ctx ended, so that the cause of the failure is not lost.
 func Retry(ctx context.Context, tries int, b Backoff, f func() error) error {
 	for try := 0; ; try++ {
 		err := f()
@@ -53,7 +53,7 @@ func Retry(ctx context.Context, tries int, b Backoff, f func() error) error {
 	}
 }
 
-// Sleep waits for d and reports whether it passed before ctx ended.
+// Sleep waits for d. It reports false if ctx ended first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -25,19 +25,21 @@ var internals = []string{"internal/atomicfile", "internal/evidence", "internal/f
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"daemon", "doctor", "config", "control", "archive", "notify", "scheduler/queue", "sink",
+		"daemon", "doctor", "web", "config", "config/strictyaml", "control", "archive", "notify", "scheduler/queue", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
-	"daemon":  {"web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink"},
+	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "fetcher", "sink"},
 	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "sink"},
-	"web":     {"archive", "scheduler", "fetcher", "sink"},
+	"web":     {},
 	"control": {"scheduler/queue"},
 	"config": {
+		"config/strictyaml",
 		"archive", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig",
 		"sink", "sink/local", "sink/s3",
 		"notify", "notify/dingtalk", "notify/feishu", "notify/ping", "notify/webhook", "notify/wecom",
 	},
+	"config/strictyaml":   nil, // it knows nothing of packseal
 	"notify":              {"scheduler"},
 	"notify/post":         {"notify"},
 	"notify/dingtalk":     {"notify", "notify/post"},
@@ -72,13 +74,17 @@ var rules = map[string][]string{
 	"internal/trace":          nil,
 	"internal/egress":         nil,
 	"deploy/helm/sync":        nil,
-	"test/lab":                {"fetcher/cloudconfig/sim"},
+	"test/lab":                nil,
+	"test/fixture":            nil,
 }
 
 // bare are the packages that may not import all internals.
 var bare = map[string][]string{
 	"fetcher/cloudconfig/sim": {},
 	"deploy/helm/sync":        {},
+	"config/strictyaml":       {},
+	"test/lab":                {"fetcher/cloudconfig/sim"}, // what it reads is read by none of the program's code
+	"test/fixture":            {"fetcher/cloudconfig/sim"},
 	"notify/notifytest":       {},
 	"internal/evidence":       {"internal/fault"},
 	"internal/atomicfile":     {},
@@ -136,6 +142,9 @@ func TestTable(t *testing.T) {
 			}
 			if room(to) == "cmd" && allowed(from, to) {
 				t.Errorf("the table lets %s import the program", from)
+			}
+			if room(to) == "test" && room(from) != "test" && allowed(from, to) {
+				t.Errorf("the table lets %s import %s, which is for tests alone", from, to)
 			}
 		}
 	}

@@ -18,26 +18,26 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// environment is what the standard variables say.
+// environment reads the standard variables.
 type environment struct{ logger *slog.Logger }
 
-// get returns a variable's value; an empty one counts as none.
+// get returns the value of a variable; an empty one counts as unset.
 func get(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
-// names returns both names of a setting of the exporter. The first, for traces
-// alone, counts where it is there.
+// names returns both names of an exporter setting. The first, which applies to
+// traces only, has precedence.
 func names(setting string) []string {
 	return []string{"OTEL_EXPORTER_OTLP_TRACES_" + setting, "OTEL_EXPORTER_OTLP_" + setting}
 }
 
-// setting returns a setting of the exporter.
+// setting returns the value of an exporter setting.
 func (environment) setting(setting string) string {
 	both := names(setting)
 	return cmp.Or(get(both[0]), get(both[1]))
 }
 
-// wanted reports whether traces are asked for.
-func (e environment) wanted(ctx context.Context) bool {
+// enabled reports whether tracing is on.
+func (e environment) enabled(ctx context.Context) bool {
 	if strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") {
 		return false
 	}
@@ -51,15 +51,15 @@ func (e environment) wanted(ctx context.Context) bool {
 	return e.setting("ENDPOINT") != ""
 }
 
-// check warns of the variables that can be ignored, and returns what is wrong
-// with those that can't be.
+// check removes invalid variables that can be ignored, with a warning, and
+// returns what is wrong with those that cannot.
 func (e environment) check(ctx context.Context) error {
 	for _, r := range rules() {
 		e.ignore(ctx, r)
 	}
 	var errs []error
 	for _, name := range names("ENDPOINT") {
-		errs = append(errs, refuse(name, endpointFault(get(name)), "name the receiver by http:// or https://, host and port"))
+		errs = append(errs, refuse(name, endpointFault(get(name)), "write http:// or https://, host and port of the collector"))
 	}
 	for _, name := range names("HEADERS") {
 		_, err := headers(get(name))
@@ -74,16 +74,16 @@ func (e environment) check(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// refuse makes the error for a variable that can't be ignored.
+// refuse returns the error for a variable that cannot be ignored.
 func refuse(name string, err error, hint string) error {
 	if err == nil {
 		return nil
 	}
-	return fault.New(fault.Request, "%s: %w", name, err).WithHint("%s, or take the variable away; OTEL_SDK_DISABLED=true turns traces off", hint)
+	return fault.New(fault.Request, "%s: %w", name, err).WithHint("%s, or unset the variable; OTEL_SDK_DISABLED=true turns tracing off", hint)
 }
 
-// endpointFault returns what is wrong with an endpoint. It does not quote it:
-// people put passwords there.
+// endpointFault returns what is wrong with an endpoint, without quoting it: it
+// may hold a password.
 func endpointFault(v string) error {
 	if v == "" {
 		return nil
@@ -93,18 +93,18 @@ func endpointFault(v string) error {
 	case err != nil:
 		return errors.New("not a URL")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("the URL begins with neither http:// nor https://")
+		return errors.New("the URL starts with neither http:// nor https://")
 	case u.Hostname() == "":
-		return errors.New("the URL names no host")
+		return errors.New("the URL has no host")
 	case u.User != nil:
-		return errors.New("the URL carries a user name: credentials belong into OTEL_EXPORTER_OTLP_HEADERS")
+		return errors.New("the URL has a user name; credentials go in OTEL_EXPORTER_OTLP_HEADERS")
 	case u.RawQuery != "" || u.Fragment != "":
 		return errors.New("the URL has a query or a fragment")
 	}
 	return nil
 }
 
-// headers reads key=value,… and returns the values.
+// headers parses key=value,… and returns the values.
 func headers(v string) (values []string, err error) {
 	if v == "" {
 		return nil, nil
@@ -114,46 +114,46 @@ func headers(v string) (values []string, err error) {
 		value, err := url.PathUnescape(value)
 		value = strings.TrimSpace(value)
 		if !ok || err != nil || !httpguts.ValidHeaderFieldName(strings.TrimSpace(key)) || !httpguts.ValidHeaderFieldValue(value) {
-			return nil, fmt.Errorf("entry %d is no header", i+1)
+			return nil, fmt.Errorf("entry %d is not a header", i+1)
 		}
 		values = append(values, value)
 	}
 	return values, nil
 }
 
-// authorityFault returns what is wrong with a file of certificates to trust.
+// authorityFault returns what is wrong with a CA file.
 func authorityFault(file string) error {
 	if file == "" {
 		return nil
 	}
 	pem, err := os.ReadFile(file)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		err = fmt.Errorf("%s holds no certificate", file)
+		err = fmt.Errorf("%s contains no certificate", file)
 	}
 	return err
 }
 
-// pairFault returns what is wrong with a client's certificate and key.
+// pairFault returns what is wrong with a client certificate and its key.
 func pairFault(certificate, key string) error {
 	switch {
 	case certificate == "" && key == "":
 		return nil
 	case certificate == "" || key == "":
-		return errors.New("the certificate and its key come together")
+		return errors.New("certificate and key must be set together")
 	}
 	_, err := tls.LoadX509KeyPair(certificate, key)
 	return err
 }
 
-// secrets returns what must not be logged, the longest first.
+// secrets returns the strings that must not be logged, longest first.
 func (environment) secrets() (all []string) {
 	for _, name := range names("HEADERS") {
-		values, _ := headers(get(name)) // checked before
+		values, _ := headers(get(name)) // validated by check
 		for _, v := range values {
 			all = append(all, v, strings.TrimSpace(v[strings.LastIndex(v, " ")+1:])) // also the token after "Bearer"
 		}
 	}
-	all = slices.DeleteFunc(all, func(v string) bool { return len(v) < 4 }) // a tenant's number, not a secret
+	all = slices.DeleteFunc(all, func(v string) bool { return len(v) < 4 }) // such as the number of a tenant, not a secret
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	return slices.Compact(all)
 }

@@ -1,10 +1,9 @@
-// Package otlp sends traces to where OpenTelemetry's standard environment
-// variables say, by OTLP over HTTP or gRPC.
+// Package otlp exports traces by OTLP over HTTP or gRPC, configured by
+// OpenTelemetry's standard environment variables.
 //
-// Traces are off until OTEL_TRACES_EXPORTER=otlp or an OTLP endpoint asks for
-// them. What a variable says wrong is warned of and ignored, as the
-// specification has it; what leaves nowhere to send traces to, or nothing to
-// be known by there, is an error.
+// Tracing is off unless OTEL_TRACES_EXPORTER=otlp or an OTLP endpoint is set. As
+// the specification demands, a variable with an invalid value is ignored with a
+// warning; an endpoint, header or certificate that cannot be used is an error.
 package otlp
 
 import (
@@ -24,24 +23,23 @@ import (
 	"packseal.example/internal/trace"
 )
 
-// closeTime bounds how long the last spans may take to leave.
+// closeTime is how long Close may take to export the last spans.
 const closeTime = 5 * time.Second
 
-// Traces are spans on their way out of the process. Spans wait in a bounded
-// queue and are dropped when it is full: nothing ever waits for their receiver.
-// A nil Traces is good to use, and sends nothing.
+// Traces exports spans from a bounded queue. Spans are dropped while it is
+// full, so that tracing never blocks. The methods of a nil *Traces do nothing.
 type Traces struct {
 	provider *sdk.TracerProvider
 	sender   *sender
 }
 
-// Open reads the environment and makes Traces, or returns nil when nobody asked
-// for any. It connects to nothing yet. Variables that are no good are taken out
-// of the environment: OpenTelemetry's SDK reads it too, quotes on standard
-// error what it can't read, keys among it, and panics at some.
+// Open returns the Traces that the environment configures, or nil if tracing is
+// off. It does not connect yet. Invalid variables are removed from the
+// environment: OpenTelemetry's SDK reads it too, prints values that it cannot
+// parse to standard error, credentials included, and panics on some.
 func Open(ctx context.Context, version string, logger *slog.Logger) (*Traces, error) {
 	env := environment{logger: logger}
-	if !env.wanted(ctx) {
+	if !env.enabled(ctx) {
 		return nil, nil
 	}
 	if err := env.check(ctx); err != nil {
@@ -51,12 +49,12 @@ func Open(ctx context.Context, version string, logger *slog.Logger) (*Traces, er
 	if err != nil {
 		return nil, err
 	}
-	// What comes later counts.
+	// The last of these wins.
 	about, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(),
 		resource.WithAttributes(attribute.String("service.name", "packseal"), attribute.String("service.version", version)),
 		resource.WithFromEnv())
 	if err != nil {
-		logger.WarnContext(ctx, "not all is known that traces should say of this process", "err", err)
+		logger.WarnContext(ctx, "trace resource incomplete", "err", err)
 	}
 	s := newSender(exporter, env.secrets(), logger)
 	return &Traces{
@@ -65,9 +63,9 @@ func Open(ctx context.Context, version string, logger *slog.Logger) (*Traces, er
 	}, nil
 }
 
-// exporter makes the exporter for the protocol that is asked for. It takes its
-// settings from the environment; only its default endpoint is not the
-// specification's.
+// exporter returns the exporter for the protocol that is set. It is configured
+// by the environment; only its default endpoint differs from the SDK's, which
+// is https.
 func (e environment) exporter(ctx context.Context) (*otlptrace.Exporter, error) {
 	endpoint, protocol := e.setting("ENDPOINT"), e.setting("PROTOCOL")
 	var x *otlptrace.Exporter
@@ -83,12 +81,12 @@ func (e environment) exporter(ctx context.Context) (*otlptrace.Exporter, error) 
 		x, err = otlptracehttp.New(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("preparing to send traces: %w", err)
+		return nil, fmt.Errorf("creating the trace exporter: %w", err)
 	}
 	return x, nil
 }
 
-// Tracer returns what begins traces, or nil.
+// Tracer returns the tracer for [trace.Root]; nil if tracing is off.
 func (t *Traces) Tracer() oteltrace.Tracer {
 	if t == nil {
 		return nil
@@ -96,8 +94,8 @@ func (t *Traces) Tracer() oteltrace.Tracer {
 	return t.provider.Tracer(trace.Scope)
 }
 
-// Close sends what is left, also when ctx has ended, but not for longer than
-// some seconds. Nothing of t is at work afterwards.
+// Close exports the remaining spans for up to five seconds, even if ctx has
+// ended. No goroutine of t is left afterwards.
 func (t *Traces) Close(ctx context.Context) {
 	if t == nil {
 		return
@@ -107,6 +105,6 @@ func (t *Traces) Close(ctx context.Context) {
 	err := t.provider.Shutdown(within)
 	t.sender.stop()
 	if err != nil {
-		t.sender.logger.WarnContext(ctx, "the last traces are lost", "err", t.sender.clean(err))
+		t.sender.logger.WarnContext(ctx, "traces lost at shutdown", "err", t.sender.clean(err))
 	}
 }

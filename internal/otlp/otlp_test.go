@@ -23,7 +23,7 @@ import (
 	"packseal.example/internal/trace"
 )
 
-// The environment belongs to the process: no test here is parallel.
+// The environment is that of the process: no test here can be parallel.
 
 // open opens traces in an environment of these variables, NAME=value.
 func open(t *testing.T, variables ...string) (*otlp.Traces, *bytes.Buffer, error) {
@@ -37,8 +37,8 @@ func open(t *testing.T, variables ...string) (*otlp.Traces, *bytes.Buffer, error
 	return traces, log, err
 }
 
-// one sends one span.
-func one(t *testing.T, traces *otlp.Traces) {
+// export exports one span.
+func export(t *testing.T, traces *otlp.Traces) {
 	t.Helper()
 	if traces == nil {
 		t.Fatal("no traces")
@@ -48,7 +48,7 @@ func one(t *testing.T, traces *otlp.Traces) {
 	traces.Close(t.Context())
 }
 
-// TestOff: nothing is opened, said or started unless somebody asks for it.
+// TestOff: tracing is off by default, and costs nothing then.
 func TestOff(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	for _, variables := range [][]string{
@@ -70,7 +70,7 @@ func TestOff(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// TestSends: each protocol and variable does what it is for.
+// TestSends: each protocol and variable has its effect.
 func TestSends(t *testing.T) {
 	for _, protocol := range []string{"", "http/protobuf", "http/json"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestSends(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			one(t, traces)
+			export(t, traces)
 			about := map[string]string{}
 			for _, resource := range r.Resources() {
 				for _, a := range resource.Resource.Attributes {
@@ -103,7 +103,7 @@ func TestSends(t *testing.T) {
 	}
 }
 
-// service is a receiver by gRPC.
+// service is a collector over gRPC.
 type service struct {
 	collector.UnimplementedTraceServiceServer
 	mu    sync.Mutex
@@ -130,14 +130,14 @@ func TestSendsByGRPC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one(t, traces)
+	export(t, traces)
 	if got.spans != 1 || log.Len() > 0 {
 		t.Errorf("%d spans, log %s", got.spans, log)
 	}
 }
 
-// TestIgnores: what is wrong with these variables is warned of, without its
-// words, and traces are sent as if the variable were not there.
+// TestIgnores: an invalid value of these variables is ignored with a warning
+// that does not quote it.
 func TestIgnores(t *testing.T) {
 	for _, variable := range []string{
 		"OTEL_SDK_DISABLED=perhapsMARK", "OTEL_TRACES_EXPORTER=MARK", "OTEL_EXPORTER_OTLP_PROTOCOL=MARK", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=MARK",
@@ -151,7 +151,7 @@ func TestIgnores(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			one(t, traces)
+			export(t, traces)
 			name, _, _ := strings.Cut(variable, "=")
 			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "name="+name+" hint=") || strings.Contains(got, "MARK") {
 				t.Errorf("log %s", got)
@@ -163,8 +163,8 @@ func TestIgnores(t *testing.T) {
 	}
 }
 
-// TestRefuses: with these there is nobody to send to. The error names the
-// variable and never quotes it.
+// TestRefuses: an invalid value of these variables is an error that names the
+// variable and does not quote it.
 func TestRefuses(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "text")
 	if err := os.WriteFile(text, []byte("no certificate"), 0o600); err != nil {
@@ -180,7 +180,7 @@ func TestRefuses(t *testing.T) {
 		t.Run(filepath.Base(variable), func(t *testing.T) {
 			traces, log, err := open(t, "OTEL_TRACES_EXPORTER=otlp", variable)
 			name, _, _ := strings.Cut(variable, "=")
-			name = strings.Replace(name, "_KEY", "_CERTIFICATE", 1) // which is the pair's name
+			name = strings.Replace(name, "_KEY", "_CERTIFICATE", 1) // the name under which the pair is reported
 			if traces != nil || err == nil || log.Len() > 0 {
 				t.Fatalf("traces %v, error %v, log %s", traces, err, log)
 			}
@@ -191,8 +191,8 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// TestReceiverFails: a receiver that refuses costs one line of the log, without
-// the credentials that it repeats, and another when it is well again.
+// TestReceiverFails: a collector that fails causes one log message, without the
+// credentials that it repeats, and one more when it recovers.
 func TestReceiverFails(t *testing.T) {
 	r := otlptest.New(t)
 	r.Answer(http.StatusForbidden)
@@ -209,13 +209,13 @@ func TestReceiverFails(t *testing.T) {
 	}
 	flush()
 	flush()
-	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "traces can't be sent") || !strings.Contains(got, "refused: (secret)") || strings.Contains(got, "MARK") {
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "trace export failed") || !strings.Contains(got, "refused: (secret)") || strings.Contains(got, "MARK") {
 		t.Errorf("log %s", got)
 	}
 	r.Answer(http.StatusOK)
 	flush()
 	traces.Close(t.Context())
-	if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "traces are sent again") || len(r.Spans()) != 1 {
+	if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "trace export recovered") || len(r.Spans()) != 1 {
 		t.Errorf("log %s", got)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// sender hands spans to an exporter, and logs when that begins to fail and when
-// it works again: once each, however long a receiver is down.
+// sender passes spans to an exporter. It logs when exports start to fail and
+// when they succeed again, once each, however long the collector is down.
 type sender struct {
 	sdk.SpanExporter
 	secrets []string
@@ -18,7 +18,7 @@ type sender struct {
 
 	failing atomic.Bool
 	stopped context.Context
-	stop    context.CancelFunc // cuts off what is under way
+	stop    context.CancelFunc // cancels exports in progress
 }
 
 func newSender(x sdk.SpanExporter, secrets []string, logger *slog.Logger) *sender {
@@ -27,8 +27,8 @@ func newSender(x sdk.SpanExporter, secrets []string, logger *slog.Logger) *sende
 	return s
 }
 
-// ExportSpans implements [sdk.SpanExporter]. It returns no error, as the SDK
-// would print that past our log.
+// ExportSpans implements [sdk.SpanExporter]. It always returns nil, because the
+// SDK prints errors to standard error.
 func (s *sender) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -36,18 +36,18 @@ func (s *sender) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) erro
 	err := s.SpanExporter.ExportSpans(ctx, spans)
 	switch {
 	case err != nil && s.stopped.Err() == nil && !s.failing.Swap(true):
-		s.logger.WarnContext(ctx, "traces can't be sent", "err", s.clean(err), "hint", "look at OTEL_EXPORTER_OTLP_ENDPOINT and at its receiver; until then traces are lost, and nothing else")
+		s.logger.WarnContext(ctx, "trace export failed", "err", s.clean(err), "hint", "check OTEL_EXPORTER_OTLP_ENDPOINT and the collector there; only traces are lost meanwhile")
 	case err == nil && s.failing.Swap(false):
-		s.logger.InfoContext(ctx, "traces are sent again")
+		s.logger.InfoContext(ctx, "trace export recovered")
 	}
 	return nil
 }
 
-// maxMessage bounds what is logged of a receiver's answer, in bytes.
+// maxMessage is how much of a collector's error is logged, in bytes.
 const maxMessage = 300
 
-// clean is err's message without the headers' values, which a receiver may
-// have repeated.
+// clean returns err's message without the values of headers, which a collector
+// may repeat in its response.
 func (s *sender) clean(err error) string {
 	m := err.Error()
 	for _, secret := range s.secrets {

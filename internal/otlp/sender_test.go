@@ -13,7 +13,7 @@ import (
 	"packseal.example/internal/trace"
 )
 
-// hung is an exporter whose receiver never answers.
+// hung is an exporter whose collector never responds.
 type hung struct{}
 
 func (hung) ExportSpans(ctx context.Context, _ []sdk.ReadOnlySpan) error {
@@ -23,8 +23,8 @@ func (hung) ExportSpans(ctx context.Context, _ []sdk.ReadOnlySpan) error {
 
 func (hung) Shutdown(context.Context) error { return nil }
 
-// TestNeverBlocks: a receiver that hangs holds up neither the work nor the end,
-// and leaves nothing behind: the bubble ends only when all goroutines have.
+// TestNeverBlocks: a collector that hangs blocks neither spans nor Close for
+// longer than closeTime, and no goroutine is left: the bubble waits for all.
 func TestNeverBlocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -37,13 +37,13 @@ func TestNeverBlocks(t *testing.T) {
 			slot.End(nil)
 		}
 		if took := time.Since(began); took != 0 {
-			t.Errorf("work was held up for %s", took)
+			t.Errorf("spans blocked for %s", took)
 		}
 		traces.Close(t.Context())
 		if took := time.Since(began); took != closeTime {
-			t.Errorf("the end was held up for %s", took)
+			t.Errorf("Close blocked for %s", took)
 		}
-		if got := log.String(); !strings.Contains(got, "the last traces are lost") {
+		if got := log.String(); !strings.Contains(got, "traces lost at shutdown") {
 			t.Errorf("log %s", got)
 		}
 	})

@@ -1,4 +1,5 @@
-// Package secret holds values that must reach no log, error, metric or page.
+// Package secret redacts values that must never appear in a log, an error, a
+// metric or a page, and reads them from files.
 package secret
 
 import (
@@ -13,17 +14,17 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// maxSize bounds a secret file: keys and tokens are short.
+// maxSize is the largest secret file that is read, in bytes.
 const maxSize = 64 << 10
 
-// Value is a secret that prints as "(secret)", however it is printed.
+// Value is a secret that prints as "(secret)" whatever the format.
 type Value string
 
 // Reveal returns the secret itself.
 func (v Value) Reveal() string { return string(v) }
 
-// Abbreviated is enough of a key's ID to tell it from others: its first and
-// last four characters, or less where it has not many.
+// Abbreviated returns enough of an access key ID to tell it from others: its
+// first and last four characters, or only the first two of a short one.
 func (v Value) Abbreviated() string {
 	if len(v) < 16 {
 		return string(v[:min(len(v), 2)]) + "…"
@@ -43,11 +44,11 @@ func (Value) LogValue() slog.Value { return slog.StringValue("(secret)") }
 // MarshalText redacts the value in JSON, YAML and text encodings.
 func (Value) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
 
-// File is the path of a file that holds one secret. It is read at each use,
-// so that a rotated secret is taken up without a restart.
+// File is the path of a file that holds one secret. It is read on each use, so
+// that a rotated secret takes effect without a restart.
 type File string
 
-// Read returns the file's content without the white space around it.
+// Read returns the content of the file with surrounding white space trimmed.
 func (f File) Read() (Value, error) {
 	b, err := f.read()
 	if err != nil {
@@ -63,8 +64,8 @@ func (f File) Read() (Value, error) {
 	return Value(v), nil
 }
 
-// read reads a little more than a secret may take. Only regular files are
-// read: a pipe could keep us waiting, and a device never ends.
+// read returns at most maxSize+1 bytes. It refuses what is not a regular file:
+// a pipe can block, and a device may never end.
 func (f File) read() ([]byte, error) {
 	fi, err := os.Stat(string(f))
 	if err != nil {
@@ -81,17 +82,17 @@ func (f File) read() ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxSize+1))
 }
 
-// Check returns what is wrong with the file, under the key path: that it
-// can't be read, or, as a warning, that everybody on the machine can read it.
+// Check returns what is wrong with the file, with path as the key: a problem
+// if it cannot be read, a warning if every user of the machine can read it.
 func (f File) Check(path string) []fault.Problem {
 	if f == "" {
 		return nil
 	}
 	if _, err := f.Read(); err != nil {
-		return []fault.Problem{{Path: path, Message: err.Error(), Hint: "name a file that this user can read and that holds the secret alone"}}
+		return []fault.Problem{{Path: path, Message: err.Error(), Hint: "name a file that this user can read and that holds only the secret"}}
 	}
 	if fi, err := os.Stat(string(f)); err == nil && fi.Mode().Perm()&0o004 != 0 {
-		return []fault.Problem{{Path: path, Message: fmt.Sprintf("%s is readable by everybody (mode %04o)", f, fi.Mode().Perm()), Hint: fmt.Sprintf("chmod 0600 %s", f), Warning: true}}
+		return []fault.Problem{{Path: path, Message: fmt.Sprintf("%s is world-readable (mode %04o)", f, fi.Mode().Perm()), Hint: fmt.Sprintf("chmod 0600 %s", f), Warning: true}}
 	}
 	return nil
 }

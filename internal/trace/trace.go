@@ -1,14 +1,13 @@
-// Package trace lets the rooms say what step of a slot's journey they are at,
-// for traces.
+// Package trace records the processing of a slot as OpenTelemetry spans.
 //
-// A trace begins with [Root], at whoever was given a tracer. Everything below
-// asks the context alone, with [Begin] and [Call]: where that holds no span,
-// because nobody wants traces, they do nothing and cost nothing. So no room
-// knows how, or whether, traces leave the process.
+// [Root] starts a trace with a tracer. Code below it calls [Begin] and [Call],
+// which find the parent span in the context; if there is none, because tracing
+// is off, they do nothing and do not allocate. So no package needs to know
+// whether, or how, spans are exported.
 //
-// Spans go to other people's systems. What is said in them is of the
-// configuration, of enums, or a number; and errors, which carry neither link
-// nor credential.
+// Spans leave the process for other people's systems. Attributes hold values
+// from the configuration, enums and numbers only; error messages contain
+// neither links nor credentials.
 package trace
 
 import (
@@ -23,75 +22,75 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Scope names the spans' origin, as OpenTelemetry's instrumentation scope.
+// Scope is the name of the instrumentation scope.
 const Scope = "packseal.example"
 
-// What a span may say. The names are those of the log, with a prefix.
+// The attributes of spans, named like the fields of log messages with a prefix.
 const (
 	Source   = attribute.Key("packseal.source")
 	Pack     = attribute.Key("packseal.pack")
 	Due      = attribute.Key("packseal.due")     // RFC 3339
-	Try      = attribute.Key("packseal.try")     // of the slot, from 1
-	Result   = attribute.Key("packseal.result")  // how the try ended: sealed, gap or waiting
-	Late     = attribute.Key("packseal.late")    // seconds from due until the report was here
-	Attempt  = attribute.Key("packseal.attempt") // how often the report was asked for before
+	Try      = attribute.Key("packseal.try")     // of the slot, counted from 1
+	Result   = attribute.Key("packseal.result")  // of the try: sealed, gap or waiting
+	Late     = attribute.Key("packseal.late")    // seconds from due until the report was fetched
+	Attempt  = attribute.Key("packseal.attempt") // how often the report had been requested before
 	Attached = attribute.Key("packseal.attached")
 	Sink     = attribute.Key("packseal.sink")
 	Bytes    = attribute.Key("packseal.bytes")
-	Code     = attribute.Key("packseal.code") // the API's answer, by the words of packseal_api_requests_total
+	Code     = attribute.Key("packseal.code") // of the API's response, as in packseal_api_requests_total
 	Reason   = attribute.Key("error.type")    // a fault.Reason
 )
 
-// Span is a step that was begun. The zero Span is one that nobody wants to
-// know of.
+// Span is a span that was started. The methods of the zero Span do nothing.
 type Span struct{ span trace.Span }
 
-// Root begins a trace. Without a tracer it does nothing.
-func Root(ctx context.Context, t trace.Tracer, name string, facts ...attribute.KeyValue) (context.Context, Span) {
+// Root starts a trace. It does nothing if t is nil.
+func Root(ctx context.Context, t trace.Tracer, name string, attrs ...attribute.KeyValue) (context.Context, Span) {
 	if t == nil {
 		return ctx, Span{}
 	}
-	return start(ctx, t, name, trace.SpanKindInternal, facts)
+	return start(ctx, t, name, trace.SpanKindInternal, attrs)
 }
 
-// Begin begins a step of what ctx is at.
-func Begin(ctx context.Context, name string, facts ...attribute.KeyValue) (context.Context, Span) {
-	return below(ctx, name, trace.SpanKindInternal, facts)
+// Begin starts an internal span below the one in ctx.
+func Begin(ctx context.Context, name string, attrs ...attribute.KeyValue) (context.Context, Span) {
+	return below(ctx, name, trace.SpanKindInternal, attrs)
 }
 
-// Call begins a request to another program, as a step of what ctx is at. That
-// program is told nothing of the trace.
-func Call(ctx context.Context, name string, facts ...attribute.KeyValue) (context.Context, Span) {
-	return below(ctx, name, trace.SpanKindClient, facts)
+// Call starts a client span below the one in ctx, for a request to another
+// program. The trace context is not propagated to that program.
+func Call(ctx context.Context, name string, attrs ...attribute.KeyValue) (context.Context, Span) {
+	return below(ctx, name, trace.SpanKindClient, attrs)
 }
 
-// below begins a span with the tracer of the one that ctx holds.
-func below(ctx context.Context, name string, kind trace.SpanKind, facts []attribute.KeyValue) (context.Context, Span) {
+// below starts a span with the tracer of the one in ctx.
+func below(ctx context.Context, name string, kind trace.SpanKind, attrs []attribute.KeyValue) (context.Context, Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.SpanContext().IsValid() {
 		return ctx, Span{}
 	}
-	return start(ctx, parent.TracerProvider().Tracer(Scope), name, kind, facts)
+	return start(ctx, parent.TracerProvider().Tracer(Scope), name, kind, attrs)
 }
 
-// start keeps a copy of facts: so the caller's own need not be on the heap, and
-// a step that nobody wants to know of costs no memory.
-func start(ctx context.Context, t trace.Tracer, name string, kind trace.SpanKind, facts []attribute.KeyValue) (context.Context, Span) {
-	ctx, s := t.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(slices.Clone(facts)...))
+// start clones attrs so that the slice of the caller does not escape to the
+// heap: without tracing, spans must not allocate.
+func start(ctx context.Context, t trace.Tracer, name string, kind trace.SpanKind, attrs []attribute.KeyValue) (context.Context, Span) {
+	ctx, s := t.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(slices.Clone(attrs)...))
 	return ctx, Span{s}
 }
 
-// Set adds to what the span says.
-func (s Span) Set(facts ...attribute.KeyValue) {
+// Set sets attributes of the span.
+func (s Span) Set(attrs ...attribute.KeyValue) {
 	if s.span != nil {
-		s.span.SetAttributes(slices.Clone(facts)...)
+		s.span.SetAttributes(slices.Clone(attrs)...)
 	}
 }
 
-// maxMessage bounds an error's message, in bytes.
+// maxMessage is the limit on an error's message, in bytes.
 const maxMessage = 2000
 
-// End ends the span, with the reason and the message of an error.
+// End ends the span. If err is not nil, the span is marked as failed, with the
+// reason and message of err.
 func (s Span) End(err error) {
 	if s.span == nil {
 		return

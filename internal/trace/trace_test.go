@@ -16,8 +16,8 @@ import (
 	"packseal.example/internal/trace"
 )
 
-// journey is a slot's, in short.
-func journey(ctx context.Context, t oteltrace.Tracer, err error) {
+// record records the spans of a slot.
+func record(ctx context.Context, t oteltrace.Tracer, err error) {
 	ctx, slot := trace.Root(ctx, t, "slot", trace.Source.String("prod"), trace.Try.Int(1))
 	down, stage := trace.Begin(ctx, "download", trace.Attempt.Int(2))
 	_, call := trace.Call(down, "GET", trace.Bytes.Int64(3))
@@ -27,14 +27,14 @@ func journey(ctx context.Context, t oteltrace.Tracer, err error) {
 	slot.End(nil)
 }
 
-// TestTree: spans nest, say what they were told, and carry an error's reason
-// and message.
+// TestTree: spans nest, and carry their attributes and the reason and message
+// of an error.
 func TestTree(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(spans))
 	failure := fault.New(fault.LinkExpired, "%s", strings.Repeat("é", 2000))
-	journey(t.Context(), provider.Tracer(trace.Scope), failure)
+	record(t.Context(), provider.Tracer(trace.Scope), failure)
 
 	got := map[string]string{} // name → parent
 	names := map[oteltrace.SpanID]string{{}: ""}
@@ -46,11 +46,11 @@ func TestTree(t *testing.T) {
 		if s.Name != "GET" {
 			continue
 		}
-		facts := map[string]string{}
+		attrs := map[string]string{}
 		for _, a := range s.Attributes {
-			facts[string(a.Key)] = a.Value.String()
+			attrs[string(a.Key)] = a.Value.String()
 		}
-		if diff := cmp.Diff(map[string]string{"packseal.bytes": "3", "packseal.code": "OK", "error.type": "link_expired"}, facts); diff != "" {
+		if diff := cmp.Diff(map[string]string{"packseal.bytes": "3", "packseal.code": "OK", "error.type": "link_expired"}, attrs); diff != "" {
 			t.Error(diff)
 		}
 		if s.SpanKind != oteltrace.SpanKindClient || s.Status.Code != codes.Error || s.Status.Description != strings.Repeat("é", 1000) {
@@ -62,32 +62,33 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestNotSampled: what is not sampled is neither kept nor begun anew below.
+// TestNotSampled: a trace that is not sampled is not exported, nor are its
+// children as traces of their own.
 func TestNotSampled(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(spans), sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
-	journey(t.Context(), provider.Tracer(trace.Scope), nil)
+	record(t.Context(), provider.Tracer(trace.Scope), nil)
 	if got := spans.GetSpans(); len(got) > 0 {
 		t.Errorf("%d spans", len(got))
 	}
 }
 
-// TestOff: without a tracer, a whole journey's spans take no memory.
+// TestOff: without a tracer, spans do not allocate.
 func TestOff(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // as deep as real ones
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // nested, as in the daemon
 	defer stop()
-	if n := testing.AllocsPerRun(1000, func() { journey(ctx, nil, nil) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { record(ctx, nil, nil) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
-// BenchmarkOff is what a slot's spans cost while nobody wants them.
+// BenchmarkOff measures the spans of a slot while tracing is off.
 func BenchmarkOff(b *testing.B) {
 	ctx, stop := context.WithTimeout(b.Context(), time.Minute)
 	defer stop()
 	b.ReportAllocs()
 	for b.Loop() {
-		journey(ctx, nil, nil)
+		record(ctx, nil, nil)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"packseal.example/sink"
 )
 
-// filed is content in a file of its own, as the spool hands it over.
+// filed returns content in a file of its own, as the spool does.
 func filed(t *testing.T, dir string, b []byte) sink.Content {
 	t.Helper()
 	name := filepath.Join(dir, "body")
@@ -28,7 +28,7 @@ func filed(t *testing.T, dir string, b []byte) sink.Content {
 	return c
 }
 
-// inode is the file's number, its mode and how many names it has.
+// inode returns the number, mode and link count of the file.
 func inode(t *testing.T, name string) (ino uint64, mode os.FileMode, links uint64) {
 	t.Helper()
 	fi, err := os.Stat(name)
@@ -39,15 +39,15 @@ func inode(t *testing.T, name string) (ino uint64, mode os.FileMode, links uint6
 	return st.Ino, fi.Mode().Perm(), uint64(st.Nlink)
 }
 
-// A file on the same file system becomes the object itself, for one sink: a
-// second one writes its own, so that damage to one is not damage to both.
+// A file on the same file system becomes the object of the first sink. A second
+// sink writes a copy, so that damage to one file does not affect both.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	c := filed(t, dir, bytes.Repeat([]byte("report"), 20000))
 	for _, name := range []string{"one", "two"} {
 		s := openDir(t, filepath.Join(dir, name))
-		for range 2 { // again: it is there
+		for range 2 { // the second Put finds it
 			if err := s.Put(t.Context(), "a/b/k", c); err != nil {
 				t.Fatal(err)
 			}
@@ -63,8 +63,8 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// A file elsewhere is copied.
-func TestAdoptElsewhere(t *testing.T) {
+// A file on another file system is copied.
+func TestAdoptOtherFileSystem(t *testing.T) {
 	t.Parallel()
 	c := filed(t, mount(t, 1<<20), []byte("elsewhere"))
 	dir := t.TempDir()
@@ -76,8 +76,8 @@ func TestAdoptElsewhere(t *testing.T) {
 	}
 }
 
-// A file that a crash has cut or altered is no evidence, and one that is not
-// there any more is read from where the content is open.
+// A file that a crash has truncated or altered is refused. If it was removed,
+// the content is read from the open file.
 func TestAdoptDamaged(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(path string) error{

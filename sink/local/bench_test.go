@@ -10,8 +10,8 @@ import (
 	"packseal.example/sink"
 )
 
-// BenchmarkPut compares Put with its bare system calls: create, write, fsync,
-// link, fsync of the folder, without hashing.
+// BenchmarkPut compares Put with the bare system calls: create, write, fsync,
+// link, fsync of the directory, without hashing.
 func BenchmarkPut(b *testing.B) {
 	for _, size := range []int{48 << 10, 64 << 20} {
 		data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
@@ -43,7 +43,7 @@ func bare(dir, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	folder, err := os.Open(dir)
+	parent, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func bare(dir, name string, data []byte) error {
 		func() error { _, err := f.Write(data); return err },
 		f.Sync, f.Close,
 		func() error { return os.Link(temp, filepath.Join(dir, name)) },
-		folder.Sync, folder.Close,
+		parent.Sync, parent.Close,
 		func() error { return os.Remove(temp) },
 	} {
 		if err := step(); err != nil {

@@ -16,26 +16,26 @@ import (
 
 var _ sink.Examiner = (*Sink)(nil)
 
-// minRoom is how much room doctor wants to see, in bytes: enough for reports
-// of some days, which are mostly small.
-const minRoom = 256 << 20
+// minFree is how much free space Examine expects, in bytes: enough for the
+// reports of several days.
+const minFree = 256 << 20
 
 // Examine implements [sink.Examiner].
 func (s *Sink) Examine(ctx context.Context) []diag.Result {
-	if owner, ok := s.foreign(); ok {
-		return []diag.Result{diag.Skip("put", "%s belongs to user %d: what root writes there, that user might not read", s.dir, owner).
+	if owner, ok := s.otherOwner(); ok {
+		return []diag.Result{diag.Skip("put", "%s belongs to user %d, who might not be able to read what root writes there", s.dir, owner).
 			WithHint("run doctor as the user that packseal runs as")}
 	}
 	results := sink.Try(ctx, s, sink.ProbeKey(""))
 	if results[len(results)-1].State == diag.Bad {
 		return results
 	}
-	return append(results, s.relink(ctx), diag.Room("room", s.dir, minRoom))
+	return append(results, s.checkNoReplace(ctx), diag.Room("room", s.dir, minFree))
 }
 
-// foreign reports whether root looks at the folder of another user, or would
-// make it in one.
-func (s *Sink) foreign() (owner uint32, ok bool) {
+// otherOwner returns the owner of the directory, or of the one it would be
+// created in, if that is another user while we are root.
+func (s *Sink) otherOwner() (owner uint32, ok bool) {
 	if os.Geteuid() != 0 {
 		return 0, false
 	}
@@ -45,17 +45,16 @@ func (s *Sink) foreign() (owner uint32, ok bool) {
 			continue
 		}
 		if err != nil {
-			return 0, false // trying tells more
+			return 0, false // Try reports it
 		}
 		st, ok := fi.Sys().(*syscall.Stat_t)
 		return st.Uid, ok && st.Uid != 0
 	}
 }
 
-// relink writes a file, as Put does when the key is free, and links it to the
-// probe's name, which is taken: Put itself, finding the probe there already,
-// writes nothing.
-func (s *Sink) relink(ctx context.Context) diag.Result {
+// checkNoReplace writes a file and links it to the name of the probe, which
+// exists, so that the link must fail. (Put would find the probe and not write.)
+func (s *Sink) checkNoReplace(ctx context.Context) diag.Result {
 	root, err := s.root()
 	if err != nil {
 		return diag.Fail("no-replace", err)
@@ -69,9 +68,9 @@ func (s *Sink) relink(ctx context.Context) diag.Result {
 	defer dir.Close() //nolint:errcheck // read only
 	switch err := write(ctx, root, dir, path.Base(key), sink.Probe()); {
 	case errors.Is(err, fs.ErrExist):
-		return diag.OK("no-replace", "the file system refuses a name that is taken")
+		return diag.OK("no-replace", "the file system does not replace files")
 	case err != nil:
 		return diag.Fail("no-replace", err)
 	}
-	return diag.Fail("no-replace", fault.New(fault.Conflict, "the file system gave a name that was taken to another file"))
+	return diag.Fail("no-replace", fault.New(fault.Conflict, "the file system replaced an existing file"))
 }

@@ -13,7 +13,7 @@ import (
 	"packseal.example/sink"
 )
 
-// examine examines the folder and returns the results in brief.
+// examine returns the results of Examine, also in brief.
 func examine(t *testing.T, s sink.Sink) (string, []diag.Result) {
 	t.Helper()
 	results := sink.Examine(t.Context(), s)
@@ -24,7 +24,7 @@ func examine(t *testing.T, s sink.Sink) (string, []diag.Result) {
 	return strings.Join(brief, " "), results
 }
 
-// However often it is examined, one file is left.
+// Examine leaves one file, however often it runs.
 func TestExamine(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "archive")
@@ -45,14 +45,14 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// A folder that can't be written is found out although the probe is there.
+// A directory that cannot be written is detected although the probe exists.
 func TestExamineFull(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openDir(t, dir)
 	examine(t, s)
 	tmpDir := filepath.Join(dir, tmp)
-	if err := errors.Join(os.RemoveAll(tmpDir), os.WriteFile(tmpDir, nil, 0o600)); err != nil { // as good as no room for files, also for root
+	if err := errors.Join(os.RemoveAll(tmpDir), os.WriteFile(tmpDir, nil, 0o600)); err != nil { // no file can be created there, not even by root
 		t.Fatal(err)
 	}
 	got, results := examine(t, s)
@@ -75,8 +75,7 @@ func TestExamineAltered(t *testing.T) {
 	}
 }
 
-// Root leaves nothing in another user's folder that this user could not read,
-// and makes none there.
+// Root writes nothing to a directory of another user, who could not read it.
 func TestExamineAsRoot(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -17,8 +17,8 @@ import (
 	"packseal.example/sink"
 )
 
-// wantAll fails the test unless each operation fails for that reason, with a
-// hint, and not as if an object were missing.
+// wantAll fails the test unless each operation fails with that reason and a
+// hint, and not with fs.ErrNotExist.
 func wantAll(t *testing.T, s sink.Sink, reason fault.Reason) {
 	t.Helper()
 	_, oerr := s.Open(t.Context(), "k")
@@ -30,9 +30,9 @@ func wantAll(t *testing.T, s sink.Sink, reason fault.Reason) {
 	}
 }
 
-// A folder that is gone is a mount that is gone: it is not made again, and
-// is used again when it is back.
-func TestFolderGone(t *testing.T) {
+// A directory that disappears is not created again, and is used again when it
+// is back.
+func TestUnmounted(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "archive")
 	s := openDir(t, dir)
@@ -42,7 +42,7 @@ func TestFolderGone(t *testing.T) {
 	}
 	wantAll(t, s, fault.SinkUnavailable)
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the folder was made again: %v", err)
+		t.Errorf("the directory was created again: %v", err)
 	}
 	if err := os.Rename(dir+".away", dir); err != nil {
 		t.Fatal(err)
@@ -53,8 +53,8 @@ func TestFolderGone(t *testing.T) {
 	}
 }
 
-// A folder that cannot be made at the start is made when it can be.
-func TestFolderLater(t *testing.T) {
+// A directory that cannot be created at first is created when it can be.
+func TestCreatedLater(t *testing.T) {
 	t.Parallel()
 	parent := filepath.Join(t.TempDir(), "parent")
 	if err := os.WriteFile(parent, nil, 0o600); err != nil {
@@ -68,8 +68,8 @@ func TestFolderLater(t *testing.T) {
 	mustPut(t, s, "k")
 }
 
-// An object and a folder of one name exclude each other; who is second loses.
-func TestInTheWay(t *testing.T) {
+// There cannot be an object and a directory of the same name.
+func TestObjectOrDirectory(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
 	mustPut(t, s, "a")
@@ -117,7 +117,7 @@ func mount(t *testing.T, size int) string {
 	return dir
 }
 
-// A full file system takes nothing, not even a part, and takes it later.
+// A full file system stores nothing, not even a part, until there is space.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, 1<<20)
@@ -144,7 +144,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// A read-only file system can be read, and holds what it holds.
+// A read-only file system can be read, and a Put of what it holds succeeds.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, 1<<20)

@@ -12,7 +12,7 @@ import (
 	"packseal.example/sink"
 )
 
-// recordingFS notes the folders that are read.
+// recordingFS records the directories that are read.
 type recordingFS struct {
 	fs.FS
 	read []string
@@ -23,8 +23,8 @@ func (r *recordingFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return fs.ReadDir(r.FS, name)
 }
 
-// Folders that hold only keys up to after are not read.
-func TestListSkipsFolders(t *testing.T) {
+// Directories that only hold keys up to after are not read.
+func TestListSkips(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, key := range []string{"a/2025/12/x", "a/2026/01/x", "a/2026/02/x", "a/2026/02/y", "a/2026/03/x", "b/2025/12/x"} {
@@ -39,7 +39,7 @@ func TestListSkipsFolders(t *testing.T) {
 		keys = append(keys, e.Key)
 		return err == nil
 	}}
-	if err := w.folder("a", ""); err != nil {
+	if err := w.dir("a", ""); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]string{"a/2026/02/y", "a/2026/03/x"}, keys); d != "" {

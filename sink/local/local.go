@@ -1,44 +1,50 @@
-// Package local keeps evidence in a folder of a local or mounted file system.
+// Package local keeps evidence in a directory of a local or mounted file system.
 //
-// An object is a file of mode 0444 under its key. Files and folders whose
-// names begin with a dot, and whatever is neither a file nor a folder, are not
-// objects: keys cannot name the former, and links are not followed.
+// An object is a file with mode 0444 whose path is its key. Names that begin
+// with a dot, symbolic links and other special files are not objects: keys
+// cannot contain the former, and links are not followed.
 //
-// A folder that was there once and is not any more is taken for a mount that
-// is gone, and is not made again: evidence must not end up beneath it.
+// If the directory disappears while the process runs, a file system has been
+// unmounted. It is not created again, so that evidence does not end up beneath
+// the mount point.
 package local
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
 
-// Sink is a folder as a [sink.Sink].
+// Sink is a directory as a [sink.Sink].
 type Sink struct {
 	dir string
 
 	mu   sync.Mutex
-	made bool // dir was there
+	made bool // dir has existed
 
-	names names // of folders
+	dirs dirs
 }
 
-// root opens the folder, afresh for each call, so that a mount that went away
-// and came back is found again. The folder is made the first time.
+// root opens the directory, for each call anew, so that a file system that was
+// unmounted and mounted again is found. The first call creates the directory.
 func (s *Sink) root() (*os.Root, error) {
 	if err := s.makeOnce(); err != nil {
-		return nil, gone(s.dir, err)
+		return nil, rootError(s.dir, err)
 	}
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
-		return nil, gone(s.dir, err)
+		return nil, rootError(s.dir, err)
 	}
 	return root, nil
 }
@@ -54,7 +60,7 @@ func (s *Sink) makeOnce() error {
 	return err
 }
 
-// makeAll makes the folder and its parents, each durably.
+// makeAll creates the directory and its parents, and syncs each to disk.
 func makeAll(dir string) error {
 	err := os.Mkdir(dir, 0o750)
 	if os.IsExist(err) {
@@ -71,10 +77,10 @@ func makeAll(dir string) error {
 	}
 	f, err := os.Open(parent)
 	if err != nil {
-		return nil // a parent that we may not read was not made by us
+		return nil // not readable, so it is not one that we created
 	}
 	defer func() { _ = f.Close() }()
-	return syncFolder(f)
+	return syncDir(f)
 }
 
 // Open implements [sink.Sink].
@@ -106,10 +112,102 @@ func open(root *os.Root, key string) (*os.File, error) {
 	if err != nil {
 		return nil, classify(err)
 	}
-	// A pipe would hold up its reader for ever, and a link is not what was put.
+	// Opening a pipe would block, and a symbolic link is not an object.
 	if !fi.Mode().IsRegular() {
-		return nil, fault.New(fault.NotFound, "%s is not a file: %w", key, fs.ErrNotExist)
+		return nil, fault.New(fault.NotFound, "%s is not a regular file: %w", key, fs.ErrNotExist)
 	}
 	f, err := root.Open(key)
 	return f, classify(err)
+}
+
+// List implements [sink.Sink]. It walks the directory part of the prefix, skips
+// directories that only hold keys up to after, and holds the names of one
+// directory per level in memory.
+func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
+	return func(yield func(sink.Entry, error) bool) {
+		if !sink.CanBegin(prefix) {
+			return
+		}
+		dir, rest := ".", prefix
+		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+			dir, rest = prefix[:i], prefix[i+1:]
+		}
+		root, err := s.root()
+		if err != nil {
+			yield(sink.Entry{}, err)
+			return
+		}
+		defer func() { _ = root.Close() }()
+		w := walk{ctx, root.FS(), after, yield}
+		if err := w.dir(dir, rest); err != nil && err != errStopped {
+			yield(sink.Entry{}, err)
+		}
+	}
+}
+
+// errStopped ends a walk whose caller has stopped iterating.
+var errStopped = errors.New("stopped")
+
+// walk yields the objects below a directory in the order of their keys.
+type walk struct {
+	ctx   context.Context
+	fsys  fs.FS
+	after string
+	yield func(sink.Entry, error) bool
+}
+
+// dir yields the objects in dir whose names begin with prefix, and those below
+// its subdirectories whose names begin with it.
+func (w walk) dir(dir, prefix string) error {
+	files, err := fs.ReadDir(w.fsys, dir)
+	if notExist(err) {
+		return nil
+	}
+	if err != nil {
+		return classify(fmt.Errorf("listing: %w", err))
+	}
+	// Comparing the names of directories with their slash makes the order of
+	// the walk that of the keys.
+	slices.SortFunc(files, func(a, b fs.DirEntry) int { return strings.Compare(sortName(a), sortName(b)) })
+	for _, f := range files {
+		if err := sink.Ended(w.ctx); err != nil {
+			return err
+		}
+		if !strings.HasPrefix(f.Name(), prefix) || strings.HasPrefix(f.Name(), ".") {
+			continue
+		}
+		if err := w.entry(strings.TrimPrefix(dir+"/"+f.Name(), "./"), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w walk) entry(key string, f fs.DirEntry) error {
+	if f.IsDir() {
+		if key += "/"; key < w.after && !strings.HasPrefix(w.after, key) {
+			return nil
+		}
+		return w.dir(strings.TrimSuffix(key, "/"), "")
+	}
+	if key <= w.after || !f.Type().IsRegular() || sink.CheckKey(key) != nil {
+		return nil
+	}
+	fi, err := f.Info()
+	switch {
+	case notExist(err):
+		return nil
+	case err != nil:
+		return classify(fmt.Errorf("listing: %w", err))
+	case !w.yield(sink.Entry{Key: key, Size: fi.Size(), ModTime: fi.ModTime()}, nil):
+		return errStopped
+	}
+	return nil
+}
+
+func sortName(f fs.DirEntry) string {
+	if f.IsDir() {
+		return f.Name() + "/"
+	}
+	return f.Name()
 }

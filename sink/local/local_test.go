@@ -16,7 +16,7 @@ import (
 	"packseal.example/sink/sinktest"
 )
 
-// openDir opens the folder as a sink.
+// openDir opens the directory as a sink.
 func openDir(t testing.TB, dir string) sink.Sink {
 	t.Helper()
 	s, err := (&Options{Dir: dir}).Open(t.Context())
@@ -57,7 +57,7 @@ func TestModes(t *testing.T) {
 	mustPut(t, openDir(t, dir), "a/k")
 	for name, want := range map[string]fs.FileMode{"": 0o750 | fs.ModeDir, "a": 0o750 | fs.ModeDir, ".tmp": 0o700 | fs.ModeDir, "a/k": 0o444} {
 		fi, err := os.Stat(filepath.Join(dir, name))
-		// The umask may take from these, and nothing may add to them.
+		// The umask may remove bits, but none may be added.
 		if err != nil || fi.Mode()&^want != 0 || fi.Mode().Type() != want.Type() {
 			t.Errorf("%q: got %v, %v; want %v", name, fi.Mode(), err, want)
 		}
@@ -67,7 +67,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// Links, pipes and hidden files are no objects, are not followed, and stay.
+// Links, pipes and hidden files are not objects, and are left alone.
 func TestForeignFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -98,7 +98,7 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
-// What a crash left goes after a day; what may be at work stays.
+// Files left by a crash are removed after a day.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

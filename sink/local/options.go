@@ -10,25 +10,23 @@ import (
 
 // Options are the `local` entry of a sink in the configuration file.
 type Options struct {
-	Dir string `yaml:"dir"` // the folder, made when it is not there; required
+	Dir string `yaml:"dir"` // the directory; created if it does not exist; required
 }
 
 var _ sink.Opener = (*Options)(nil)
 
 // Check implements [sink.Opener].
 func (o *Options) Check() []fault.Problem {
-	if o.Dir == "" {
-		return []fault.Problem{{Path: "dir", Message: "missing", Hint: "name the folder that the evidence is kept in"}}
-	}
-	if fi, err := os.Stat(o.Dir); err == nil && !fi.IsDir() {
-		return []fault.Problem{{Path: "dir", Message: o.Dir + " is not a folder", Hint: "name a folder, or one that is not there yet"}}
-	}
-	return nil
+	var ps fault.Problems
+	ps.Require(o.Dir != "", "dir", "missing", "name the directory for the evidence")
+	fi, err := os.Stat(o.Dir)
+	ps.Require(err != nil || fi.IsDir(), "dir", o.Dir+" is not a directory", "name a directory, or a path that does not exist yet")
+	return ps
 }
 
-// Open clears the folder of what crashes left; where there is none, the first
-// call makes it. It implements [sink.Opener]: a folder that is out of reach now
-// is no error.
+// Open implements [sink.Opener]. It removes files that crashes left behind. A
+// directory that does not exist is created by the first call; one that cannot be
+// accessed now is not an error.
 func (o *Options) Open(context.Context) (sink.Sink, error) {
 	if p := o.Check(); len(p) > 0 {
 		return nil, fault.New(fault.SinkDenied, "%s: %s", p[0].Path, p[0].Message).WithHint("%s", p[0].Hint)

@@ -15,19 +15,18 @@ import (
 	"packseal.example/sink"
 )
 
-// Put implements [sink.Sink]. These are the system calls, in their order, and
-// what each is for:
+// Put implements [sink.Sink] with these system calls, in this order:
 //
-//	mkdirat, fsync(parent)  of each new folder of the key: a power cut must not lose it
-//	openat(.tmp/…, O_EXCL, 0444), write…   under a name that nobody reads, while hashing
-//	fsync(file)             the bytes are on disk before they have a name
-//	linkat(.tmp/…, key)     the commit: fails when the name is taken, where a rename would replace
-//	fsync(folder)           the name is on disk
+//	mkdirat, fsync(parent)  for each new directory of the key, to survive a power failure
+//	openat(.tmp/…, O_EXCL, 0444), write…   to a temporary file, while hashing
+//	fsync(file)             the content is on disk before it has a name
+//	linkat(.tmp/…, key)     the commit: fails if the name exists, where a rename would replace
+//	fsync(directory)        the name is on disk
 //	unlinkat(.tmp/…)
 //
-// Content that is in a file of its own on the same file system is not written
-// again: that file is made 0444, read back, and linked as it is. A crash leaves
-// at worst a file in .tmp, which a later Open removes.
+// Content in a file of its own on the same file system is not copied: that file
+// is set to 0444, read back, and linked. At worst, a crash leaves a file in
+// .tmp, which a later Open removes.
 func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err := sink.CheckKey(key); err != nil {
 		return err
@@ -40,45 +39,46 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	dir, durable, err := s.names.enter(root, path.Dir(key))
+	dir, durable, err := s.dirs.enter(root, path.Dir(key))
 	if err != nil {
-		return fmt.Errorf("making the folder of %s: %w", key, err)
+		return fmt.Errorf("creating the directory of %s: %w", key, err)
 	}
 	defer func() { _ = dir.Close() }()
 	if err := place(ctx, root, dir, key, c); err != nil {
 		return fmt.Errorf("storing %s: %w", key, err)
 	}
-	if err := errors.Join(syncFolder(dir), durable()); err != nil {
+	if err := errors.Join(syncDir(dir), durable()); err != nil {
 		return fmt.Errorf("storing the name of %s: %w", key, err)
 	}
 	return nil
 }
 
-// place gives c its name in dir, unless the name is taken: by c itself, which
-// is fine, or by something else. The name is not durable yet.
+// place stores c in dir under the last element of key. It succeeds if the key
+// holds c already. The name is not synced yet.
 func place(ctx context.Context, root *os.Root, dir *os.File, key string, c sink.Content) error {
 	name := path.Base(key)
-	// No need to write what is there; that nothing is there decides nothing.
+	// Skip the write if the name exists; if it does not, linkat decides.
 	var there unix.Stat_t
 	if unix.Fstatat(int(dir.Fd()), name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil {
-		return settle(ctx, root, key, c)
+		return matches(ctx, root, key, c)
 	}
 	done, err := adopt(ctx, dir, name, c)
 	if !done && err == nil {
 		err = write(ctx, root, dir, name, c)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return settle(ctx, root, key, c)
+		return matches(ctx, root, key, c)
 	}
 	return err
 }
 
-// settle answers for a key that is taken: nil when it holds c.
-func settle(ctx context.Context, root *os.Root, key string, c sink.Content) error {
-	conflict := fault.New(fault.Conflict, "other bytes are there")
+// matches returns nil if the existing key holds c, and fault.Conflict if it
+// holds other content.
+func matches(ctx context.Context, root *os.Root, key string, c sink.Content) error {
+	conflict := fault.New(fault.Conflict, "the key holds other content")
 	f, err := open(root, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return conflict // a folder, or nothing that packseal has put
+		return conflict // a directory or a special file
 	}
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func settle(ctx context.Context, root *os.Root, key string, c sink.Content) erro
 	case fault.Damaged:
 		return conflict
 	case fault.Internal:
-		return fault.New(fault.SinkUnavailable, "reading it: %w", err)
+		return fault.New(fault.SinkUnavailable, "reading the stored object: %w", err)
 	default:
 		return err
 	}

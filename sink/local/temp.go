@@ -18,25 +18,25 @@ import (
 	"packseal.example/sink"
 )
 
-// tmp is the folder of files that are being written: on the same file system
-// as the objects, and hidden from List, for no key can name it.
+// tmp is the directory for files that are being written. It is on the same file
+// system as the objects, and hidden from List since no key can begin with it.
 const tmp = ".tmp"
 
-// write writes c to a file in the tmp folder and links it to its name in dir.
-// The error is fs.ErrExist when the name is taken.
+// write writes c to a file in the tmp directory and links it to its name in dir.
+// The error is fs.ErrExist if the name exists.
 func write(ctx context.Context, root *os.Root, dir *os.File, name string, c sink.Content) error {
 	temp, err := openTmp(root)
 	if err != nil {
 		return classify(err)
 	}
 	defer func() { _ = temp.Close() }()
-	at, draft := int(temp.Fd()), rand.Text()
-	fd, err := unix.Openat(at, draft, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o444)
+	at, tempName := int(temp.Fd()), rand.Text()
+	fd, err := unix.Openat(at, tempName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o444)
 	if err != nil {
 		return classify(err)
 	}
-	defer func() { _ = unix.Unlinkat(at, draft, 0) }()
-	f := os.NewFile(uintptr(fd), draft)
+	defer func() { _ = unix.Unlinkat(at, tempName, 0) }()
+	f := os.NewFile(uintptr(fd), tempName)
 	if err = c.Copy(ctx, f); err == nil {
 		err = f.Sync()
 	}
@@ -46,19 +46,19 @@ func write(ctx context.Context, root *os.Root, dir *os.File, name string, c sink
 	if err := sink.Ended(ctx); err != nil {
 		return err
 	}
-	switch err := unix.Linkat(at, draft, int(dir.Fd()), name, 0); {
+	switch err := unix.Linkat(at, tempName, int(dir.Fd()), name, 0); {
 	case errors.Is(err, fs.ErrExist):
 		return err
 	case errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS):
 		return fault.New(fault.SinkDenied, "linking: %w", err).
-			WithHint("the file system seems to have no hard links, which keep objects from being replaced: use another (ext4, XFS, btrfs, ZFS, NFS)")
+			WithHint("the file system does not seem to support hard links, which keep objects from being replaced: use another (ext4, XFS, btrfs, ZFS, NFS)")
 	case err != nil:
 		return classify(fmt.Errorf("linking: %w", err))
 	}
 	return nil
 }
 
-// openTmp opens the tmp folder, made if need be.
+// openTmp opens the tmp directory, creating it if needed.
 func openTmp(root *os.Root) (*os.File, error) {
 	dir, err := root.OpenFile(tmp, openFlags, 0)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -70,13 +70,13 @@ func openTmp(root *os.Root) (*os.File, error) {
 	return root.OpenFile(tmp, openFlags, 0)
 }
 
-// adopt links c's own file to its name in dir, if c has one that is on the
-// same file system and has no other name yet: what another sink took over
-// stays that one's own. The error is fs.ErrExist when the name is taken. When
-// there is no such file, or it can't be linked, done is false.
+// adopt links the file of c to its name in dir, if c has a file on the same file
+// system that has no other link: a file that another sink has adopted is not
+// shared. The error is fs.ErrExist if the name exists; done is false if there is
+// no such file or it cannot be linked.
 //
-// The file is read back while its bytes go to disk: that takes next to no time,
-// and a file that a crash has damaged is found out.
+// The file is read back while it is synced, which takes little extra time, to
+// detect a file that a crash has damaged.
 func adopt(ctx context.Context, dir *os.File, name string, c sink.Content) (done bool, err error) {
 	if c.File == "" {
 		return false, nil
@@ -100,12 +100,12 @@ func adopt(ctx context.Context, dir *os.File, name string, c sink.Content) (done
 	}
 	err = unix.Linkat(unix.AT_FDCWD, c.File, int(dir.Fd()), name, 0)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, nil // another mount, or a rule of the system's
+		return false, nil // another mount, or forbidden by the system
 	}
 	return true, err
 }
 
-// adoptable reports whether dir can have a link to f, and f was made read-only.
+// adoptable reports whether f can be linked into dir, and makes it read-only.
 func adoptable(f *os.File, dir *os.File) bool {
 	var file, folder unix.Stat_t
 	if unix.Fstat(int(f.Fd()), &file) != nil || unix.Fstat(int(dir.Fd()), &folder) != nil {
@@ -117,8 +117,8 @@ func adoptable(f *os.File, dir *os.File) bool {
 	return f.Chmod(0o444) == nil
 }
 
-// sweep removes files that crashes left in the tmp folder. Those of the last
-// day may be at work in another process.
+// sweep removes files that crashes left in the tmp directory. Files of the last
+// 24 hours may still be in use by another process.
 func sweep(root *os.Root) {
 	files, _ := fs.ReadDir(root.FS(), tmp)
 	for _, f := range files {

@@ -17,55 +17,70 @@ import (
 	"packseal.example/sink"
 )
 
-// answer is what the store said, or err when it said nothing.
-type answer struct {
-	status  int    // 0 when there was no answer
-	code    string // of S3's error, or empty
-	request string // the store's own ID of the request
-	after   time.Duration
-	err     error // without the URL
+// storeError is an error of the SDK, taken apart.
+type storeError struct {
+	status     int    // of the response; 0 if there was none
+	code       string // of the S3 error, or empty
+	requestID  string // assigned by the store
+	retryAfter time.Duration
+	err        error // without the URL
 }
 
-func answerOf(err error) answer {
-	a := answer{err: err}
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		a.err = e.Err // *url.Error prints the whole URL
+func parseError(err error) storeError {
+	e := storeError{err: err}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		e.err = u.Err // *url.Error prints the whole URL
 	}
-	if e, ok := errors.AsType[*awshttp.ResponseError](err); ok && e.Response != nil {
-		a.status, a.request = e.HTTPStatusCode(), word(e.RequestID)
-		if n, err := strconv.Atoi(e.Response.Header.Get("Retry-After")); err == nil && n > 0 {
-			a.after = min(time.Duration(n)*time.Second, time.Hour)
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.Response != nil {
+		e.status, e.requestID = r.HTTPStatusCode(), token(r.RequestID)
+		if n, err := strconv.Atoi(r.Response.Header.Get("Retry-After")); err == nil && n > 0 {
+			e.retryAfter = min(time.Duration(n)*time.Second, time.Hour)
 		}
 	}
-	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		a.code = word(e.ErrorCode())
+	if a, ok := errors.AsType[smithy.APIError](err); ok {
+		e.code = token(a.ErrorCode())
 	}
-	return a
+	return e
 }
 
-// word is s if it is fit for a message, as every code and ID of a store's is.
-func word(s string) string {
-	if plainWord.MatchString(s) {
+// token returns s if it looks like an error code or a request ID, and "" if
+// not: other text of a response is not fit for a message.
+func token(s string) string {
+	if tokenPattern.MatchString(s) {
 		return s
 	}
 	return ""
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9._/+=:-]{1,128}$`)
+var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._/+=:-]{1,128}$`)
 
-// missing reports whether the object is not there. The answer to HEAD has no
-// code; a bucket that is not there is found out by the write that follows.
-func (a answer) missing() bool {
-	return a.status == http.StatusNotFound && (a.code == "NoSuchKey" || a.code == "NotFound" || a.code == "")
+// notFound reports whether the object does not exist. A response to HEAD has no
+// code; a bucket that does not exist is detected by the write that follows.
+func (e storeError) notFound() bool {
+	return e.status == http.StatusNotFound && (e.code == "NoSuchKey" || e.code == "NotFound" || e.code == "")
 }
 
-// exists reports whether the condition of a write failed: the key is taken, or
-// (409) is just being written by somebody else.
-func (a answer) exists() bool {
-	return a.status == http.StatusPreconditionFailed || a.code == "PreconditionFailed" || a.code == "ConditionalRequestConflict"
+// exists reports whether the condition of a write failed: the key exists, or
+// (409) another writer is storing it right now.
+func (e storeError) exists() bool {
+	return e.status == http.StatusPreconditionFailed || e.code == "PreconditionFailed" || e.code == "ConditionalRequestConflict"
 }
 
-// classify gives the error of what was being done its reason.
+// notConditional reports whether the store rejected the condition itself.
+func (e storeError) notConditional() bool {
+	switch e.code {
+	case "NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedHeader":
+		return true
+	}
+	return e.status == http.StatusNotImplemented
+}
+
+// down reports whether there was no response, or one of a store in trouble.
+func (e storeError) down() bool {
+	return e.status == 0 || e.status >= 500 && e.status != http.StatusNotImplemented
+}
+
+// classify gives err its reason. The message begins with what was being done.
 func classify(ctx context.Context, err error, doing string) error {
 	if err == nil {
 		return nil
@@ -74,69 +89,61 @@ func classify(ctx context.Context, err error, doing string) error {
 		return fmt.Errorf("%s: %w", doing, ended)
 	}
 	if e, ok := errors.AsType[*credentialsError](err); ok {
-		return fault.New(fault.SinkDenied, "%s: finding credentials: %w", doing, e.error).
-			WithHint("name files of credentials, or give AWS's own chain what it needs")
+		return fault.New(fault.SinkDenied, "%s: retrieving credentials: %w", doing, e.error).
+			WithHint("set access_key_id_file and secret_access_key_file, or set up the AWS default credential chain")
 	}
-	if errors.Is(err, errLong) {
-		return fault.New(fault.SinkUnavailable, "%s: %w", doing, errLong).WithHint("%s", foreign)
+	if errors.Is(err, errTooLong) {
+		return fault.New(fault.SinkUnavailable, "%s: %w", doing, errTooLong).WithHint("%s", proxyHint)
 	}
-	a := answerOf(err)
-	if a.status == 0 {
-		return fault.New(fault.SinkUnavailable, "%s: %w", doing, a.err).WithHint("see that the store's endpoint is right and can be reached")
+	parsed := parseError(err)
+	if parsed.status == 0 {
+		return fault.New(fault.SinkUnavailable, "%s: %w", doing, parsed.err).WithHint("check that endpoint is right and reachable")
 	}
-	reason, hint := a.reason()
-	e := fault.New(reason, "%s: the store answered %d %s (request %q)", doing, a.status, a.code, a.request).WithHint("%s", hint)
-	e.RetryAfter = a.after
+	reason, hint := parsed.reason()
+	e := fault.New(reason, "%s: the store answered %d %s (request %q)", doing, parsed.status, parsed.code, parsed.requestID).WithHint("%s", hint)
+	e.RetryAfter = parsed.retryAfter
 	return e
 }
 
-// foreign is what to do about an answer that is not the store's.
-const foreign = "look at endpoint, and at any proxy between here and there"
+// proxyHint is for a response that does not come from a store.
+const proxyHint = "check endpoint, and any proxy in between"
 
-// reason is the table from what stores answer to what follows from it.
-func (a answer) reason() (fault.Reason, string) {
-	switch a.code {
+// reason returns the reason and the hint for a response.
+func (e storeError) reason() (fault.Reason, string) {
+	switch e.code {
 	case "NoSuchBucket":
-		return fault.SinkDenied, "make the bucket, or set bucket, endpoint and region right"
+		return fault.SinkDenied, "create the bucket, or correct bucket, endpoint and region"
 	case "InvalidAccessKeyId", "InvalidClientTokenId", "XAdminUserNotFound": // the last is versitygw's
 		return fault.SinkDenied, "the store does not know the access key ID"
 	case "SignatureDoesNotMatch":
-		return fault.SinkDenied, "the secret access key is not the one of this ID, or a proxy alters requests"
+		return fault.SinkDenied, "the secret access key does not belong to this access key ID, or a proxy alters requests"
 	case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
-		return fault.SinkDenied, "the session token has expired or is wrong: renew it"
+		return fault.SinkDenied, "the session token is expired or invalid: renew it"
 	case "RequestTimeTooSkewed":
-		return fault.ClockSkew, "set the local clock"
+		return fault.ClockSkew, "correct the local clock"
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException":
-		return fault.SinkDenied, "the bucket is in another region: set region and endpoint right"
+		return fault.SinkDenied, "the bucket is in another region: correct region and endpoint"
 	case "BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
-		return fault.Damaged, "the bytes were altered on their way to the store"
+		return fault.Damaged, "the content was altered on the way to the store"
 	case "SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
-		return fault.SinkUnavailable, "the store asks to slow down"
+		return fault.SinkUnavailable, "the store is throttling requests"
 	case "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "NoSuchUpload", "InternalError":
 		return fault.SinkUnavailable, ""
 	}
 	switch {
-	case a.status/100 == 2 && a.code == "": // it could not be read, or was cut
-		return fault.SinkUnavailable, foreign
-	case a.status >= 500 && a.status != http.StatusNotImplemented, a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout:
+	case e.status/100 == 2 && e.code == "": // truncated, or not parsable
+		return fault.SinkUnavailable, proxyHint
+	case e.down(), e.status == http.StatusTooManyRequests, e.status == http.StatusRequestTimeout:
 		return fault.SinkUnavailable, ""
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		return fault.SinkDenied, "see that the credentials are right, and allow them PutObject, GetObject, ListBucket and AbortMultipartUpload on the bucket; PutObjectRetention and GetObjectRetention with object_lock"
+	case e.status == http.StatusUnauthorized, e.status == http.StatusForbidden:
+		return fault.SinkDenied, "check the credentials and that they are allowed PutObject, GetObject, ListBucket and AbortMultipartUpload on the bucket; with object_lock also PutObjectRetention and GetObjectRetention"
 	}
 	return fault.SinkDenied, ""
 }
 
-// unconditional reports whether a store refused the condition itself.
-func (a answer) unconditional() bool {
-	switch a.code {
-	case "NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedHeader":
-		return true
-	}
-	return a.status == http.StatusNotImplemented
-}
-
-// errUnconditional is for a store that does not keep writers apart.
-func errUnconditional(what string) error {
-	return fault.New(fault.SinkDenied, "the store %s If-None-Match, which keeps objects from being replaced", what).
-		WithHint("use a store that has conditional writes, or accept the weaker mode with conditional_writes: off")
+// errNotConditional returns the error for a store that ignores or rejects the
+// condition of a write.
+func errNotConditional(verb string) error {
+	return fault.New(fault.SinkDenied, "the store %s If-None-Match, which keeps objects from being replaced", verb).
+		WithHint("use a store that supports conditional writes, or accept the weaker mode with conditional_writes: off")
 }

@@ -33,7 +33,7 @@ func TestReasons(t *testing.T) {
 	} {
 		f := newFake(t)
 		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
-			answerWith(w, tc.status, tc.code)
+			respondError(w, tc.status, tc.code)
 			return true
 		}
 		s := f.open(t, nil)
@@ -45,8 +45,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// A proxy's page is no answer of the store, but its status counts.
-func TestPageOfAProxy(t *testing.T) {
+// The error page of a proxy is not shown, but its status counts.
+func TestProxyErrorPage(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.before = func(w http.ResponseWriter, _ *http.Request) bool {

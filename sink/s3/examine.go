@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -21,125 +20,126 @@ var _ sink.Examiner = (*Sink)(nil)
 
 // Examine implements [sink.Examiner].
 func (s *Sink) Examine(ctx context.Context) []diag.Result {
-	who := s.whoAmI(ctx)
-	results := append([]diag.Result{who}, s.options.quirks()...)
+	who := s.checkCredentials(ctx)
+	results := append([]diag.Result{who}, checkOSS(&s.options)...)
 	if who.State == diag.Bad {
 		return results
 	}
-	versioning, versioned := s.versioning(ctx)
+	versioning, versioned := s.checkVersioning(ctx)
 	if results = append(results, versioning); versioning.State == diag.Bad {
-		return results // more calls would only say so again
+		return results // further calls would fail in the same way
 	}
-	results = append(results, s.bucketLock(ctx))
-	key := sink.ProbeKey(s.terms())
+	results = append(results, s.checkObjectLock(ctx))
+	key := sink.ProbeKey(s.retentionName())
 	tried := sink.Try(ctx, s, key)
 	if results = append(results, tried...); tried[len(tried)-1].State == diag.Bad {
 		return results
 	}
-	return append(results, s.rewrite(ctx, key, versioned), s.retained(ctx, key))
+	return append(results, s.checkNoReplace(ctx, key, versioned), s.checkProbeRetention(ctx, key))
 }
 
-// terms names the lock that an object is written with: another lock needs
-// another probe object.
-func (s *Sink) terms() string {
+// retentionName names the retention of objects, which determines the probe
+// object: one that was written with another retention cannot be reused.
+func (s *Sink) retentionName() string {
 	if lock := s.options.ObjectLock; lock != nil {
 		return fmt.Sprintf("%s-%d", strings.ToLower(lock.Mode), lock.Days)
 	}
 	return ""
 }
 
-// whoAmI says which key is used, and where it comes from. Whether it is good,
-// the calls that follow tell.
-func (s *Sink) whoAmI(ctx context.Context) diag.Result {
+// checkCredentials returns which access key is used and where it comes from. Whether
+// it is valid is left to the calls that follow.
+func (s *Sink) checkCredentials(ctx context.Context) diag.Result {
 	c, err := s.client.Options().Credentials.Retrieve(ctx)
 	if err != nil {
-		return diag.Fail("credentials", classify(ctx, err, "finding credentials"))
+		return diag.Fail("credentials", classify(ctx, err, "retrieving credentials"))
 	}
 	return diag.OK("credentials", "access key %s from %s", secret.Value(c.AccessKeyID).Abbreviated(), c.Source)
 }
 
-// versioning asks the bucket. That is for information: packseal replaces and
-// deletes nothing.
-func (s *Sink) versioning(ctx context.Context) (r diag.Result, on bool) {
+// checkVersioning reports whether the bucket keeps versions. This is only for
+// information: packseal neither replaces nor deletes objects.
+func (s *Sink) checkVersioning(ctx context.Context) (r diag.Result, on bool) {
 	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.options.Bucket})
 	if err != nil {
-		return notToBeHad(ctx, "versioning", err), false
+		return unsupported(ctx, "versioning", err), false
 	}
 	if out.Status != types.BucketVersioningStatusEnabled {
-		return diag.OK("versioning", "off; packseal needs none"), false
+		return diag.OK("versioning", "off; packseal does not need it"), false
 	}
 	return diag.OK("versioning", "on"), true
 }
 
-// bucketLock asks whether the bucket can lock objects.
-func (s *Sink) bucketLock(ctx context.Context) diag.Result {
+// checkObjectLock reports whether the bucket supports Object Lock.
+func (s *Sink) checkObjectLock(ctx context.Context) diag.Result {
 	const check = "object-lock"
 	out, err := s.client.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &s.options.Bucket})
-	none := answerOf(err).code == "ObjectLockConfigurationNotFoundError" ||
+	none := parseError(err).code == "ObjectLockConfigurationNotFoundError" ||
 		err == nil && (out.ObjectLockConfiguration == nil || out.ObjectLockConfiguration.ObjectLockEnabled != types.ObjectLockEnabledEnabled)
 	switch {
 	case none && s.options.ObjectLock != nil:
-		return diag.Fail(check, fault.New(fault.SinkDenied, "object_lock is configured, and the bucket has no Object Lock").
-			WithHint("use a bucket that was made with Object Lock, or leave object_lock out"))
+		return diag.Fail(check, fault.New(fault.SinkDenied, "object_lock is configured, but the bucket has no Object Lock").
+			WithHint("use a bucket that was created with Object Lock, or remove object_lock"))
 	case none:
-		return diag.Skip(check, "the bucket has none, and object_lock is not configured")
+		return diag.Skip(check, "off, and object_lock is not configured")
 	case err != nil:
-		return notToBeHad(ctx, check, err)
+		return unsupported(ctx, check, err)
 	}
-	byDefault := "no retention by default"
+	byDefault := "no default retention"
 	if rule := out.ObjectLockConfiguration.Rule; rule != nil && rule.DefaultRetention != nil {
 		d := rule.DefaultRetention
-		byDefault = fmt.Sprintf("by default %s for %d days and %d years", d.Mode, aws.ToInt32(d.Days), aws.ToInt32(d.Years))
+		byDefault = fmt.Sprintf("default retention %s for %d days and %d years", d.Mode, aws.ToInt32(d.Days), aws.ToInt32(d.Years))
 	}
-	return diag.OK(check, "the bucket has it, %s", byDefault)
+	return diag.OK(check, "on, %s", byDefault)
 }
 
-// notToBeHad is for a question that not every store answers, nor everybody: what
-// else is wrong, the calls that follow tell.
-func notToBeHad(ctx context.Context, check string, err error) diag.Result {
-	a := answerOf(err)
-	if down := a.status >= 500 && a.status != http.StatusNotImplemented; a.status == 0 || down || a.code == "NoSuchBucket" {
-		return diag.Fail(check, classify(ctx, err, "asking the bucket"))
+// unsupported returns the result for a call that failed but that a store need
+// not support, nor the policy allow. Other faults are left to the calls that
+// follow.
+func unsupported(ctx context.Context, check string, err error) diag.Result {
+	e := parseError(err)
+	if e.down() || e.code == "NoSuchBucket" {
+		return diag.Fail(check, classify(ctx, err, "querying the bucket"))
 	}
-	return diag.Skip(check, "not to be had here: the store answered %d %s", a.status, a.code)
+	return diag.Skip(check, "this store does not offer it: it answered %d %s", e.status, e.code)
 }
 
-// rewrite sends the probe once more on condition that the key is free, which
-// it is not: Put itself, finding the probe there already, sends nothing. A
-// store that ignores the condition replaces the probe by itself.
-func (s *Sink) rewrite(ctx context.Context, key string, versioned bool) diag.Result {
+// checkNoReplace sends the probe again on condition that its key does not exist,
+// which must fail. (Put would find the probe and send nothing.) A store that
+// ignores the condition replaces the probe with itself.
+func (s *Sink) checkNoReplace(ctx context.Context, key string, versioned bool) diag.Result {
 	const check = "no-replace"
-	if s.off() && versioned {
-		return diag.Skip(check, "conditional_writes is off; a store that ignores the condition would keep a version of the probe at each run")
+	if s.unconditional() && versioned {
+		return diag.Skip(check, "conditional_writes is off; a store that ignores the condition would add a version of the probe on each run")
 	}
 	strict := Sink{options: s.options, client: s.client, prefix: s.prefix}
-	strict.options.ConditionalWrites = writesRequired
+	strict.options.ConditionalWrites = conditionalRequired
 	err := strict.putObject(ctx, key, sink.Probe())
-	honoured := err != nil && answerOf(err).exists()
+	refused := err != nil && parseError(err).exists()
 	switch {
-	case honoured && s.off():
-		return diag.OK(check, "the store honours If-None-Match, although conditional_writes is off").WithHint("leave conditional_writes out: then racing writers are kept apart")
-	case honoured:
-		return diag.OK(check, "the store honours If-None-Match")
-	case s.off() && (err == nil || answerOf(err).unconditional()):
-		return diag.OK(check, "the store does not honour If-None-Match; conditional_writes is off, the weaker mode is accepted")
+	case refused && s.unconditional():
+		return diag.OK(check, "the store supports If-None-Match, although conditional_writes is off").WithHint("remove conditional_writes, so that racing writers cannot overwrite each other")
+	case refused:
+		return diag.OK(check, "the store supports If-None-Match")
+	case s.unconditional() && (err == nil || parseError(err).notConditional()):
+		return diag.OK(check, "the store does not support If-None-Match; conditional_writes is off, which accepts the weaker mode")
 	case err == nil:
-		return diag.Fail(check, errUnconditional("ignores"))
+		return diag.Fail(check, errNotConditional("ignores"))
 	}
 	return diag.Fail(check, classify(ctx, err, "putting "+key+" again"))
 }
 
-// retained reads the lock of the probe object back.
-func (s *Sink) retained(ctx context.Context, key string) diag.Result {
+// checkProbeRetention reads back the retention of the probe object.
+func (s *Sink) checkProbeRetention(ctx context.Context, key string) diag.Result {
 	const check = "retention"
 	if s.options.ObjectLock == nil {
 		return diag.Skip(check, "object_lock is not configured")
 	}
 	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.options.Bucket, Key: s.key(key)})
 	if err == nil {
-		err = s.locked(ctx, key, head)
+		err = s.checkRetention(ctx, key, head)
 	} else {
-		err = classify(ctx, err, "looking at "+key)
+		err = classify(ctx, err, "checking "+key)
 	}
 	if err != nil {
 		return diag.Fail(check, err)
@@ -147,9 +147,9 @@ func (s *Sink) retained(ctx context.Context, key string) diag.Result {
 	return diag.OK(check, "%s is locked for %d days in mode %s", key, s.options.ObjectLock.Days, s.options.ObjectLock.Mode)
 }
 
-// quirks says what is known of Alibaba OSS behind its S3 protocol, where the
-// endpoint is that.
-func (o *Options) quirks() []diag.Result {
+// checkOSS checks the options against the known limits of Alibaba OSS's S3
+// protocol, if that is the endpoint.
+func checkOSS(o *Options) []diag.Result {
 	const check = "oss"
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || !strings.HasSuffix("."+strings.ToLower(u.Hostname()), ".aliyuncs.com") {
@@ -157,14 +157,14 @@ func (o *Options) quirks() []diag.Result {
 	}
 	var results []diag.Result
 	if o.PathStyle {
-		results = append(results, diag.Fail(check, fault.New(fault.SinkDenied, "OSS takes the bucket in the host name only, and path_style is on").WithHint("path_style: false")))
+		results = append(results, diag.Fail(check, fault.New(fault.SinkDenied, "OSS accepts the bucket only in the host name, but path_style is on").WithHint("path_style: false")))
 	}
 	if o.ObjectLock != nil {
-		results = append(results, diag.Fail(check, fault.New(fault.SinkDenied, "OSS's S3 protocol has no retention of objects, and object_lock is configured").
-			WithHint("leave object_lock out, and have OSS retain the whole bucket (BucketWorm)")))
+		results = append(results, diag.Fail(check, fault.New(fault.SinkDenied, "OSS's S3 protocol has no object retention, but object_lock is configured").
+			WithHint("remove object_lock, and set a retention policy for the whole bucket in OSS (BucketWorm)")))
 	}
 	if results == nil {
-		results = append(results, diag.OK(check, "Alibaba OSS: bucket in the host name, checksums only where required; no-replace tells whether it honours If-None-Match"))
+		results = append(results, diag.OK(check, "Alibaba OSS: bucket in the host name, checksums only where required; see no-replace for whether it supports If-None-Match"))
 	}
 	return results
 }

@@ -14,7 +14,7 @@ import (
 	"packseal.example/sink"
 )
 
-// examine examines the sink and returns the results in brief.
+// examine returns the results of Examine, in brief and by check.
 func examine(t *testing.T, s *Sink) (string, map[string]diag.Result) {
 	t.Helper()
 	var brief []string
@@ -30,17 +30,17 @@ func examine(t *testing.T, s *Sink) (string, map[string]diag.Result) {
 	return strings.Join(brief, " "), by
 }
 
-// good is the examination of a store that has everything.
+// good is the result for a store that supports everything.
 const good = "✓credentials ✓versioning ✓object-lock ✓put ✓read-back ✓list ✓write-once ✓no-replace ✓retention"
 
-// However often the bucket is examined, it keeps one object, in one version.
+// Examine leaves one object in one version, however often it runs.
 func TestExamine(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
-		for _, mode := range []string{writesRequired, writesOff} {
+	eachServer(t, func(t *testing.T, p *server) {
+		for _, mode := range []string{conditionalRequired, conditionalOff} {
 			o := p.bucket(t, true)
 			o.Prefix, o.ConditionalWrites = "x", mode
 			want := strings.Replace(good, "✓retention", "–retention", 1)
-			if mode == writesOff {
+			if mode == conditionalOff {
 				want = strings.Replace(want, "✓no-replace", "–no-replace", 1)
 			}
 			for range 3 {
@@ -56,9 +56,9 @@ func TestExamine(t *testing.T) {
 	})
 }
 
-// The lock is read back; another lock in the configuration is another probe.
+// The lock is read back. Each configured lock has a probe of its own.
 func TestExamineLock(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, true)
 		examine(t, open(t, o))
 		for _, lock := range []*ObjectLock{{Mode: "GOVERNANCE", Days: 1}, {Mode: "COMPLIANCE", Days: 2}} {
@@ -77,17 +77,17 @@ func TestExamineLock(t *testing.T) {
 	})
 }
 
-// A lock that the bucket can't give, and a bucket without one and without
-// versions, in which the weaker mode is not needed.
+// Object Lock that the bucket does not support, and a weaker mode that the
+// bucket does not need.
 func TestExamineNoLock(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, false)
-		o.ConditionalWrites = writesOff
+		o.ConditionalWrites = conditionalOff
 		_, by := examine(t, open(t, o))
 		if r := by["object-lock"]; r.State != diag.Skipped {
 			t.Errorf("got %+v", r)
 		}
-		if r := by["no-replace"]; r.State != diag.Good || !strings.Contains(r.Detail, "honours If-None-Match, although") {
+		if r := by["no-replace"]; r.State != diag.Good || !strings.Contains(r.Detail, "supports If-None-Match, although") {
 			t.Errorf("got %+v", r)
 		}
 		o.ConditionalWrites, o.ObjectLock = "", &ObjectLock{Mode: "GOVERNANCE", Days: 1}
@@ -101,9 +101,9 @@ func TestExamineNoLock(t *testing.T) {
 	})
 }
 
-// A bucket's own retention is told.
+// The default retention of the bucket is reported.
 func TestExamineDefaultRetention(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, true)
 		days := int32(7)
 		_, err := open(t, o).client.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: &o.Bucket,
@@ -112,15 +112,15 @@ func TestExamineDefaultRetention(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := open(t, o).bucketLock(t.Context()); r.State != diag.Good || !strings.Contains(r.Detail, "GOVERNANCE for 7 days") {
+		if r := open(t, o).checkObjectLock(t.Context()); r.State != diag.Good || !strings.Contains(r.Detail, "GOVERNANCE for 7 days") {
 			t.Errorf("got %+v", r)
 		}
 	})
 }
 
-// Credentials that are wrong, or are not there, are told as that.
+// Wrong and missing credentials are reported.
 func TestExamineCredentials(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, false)
 		o.SecretAccessKeyFile = file(t, "wrong")
 		_, by := examine(t, open(t, o))
@@ -130,7 +130,7 @@ func TestExamineCredentials(t *testing.T) {
 	})
 	o := options(t, "http://127.0.0.1:1", "b")
 	s := open(t, o)
-	if r := s.whoAmI(t.Context()); r.State != diag.Good || !strings.Contains(r.Detail, "pa… from files") {
+	if r := s.checkCredentials(t.Context()); r.State != diag.Good || !strings.Contains(r.Detail, "pa… from files") {
 		t.Errorf("got %+v", r)
 	}
 	if got, by := examine(t, s); got != "✓credentials ✗versioning" || by["versioning"].Reason != fault.SinkUnavailable {
@@ -144,22 +144,21 @@ func TestExamineCredentials(t *testing.T) {
 	}
 }
 
-// A store that does not honour the condition, or answers no question about the
-// bucket, is told as that.
+// Stores that ignore the condition or do not support queries of the bucket.
 func TestExamineOthers(t *testing.T) {
 	t.Parallel()
-	silent := func(w http.ResponseWriter, r *http.Request) bool {
+	noQueries := func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Has("versioning") {
-			answerWith(w, http.StatusNotImplemented, "NotImplemented")
+			respondError(w, http.StatusNotImplemented, "NotImplemented")
 			return true
 		}
 		if r.URL.Query().Has("object-lock") {
-			answerWith(w, http.StatusForbidden, "AccessDenied")
+			respondError(w, http.StatusForbidden, "AccessDenied")
 			return true
 		}
 		if r.URL.Query().Has("list-type") {
 			w.Header().Set("Content-Type", "application/xml")
-			w.Write([]byte("<ListBucketResult><Contents><Key>" + sink.ProbeKey("") + "</Key><Size>185</Size></Contents></ListBucketResult>")) //nolint:errcheck // the caller hung up
+			w.Write([]byte("<ListBucketResult><Contents><Key>" + sink.ProbeKey("") + "</Key><Size>185</Size></Contents></ListBucketResult>")) //nolint:errcheck // the client has gone
 			return true
 		}
 		return false
@@ -168,19 +167,19 @@ func TestExamineOthers(t *testing.T) {
 		ignores, off bool
 		brief, says  string
 	}{
-		"honours":             {false, false, "✓no-replace –retention", ""},
-		"ignores":             {true, false, "✗no-replace –retention", "ignores If-None-Match"},
-		"ignores, and may":    {true, true, "✓no-replace –retention", "the weaker mode is accepted"},
-		"honours, needlessly": {false, true, "✓no-replace –retention", "although conditional_writes is off"},
+		"supports":             {false, false, "✓no-replace –retention", ""},
+		"ignores":              {true, false, "✗no-replace –retention", "ignores If-None-Match"},
+		"ignores, accepted":    {true, true, "✓no-replace –retention", "accepts the weaker mode"},
+		"supports, needlessly": {false, true, "✓no-replace –retention", "although conditional_writes is off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
-			f.before, f.ignores = silent, c.ignores
+			f.before, f.ignores = noQueries, c.ignores
 			f.objects["/b/"+sink.ProbeKey("")] = probeObject()
 			s := f.open(t, func(o *Options) {
 				if c.off {
-					o.ConditionalWrites = writesOff
+					o.ConditionalWrites = conditionalOff
 				}
 			})
 			got, by := examine(t, s)
@@ -194,14 +193,14 @@ func TestExamineOthers(t *testing.T) {
 	}
 }
 
-// probeObject is the probe as an earlier run left it.
+// probeObject is the probe as left by an earlier run.
 func probeObject() stored {
 	b := make([]byte, sink.Probe().Size)
-	sink.Probe().ReadAt(b, 0) //nolint:errcheck // of memory
+	sink.Probe().ReadAt(b, 0) //nolint:errcheck // in memory
 	return stored{data: string(b), header: http.Header{"X-Amz-Meta-Sha256": {sum(sink.Probe().SHA256).hex()}}}
 }
 
-func TestQuirks(t *testing.T) {
+func TestCheckOSS(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		options Options
@@ -215,7 +214,7 @@ func TestQuirks(t *testing.T) {
 		"a lookalike":   {Options{Endpoint: "https://notaliyuncs.com", PathStyle: true}, ""},
 	} {
 		got := ""
-		for _, r := range c.options.quirks() {
+		for _, r := range checkOSS(&c.options) {
 			got += r.Mark()
 			if r.State == diag.Bad && (r.Reason != fault.SinkDenied || r.Hint == "") {
 				t.Errorf("%s: %+v", name, r)

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// fake is a store of one bucket that misbehaves as no real one can be made
-// to: before sees each request first and reports whether it has answered.
+// fake is a store with one bucket, for faults that real servers cannot be made
+// to have: before sees each request first and reports whether it responded.
 type fake struct {
 	*httptest.Server
 	before  func(w http.ResponseWriter, r *http.Request) bool
-	ignores bool // If-None-Match
+	ignores bool // If-None-Match is ignored
 
 	mu       sync.Mutex
 	objects  map[string]stored
@@ -34,7 +34,7 @@ func newFake(t *testing.T) *fake {
 	return f
 }
 
-// open opens the fake as a sink.
+// open opens a sink in the fake.
 func (f *fake) open(t *testing.T, change func(*Options)) *Sink {
 	t.Helper()
 	o := options(t, f.URL, "b")
@@ -56,11 +56,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	old, exists := f.objects[r.URL.Path]
 	switch {
 	case r.Method == http.MethodPut && exists && r.Header.Get("If-None-Match") == "*" && !f.ignores:
-		answerWith(w, http.StatusPreconditionFailed, "PreconditionFailed")
+		respondError(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
 		f.store(r)
 	case !exists:
-		answerWith(w, http.StatusNotFound, "NoSuchKey")
+		respondError(w, http.StatusNotFound, "NoSuchKey")
 	default:
 		for k, v := range old.header {
 			if strings.HasPrefix(k, "X-Amz-Meta-") {
@@ -72,13 +72,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// store takes the object of a PUT. Its caller holds the lock, or is alone.
+// store stores the object of a PUT. The caller holds mu.
 func (f *fake) store(r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
 	f.objects[r.URL.Path] = stored{string(b), r.Header}
 }
 
-// count returns how many requests of that method there were.
+// count returns the number of requests with that method.
 func (f *fake) count(method string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,13 +90,13 @@ func (f *fake) count(method string) (n int) {
 	return n
 }
 
-// answerWith writes an error as S3 does, with what must not be repeated in it.
-func answerWith(w http.ResponseWriter, status int, code string) {
+// respondError writes an S3 error whose message is a secret.
+func respondError(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Amz-Request-Id", "REQUEST1")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, secretKey)
 }
 
-// reset cuts the connection without an answer.
+// reset closes the connection without a response.
 func reset(http.ResponseWriter) { panic(http.ErrAbortHandler) }

@@ -17,8 +17,8 @@ import (
 	"packseal.example/sink"
 )
 
-// want fails the test unless err is of that reason, with a hint that says so
-// and without a secret.
+// want fails the test unless err has the reason and a hint that contains that
+// text, and no secret.
 func want(t *testing.T, err error, reason fault.Reason, hint string) {
 	t.Helper()
 	if fault.Of(err) != reason || !strings.Contains(fault.Hint(err), hint) {
@@ -45,7 +45,7 @@ func TestConditionIgnored(t *testing.T) {
 	}
 }
 
-// The first Put, when nothing is known yet, does not replace what is there.
+// The first Put, before the store is probed, does not replace an object.
 func TestConditionIgnoredOverAnother(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -65,13 +65,13 @@ func TestConditionRefused(t *testing.T) {
 			if r.Header.Get("If-None-Match") == "" {
 				return false
 			}
-			answerWith(w, status, code)
+			respondError(w, status, code)
 			return true
 		}
 		want(t, f.open(t, nil).Put(t.Context(), "k", x), fault.SinkDenied, "conditional_writes: off")
 		s := f.open(t, func(o *Options) { o.ObjectLock = &ObjectLock{Mode: "COMPLIANCE", Days: 1} })
 		want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "object_lock")
-		s = f.open(t, func(o *Options) { o.ConditionalWrites = writesOff })
+		s = f.open(t, func(o *Options) { o.ConditionalWrites = conditionalOff })
 		for range 2 {
 			if err := s.Put(t.Context(), "k", x); err != nil {
 				t.Errorf("off: %v", err)
@@ -81,13 +81,13 @@ func TestConditionRefused(t *testing.T) {
 	}
 }
 
-// onPut answers PUTs alone.
-func onPut(answer func(w http.ResponseWriter, r *http.Request)) func(http.ResponseWriter, *http.Request) bool {
+// onPut responds to PUTs only.
+func onPut(respond func(w http.ResponseWriter, r *http.Request)) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut {
 			return false
 		}
-		answer(w, r)
+		respond(w, r)
 		return true
 	}
 }
@@ -97,22 +97,22 @@ func TestSlowDown(t *testing.T) {
 	f := newFake(t)
 	f.before = onPut(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "7")
-		answerWith(w, 503, "SlowDown")
+		respondError(w, 503, "SlowDown")
 	})
 	err := f.open(t, nil).Put(t.Context(), "k", x)
-	want(t, err, fault.SinkUnavailable, "slow down")
+	want(t, err, fault.SinkUnavailable, "throttling")
 	if fault.RetryAfter(err) != 7*time.Second || f.count(http.MethodPut) != 1 {
 		t.Errorf("retry after %s, %d tries", fault.RetryAfter(err), f.count(http.MethodPut))
 	}
 }
 
-// The connection is cut in the midst of a large body: what the key holds
-// decides.
+// The connection is reset in the middle of a large body: the result depends on
+// what the key holds.
 func TestReset(t *testing.T) {
 	t.Parallel()
 	large := sink.Bytes(random(4 << 20))
 	for name, tc := range map[string]struct {
-		there string // what a racer has put meanwhile
+		there string // what another writer has put meanwhile
 		want  fault.Reason
 	}{
 		"nothing": {"", fault.SinkUnavailable},
@@ -137,8 +137,8 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// The store took the object, and its answer was lost.
-func TestLostAnswer(t *testing.T) {
+// The store stored the object, and its response was lost.
+func TestLostResponse(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.before = onPut(func(w http.ResponseWriter, r *http.Request) {
@@ -152,11 +152,11 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// Somebody else is writing: who that is may fail, so try again.
+// Another writer is storing the key and may yet fail, so the Put is retried.
 func TestBeingWritten(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.before = onPut(func(w http.ResponseWriter, _ *http.Request) { answerWith(w, 409, "ConditionalRequestConflict") })
+	f.before = onPut(func(w http.ResponseWriter, _ *http.Request) { respondError(w, 409, "ConditionalRequestConflict") })
 	want(t, f.open(t, nil).Put(t.Context(), "k", x), fault.SinkUnavailable, "")
 }
 
@@ -167,7 +167,7 @@ func TestLockIgnored(t *testing.T) {
 		if !r.URL.Query().Has("retention") {
 			return false
 		}
-		answerWith(w, 501, "NotImplemented")
+		respondError(w, 501, "NotImplemented")
 		return true
 	}
 	s := f.open(t, func(o *Options) { o.ObjectLock = &ObjectLock{Mode: "COMPLIANCE", Days: 1} })
@@ -176,7 +176,8 @@ func TestLockIgnored(t *testing.T) {
 	}
 }
 
-// What goes over the wire: a plain body, its sum signed, checked and kept.
+// The request has a plain body, with its sum in the signature, the checksum and
+// the metadata.
 func TestRequest(t *testing.T) {
 	t.Parallel()
 	for _, tls := range []bool{false, true} {
@@ -203,7 +204,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// through makes the sink use the transport.
+// through makes s use the transport.
 func through(s *Sink, rt http.RoundTripper) {
 	o := s.client.Options()
 	o.HTTPClient = &http.Client{Transport: rt}
@@ -228,7 +229,7 @@ func TestVirtualHost(t *testing.T) {
 	}
 }
 
-func TestCutRead(t *testing.T) {
+func TestTruncatedRead(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.before = func(w http.ResponseWriter, _ *http.Request) bool {

@@ -12,7 +12,7 @@ import (
 	"packseal.example/sink"
 )
 
-// canned answers every request alike.
+// canned returns the same response to every request.
 type canned struct {
 	status int
 	body   []byte
@@ -25,9 +25,8 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// FuzzStore: whatever a store answers, S3's words, OSS's or none, each call
-// ends; its error is one line of a kind that callers know, without the keys;
-// and what is listed are keys that a sink can hold.
+// FuzzStore: whatever a store responds, each call ends, its error is classified
+// and is one line without secrets, and only valid keys are listed.
 func FuzzStore(f *testing.F) {
 	f.Add(503, []byte("<Error><Code>SlowDown</Code></Error>"))
 	o := &Options{
@@ -43,7 +42,7 @@ func FuzzStore(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := opened.(*Sink)
-		through(s, bounded{canned{status, body}})
+		through(s, limited{canned{status, body}})
 		_, openErr := sink.ReadAll(t.Context(), s, "k", 1<<20)
 		errs := []error{openErr, s.Put(t.Context(), "k", x)}
 		n := 0
@@ -51,7 +50,7 @@ func FuzzStore(f *testing.F) {
 			if errs = append(errs, err); err == nil && sink.CheckKey(e.Key) != nil {
 				t.Errorf("listed %q", e.Key)
 			}
-			if n++; n > 100 { // a listing can say for ever that it goes on
+			if n++; n > 100 { // a listing may claim to be truncated for ever
 				break
 			}
 		}

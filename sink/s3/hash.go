@@ -13,15 +13,16 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// sum is a SHA-256 as the protocol writes it.
+// sum is a SHA-256 with the encodings of the protocol.
 type sum [sha256.Size]byte
 
 func (h sum) hex() string     { return hex.EncodeToString(h[:]) }
 func (h sum) base64() *string { return aws.String(base64.StdEncoding.EncodeToString(h[:])) }
 
-// signed makes the request's signature cover a body of that sum. Left alone,
-// the SDK reads the body once more over http and does not sign it over https.
-// A store has to check what is signed, also one that knows no checksum header.
+// signed makes the signature of a request cover a body with that sum. By
+// default, the SDK reads the body an extra time over http and does not sign it
+// over https. Every store verifies signatures, even one that does not know
+// checksum headers.
 func (h sum) signed(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("PacksealPayloadHash", func(
@@ -32,18 +33,18 @@ func (h sum) signed(o *s3.Options) {
 	})
 }
 
-// sums hashes the parts of what is written to it.
-type sums struct {
-	part int64 // bytes in each
-	left int64 // bytes until the part at hand is whole
+// partSums hashes the parts of what is written to it.
+type partSums struct {
+	part int64 // bytes in each part
+	left int64 // bytes until the current part is complete
 	sums []sum
 	hash hash.Hash
 }
 
-func newSums(part int64) *sums { return &sums{part: part, left: part, hash: sha256.New()} }
+func newPartSums(part int64) *partSums { return &partSums{part: part, left: part, hash: sha256.New()} }
 
-// Write hashes p, across as many parts as it touches. It never fails.
-func (s *sums) Write(p []byte) (int, error) {
+// Write adds p to the current part and those that follow. It never fails.
+func (s *partSums) Write(p []byte) (int, error) {
 	n := len(p)
 	for int64(len(p)) >= s.left {
 		_, _ = s.hash.Write(p[:s.left])
@@ -55,15 +56,15 @@ func (s *sums) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// end ends the part at hand.
-func (s *sums) end() {
+// end completes the current part.
+func (s *partSums) end() {
 	s.sums = append(s.sums, sum(s.hash.Sum(nil)))
 	s.hash.Reset()
 	s.left = s.part
 }
 
-// all returns the sums, with that of the rest.
-func (s *sums) all() []sum {
+// all returns the sums of all parts; the last one may be shorter.
+func (s *partSums) all() []sum {
 	if s.left < s.part {
 		s.end()
 	}

@@ -7,13 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The sums are those of the parts, however the bytes come.
+// The sums do not depend on how the content is split into writes.
 func TestSums(t *testing.T) {
 	t.Parallel()
 	b := random(1000)
 	for _, part := range []int{1, 7, 100, 999, 1000, 1001} {
 		for _, step := range []int{1, 3, 100, 250, 1000} {
-			s := newSums(int64(part))
+			s := newPartSums(int64(part))
 			var want []sum
 			for off := 0; off < len(b); off += step {
 				_, _ = s.Write(b[off:min(off+step, len(b))])

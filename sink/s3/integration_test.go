@@ -26,15 +26,15 @@ func random(n int) []byte {
 }
 
 func TestContract(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
-		for _, mode := range []string{writesRequired, writesOff} {
+	eachServer(t, func(t *testing.T, p *server) {
+		for _, mode := range []string{conditionalRequired, conditionalOff} {
 			o := p.bucket(t, false)
 			o.MultipartThreshold, o.PartSize, o.ConditionalWrites = minPart, minPart, mode
 			var n atomic.Int32
 			t.Run(mode, func(t *testing.T) {
 				sinktest.Run(t, func(t *testing.T) sink.Sink {
-					if mode == writesOff && strings.HasSuffix(t.Name(), "/RaceOfOthers") {
-						t.Skip("the weaker mode does not keep racing writers apart")
+					if mode == conditionalOff && strings.HasSuffix(t.Name(), "/RaceOther") {
+						t.Skip("in the weaker mode racing writers may overwrite each other")
 					}
 					mine := *o
 					mine.Prefix = fmt.Sprintf("前缀 %d/x", n.Add(1))
@@ -45,21 +45,21 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// The first small object shows that the store keeps the condition.
-func TestProof(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+// The first small object shows that the store supports the condition.
+func TestProbeConditional(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, false)
 		s := open(t, o)
-		if err := s.Put(t.Context(), "k", sink.Bytes([]byte("x"))); err != nil || s.honours.Load() != yes {
-			t.Errorf("got %v, honours %d", err, s.honours.Load())
+		if err := s.Put(t.Context(), "k", sink.Bytes([]byte("x"))); err != nil || s.conditional.Load() != supported {
+			t.Errorf("got %v, conditional %d", err, s.conditional.Load())
 		}
 	})
 }
 
-// The lock is the store's: written with the object, in one part or in many,
-// read back, and found again when the same bytes are put again.
+// Objects are locked when they are written, in one part or several; the lock is
+// read back, also if the same content is put again.
 func TestObjectLock(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, true)
 		o.ObjectLock = &ObjectLock{Mode: "COMPLIANCE", Days: 3}
 		o.MultipartThreshold, o.PartSize = minPart, minPart
@@ -86,7 +86,7 @@ func TestObjectLock(t *testing.T) {
 				t.Errorf("%s: the locked version could be deleted", key)
 			}
 		}
-		// One that was put without the lock does not pass for locked.
+		// An object that was put without a lock does not pass for locked.
 		o.ObjectLock = nil
 		if err := open(t, o).Put(t.Context(), "plain", sink.Bytes([]byte("x"))); err != nil {
 			t.Fatal(err)
@@ -97,9 +97,9 @@ func TestObjectLock(t *testing.T) {
 	})
 }
 
-// A bucket without Object Lock must not pass for one that has it.
+// A bucket without Object Lock is detected.
 func TestNoObjectLock(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, false)
 		o.ObjectLock = &ObjectLock{Mode: "GOVERNANCE", Days: 1}
 		s := open(t, o)
@@ -111,9 +111,9 @@ func TestNoObjectLock(t *testing.T) {
 	})
 }
 
-// Somebody else's object has no sum of ours, and is read.
+// An object of another program has no SHA-256 in its metadata, and is read.
 func TestForeignObject(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, false)
 		s := open(t, o)
 		for key, b := range map[string]string{"k": "abc", "empty": ""} {
@@ -131,7 +131,7 @@ func TestForeignObject(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		good := p.bucket(t, false)
 		unknownKey, wrongKey, noBucket := *good, *good, *good
 		unknownKey.AccessKeyIDFile = file(t, "nobody")
@@ -154,9 +154,9 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// Rotated keys are taken up at the next request.
+// A rotated secret takes effect with the next request.
 func TestRotation(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, false)
 		o.SecretAccessKeyFile = file(t, "old")
 		s := open(t, o)
@@ -172,21 +172,21 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-// Aborted parts are not left to be paid for.
-func TestNothingLeftOfParts(t *testing.T) {
-	eachPeer(t, func(t *testing.T, p *peer) {
+// A multipart upload that fails is aborted.
+func TestAbort(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *server) {
 		o := p.bucket(t, false)
 		o.MultipartThreshold, o.PartSize = minPart, minPart
 		s := open(t, o)
 		if err := s.Put(t.Context(), "k", sink.Bytes(random(minPart*2+1))); err != nil {
 			t.Fatal(err)
 		}
-		// Putting other bytes in parts, as a racer would who has not looked.
+		// As Put does if another writer stores the key after the check.
 		b := random(minPart*2 + 2)
 		c := sink.Bytes(b)
-		parts := newSums(minPart)
+		parts := newPartSums(minPart)
 		_, _ = parts.Write(b)
-		if err := s.putParts(t.Context(), "k", c, parts.all()); !answerOf(err).exists() {
+		if err := s.putParts(t.Context(), "k", c, parts.all()); !parseError(err).exists() {
 			t.Errorf("got %v, want a failed condition", err)
 		}
 		out, err := s.client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &o.Bucket})

@@ -19,7 +19,7 @@ import (
 
 var _ sink.Opener = (*Options)(nil)
 
-// Open implements [sink.Opener]. It asks the store nothing.
+// Open implements [sink.Opener]. It sends no request.
 func (o *Options) Open(context.Context) (sink.Sink, error) {
 	for _, p := range o.Check() {
 		if !p.Warning {
@@ -41,12 +41,12 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	options := s3.Options{
 		Region:       o.Region,
 		UsePathStyle: o.PathStyle,
-		Credentials:  provider{s.options.retrieve()},
+		Credentials:  provider{s.options.credentials()},
 		HTTPClient:   client,
 		HTTPSignerV4: signer{},
-		Retryer:      aws.NopRetryer{}, // sink.Retrying tries again
-		// The default is a trailing checksum in a body of chunks, which OSS
-		// and others refuse. Put gives each write its SHA-256 beforehand.
+		Retryer:      aws.NopRetryer{}, // see sink.Retrying
+		// The default is a chunked body with a trailing checksum, which OSS
+		// and others reject. Put sets the SHA-256 of each write.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 	}
@@ -57,30 +57,30 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	return s, nil
 }
 
-// httpClient has a time-out for each silence, but none for a whole transfer.
+// httpClient returns a client that times out when a transfer stalls, but has no
+// timeout for a whole transfer.
 func (o *Options) httpClient() (*http.Client, error) {
 	transport, err := egress.New(egress.Options{CAFile: o.CAFile, Conns: 64})
 	if err != nil {
 		return nil, err
 	}
-	transport.DialContext = impatient(transport.DialContext)
-	reading := transport.Clone()
-	reading.ResponseHeaderTimeout = silence
-	transport.ResponseHeaderTimeout = 2 * time.Minute // a store puts large parts together before it answers
+	transport.DialContext = dialStalling(transport.DialContext)
+	read := transport.Clone()
+	read.ResponseHeaderTimeout, transport.ResponseHeaderTimeout = stallTimeout, writeTimeout
 	return &http.Client{
-		Transport: bounded{byMethod{reading, transport}},
-		// A signed request is good for one host: another is a matter of the configuration.
+		Transport: limited{byMethod{read, transport}},
+		// A request is signed for one host: a redirect means a wrong endpoint.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
 
-// retrieve returns what finds the credentials.
-func (o *Options) retrieve() aws.CredentialsProvider {
+// credentials returns the provider of credentials.
+func (o *Options) credentials() aws.CredentialsProvider {
 	if o.AccessKeyIDFile != "" {
-		return aws.CredentialsProviderFunc(o.fromFiles)
+		return aws.CredentialsProviderFunc(o.readCredentials)
 	}
-	// The chain is set up at its first use, for it may have to read files and
-	// ask services, and Open must not wait for these.
+	// The chain is set up on first use: it may read files and call services,
+	// and Open must not wait for these.
 	return aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		c, err := config.LoadDefaultConfig(ctx, config.WithRegion(o.Region), config.WithSharedConfigProfile(o.Profile))
 		if err != nil {
@@ -90,8 +90,9 @@ func (o *Options) retrieve() aws.CredentialsProvider {
 	}))
 }
 
-// fromFiles reads the files anew each time, so that rotated keys are taken up.
-func (o *Options) fromFiles(context.Context) (c aws.Credentials, err error) {
+// readCredentials reads the files on each request, so that rotated keys take
+// effect.
+func (o *Options) readCredentials(context.Context) (c aws.Credentials, err error) {
 	id, err := o.AccessKeyIDFile.Read()
 	if err != nil {
 		return c, err
@@ -111,18 +112,19 @@ func (o *Options) fromFiles(context.Context) (c aws.Credentials, err error) {
 	return c, nil
 }
 
-// signer forgets what it derived from a key. The SDK's own keeps it for a day,
-// by the key's ID, and would not notice that the secret was set right.
+// signer caches nothing. The SDK's own signer caches derived keys for a day by
+// the access key ID, and would not notice that a wrong secret was corrected.
 type signer struct{}
 
-// SignHTTP implements the SDK's signer. It derives the day's key anew for each
-// request, four HMACs, which is nothing beside the request itself.
+// SignHTTP implements the SDK's signer. Deriving the signing key takes four
+// HMACs, which is negligible beside the request.
 func (signer) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payloadHash, service, region string, at time.Time, options ...func(*v4.SignerOptions)) error {
-	s := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }) // S3's paths are escaped once
+	s := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }) // S3 paths are escaped only once
 	return s.SignHTTP(ctx, c, r, payloadHash, service, region, at, options...)
 }
 
-// provider marks the errors of finding credentials, to be told from the store's.
+// provider marks errors of retrieving credentials, to tell them from those of
+// the store.
 type provider struct{ aws.CredentialsProvider }
 
 // Retrieve implements [aws.CredentialsProvider].
@@ -134,8 +136,9 @@ func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, nil
 }
 
-// credentialsError is a failure to find credentials, before the store was asked.
+// credentialsError is a failure to retrieve credentials, before any request to
+// the store.
 type credentialsError struct{ error }
 
-// Unwrap returns what the SDK, or the reading of a file, had to say.
+// Unwrap returns the error of the provider.
 func (e *credentialsError) Unwrap() error { return e.error }

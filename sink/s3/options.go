@@ -1,8 +1,15 @@
-// Package s3 keeps evidence in a bucket of S3-compatible storage.
 package s3
 
 import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"packseal.example/internal/egress"
+	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
+	"packseal.example/sink"
 )
 
 // Options are the `s3` entry of a sink in the configuration file. A zero
@@ -10,37 +17,114 @@ import (
 type Options struct {
 	Endpoint  string `yaml:"endpoint,omitempty"`   // default: AWS S3 of the region
 	AllowHTTP bool   `yaml:"allow_http,omitempty"` // permit an http:// endpoint that is not on a loopback address
-	CAFile    string `yaml:"ca_file,omitempty"`    // PEM certificates to trust besides the system's
-	Region    string `yaml:"region"`               // required; "us-east-1" where the store does not care
+	CAFile    string `yaml:"ca_file,omitempty"`    // PEM certificates to trust in addition to the system's
+	Region    string `yaml:"region"`               // required; "us-east-1" if the store does not care
 	Bucket    string `yaml:"bucket"`               // required; it must exist
-	Prefix    string `yaml:"prefix,omitempty"`     // what all keys begin with; default none
-	PathStyle bool   `yaml:"path_style,omitempty"` // the bucket in the path (MinIO, versitygw) and not in the host name (AWS, OSS)
+	Prefix    string `yaml:"prefix,omitempty"`     // of all keys; default none
+	PathStyle bool   `yaml:"path_style,omitempty"` // put the bucket in the path (MinIO, versitygw), not in the host name (AWS, OSS)
 
-	AccessKeyIDFile     secret.File `yaml:"access_key_id_file,omitempty"` // default: AWS's own chain (environment, profile, web identity, instance role)
+	AccessKeyIDFile     secret.File `yaml:"access_key_id_file,omitempty"` // default: the AWS default credential chain (environment, profile, web identity, instance role)
 	SecretAccessKeyFile secret.File `yaml:"secret_access_key_file,omitempty"`
 	SessionTokenFile    secret.File `yaml:"session_token_file,omitempty"`
-	Profile             string      `yaml:"profile,omitempty"` // a profile of AWS's shared configuration
+	Profile             string      `yaml:"profile,omitempty"` // a profile of the AWS shared configuration files
 
 	// ConditionalWrites is "required" (the default: a store that does not
-	// honour If-None-Match is refused) or "off" (the stated weaker mode: look,
-	// write, look again; two writers racing for one key are not kept apart).
+	// support If-None-Match is refused) or "off" (a weaker mode: check the key,
+	// write, check again; two writers that race for a key may overwrite each other).
 	ConditionalWrites string `yaml:"conditional_writes,omitempty"`
 
-	SSE        *SSE        `yaml:"sse,omitempty"`         // default: what the bucket does by itself
-	ObjectLock *ObjectLock `yaml:"object_lock,omitempty"` // default: what the bucket does by itself
+	SSE        *SSE        `yaml:"sse,omitempty"`         // default: as the bucket is configured
+	ObjectLock *ObjectLock `yaml:"object_lock,omitempty"` // default: as the bucket is configured
 
-	MultipartThreshold int64 `yaml:"multipart_threshold,omitempty"` // larger objects are written in parts; bytes; default 64 MiB
-	PartSize           int64 `yaml:"part_size,omitempty"`           // bytes; default 16 MiB, at least 5 MiB
+	MultipartThreshold int64 `yaml:"multipart_threshold,omitempty"` // larger objects are written in parts; in bytes, default 64 MiB
+	PartSize           int64 `yaml:"part_size,omitempty"`           // in bytes, at least 5 MiB; default 16 MiB
 }
 
-// SSE is encryption by the store.
+// SSE is server-side encryption.
 type SSE struct {
 	Type     string `yaml:"type"`                 // "AES256" or "aws:kms"
-	KMSKeyID string `yaml:"kms_key_id,omitempty"` // with aws:kms; default the account's own key
+	KMSKeyID string `yaml:"kms_key_id,omitempty"` // with aws:kms; default the key of the account
 }
 
-// ObjectLock is retention by the store, on each object.
+// ObjectLock is the retention that the store applies to each object.
 type ObjectLock struct {
 	Mode string `yaml:"mode"` // "GOVERNANCE" or "COMPLIANCE"
 	Days int    `yaml:"days"` // from the time of writing; at least 1
+}
+
+// The limits on parts and on objects written in one request are those of S3.
+const (
+	minPart          = 5 << 20
+	maxSingle        = 5 << 30
+	maxParts         = 10_000
+	defaultPart      = 16 << 20
+	defaultThreshold = 64 << 20
+)
+
+// The values of ConditionalWrites.
+const (
+	conditionalRequired = "required"
+	conditionalOff      = "off"
+)
+
+// Check implements [sink.Opener].
+func (o *Options) Check() []fault.Problem {
+	var ps fault.Problems
+	ps.Require(o.Region != "", "region", "missing", `the bucket's region; "us-east-1" if the store does not care`)
+	ps.Require(o.Bucket != "", "bucket", "missing", "the bucket must exist; packseal does not create it")
+	ps.Require(!strings.ContainsAny(o.Bucket, "/\\?#@: "), "bucket", fmt.Sprintf("%.64q is not a bucket name", o.Bucket), "the name only; prefix is for keys")
+	if p := strings.Trim(o.Prefix, "/"); o.Prefix != "" {
+		ps.Require(sink.CheckKey(p) == nil, "prefix", fmt.Sprintf("%.64q is not a valid key prefix", o.Prefix), "such as: packseal")
+	}
+	o.checkEndpoint(&ps)
+	ps = append(ps, egress.CheckCA("ca_file", o.CAFile)...)
+	o.checkCredentials(&ps)
+	o.checkStorage(&ps)
+	return ps
+}
+
+func (o *Options) checkEndpoint(ps *fault.Problems) {
+	if o.Endpoint == "" {
+		return
+	}
+	u, err := url.Parse(o.Endpoint)
+	// The message does not quote the endpoint, which may hold a password.
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" ||
+		strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		ps.Require(false, "endpoint", "not a URL with only a scheme and a host", "such as https://s3.oss-cn-shanghai.aliyuncs.com, without bucket, path or user")
+		return
+	}
+	ip := net.ParseIP(u.Hostname())
+	loopback := u.Hostname() == "localhost" || ip.IsLoopback()
+	ps.Require(u.Scheme == "https" || loopback || o.AllowHTTP, "endpoint", "http sends evidence in cleartext", "use https, or set allow_http: true")
+	ps.Require(ip == nil || o.PathStyle, "path_style", "the bucket cannot be part of a host name that is an IP address", "set path_style: true")
+}
+
+func (o *Options) checkCredentials(ps *fault.Problems) {
+	id, key, token := o.AccessKeyIDFile, o.SecretAccessKeyFile, o.SessionTokenFile
+	ps.Require(id == "" || key != "", "secret_access_key_file", "missing: access_key_id_file is set", "")
+	ps.Require(key == "" || id != "", "access_key_id_file", "missing: secret_access_key_file is set", "")
+	ps.Require(token == "" || id != "" || key != "", "session_token_file", "set without access_key_id_file", "temporary credentials also have an access key ID and a secret access key")
+	ps.Require(o.Profile == "" || id == "" && key == "", "profile", "set together with access key files", "keep one of them")
+	*ps = append(*ps, id.Check("access_key_id_file")...)
+	*ps = append(*ps, key.Check("secret_access_key_file")...)
+	*ps = append(*ps, token.Check("session_token_file")...)
+}
+
+func (o *Options) checkStorage(ps *fault.Problems) {
+	switch o.ConditionalWrites {
+	case "", conditionalRequired, conditionalOff:
+	default:
+		ps.Require(false, "conditional_writes", fmt.Sprintf("%.64q is neither required nor off", o.ConditionalWrites), "remove it")
+	}
+	if o.SSE != nil {
+		ps.Require(o.SSE.Type == "AES256" || o.SSE.Type == "aws:kms", "sse.type", fmt.Sprintf("%.64q is neither AES256 nor aws:kms", o.SSE.Type), "")
+		ps.Require(o.SSE.KMSKeyID == "" || o.SSE.Type == "aws:kms", "sse.kms_key_id", "set without aws:kms", "set type: aws:kms")
+	}
+	if o.ObjectLock != nil {
+		ps.Require(o.ObjectLock.Mode == "GOVERNANCE" || o.ObjectLock.Mode == "COMPLIANCE", "object_lock.mode", fmt.Sprintf("%.64q is neither GOVERNANCE nor COMPLIANCE", o.ObjectLock.Mode), "")
+		ps.Require(o.ObjectLock.Days >= 1 && o.ObjectLock.Days <= 36500, "object_lock.days", fmt.Sprintf("%d days", o.ObjectLock.Days), "from 1 to 36500")
+	}
+	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", fmt.Sprintf("%d bytes", o.MultipartThreshold), "at most 5 GiB, the limit of a single write")
+	ps.Require(o.PartSize == 0 || o.PartSize >= minPart && o.PartSize <= maxSingle, "part_size", fmt.Sprintf("%d bytes", o.PartSize), "from 5 MiB to 5 GiB")
 }

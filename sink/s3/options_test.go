@@ -58,8 +58,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Without files AWS's own chain is asked, at the first use and not before.
-func TestChain(t *testing.T) {
+// Without files the AWS default credential chain is used, on first use.
+func TestCredentialChain(t *testing.T) {
 	f := newFake(t)
 	for _, key := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
 		t.Setenv(key, "")
@@ -70,7 +70,7 @@ func TestChain(t *testing.T) {
 	s := f.open(t, func(o *Options) { o.AccessKeyIDFile, o.SecretAccessKeyFile = "", "" })
 	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "chain")
 	if len(f.requests) != 0 {
-		t.Error("the store was asked without credentials")
+		t.Error("a request was sent without credentials")
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
@@ -82,11 +82,11 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// A file that is gone is told from a store that refuses.
+// A missing file is told from a store that rejects the credentials.
 func TestCredentialsGone(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := f.open(t, nil)
 	s.options.SecretAccessKeyFile = "/no/such/file"
-	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "credentials")
+	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "credential")
 }

@@ -18,8 +18,8 @@ import (
 	"packseal.example/sink/sinktest"
 )
 
-// documented is the policy that docs/storage.md gives for AWS, for that user
-// and bucket.
+// documented returns the policy that docs/storage.md gives for AWS, with that
+// user and bucket.
 func documented(t *testing.T, user, bucket string) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/storage.md")
@@ -34,8 +34,9 @@ func documented(t *testing.T, user, bucket string) string {
 	return strings.NewReplacer("arn:aws:iam::123456789012:role/packseal", user, "evidence", bucket).Replace(m[1])
 }
 
-// user makes a user who owns nothing, and may do what buckets' policies say.
-func (p *peer) user(t *testing.T) string {
+// user creates a user who owns nothing and is allowed only what bucket policies
+// grant.
+func (p *server) user(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("user-%d", p.buckets.Add(1))
 	create := exec.CommandContext(t.Context(), p.bin, "admin", "--access", accessKey, "--secret", secretKey, "--endpoint-url", p.endpoint,
@@ -46,8 +47,8 @@ func (p *peer) user(t *testing.T) string {
 	return name
 }
 
-// withPolicy makes a bucket of that policy and returns what the user has of it.
-func (p *peer) withPolicy(t *testing.T, user string, lock bool, change func(string) string) *Options {
+// withPolicy creates a bucket with the policy and returns options for the user.
+func (p *server) withPolicy(t *testing.T, user string, lock bool, change func(string) string) *Options {
 	t.Helper()
 	o := p.bucket(t, lock)
 	policy := change(documented(t, user, o.Bucket))
@@ -58,11 +59,10 @@ func (p *peer) withPolicy(t *testing.T, user string, lock bool, change func(stri
 	return o
 }
 
-// The policy of the documents is enough for all that packseal does, and for
-// nothing else.
+// The documented policy allows all that packseal does, and nothing else.
 func TestDocumentedPolicy(t *testing.T) {
 	t.Parallel()
-	p := peers[0] // versitygw: another peer would have to be told of users in another way
+	p := servers[0] // versitygw: creating users differs between servers
 	p.need(t)
 	user := p.user(t)
 	o := p.withPolicy(t, user, false, func(policy string) string { return policy })
@@ -89,7 +89,7 @@ func TestDocumentedPolicy(t *testing.T) {
 	})
 }
 
-// examined has doctor's examination find nothing bad.
+// examined fails the test if Examine finds anything bad.
 func examined(t *testing.T, o *Options) {
 	t.Helper()
 	results := open(t, o).Examine(t.Context())
@@ -103,7 +103,7 @@ func examined(t *testing.T, o *Options) {
 	}
 }
 
-// refusedAllElse has the user try what the policy must not allow.
+// refusedAllElse checks that the policy allows nothing else.
 func refusedAllElse(t *testing.T, o *Options) {
 	s := open(t, o)
 	if err := s.Put(t.Context(), "k", sink.Bytes([]byte("x"))); err != nil {
@@ -127,8 +127,8 @@ func refusedAllElse(t *testing.T, o *Options) {
 			return err
 		},
 	} {
-		if a := answerOf(try()); a.code != "AccessDenied" {
-			t.Errorf("%s: %d %s", what, a.status, a.code)
+		if e := parseError(try()); e.code != "AccessDenied" {
+			t.Errorf("%s: %d %s", what, e.status, e.code)
 		}
 	}
 }

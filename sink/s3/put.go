@@ -8,28 +8,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
 
-// metadataSum is where each object carries its SHA-256 in hex: what tells
-// without reading it whether a key that is taken holds the same bytes.
+// metadataSum is the metadata key under which each object carries its SHA-256
+// in hex, so that a HEAD tells whether a key holds the same content.
 const metadataSum = "sha256"
 
 // Put implements [sink.Sink].
 //
-// The content is read and hashed once before it is sent: no store then needs
-// to be trusted to find that it is not what it says. What is sent is signed
-// with the same sums, so that the store finds what is altered on the way.
+// The content is read and hashed before it is sent, so that it does not depend
+// on the store to detect content that does not match its sums. The request is
+// signed with the same sums, so that the store detects changes in transit.
 func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err := sink.CheckKey(key); err != nil {
 		return err
 	}
-	if s.honours.Load() == no {
-		return errUnconditional("ignores")
+	if s.conditional.Load() == ignored {
+		return errNotConditional("ignores")
 	}
-	parts := newSums(s.partSize(c.Size))
+	parts := newPartSums(s.partSize(c.Size))
 	var w io.Writer = io.Discard
 	if c.Size > s.threshold {
 		w = parts
@@ -37,32 +38,29 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err := c.Copy(ctx, w); err != nil {
 		return err
 	}
-	if s.looks(c) {
-		if found, err := s.settle(ctx, key, c); found || err != nil {
+	if s.checksFirst(c) {
+		if found, err := s.matches(ctx, key, c); found || err != nil {
 			return err
 		}
 	}
 	if err := s.write(ctx, key, c, parts.all()); err != nil {
-		return s.refused(ctx, key, c, err)
+		return s.writeFailed(ctx, key, c, err)
 	}
-	if s.off() || c.Size > s.threshold || s.options.ObjectLock != nil {
-		switch found, err := s.settle(ctx, key, c); {
+	if s.unconditional() || c.Size > s.threshold || s.options.ObjectLock != nil {
+		switch found, err := s.matches(ctx, key, c); {
 		case err != nil:
 			return err
 		case !found:
-			return fault.New(fault.SinkUnavailable, "the store took %s and does not have it", key)
+			return fault.New(fault.SinkUnavailable, "the store accepted %s but does not have it", key)
 		}
 	}
-	return s.prove(ctx, key, c)
+	return s.probeConditional(ctx, key, c)
 }
 
-// off is the weaker mode.
-func (s *Sink) off() bool { return s.options.ConditionalWrites == writesOff }
-
-// looks reports whether to look before a write: where the store may not keep
-// the condition, and where it would find only after many bytes that it fails.
-func (s *Sink) looks(c sink.Content) bool {
-	return s.off() || s.honours.Load() != yes || c.Size > s.threshold
+// checksFirst reports whether to check the key before writing: if the store may
+// ignore the condition, or would evaluate it only after a large upload.
+func (s *Sink) checksFirst(c sink.Content) bool {
+	return s.unconditional() || s.conditional.Load() != supported || c.Size > s.threshold
 }
 
 func (s *Sink) write(ctx context.Context, key string, c sink.Content, parts []sum) error {
@@ -72,7 +70,7 @@ func (s *Sink) write(ctx context.Context, key string, c sink.Content, parts []su
 	return s.putObject(ctx, key, c)
 }
 
-// putObject writes c in one request.
+// putObject writes c in a single request.
 func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error {
 	in := &s3.PutObjectInput{
 		Bucket: &s.options.Bucket, Key: s.key(key), Body: c.Reader(), ContentLength: &c.Size,
@@ -84,14 +82,6 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error 
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = s.retention()
 	_, err := s.client.PutObject(ctx, in, sum(c.SHA256).signed)
 	return err
-}
-
-// condition is the value of If-None-Match: that there is no such object.
-func (s *Sink) condition() *string {
-	if s.off() {
-		return nil
-	}
-	return aws.String("*")
 }
 
 func (s *Sink) encryption() (types.ServerSideEncryption, *string) {
@@ -113,31 +103,141 @@ func (s *Sink) retention() (types.ObjectLockMode, *time.Time) {
 	return types.ObjectLockMode(lock.Mode), aws.Time(time.Now().UTC().AddDate(0, 0, lock.Days).Truncate(time.Second))
 }
 
-// refused answers for a write that failed with err.
-func (s *Sink) refused(ctx context.Context, key string, c sink.Content, err error) error {
-	a := answerOf(err)
+// writeFailed returns the result of a Put whose write failed with err. It may
+// have succeeded nevertheless.
+func (s *Sink) writeFailed(ctx context.Context, key string, c sink.Content, err error) error {
+	e := parseError(err)
 	err = classify(ctx, err, "putting "+key)
 	switch {
-	case sink.Ended(ctx) != nil || s.off() && a.status != 0:
+	case sink.Ended(ctx) != nil || s.unconditional() && e.status != 0:
 		return err
-	case a.exists():
-		s.honours.CompareAndSwap(unknown, yes)
-		found, serr := s.settle(ctx, key, c)
-		if !found && serr == nil { // being written by somebody who may yet fail
-			return fault.New(fault.SinkUnavailable, "%s is being written by somebody else", key)
+	case e.exists():
+		s.conditional.CompareAndSwap(unknown, supported)
+		found, merr := s.matches(ctx, key, c)
+		if !found && merr == nil { // that writer may yet fail
+			return fault.New(fault.SinkUnavailable, "another writer is storing %s", key)
 		}
-		return serr
-	case a.unconditional() && s.honours.Load() != yes && s.options.ObjectLock == nil && s.options.SSE == nil:
-		return errUnconditional("refuses")
-	case a.unconditional() && s.honours.Load() != yes: // the same codes mean each of these
-		return fault.New(fault.SinkDenied, "%w", err).WithHint("see that the bucket has the object_lock and sse that are configured; a store without If-None-Match needs conditional_writes: off")
-	case a.status != 0:
+		return merr
+	case e.notConditional() && s.conditional.Load() != supported && s.options.ObjectLock == nil && s.options.SSE == nil:
+		return errNotConditional("rejects")
+	case e.notConditional() && s.conditional.Load() != supported: // the code is the same for all of these
+		return fault.New(fault.SinkDenied, "%w", err).WithHint("check that the bucket supports the configured object_lock and sse; a store without If-None-Match needs conditional_writes: off")
+	case e.status != 0:
 		return err
 	}
-	// No answer: it may be lost, or never have been heard, for a store that
-	// refuses a condition can reset the connection while the body is sent.
-	if found, serr := s.settle(ctx, key, c); found || fault.Of(serr) == fault.Conflict {
-		return serr
+	// There was no response. It may have been lost, or the store may have reset
+	// the connection while the body was sent because the condition failed.
+	if found, merr := s.matches(ctx, key, c); found || fault.Of(merr) == fault.Conflict {
+		return merr
 	}
 	return err
+}
+
+// The states of Sink.conditional.
+const (
+	unknown int32 = iota
+	supported
+	ignored
+)
+
+// unconditional reports whether conditional writes are turned off.
+func (s *Sink) unconditional() bool { return s.options.ConditionalWrites == conditionalOff }
+
+// condition returns the value of If-None-Match: the key must not exist.
+func (s *Sink) condition() *string {
+	if s.unconditional() {
+		return nil
+	}
+	return aws.String("*")
+}
+
+// maxProbe is the size of the largest object that is sent twice for
+// probeConditional, in bytes.
+const maxProbe = 1 << 20
+
+// probeConditional finds out whether the store supports conditional writes, by
+// repeating the write of the first small object, which must fail. If it does
+// not, the store ignores the condition and would let objects be replaced; here
+// it replaced one with itself. Until the answer is known, Put checks the key
+// before it writes.
+func (s *Sink) probeConditional(ctx context.Context, key string, c sink.Content) error {
+	if s.unconditional() || s.conditional.Load() != unknown || c.Size > maxProbe {
+		return nil
+	}
+	switch err := s.putObject(ctx, key, c); {
+	case err == nil:
+		s.conditional.Store(ignored)
+		return errNotConditional("ignores")
+	case parseError(err).exists():
+		s.conditional.CompareAndSwap(unknown, supported)
+	}
+	return nil // c is stored, and any other error says nothing about the condition
+}
+
+// partConcurrency is how many parts of an object are sent at once. Parts are
+// streamed, so memory does not grow with their size.
+const partConcurrency = 4
+
+// partSize returns the configured size, or more if an object of that size would
+// have too many parts.
+func (s *Sink) partSize(size int64) int64 {
+	return max(s.part, (size+maxParts-1)/maxParts)
+}
+
+// putParts writes c by a multipart upload; parts are the sums of its parts. The
+// last request creates the object, subject to the condition.
+func (s *Sink) putParts(ctx context.Context, key string, c sink.Content, parts []sum) error {
+	in := &s3.CreateMultipartUploadInput{
+		Bucket: &s.options.Bucket, Key: s.key(key),
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		Metadata:          map[string]string{metadataSum: sum(c.SHA256).hex()},
+	}
+	in.ServerSideEncryption, in.SSEKMSKeyId = s.encryption()
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate = s.retention()
+	out, err := s.client.CreateMultipartUpload(ctx, in)
+	if err != nil {
+		return err
+	}
+	done, err := s.sendParts(ctx, key, out.UploadId, c, parts)
+	if err == nil {
+		_, err = s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: &s.options.Bucket, Key: s.key(key), UploadId: out.UploadId,
+			IfNoneMatch:     s.condition(),
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
+		})
+	}
+	if err != nil {
+		s.abort(ctx, key, out.UploadId)
+	}
+	return err
+}
+
+func (s *Sink) sendParts(ctx context.Context, key string, upload *string, c sink.Content, parts []sum) ([]types.CompletedPart, error) {
+	done := make([]types.CompletedPart, len(parts))
+	size := s.partSize(c.Size)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(partConcurrency)
+	for i, h := range parts {
+		g.Go(func() error {
+			off, number := int64(i)*size, aws.Int32(int32(i+1))
+			n := min(size, c.Size-off)
+			out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
+				Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload, PartNumber: number,
+				Body: io.NewSectionReader(c, off, n), ContentLength: &n, ChecksumSHA256: h.base64(),
+			}, h.signed)
+			if err == nil {
+				done[i] = types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumSHA256: h.base64()}
+			}
+			return err
+		})
+	}
+	return done, g.Wait()
+}
+
+// abort deletes the parts, even if ctx has ended. If that fails, they are left
+// to the bucket's lifecycle rule for incomplete uploads.
+func (s *Sink) abort(ctx context.Context, key string, upload *string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	_, _ = s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload})
 }

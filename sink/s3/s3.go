@@ -1,3 +1,7 @@
+// Package s3 keeps evidence in a bucket of S3-compatible storage.
+//
+// Objects are written with If-None-Match: *, so that the store itself keeps
+// them from being replaced, and carry their SHA-256 as metadata.
 package s3
 
 import (
@@ -6,9 +10,11 @@ import (
 	"iter"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
@@ -19,11 +25,14 @@ type Sink struct {
 	options   Options
 	client    *s3.Client
 	prefix    string // with its slash, or empty
-	threshold int64
-	part      int64
+	threshold int64  // bytes; larger objects are written in parts
+	part      int64  // bytes
 
-	honours atomic.Int32 // whether the store keeps the condition: unknown, yes or no
+	conditional atomic.Int32 // whether the store supports conditional writes: unknown, supported or ignored
 }
+
+// key returns the key in the bucket.
+func (s *Sink) key(key string) *string { return aws.String(s.prefix + key) }
 
 // Open implements [sink.Sink].
 func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
@@ -32,7 +41,7 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	}
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.options.Bucket, Key: s.key(key)})
 	if err != nil {
-		if answerOf(err).missing() {
+		if parseError(err).notFound() {
 			return nil, sink.NotExist(key)
 		}
 		return nil, classify(ctx, err, "opening "+key)
@@ -40,37 +49,29 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return sink.Body{ReadCloser: out.Body, Classify: func(err error) error { return classify(ctx, err, "reading "+key) }}, nil
 }
 
-// List implements [sink.Sink]. It holds one answer of the store, of at most
-// 1,000 objects, at a time.
+// List implements [sink.Sink]. It holds one page of at most 1,000 objects at a
+// time.
 func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		if !sink.CanBegin(prefix) {
 			return
 		}
 		in := &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
-		if after != "" && sink.CanBegin(after) { // stores refuse some of the strings that no key begins with
+		if after != "" && sink.CanBegin(after) { // stores reject some other strings
 			in.StartAfter = s.key(after)
 		}
-		pages := s3.NewListObjectsV2Paginator(s.client, in,
-			func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true })
+		pages := s3.NewListObjectsV2Paginator(s.client, in, func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true })
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
-			if err == nil && len(page.Contents) == 0 && page.Name == nil && page.KeyCount == nil && page.IsTruncated == nil {
-				// The SDK takes whatever comes with status 200 for a page, and
-				// nothing must not pass for an empty bucket.
-				err = fault.New(fault.SinkUnavailable, "listing: the answer is no listing").WithHint("%s", foreign)
-			} else {
-				err = classify(ctx, err, "listing")
-			}
-			if err != nil {
+			if err = checkPage(ctx, page, err); err != nil {
 				yield(sink.Entry{}, err)
 				return
 			}
 			for _, o := range page.Contents {
-				key, ours := strings.CutPrefix(aws.ToString(o.Key), s.prefix)
-				// Others' objects, such as those that stand for folders, are not
-				// ours; and not every store knows start-after.
-				if !ours || key <= after || sink.CheckKey(key) != nil {
+				key, ok := strings.CutPrefix(aws.ToString(o.Key), s.prefix)
+				// Skip objects that are not ours, such as folder markers; and
+				// some stores ignore start-after.
+				if !ok || key <= after || sink.CheckKey(key) != nil {
 					continue
 				}
 				if !yield(sink.Entry{Key: key, Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified)}, nil) {
@@ -81,5 +82,85 @@ func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.En
 	}
 }
 
-// key is the bucket's key for ours.
-func (s *Sink) key(key string) *string { return aws.String(s.prefix + key) }
+// checkPage classifies the error of a listing. The SDK takes any response with
+// status 200 for a page, and one without content must not pass for an empty
+// bucket.
+func checkPage(ctx context.Context, page *s3.ListObjectsV2Output, err error) error {
+	if err == nil && len(page.Contents) == 0 && page.Name == nil && page.KeyCount == nil && page.IsTruncated == nil {
+		return fault.New(fault.SinkUnavailable, "listing: the response is not a listing").WithHint("%s", proxyHint)
+	}
+	return classify(ctx, err, "listing")
+}
+
+// matches reports whether key holds c, complete and retained as configured. If
+// key holds other content, the error is fault.Conflict.
+func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, error) {
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.options.Bucket, Key: s.key(key)})
+	if err != nil {
+		if parseError(err).notFound() {
+			return false, nil
+		}
+		return false, classify(ctx, err, "checking "+key)
+	}
+	same := aws.ToInt64(head.ContentLength) == c.Size
+	if h, ok := head.Metadata[metadataSum]; same && ok {
+		same = h == sum(c.SHA256).hex()
+	} else if same {
+		if same, err = s.contentMatches(ctx, key, c); err != nil {
+			return false, err
+		}
+	}
+	if !same {
+		return false, fault.New(fault.Conflict, "%s holds other content", key)
+	}
+	if err := s.checkRetention(ctx, key, head); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// contentMatches reads an object that has no SHA-256 in its metadata, because
+// another program put it there, and reports whether it is c.
+func (s *Sink) contentMatches(ctx context.Context, key string, c sink.Content) (bool, error) {
+	r, err := s.Open(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = r.Close() }()
+	h := newPartSums(max(c.Size, 1))
+	if _, err := io.Copy(h, r); err != nil {
+		return false, err
+	}
+	got := h.all()
+	return len(got) == 0 && c.Size == 0 || len(got) == 1 && got[0] == sum(c.SHA256), nil
+}
+
+// clockSkew is how far the clock of the store may differ from ours. S3 accepts
+// signed requests within the same limit.
+const clockSkew = 15 * time.Minute
+
+// checkRetention checks that the object is retained as configured from the time
+// it was stored: a store without Object Lock ignores the headers.
+func (s *Sink) checkRetention(ctx context.Context, key string, head *s3.HeadObjectOutput) error {
+	want := s.options.ObjectLock
+	if want == nil {
+		return nil
+	}
+	mode, until := head.ObjectLockMode, aws.ToTime(head.ObjectLockRetainUntilDate)
+	if mode == "" {
+		// Some stores do not return it with HEAD.
+		out, err := s.client.GetObjectRetention(ctx, &s3.GetObjectRetentionInput{Bucket: &s.options.Bucket, Key: s.key(key), VersionId: head.VersionId})
+		switch {
+		case err != nil && parseError(err).down():
+			return classify(ctx, err, "reading the retention of "+key)
+		case err == nil && out.Retention != nil:
+			mode, until = types.ObjectLockMode(out.Retention.Mode), aws.ToTime(out.Retention.RetainUntilDate)
+		}
+	}
+	enough := !until.Before(aws.ToTime(head.LastModified).AddDate(0, 0, want.Days).Add(-clockSkew))
+	if enough && (mode == types.ObjectLockMode(want.Mode) || mode == types.ObjectLockModeCompliance) {
+		return nil
+	}
+	return fault.New(fault.SinkDenied, "%s is not locked for %d days in mode %s", key, want.Days, want.Mode).
+		WithHint("Object Lock must be enabled when the bucket is created; a bucket or store without it ignores object_lock: use another, or remove object_lock")
+}

@@ -10,7 +10,8 @@ import (
 	"packseal.example/sink"
 )
 
-// Nothing is there: below an object, beside one, in a folder, in no folder.
+// testNotExist opens keys below an object, beside one, in a directory and in
+// none.
 func testNotExist(t *testing.T, s sink.Sink) {
 	wantKeys(t, s, "", nil)
 	wantNothing(t, s, "a")
@@ -18,17 +19,17 @@ func testNotExist(t *testing.T, s sink.Sink) {
 	for _, key := range []string{"a/b/c/d", "a/b/cc", "b"} {
 		wantNothing(t, s, key)
 	}
-	// A folder has keys below it, but is no object.
+	// A prefix of keys is not an object.
 	for _, key := range []string{"a", "a/b"} {
 		if r, err := s.Open(t.Context(), key); err == nil {
 			_ = r.Close()
-			t.Errorf("Open %q, a folder, succeeded", key)
+			t.Errorf("Open %q, a prefix, succeeded", key)
 		}
 	}
 }
 
-// The order is that of the keys as strings, which is not that of a walk
-// through folders: "a-b" and "a.b" come before "a/b", "a0" after it.
+// testList lists in byte order, which differs from that of a directory walk:
+// "a-b" and "a.b" come before "a/b", and "a0" after it.
 func testList(t *testing.T, s sink.Sink) {
 	keys := []string{"a b", "a-b", "a.b/x", "a/b", "a/b-c", "a/b.d/e", "a/c/1", "a/c/2", "a0", "ab", "b/审计/一", "b/审计/二", "z"}
 	shuffled := slices.Clone(keys)
@@ -52,9 +53,8 @@ func testList(t *testing.T, s sink.Sink) {
 	}
 }
 
-// testListAfter asks for what follows a key: one that is there, one that is
-// not, one between two of them, what only begins keys, one before the prefix,
-// one beyond it, and strings that no key can be.
+// testListAfter lists after keys of objects, keys that do not exist, prefixes of
+// keys, keys before and beyond the prefix, and strings that are not valid keys.
 func testListAfter(t *testing.T, s sink.Sink) {
 	keys := []string{"a-b", "a/1/x", "a/1/y", "a/1-z", "a/2/x", "a/2/y/z", "a0", "b/审计/一", "b/审计/二", "c"}
 	slices.Sort(keys)
@@ -78,7 +78,7 @@ func testListAfter(t *testing.T, s sink.Sink) {
 	}
 }
 
-// More keys than a store lists in one answer (1,000 in S3).
+// testListMany lists more keys than a store returns in one page (1,000 in S3).
 func testListMany(t *testing.T, s sink.Sink) {
 	if testing.Short() {
 		t.Skip("stores over a thousand objects")
@@ -102,6 +102,7 @@ func testListMany(t *testing.T, s sink.Sink) {
 	wantKeysAfter(t, s, "many/", keys[1000], keys[1001:])
 }
 
+// testListStopped stops an iteration, and repeats one.
 func testListStopped(t *testing.T, s sink.Sink) {
 	for _, key := range []string{"a/1", "a/2", "b/1"} {
 		mustPut(t, s, key, []byte("x"))
@@ -112,7 +113,6 @@ func testListStopped(t *testing.T, s sink.Sink) {
 		}
 		break
 	}
-	// One iterator can be used twice.
 	all := s.List(t.Context(), "a/", "")
 	for range 2 {
 		n := 0

@@ -9,10 +9,9 @@ import (
 	"packseal.example/sink"
 )
 
-// testPut stores objects of sizes around what a backend may treat otherwise
-// (nothing, one byte, one report, several parts), each of them twice: a Put
-// that is repeated must succeed, because nobody can know whether the first
-// one did.
+// testPut puts objects of sizes that a backend may treat differently (empty, one
+// byte, one report, several parts), each of them twice: a repeated Put must
+// succeed.
 func testPut(t *testing.T, s sink.Sink) {
 	for key, b := range map[string][]byte{
 		"empty": {}, "one": {0}, "a/b/c/small": random(48<<10, 1), "a/b/large": random(large, 2),
@@ -24,8 +23,8 @@ func testPut(t *testing.T, s sink.Sink) {
 	}
 }
 
-// What a key holds stays, whatever is put over it: other bytes of the same
-// size, more, fewer, none.
+// testWriteOnce puts other content under an existing key, of the same size,
+// larger, smaller, and empty: the object must not change.
 func testWriteOnce(t *testing.T, s sink.Sink) {
 	for key, b := range map[string][]byte{"empty": {}, "x/small": random(1000, 1), "x/large": random(large, 2)} {
 		mustPut(t, s, key, b)
@@ -39,9 +38,9 @@ func testWriteOnce(t *testing.T, s sink.Sink) {
 	}
 }
 
-// testKeys uses keys with what names of packs, sources and reports can hold,
-// and what URLs, shells and file systems read something into. Two that differ
-// in case only are two keys.
+// testKeys uses keys with characters that occur in names of packs, sources and
+// reports, or that are special to URLs, shells and file systems. Keys are case
+// sensitive.
 func testKeys(t *testing.T, s sink.Sink) {
 	keys := []string{
 		"审计 报告/合规包 一.xls", "with space/ leading and trailing ", "a+b%20c&d=é'(1)!~*@:;,$.txt", "100%", "x/#?fragment",
@@ -56,8 +55,8 @@ func testKeys(t *testing.T, s sink.Sink) {
 	}
 }
 
-// testBadKeys tries to get out of the storage, into a backend's own files, and
-// past its separators. Such a key is a fault of the program, not of storage.
+// testBadKeys uses keys that could lead outside the storage or to a backend's own
+// files. The reason is fault.Internal: such a key is a bug of the caller.
 func testBadKeys(t *testing.T, s sink.Sink) {
 	for _, key := range []string{
 		"", ".", "..", "/", "/a", "a/", "a//b", "./a", "a/.", "../a", "a/../b", ".hidden", "a/.hidden", ".tmp/a",
@@ -72,7 +71,7 @@ func testBadKeys(t *testing.T, s sink.Sink) {
 	wantKeys(t, s, "", nil)
 }
 
-// Content that is not what it says must not become evidence.
+// testBadContent puts content that does not match its size or SHA-256.
 func testBadContent(t *testing.T, s sink.Sink) {
 	for key, b := range map[string][]byte{"small": random(1000, 1), "large": random(large, 2)} {
 		altered, short, long, empty := sink.Bytes(b), sink.Bytes(b), sink.Bytes(b), sink.Bytes(b)
@@ -88,8 +87,8 @@ func testBadContent(t *testing.T, s sink.Sink) {
 	}
 }
 
-// testCanceled asks with a context that has ended: nothing may happen any
-// more, and the reason must say whose fault it is not.
+// testCanceled calls each method with a context that has ended: it must fail with
+// fault.Canceled, not with an error of the storage, and have no effect.
 func testCanceled(t *testing.T, s sink.Sink) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -103,12 +102,13 @@ func testCanceled(t *testing.T, s sink.Sink) {
 	}
 }
 
-// A Put that ends halfway leaves nothing, and does not stand in the way.
-func testCutOff(t *testing.T, s sink.Sink) {
+// testInterrupted cancels a Put halfway: it leaves nothing, and does not prevent
+// the next one.
+func testInterrupted(t *testing.T, s sink.Sink) {
 	b := random(large, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	wantReason(t, "Put", s.Put(ctx, "k", cutOff(b, cancel)), fault.Canceled)
+	wantReason(t, "Put", s.Put(ctx, "k", interrupted(b, cancel)), fault.Canceled)
 	wantNothing(t, s, "k")
 	mustPut(t, s, "k", b)
 	wantBytes(t, s, "k", b)

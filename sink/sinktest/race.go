@@ -8,12 +8,12 @@ import (
 	"packseal.example/sink"
 )
 
-// racers is how many put at once: more than a machine of these tests has
-// cores, so that some are always between two of their steps.
+// racers is how many goroutines put at once: more than there usually are cores,
+// so that some are preempted in the middle of a Put.
 const racers = 8
 
-// race lets each racer put its content under key, all at once, and returns
-// what came of it.
+// race has all racers put their content under key at once, and returns their
+// errors.
 func race(t *testing.T, s sink.Sink, key string, content func(racer int) []byte) []error {
 	t.Helper()
 	errs := make([]error, racers)
@@ -31,11 +31,10 @@ func race(t *testing.T, s sink.Sink, key string, content func(racer int) []byte)
 	return errs
 }
 
-// testRaceOfOthers has everybody put bytes of his own under one key: there is
-// exactly one winner, every loser is told so, and what is read is whole and
-// the winner's. Folders that none of the racers finds there are part of it,
-// because making them is a step in which file systems race, too.
-func testRaceOfOthers(t *testing.T, s sink.Sink) {
+// testRaceOther puts different content under one key: exactly one Put succeeds,
+// the others fail with a conflict, and the object is that of the winner. Some
+// keys are in directories that do not exist yet, as creating them can race too.
+func testRaceOther(t *testing.T, s sink.Sink) {
 	for _, key := range []string{"a", "new/folder/b", "new/folder/c", "d/e"} {
 		content := func(racer int) []byte { return random(5000, byte(racer)) }
 		winner := -1
@@ -57,10 +56,9 @@ func testRaceOfOthers(t *testing.T, s sink.Sink) {
 	}
 }
 
-// testRaceOfSame has everybody put the same bytes, as replicas do that work on
-// one slot, or one that tries again while its first try is still under way:
-// nobody may be told of a conflict that there is none.
-func testRaceOfSame(t *testing.T, s sink.Sink) {
+// testRaceSame puts the same content under one key, as replicas do that process
+// the same slot: all of them must succeed.
+func testRaceSame(t *testing.T, s sink.Sink) {
 	for key, b := range map[string][]byte{"a": random(5000, 1), "new/folder/b": {}, "large": random(large, 2)} {
 		for i, err := range race(t, s, key, func(int) []byte { return b }) {
 			if err != nil {
@@ -71,9 +69,8 @@ func testRaceOfSame(t *testing.T, s sink.Sink) {
 	}
 }
 
-// testReadTogether reads and lists side by side. With -race it finds state
-// that a backend shares between calls.
-func testReadTogether(t *testing.T, s sink.Sink) {
+// testConcurrent reads and lists concurrently, for the race detector.
+func testConcurrent(t *testing.T, s sink.Sink) {
 	b := random(300<<10, 1)
 	mustPut(t, s, "r/k", b)
 	var wg sync.WaitGroup

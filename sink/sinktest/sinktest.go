@@ -1,4 +1,5 @@
-// Package sinktest checks that a [sink.Sink] keeps its contract.
+// Package sinktest tests whether an implementation of [sink.Sink] keeps the
+// contract.
 package sinktest
 
 import (
@@ -17,8 +18,8 @@ import (
 	"packseal.example/sink"
 )
 
-// Run checks the whole contract. open makes an empty sink, a new one at each
-// call; it may be called from several tests at once.
+// Run tests the whole contract in parallel subtests of t. Each call of open must
+// return a new, empty sink; it is called concurrently.
 func Run(t *testing.T, open func(t *testing.T) sink.Sink) {
 	for _, test := range []struct {
 		name string
@@ -30,10 +31,10 @@ func Run(t *testing.T, open func(t *testing.T) sink.Sink) {
 		{"BadKeys", testBadKeys},
 		{"BadContent", testBadContent},
 		{"Canceled", testCanceled},
-		{"CutOff", testCutOff},
-		{"RaceOfOthers", testRaceOfOthers},
-		{"RaceOfSame", testRaceOfSame},
-		{"ReadTogether", testReadTogether},
+		{"Interrupted", testInterrupted},
+		{"RaceOther", testRaceOther},
+		{"RaceSame", testRaceSame},
+		{"Concurrent", testConcurrent},
 		{"NotExist", testNotExist},
 		{"List", testList},
 		{"ListAfter", testListAfter},
@@ -47,11 +48,11 @@ func Run(t *testing.T, open func(t *testing.T) sink.Sink) {
 	}
 }
 
-// large is the size of an object that a backend may store in several parts:
-// two whole ones of 5 MiB, the smallest that S3 has, and a short one.
+// large is the size of an object that a backend may store in parts: two of 5
+// MiB, the least that S3 allows, and a shorter one.
 const large = 11<<20 + 3
 
-// random returns n bytes that are the same for the same seed.
+// random returns n pseudorandom bytes that depend on the seed only.
 func random(n int, seed byte) []byte {
 	b := make([]byte, n)
 	block, err := aes.NewCipher(bytes.Repeat([]byte{seed}, 16))
@@ -70,7 +71,7 @@ func mustPut(t *testing.T, s sink.Sink, key string, b []byte) {
 	}
 }
 
-// wantReason fails the test unless err is of that reason.
+// wantReason fails the test unless err has that reason.
 func wantReason(t *testing.T, what string, err error, want fault.Reason) {
 	t.Helper()
 	if fault.Of(err) != want {
@@ -93,7 +94,7 @@ func wantBytes(t *testing.T, s sink.Sink, key string, want []byte) {
 	}
 }
 
-// wantNothing fails the test if key can be read or is listed.
+// wantNothing fails the test if key can be opened or is listed.
 func wantNothing(t *testing.T, s sink.Sink, key string) {
 	t.Helper()
 	r, err := s.Open(t.Context(), key)
@@ -108,14 +109,14 @@ func wantNothing(t *testing.T, s sink.Sink, key string) {
 	}
 }
 
-// wantKeys fails the test unless the keys that begin with prefix are want.
+// wantKeys fails the test unless want are the keys that begin with prefix.
 func wantKeys(t *testing.T, s sink.Sink, prefix string, want []string) {
 	t.Helper()
 	wantKeysAfter(t, s, prefix, "", want)
 }
 
-// wantKeysAfter fails the test unless the keys that begin with prefix and are
-// greater than after are want.
+// wantKeysAfter fails the test unless want are the keys that begin with prefix
+// and are greater than after.
 func wantKeysAfter(t *testing.T, s sink.Sink, prefix, after string, want []string) {
 	t.Helper()
 	var got []string
@@ -131,20 +132,21 @@ func wantKeysAfter(t *testing.T, s sink.Sink, prefix, after string, want []strin
 	}
 }
 
-// hooked is content that calls a function before each read.
+// hooked is a reader that calls a function before each ReadAt.
 type hooked struct {
 	*bytes.Reader
 	before func(off int64)
 }
 
-// ReadAt implements [io.ReaderAt], by which a Put reads its content.
+// ReadAt implements [io.ReaderAt].
 func (h hooked) ReadAt(p []byte, off int64) (int, error) {
 	h.before(off)
 	return h.Reader.ReadAt(p, off)
 }
 
-// cutOff is content of b whose second half ends the context when it is read.
-func cutOff(b []byte, cancel context.CancelFunc) sink.Content {
+// interrupted returns b as content that cancels the context once its second half
+// is read.
+func interrupted(b []byte, cancel context.CancelFunc) sink.Content {
 	c := sink.Bytes(b)
 	c.ReaderAt = hooked{bytes.NewReader(b), func(off int64) {
 		if off >= int64(len(b)/2) {

@@ -1,115 +1,110 @@
-// Package lab sets the scene for tests that run packseal: a simulated Config
-// API, a configuration of it, and what tests share besides.
+// Package lab is the fixture of tests that need all of packseal at work: a
+// simulated Config API, a folder with a configuration, the program as a process
+// of its own, and readers of what it shows and of what it leaves on the disk.
+//
+// A test begins with New, writes a configuration with Configure, and either
+// runs the program with Start (built once by Main) or hands the path of the
+// configuration to a daemon in its own process and looks at it through a Page:
+//
+//	func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
+//
+//	func TestSeals(t *testing.T) {
+//		l := lab.New(t, sim.Pack{ID: "cp-1"})
+//		l.Configure(lab.Config{Packs: []string{"cp-1"}})
+//		p := l.Start()
+//		p.Eventually(time.Minute, func() string { … })
+//		p.Stop()
+//	}
+//
+// Of packseal's code it uses the simulator alone: what it says of an archive or
+// a page is independent of the program. Only tests may import it.
 package lab
 
 import (
-	"bytes"
-	"net"
+	"cmp"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// The key that the simulator accepts.
+// The key that a simulator takes unless its options name another one. It opens
+// nothing else.
 const (
 	KeyID     = "LTAI5tSimulatorKeyOnly"
 	KeySecret = "simulator-secret-opens-nothing-else"
 )
 
-// Simulate serves a simulator of the packs until the test ends, and returns it
-// and its address.
-func Simulate(t testing.TB, packs ...sim.Pack) (server *sim.Server, endpoint string) {
+// Lab is a folder with a configuration, and the Config API that it points to.
+type Lab struct {
+	*sim.Server
+	HTTP *httptest.Server // serves the API on loopback
+	Dir  string           // holds the configuration and, unless Config says otherwise, state and archive
+
+	t       testing.TB
+	options sim.Options
+}
+
+// Options are what a lab is made of.
+type Options struct {
+	sim.Options                                 // of the API; its key is by default KeyID with KeySecret
+	Wrap        func(http.Handler) http.Handler // stands in front of the API, if it is not nil
+}
+
+// New makes a lab whose API has these packs. It ends with the test.
+func New(t testing.TB, packs ...sim.Pack) *Lab {
 	t.Helper()
-	server, err := sim.New(sim.Options{AccessKeyID: KeyID, AccessKeySecret: KeySecret, Packs: packs})
+	return Open(t, Options{Options: sim.Options{Packs: packs}})
+}
+
+// Open makes a lab.
+func Open(t testing.TB, o Options) *Lab {
+	t.Helper()
+	o.AccessKeyID = cmp.Or(o.AccessKeyID, KeyID)
+	o.AccessKeySecret = cmp.Or(o.AccessKeySecret, KeySecret)
+	api, err := sim.New(o.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(server)
-	t.Cleanup(web.Close)
-	return server, web.URL
+	l := &Lab{Server: api, t: t, Dir: t.TempDir(), options: o.Options}
+	l.serve(o.Wrap)
+	return l
 }
 
-// Write writes files into a folder.
-func Write(t testing.TB, dir string, files map[string]string) {
-	t.Helper()
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+// Member makes a lab in a folder of that name below l's, for one of several
+// replicas. The API is the same one, at an address of its own.
+func (l *Lab) Member(name string, wrap func(http.Handler) http.Handler) *Lab {
+	l.t.Helper()
+	m := &Lab{Server: l.Server, t: l.t, Dir: l.Path(name), options: l.options}
+	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
+		l.t.Fatal(err)
 	}
+	m.serve(wrap)
+	return m
 }
 
-// taken counts the calls of Addresses in this process.
-var taken atomic.Uint32
-
-// Addresses returns n free loopback addresses for a process to listen on later.
-// They are on an IP address of their own, so that no other test that takes any
-// free port of 127.0.0.1 takes one of them in between.
-func Addresses(t testing.TB, n int) (all []string) {
-	t.Helper()
-	i := taken.Add(1)
-	ip := net.IPv4(127, byte(1+os.Getpid()%250), byte(os.Getpid()/250%250), byte(1+i%250)).String()
-	for range n {
-		l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() //nolint:errcheck // only its number was wanted
-		all = append(all, l.Addr().String())
+// serve serves the API and writes its key into the folder.
+func (l *Lab) serve(wrap func(http.Handler) http.Handler) {
+	var h http.Handler = l.Server
+	if wrap != nil {
+		h = wrap(h)
 	}
-	return all
+	l.HTTP = httptest.NewServer(h)
+	l.t.Cleanup(l.HTTP.Close)
+	l.Write("key-id", l.options.AccessKeyID)
+	l.Write("key-secret", l.options.AccessKeySecret)
 }
 
-// patience is how long Eventually waits: longer than anything takes on a busy
-// machine.
-const patience = 2 * time.Minute
+// Path is that of a name in the lab's folder.
+func (l *Lab) Path(name string) string { return filepath.Join(l.Dir, name) }
 
-// Eventually waits until done returns true, and fails the test with what was
-// waited for if that takes too long.
-func Eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.After(patience); !done(); {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("timed out waiting: %s", what)
-		case <-t.Context().Done():
-			t.Fatalf("the test ended waiting: %s", what)
-		}
+// Write writes a file of the lab's folder, for its owner alone.
+func (l *Lab) Write(name, content string) {
+	l.t.Helper()
+	if err := os.WriteFile(l.Path(name), []byte(content), 0o600); err != nil {
+		l.t.Fatal(err)
 	}
-}
-
-// Buffer is a buffer that goroutines may share.
-type Buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements [io.Writer].
-func (s *Buffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-// String returns what was written.
-func (s *Buffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-// Reset forgets what was written.
-func (s *Buffer) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.b.Reset()
 }
