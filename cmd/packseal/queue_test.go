@@ -109,7 +109,7 @@ func TestQueueVerb(t *testing.T) {
 	if code, out, _ = verb(t, path, "resume", quickPack); code != 0 || !strings.Contains(out, "stays paused with its source") {
 		t.Errorf("resuming a pack of a paused source: %d %s", code, out)
 	}
-	sealed := func() int { return d.packs(t)["prod/"+quickPack].Sealed }
+	sealed := func() int { return d.sealed(t, "prod/"+quickPack) }
 	before := sealed()
 	if code, out, _ = verb(t, path, "resume", "prod", quickPack); code != 0 || out != "prod goes on\nprod/"+quickPack+" was not paused\n" {
 		t.Errorf("resuming: %d %s", code, out)
@@ -215,7 +215,7 @@ func TestQueueWithoutSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := startRun(t, setup.Write(t))
-	fixture.Eventually(t, "a slot is sealed without the socket", func() bool { return d.packs(t)["prod/"+quickPack].Sealed > 0 })
+	fixture.Eventually(t, "a slot is sealed without the socket", func() bool { return d.sealed(t, "prod/"+quickPack) > 0 })
 	if !strings.Contains(d.log.String(), "can't reach this daemon") {
 		t.Error("the log does not say that there is no socket")
 	}

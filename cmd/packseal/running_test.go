@@ -73,13 +73,22 @@ func (r *running) packs(t testing.TB) map[string]web.Pack {
 	return packs
 }
 
+// sealed returns how many of the pack's slots the page counts as sealed.
+func (r *running) sealed(t testing.TB, pack string) int {
+	t.Helper()
+	if p := r.packs(t)[pack]; p.Counts != nil {
+		return p.Sealed
+	}
+	return 0
+}
+
 // settled waits until every pack has a slot settled.
 func (r *running) settled(t testing.TB) {
 	t.Helper()
 	fixture.Eventually(t, "a slot of each pack is settled", func() bool {
 		all := r.packs(t)
 		for _, p := range all {
-			if p.Counts.Sealed+p.Counts.Gaps == 0 {
+			if p.Counts == nil || p.Sealed+p.Gaps == 0 {
 				return false
 			}
 		}

@@ -182,7 +182,7 @@ func TestTracesOfSeal(t *testing.T) {
 	}
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")
 	for _, verb := range []string{"seal", "run"} {
-		if code := run(t.Context(), []string{verb, "-c", path}, &out, &talk); code != exitUsage || !strings.Contains(talk.String(), "packseal: wrong usage: OTEL_EXPORTER_OTLP_ENDPOINT: the URL begins") {
+		if code := run(t.Context(), []string{verb, "-c", path}, &out, &talk); code != exitUsage || !strings.Contains(talk.String(), "packseal: wrong usage: OTEL_EXPORTER_OTLP_ENDPOINT: the URL starts") {
 			t.Errorf("%s ended with %d: %s", verb, code, talk.String())
 		}
 	}

@@ -1,9 +1,11 @@
 package lab
 
 import (
+	"fmt"
 	"net"
 	"os/exec"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,16 +29,22 @@ func (l *Lab) Start(wrapper ...string) *Process {
 	return Start(l.t, append(wrapper, program, "run", "--config", l.Path("packseal.yaml"))...)
 }
 
-// Run runs a verb of packseal on the lab's configuration to its end, and
-// returns its standard output and its exit code.
-func (l *Lab) Run(verb string, args ...string) (out string, code int) {
+// Run runs a verb of packseal on the lab's configuration to its end. It returns
+// its standard output, and an error when it ends with another code than 0.
+func (l *Lab) Run(verb ...string) (out string, err error) {
 	l.t.Helper()
-	c := exec.CommandContext(l.t.Context(), program, append([]string{verb, "--config", l.Path("packseal.yaml")}, args...)...)
-	raw, err := c.Output()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
-		l.t.Fatal(err)
+	return Command(l.t, program, append(verb, "--config", l.Path("packseal.yaml"))...)
+}
+
+// Command runs a program to its end. It returns its standard output, and an
+// error with its standard error when it ends with another code than 0.
+func Command(t testing.TB, program string, args ...string) (out string, err error) {
+	t.Helper()
+	raw, err := exec.CommandContext(t.Context(), program, args...).Output()
+	if e, ok := err.(*exec.ExitError); ok {
+		err = fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, e.Stderr)
 	}
-	return string(raw), c.ProcessState.ExitCode()
+	return string(raw), err
 }
 
 // Start runs any program until the test ends at the latest. It is the leader of
