@@ -16,6 +16,7 @@ import (
 	"packseal.example/notify"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // engine is everything that a configuration drives.
@@ -25,7 +26,7 @@ type engine struct {
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
-	lease     *queue.Lease // of who tells, among replicas
+	lease     *replica.Lease // of who tells, among replicas
 }
 
 // newEngine builds an engine.
@@ -43,11 +44,15 @@ func newEngine(ctx context.Context, cfg *config.Config, logger *slog.Logger, sta
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
 		Trouble: func(source, pack string) string { return h.Status(source, pack).Trouble },
 	}
-	for name := range h.bounds {
-		o.Sources = append(o.Sources, name)
-	}
 	if e.queue, err = queue.Open(ctx, o); err != nil {
 		return nil, err
+	}
+	limits := make(map[string]int)
+	for name, bounds := range h.bounds {
+		limits[name] = bounds.MaxInFlight
+	}
+	if err := e.queue.SetSources(ctx, limits); err != nil {
+		return nil, errors.Join(err, e.queue.Close())
 	}
 	h.part = e.queue.Part
 	if err := e.openNotices(reg, logger); err != nil {
@@ -85,13 +90,9 @@ func (e *engine) run(whole context.Context) error {
 	for _, entry := range e.entries {
 		packs[entry.Pack.Source+"/"+entry.Pack.Key()] = entry.Pack
 	}
-	for source, bounds := range e.bounds {
-		g.Go(func() error {
-			return e.queue.Work(ctx, source, bounds.MaxInFlight, func(ctx context.Context, t scheduler.Task) time.Duration {
-				return e.settle(ctx, packs, t)
-			})
-		})
-	}
+	g.Go(func() error {
+		return e.queue.Run(ctx, func(ctx context.Context, t scheduler.Task) time.Duration { return e.settle(ctx, packs, t) })
+	})
 	err := g.Wait()
 	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
 		return errors.Join(err, e.queue.Close()) // the next one wants its folder

@@ -14,7 +14,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/internal/fault"
 	"packseal.example/notify"
-	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // channels opens every channel of a configuration.
@@ -41,8 +41,8 @@ func instance() string {
 
 // teller makes one replica's notices those of all.
 type teller struct {
-	*queue.Notes
-	lease *queue.Lease
+	*replica.Notes
+	lease *replica.Lease
 }
 
 // Tells implements [notify.Shared].
