@@ -18,6 +18,7 @@ import (
 	"packseal.example/notify"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // engine is everything that a configuration drives.
@@ -27,7 +28,7 @@ type engine struct {
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
-	lease     *queue.Lease // of who tells, among replicas
+	lease     *replica.Lease // of who tells, among replicas
 }
 
 // newEngine builds an engine.
@@ -46,11 +47,15 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
 		Trouble: func(source, pack string) string { return h.Status(source, pack).Trouble },
 	}
-	for name := range h.bounds {
-		qo.Sources = append(qo.Sources, name)
-	}
 	if e.queue, err = queue.Open(ctx, qo); err != nil {
 		return nil, err
+	}
+	limits := make(map[string]int)
+	for name, bounds := range h.bounds {
+		limits[name] = bounds.MaxInFlight
+	}
+	if err := e.queue.SetSources(ctx, limits); err != nil {
+		return nil, errors.Join(err, e.queue.Close())
 	}
 	h.part = e.queue.Part
 	if err := e.openNotices(reg, o); err != nil {
@@ -125,13 +130,9 @@ func (e *engine) run(whole context.Context) error {
 	for _, entry := range e.entries {
 		packs[entry.Pack.PackRef] = true
 	}
-	for source, bounds := range e.bounds {
-		g.Go(func() error {
-			return e.queue.Work(ctx, source, bounds.MaxInFlight, func(ctx context.Context, t scheduler.Task) time.Duration {
-				return e.settle(ctx, packs, t)
-			})
-		})
-	}
+	g.Go(func() error {
+		return e.queue.Run(ctx, func(ctx context.Context, t scheduler.Task) time.Duration { return e.settle(ctx, packs, t) })
+	})
 	err := g.Wait()
 	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
 		return errors.Join(err, e.queue.Close()) // the next one wants its folder
