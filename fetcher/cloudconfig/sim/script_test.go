@@ -17,10 +17,10 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// rateHeader is how the gateway says when to come again.
+// rateHeader matches the header with the time to wait.
 var rateHeader = regexp.MustCompile(`^Limit:\d+,Remain:0,TimeLeft:[1-9]\d*,Reset:\d+$`)
 
-// TestFailures deals out what the script says, in its order, then the truth.
+// TestFailures: calls fail in the order of the script, and then succeed.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{Throttles: 2, Failures: []sim.Failure{
@@ -56,8 +56,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestClosed: a failure without anything to say closes the connection, when
-// its delay is over or the caller has hung up.
+// TestClosed: an empty failure closes the connection, after its delay or when the
+// client disconnects.
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -77,8 +77,8 @@ func TestClosed(t *testing.T) {
 	})
 }
 
-// aborted serves the request, and returns http.ErrAbortHandler if the server
-// broke the connection.
+// aborted serves the request, and returns http.ErrAbortHandler if the server closed
+// the connection.
 func aborted(s http.Handler, r *http.Request) (err error) {
 	defer func() {
 		if p, ok := recover().(error); ok && errors.Is(p, http.ErrAbortHandler) {
@@ -89,7 +89,7 @@ func aborted(s http.Handler, r *http.Request) (err error) {
 	return nil
 }
 
-// TestRate: over the rate, calls are refused and told when to come again.
+// TestRate: calls over the rate are refused, with the time to wait.
 func TestRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -114,8 +114,8 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// TestManyAtOnce has many packs and callers at work at the same time.
-func TestManyAtOnce(t *testing.T) {
+// TestConcurrent calls many packs from many goroutines.
+func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	packs := make([]sim.Pack, 100)
 	for i := range packs {
@@ -139,7 +139,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestDemo: the demo's cast can be taken on, and is as large as promised.
+// TestDemo: the packs of the demo are valid.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	cast := sim.Demo()

@@ -13,8 +13,8 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// TestSecrecy has everything happen that is answered and logged, and searches
-// it for the secret and the token; and the log for signatures and keys too.
+// TestSecrecy: no response or log contains the secret or the token, and no log
+// contains signatures or keys.
 func TestSecrecy(t *testing.T) {
 	t.Parallel()
 	var log, answers bytes.Buffer

@@ -18,8 +18,8 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// judged returns a simulator on loopback for a client of somebody else's.
-func judged(t *testing.T) (*sim.Server, *httptest.Server) {
+// listening returns a simulator on loopback.
+func listening(t *testing.T) (*sim.Server, *httptest.Server) {
 	t.Helper()
 	s := one(t, sim.Script{Make: 100 * time.Millisecond})
 	server := httptest.NewServer(s)
@@ -27,7 +27,7 @@ func judged(t *testing.T) (*sim.Server, *httptest.Server) {
 	return s, server
 }
 
-// download checks that a link that a stranger got leads to a workbook.
+// download checks that the link leads to a workbook.
 func download(t *testing.T, link string) {
 	t.Helper()
 	status, _, body, err := fetch(t, link)
@@ -36,8 +36,8 @@ func download(t *testing.T, link string) {
 	}
 }
 
-// TestDarabonba lets the vendor's generic Go client have a report made, with
-// its parameters in the query as well as in a form.
+// TestDarabonba requests a report with the vendor's generic Go client, with
+// parameters in the query and in a form.
 func TestDarabonba(t *testing.T) {
 	t.Parallel()
 	for place, fill := range map[string]func(*openapi.OpenApiRequest, map[string]*string){
@@ -52,7 +52,7 @@ func TestDarabonba(t *testing.T) {
 	} {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
-			_, server := judged(t)
+			_, server := listening(t)
 			client, err := openapi.NewClient(&openapi.Config{
 				AccessKeyId: tea.String(keyID), AccessKeySecret: tea.String(secret), Protocol: tea.String("http"),
 				Endpoint: tea.String(strings.TrimPrefix(server.URL, "http://")),
@@ -90,9 +90,9 @@ func TestDarabonba(t *testing.T) {
 	}
 }
 
-// TestNpmClients lets the vendor's two clients for Node have a report made:
-// one signs as ACS3, the other as RPC V1. They are installed where
-// PACKSEAL_NPM_DIR says, once, or into a folder that the test throws away.
+// TestNpmClients requests a report with the vendor's two clients for Node: one signs
+// with ACS3, the other with RPC V1. They are installed once in PACKSEAL_NPM_DIR, or
+// in a temporary directory.
 func TestNpmClients(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"node", "npm"} {
@@ -104,7 +104,7 @@ func TestNpmClients(t *testing.T) {
 	for _, script := range []string{"acs3.js", "rpc.js"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
-			s, server := judged(t)
+			s, server := listening(t)
 			cmd := command(t, dir, "node", script)
 			cmd.Env = append(os.Environ(), "SIM_HOST="+strings.TrimPrefix(server.URL, "http://"), "SIM_ID="+keyID, "SIM_SECRET="+secret,
 				"SIM_PACK="+ordinary, "SIM_MISSING="+sim.MissingPackID)
@@ -124,7 +124,7 @@ func TestNpmClients(t *testing.T) {
 	}
 }
 
-// install returns a folder with the scripts and what they need.
+// install returns a directory with the scripts and their dependencies.
 func install(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("PACKSEAL_NPM_DIR")
@@ -153,7 +153,7 @@ func install(t *testing.T) string {
 	return dir
 }
 
-// missing skips a test for want of a component, but in CI.
+// missing skips the test if a component is missing, but fails it in CI.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("PACKSEAL_CI") != "" {
@@ -169,7 +169,7 @@ func command(t *testing.T, dir, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// stderr returns what a failed command had to say.
+// stderr returns the standard error of a failed command.
 func stderr(err error) []byte {
 	if e, ok := err.(*exec.ExitError); ok {
 		return e.Stderr
