@@ -82,7 +82,7 @@ func TestACS3Rules(t *testing.T) {
 			}
 			got := do(t, one(t, sim.Script{}), r)
 			if got.Status != c.status || got.JSON.Code != c.code {
-				t.Errorf("answer %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
+				t.Errorf("response %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
 			}
 			if got.JSON.RequestId == "" || got.Header.Get("x-acs-request-id") != got.JSON.RequestId {
 				t.Errorf("request ID %q, in the header %q", got.JSON.RequestId, got.Header.Get("x-acs-request-id"))
@@ -140,7 +140,7 @@ func TestRPCRules(t *testing.T) {
 				}
 				got := do(t, one(t, sim.Script{}), rpcCall(method, params))
 				if got.Status != c.status || got.JSON.Code != c.code {
-					t.Errorf("answer %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
+					t.Errorf("response %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
 				}
 			})
 		}

@@ -55,7 +55,7 @@ var apiStatus = map[string]int{
 
 // refusal returns the failure as an error of the API.
 func (f Failure) refusal() *refusal {
-	e := refuse(f.Code, "The simulator was told to answer %s.", f.Code)
+	e := refuse(f.Code, "Scripted failure: %s.", f.Code)
 	if f.Code == "Throttling.User" {
 		e = throttled(1, 200*time.Millisecond)
 	}

@@ -46,7 +46,7 @@ func TestFailures(t *testing.T) {
 		{502, ""}, {418, "SomethingNew"}, {200, ""}, {200, ""},
 	}
 	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("answers (-want +got):\n%s", d)
+		t.Errorf("responses (-want +got):\n%s", d)
 	}
 	if code := generate(t, s, "a"); code != "NoPermission" {
 		t.Errorf("generating: %q", code)
@@ -68,7 +68,7 @@ func TestClosed(t *testing.T) {
 			r := signed("GetCompliancePackReport", time.Now(), "CompliancePackId", ordinary)
 			begin := time.Now()
 			if err := aborted(s, r.WithContext(ctx)); err == nil {
-				t.Error("was answered")
+				t.Error("there was a response")
 			}
 			if took := time.Since(begin); took != min(patience, time.Minute) {
 				t.Errorf("took %v with a patience of %v", took, patience)
@@ -109,7 +109,7 @@ func TestRate(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 		if n := allowed(1); n != 1 {
-			t.Error("refused after the time it told")
+			t.Error("refused after the stated time")
 		}
 	})
 }
@@ -142,17 +142,17 @@ func TestConcurrent(t *testing.T) {
 // TestDemo: the packs of the demo are valid.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	cast := sim.Demo()
-	newServer(t, sim.Options{Packs: cast})
+	packs := sim.Demo()
+	newServer(t, sim.Options{Packs: packs})
 	id := regexp.MustCompile(`^cp-[0-9a-f]{20}$`)
 	forms := map[sim.LinkForm]bool{}
-	for _, p := range cast {
+	for _, p := range packs {
 		forms[p.Script.Link] = true
 		if !id.MatchString(p.ID) || p.Name == "" || p.ID == sim.MissingPackID {
 			t.Errorf("pack %q, %q", p.ID, p.Name)
 		}
 	}
-	if len(cast) < 7 || len(forms) < 3 || !id.MatchString(sim.MissingPackID) {
-		t.Errorf("%d packs, %d forms of links", len(cast), len(forms))
+	if len(packs) < 7 || len(forms) < 3 || !id.MatchString(sim.MissingPackID) {
+		t.Errorf("%d packs, %d forms of links", len(packs), len(forms))
 	}
 }

@@ -62,7 +62,7 @@ func (s *Server) failDownload(w http.ResponseWriter, r *http.Request, p *pack, i
 	case f.silent():
 		panic(http.ErrAbortHandler)
 	case f.Code != "":
-		e := refuseLink(cmp.Or(f.Status, http.StatusForbidden), f.Code, "0099-00000001", "The simulator was told to answer "+f.Code+".")
+		e := refuseLink(cmp.Or(f.Status, http.StatusForbidden), f.Code, "0099-00000001", "Scripted failure: "+f.Code+".")
 		s.refuseDownload(w, r, id, e)
 	default:
 		f.page(w)

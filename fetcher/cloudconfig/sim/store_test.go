@@ -286,7 +286,7 @@ func TestDownloadFailures(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	if err := aborted(s, httptest.NewRequest("GET", link, nil)); err == nil {
-		t.Error("was answered")
+		t.Error("there was a response")
 	}
 	if a := get(t, s, link); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
