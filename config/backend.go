@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 
+	"packseal.example/config/strictyaml"
 	"packseal.example/fetcher"
 	"packseal.example/notify"
 	"packseal.example/sink"
@@ -49,7 +50,7 @@ func chosen[T any](entry any) (keys []string, backend T) {
 // the backends that it can have.
 func backends(entry reflect.Type) func(yield func(string, int) bool) {
 	return func(yield func(string, int) bool) {
-		for key, i := range keys(entry) {
+		for key, i := range strictyaml.Fields(entry) {
 			if entry.Field(i).Type.Kind() == reflect.Pointer && !yield(key, i) {
 				return
 			}

@@ -10,7 +10,7 @@ import (
 	"packseal.example/scheduler"
 )
 
-// What holds for a pack when neither it nor the defaults say anything.
+// The built-in defaults of packs.
 const (
 	builtinSchedule = "0 2 * * *"
 	builtinZone     = "UTC"
@@ -18,9 +18,9 @@ const (
 	builtinTimeout  = 2 * time.Hour
 )
 
-// Default returns the configuration that a file starts from: no sources,
-// packs and sinks, and the built-in value of everything that a Config holds
-// itself. What holds for packs is settled by [Config.Entries].
+// Default returns the configuration that a file starts from: no sources, packs
+// and sinks, and the built-in values of the settings that are in the file once.
+// The defaults of packs are applied by [Config.Entries].
 func Default() Config {
 	return Config{
 		StateDir: "/var/lib/packseal",
@@ -38,13 +38,12 @@ type Entry struct {
 }
 
 // Entries returns the packs in the order of the file, with the defaults
-// applied. A schedule that cannot be parsed, which Load refuses, never falls
-// due.
+// applied. A schedule that cannot be parsed never falls due; Load refuses it.
 func (c *Config) Entries() []Entry {
 	entries := make([]Entry, 0, len(c.Packs))
 	for _, p := range c.Packs {
-		p = c.settle(p)
-		pack := evidence.Pack{PackRef: evidence.PackRef{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator}, Name: p.Name}
+		p = c.withDefaults(p)
+		pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels}
 		schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
 		entries = append(entries, Entry{
 			Pack: pack,
@@ -58,18 +57,23 @@ func (c *Config) Entries() []Entry {
 	return entries
 }
 
-// settle returns the pack with every field that it leaves out filled in: from
-// the defaults of the file, and then from the built-in ones.
-func (c *Config) settle(p Pack) Pack {
+// withDefaults returns the pack with the fields that it leaves out filled in,
+// from the file's defaults and then from the built-in ones.
+func (c *Config) withDefaults(p Pack) Pack {
 	d := c.Defaults
 	p.Source = cmp.Or(p.Source, d.Source, c.onlySource())
 	p.Schedule = cmp.Or(p.Schedule, d.Schedule, builtinSchedule)
 	p.TimeZone = cmp.Or(p.TimeZone, d.TimeZone, builtinZone)
-	// Pointers, because 0 is a value of its own: no jitter, no catching up.
+	// Pointers, because 0 is a value too: no jitter, no catching up.
 	p.Jitter = cmp.Or(p.Jitter, d.Jitter, new(time.Duration(0)))
 	p.CatchUp = cmp.Or(p.CatchUp, d.CatchUp, new(builtinCatchUp))
 	p.Timeout = cmp.Or(p.Timeout, d.Timeout, new(builtinTimeout))
 	return p
+}
+
+// ref returns what identifies the pack, once the defaults are applied.
+func (p Pack) ref() evidence.PackRef {
+	return evidence.PackRef{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator}
 }
 
 // onlySource returns the name of the source when there is just one.

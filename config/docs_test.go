@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"packseal.example/config/strictyaml"
 )
 
 // block is an indented block of a Markdown page, or a fenced one of YAML.
@@ -22,7 +24,7 @@ func TestDocsShowGoodSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	top := maps.Collect(keys(reflect.TypeFor[Config]()))
+	top := maps.Collect(strictyaml.Fields(reflect.TypeFor[Config]()))
 	parts, whole := 0, 0
 	for _, page := range append(pages, "../README.md", "../README.zh-CN.md") {
 		b, err := os.ReadFile(page)
@@ -37,9 +39,8 @@ func TestDocsShowGoodSettings(t *testing.T) {
 				continue
 			}
 			parts++
-			_, d, faults := decode(page, []byte(text))
-			if faults = append(faults, d.faults...); len(faults) > 0 {
-				t.Errorf("%s\n%s", text, newError(faults))
+			if faults := decode(page, []byte(text)).doc.Faults; len(faults) > 0 {
+				t.Errorf("%s\n%+v", text, faults)
 			}
 			if !strings.Contains(text, "\npacks:") || !strings.Contains(text, "\nsinks:") {
 				continue

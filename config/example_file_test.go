@@ -9,8 +9,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"packseal.example/config/strictyaml"
 )
 
 // update writes the files that follow from others instead of comparing them:
@@ -57,9 +60,8 @@ func full() []byte {
 
 func TestFullExampleDecodes(t *testing.T) {
 	t.Parallel()
-	_, d, faults := decode("full.yaml", full())
-	if len(faults) > 0 || len(d.faults) > 0 {
-		t.Fatal(newError(append(faults, d.faults...)))
+	if faults := decode("full.yaml", full()).doc.Faults; len(faults) > 0 {
+		t.Fatal(faults)
 	}
 }
 
@@ -96,11 +98,11 @@ func fieldPaths(t *testing.T, path string, typ reflect.Type) map[string]bool {
 	case reflect.Map, reflect.Slice:
 		return fieldPaths(t, path+".*", typ.Elem())
 	case reflect.Struct:
-		if typ == timeType {
+		if typ == reflect.TypeFor[time.Time]() {
 			return paths
 		}
 		keyed := map[int]bool{}
-		for key, i := range keys(typ) {
+		for key, i := range strictyaml.Fields(typ) {
 			keyed[i] = true
 			paths[path+"."+key] = true
 			for p := range fieldPaths(t, path+"."+key, typ.Field(i).Type) {

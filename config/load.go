@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,36 +8,40 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
-	"gopkg.in/yaml.v3"
-
+	"packseal.example/config/strictyaml"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/secret"
 )
 
-// maxSize bounds the file: a hundred thousand packs with names, account
+// maxSize bounds the file, in bytes: a hundred thousand packs with names, account
 // groups and schedules of their own take most of it.
 const maxSize = 16 << 20
 
-// Load reads, decodes and checks a configuration file. The error is an
-// *Error; it holds the warnings too, which otherwise are returned beside the
-// configuration.
+// maxValues bounds the work on one file. A hundred thousand packs of five
+// settings each take half of it.
+const maxValues = 1 << 21
+
+// initHint is for files that are no configuration at all.
+const initHint = "packseal init writes a commented example"
+
+// Load reads, decodes and checks a configuration file. Warnings are returned
+// beside the configuration. An error is an *Error, which holds the warnings too.
 func Load(path string) (*Config, []fault.Problem, error) {
 	b, err := read(path)
 	if err != nil {
 		p := fault.Problem{Message: err.Error()}
 		if errors.Is(err, fs.ErrNotExist) {
-			p.Hint = "packseal init writes a commented one"
+			p.Hint = initHint
 		}
 		return nil, nil, newError([]Fault{{Problem: p, File: path}})
 	}
 	return Parse(path, b)
 }
 
-// read reads the file, up to a byte more than is allowed.
+// read reads the file, up to one byte more than is allowed.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err == nil {
@@ -49,30 +52,35 @@ func read(path string) ([]byte, error) {
 		}
 	}
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err // the file is named before the message anyway
+		err = pe.Err // the message begins with the file's name anyway
 	}
 	return nil, fmt.Errorf("reading the configuration: %w", err)
 }
 
-// Parse is [Load] for content that is at hand. The name is what faults are
-// reported under, and its folder is where relative paths start from.
+// Parse is [Load] for content at hand. The name is the one that faults are
+// reported under; relative paths start from its folder.
 func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
-	c, d, faults := decode(name, b)
-	if len(faults) == 0 {
-		faults = d.faults
+	c := decode(name, b)
+	faults := make([]Fault, 0, len(c.doc.Faults))
+	for _, f := range c.doc.Faults {
+		faults = append(faults, Fault{
+			Problem: fault.Problem{Path: f.Path, Message: f.Message, Hint: f.Hint},
+			File:    name, Line: f.Line, Column: f.Column,
+		})
+	}
+	if c.doc.Complete {
 		for _, p := range c.check() {
-			// What could not be decoded is not also missing or wrong.
-			if !blamed(d.faults, p.Path) {
+			// What could not be decoded is not reported as missing or wrong too.
+			if !c.doc.Blames(p.Path) {
 				faults = append(faults, c.Locate(p))
 			}
 		}
 	}
 	sortFaults(faults)
 	var warnings []fault.Problem
-	for i := range faults {
-		faults[i].File = name
-		if faults[i].Warning {
-			warnings = append(warnings, faults[i].Problem)
+	for _, f := range faults {
+		if f.Warning {
+			warnings = append(warnings, f.Problem)
 		}
 	}
 	if len(warnings) < len(faults) {
@@ -81,116 +89,52 @@ func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
 	return c, warnings, nil
 }
 
-// Locate finds the place of a problem in the file: that of its path, or of
-// what the path is in when the key itself is missing.
+// Locate returns a problem with its place in the file: that of its path or, when
+// the key itself is missing, of what it is missing in.
 func (c *Config) Locate(p fault.Problem) Fault {
 	f := Fault{Problem: p, File: c.file}
-	for path := p.Path; path != ""; path = path[:max(strings.LastIndexAny(path, ".["), 0)] {
-		if at, ok := c.places[path]; ok {
-			f.Line, f.Column = at.line, at.column
-			break
-		}
-	}
+	f.Line, f.Column = c.doc.Locate(p.Path)
 	return f
 }
 
-// decode makes a Config of the file without judging it as a whole. What keeps
-// it from looking at the content at all is returned as faults.
-func decode(name string, b []byte) (*Config, *decoder, []Fault) {
-	root, faults := document(b)
-	if len(faults) > 0 {
-		return nil, nil, faults
-	}
+// decode decodes the file over the defaults, without judging it as a whole.
+func decode(name string, b []byte) *Config {
 	c := Default()
-	d := &decoder{base: filepath.Dir(name), places: map[string]place{}}
-	d.value("", root, reflect.ValueOf(&c).Elem())
-	if d.visits >= maxVisits {
-		return nil, nil, d.faults // to check half of it would only take long
-	}
-	c.file, c.places = name, d.places
-	return &c, d, nil
+	c.file = name
+	c.doc = strictyaml.Decode(b, &c, strictyaml.Options{
+		MaxBytes: maxSize, MaxValues: maxValues,
+		EmptyHint:  initHint,
+		MergeHint:  "put what packs have in common under defaults",
+		UnknownKey: unknownKeyHint,
+		Sensitive: map[reflect.Type]strictyaml.Sensitive{
+			// The value may be the secret itself.
+			reflect.TypeFor[secret.File](): {
+				Name: "the name of a file",
+				Hint: "secrets are never in this file: put it into a file of its own and name that file here",
+			},
+		},
+		Text: resolver(filepath.Dir(name)).text,
+	})
+	return &c
 }
 
-// document reads the one YAML document of the file.
-func document(b []byte) (*yaml.Node, []Fault) {
-	fail := func(line int, hint, format string, args ...any) (*yaml.Node, []Fault) {
-		return nil, []Fault{{Line: line, Problem: fault.Problem{Message: fmt.Sprintf(format, args...), Hint: hint}}}
+// unknownKeyHint is the hint for an unknown key. One that looks as if a secret
+// came after it gets advice on secrets.
+func unknownKeyHint(key string, known []string) string {
+	if file := key + "_file"; slices.Contains(known, file) {
+		return "secrets come from files or the environment: put it into a file of its own and name that file with " + file
 	}
-	if len(b) > maxSize {
-		return fail(0, "", "the file is over %d MiB", maxSize>>20)
+	if strictyaml.Nearest(key, known) == "" && secretive(key) {
+		return "secrets come from files or the environment, never from this file"
 	}
-	if line := invalidUTF8(b); line > 0 {
-		return fail(line, "save the file as UTF-8", "the text is not UTF-8")
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(b))
-	var doc, second yaml.Node
-	err := dec.Decode(&doc)
-	if errors.Is(err, io.EOF) || err == nil && doc.Content[0].ShortTag() == "!!null" {
-		return fail(0, "packseal init writes a commented one", "the file is empty")
-	}
-	if err == nil {
-		if err = dec.Decode(&second); errors.Is(err, io.EOF) {
-			root := doc.Content[0]
-			if root.Kind != yaml.MappingNode {
-				return fail(root.Line, "packseal init writes a commented example", "expected keys and values, found %s", found(root))
-			}
-			return root, nil
-		}
-	}
-	if err != nil {
-		line, message := syntax(err)
-		return fail(line, syntaxHint(message), "%s", message)
-	}
-	return fail(second.Line, `remove the "---" line and what follows it, or join the two`, "a second document begins here")
+	return strictyaml.KnownKeyHint(key, known)
 }
 
-// invalidUTF8 returns the line of the first byte that is not UTF-8, or 0.
-func invalidUTF8(b []byte) int {
-	line := 1
-	for len(b) > 0 {
-		r, size := utf8.DecodeRune(b)
-		if r == utf8.RuneError && size == 1 {
-			return line
-		}
-		if r == '\n' {
-			line++
-		}
-		b = b[size:]
-	}
-	return 0
-}
-
-// syntax takes the YAML package's message apart.
-func syntax(err error) (line int, message string) {
-	m := regexp.MustCompile(`^yaml: (?:line (\d+): )?`).FindStringSubmatch(err.Error())
-	if m == nil {
-		return 0, err.Error()
-	}
-	line, _ = strconv.Atoi(m[1])
-	return line, err.Error()[len(m[0]):]
-}
-
-// syntaxHint explains the messages that people meet most.
-func syntaxHint(message string) string {
-	switch {
-	case strings.Contains(message, "cannot start any token"):
-		return "indent with spaces, not tabs, and quote values that begin with @, `, % or *"
-	case strings.Contains(message, "mapping values are not allowed"):
-		return "check the indentation; quote values that hold a colon and a space"
-	case strings.Contains(message, "did not find expected"):
-		return "check the indentation, the quotes and the brackets above"
-	}
-	return ""
-}
-
-// blamed reports whether a fault was found at the path, in it or around it.
-func blamed(faults []Fault, path string) bool {
-	within := func(inner, outer string) bool {
-		rest, ok := strings.CutPrefix(inner, outer)
-		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
-	}
-	for _, f := range faults {
-		if f.Path != "" && (within(path, f.Path) || within(f.Path, path)) {
+// secretive reports whether a key looks like that of a secret.
+func secretive(key string) bool {
+	key = strings.ToLower(key)
+	for _, word := range []string{"secret", "password", "token", "access_key"} {
+		if strings.Contains(key, word) {
 			return true
 		}
 	}

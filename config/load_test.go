@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"packseal.example/config/strictyaml"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
@@ -65,9 +66,12 @@ sources:
 defaults: {source: a, schedule: "@hourly", time_zone: Asia/Shanghai, jitter: 10m, catch_up: 1h, timeout: 30m}
 packs:
   - {id: cp-1}
-  - {id: cp-1, source: b, aggregator: ca-1, name: x, schedule: "@daily", time_zone: UTC, jitter: 0s, catch_up: 0s, timeout: 5m, since: 2026-02-03}
+  - {id: cp-1, source: b, aggregator: ca-1, name: x, labels: {owner: security}, schedule: "@daily", time_zone: UTC, jitter: 0s, catch_up: 0s, timeout: 5m, since: 2026-02-03}
 sinks: [{name: archive, local: {dir: archive}}]
 `)
+	if diff := cmp.Diff(map[string]string{"owner": "security"}, c.Entries()[1].Labels); diff != "" || c.Entries()[0].Labels != nil {
+		t.Errorf("labels: %s", diff)
+	}
 	before := *c
 	type settled struct {
 		Source, Key, Schedule, Zone string
@@ -127,7 +131,7 @@ func TestLoadOfNoFile(t *testing.T) {
 	t.Parallel()
 	_, _, err := Load("/nowhere/packseal.yaml")
 	want := "/nowhere/packseal.yaml: reading the configuration: no such file or directory\n" +
-		"  hint: packseal init writes a commented one\n1 fault"
+		"  hint: packseal init writes a commented example\n1 fault"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
@@ -158,9 +162,10 @@ func TestHundredThousandPacks(t *testing.T) {
 		fmt.Fprintf(&y, "  - {id: cp-%020d, name: %s, aggregator: ca-%020d, schedule: '0 4 * * MON', time_zone: Asia/Shanghai}\n",
 			i, strings.Repeat("x", 24), i)
 	}
-	_, d, faults := decode("x.yaml", []byte(y.String()))
-	if len(faults) > 0 || d.visits < 1000 || 100*d.visits > maxVisits || 100*y.Len() > maxSize {
-		t.Errorf("%v; %d values of %d, %d bytes of %d", faults, 100*d.visits, maxVisits, 100*y.Len(), maxSize)
+	var c Config
+	doc := strictyaml.Decode([]byte(y.String()), &c, strictyaml.Options{MaxValues: maxValues / 100, MaxBytes: maxSize / 100})
+	if len(doc.Faults) > 0 || len(c.Packs) != 1000 {
+		t.Errorf("%d packs, %v", len(c.Packs), doc.Faults)
 	}
 }
 

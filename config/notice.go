@@ -17,34 +17,47 @@ import (
 	"packseal.example/scheduler"
 )
 
-// Notice is one channel that is told what happens. Exactly one of its
-// backends is set; a ping takes no on, group and digest.
+// Notice is one channel that notices are sent to. Exactly one of its backends is
+// set; a ping takes no on, group and digest.
 type Notice struct {
-	Name string `yaml:"name"` // in logs, metrics and the state that is kept; required
-	// What the channel is told of. Default all.
+	Name string `yaml:"name"` // in logs, metrics and notify.json; required
+	// The kinds of events that are sent. Default all.
 	On       []string      `yaml:"on,omitempty" jsonschema:"enum=gap,enum=overdue,enum=recovered,enum=findings,enum=reload_failed,enum=digest"`
 	Language string        `yaml:"language,omitempty" jsonschema:"enum=en,enum=zh,enum=both"` // en, zh or both; default en
-	Group    time.Duration `yaml:"group,omitempty"`                                           // how long an event waits for others, to go with them in one message; default 1m
-	Digest   string        `yaml:"digest,omitempty"`                                          // when the digest is due, as a pack's schedule is written; default "0 9 * * *"
-	TimeZone string        `yaml:"time_zone,omitempty"`                                       // of the digest's schedule and of the times in messages, a name of the IANA database; default UTC
+	Group    time.Duration `yaml:"group,omitempty"`                                           // how long an event waits for others, so that they go out in one message; default 1m
+	Digest   string        `yaml:"digest,omitempty"`                                          // when digests are due, written like a pack's schedule; default "0 9 * * *"
+	TimeZone string        `yaml:"time_zone,omitempty"`                                       // of the digest's schedule and of the times in messages, an IANA name; default UTC
 
 	DingTalk *dingtalk.Options `yaml:"dingtalk,omitempty"` // a custom robot of DingTalk
 	Feishu   *feishu.Options   `yaml:"feishu,omitempty"`   // a custom bot of Feishu or Lark
 	WeCom    *wecom.Options    `yaml:"wecom,omitempty"`    // a group robot of WeCom
 	Webhook  *webhook.Options  `yaml:"webhook,omitempty"`  // any receiver of HTTP requests
-	Ping     *ping.Options     `yaml:"ping,omitempty"`     // a dead man's switch: told at intervals whether packseal works
+	Ping     *ping.Options     `yaml:"ping,omitempty"`     // a dead man's switch: called at intervals while packseal works
 }
 
-// builtinDigest is when digests are due that have no schedule.
+// builtinDigest is the default schedule of digests.
 const builtinDigest = "0 9 * * *"
 
-// Entry opens the channel.
-func (n Notice) Entry(env notify.Env) (notify.Entry, error) {
+// Channels opens every notification channel.
+func (c *Config) Channels(env notify.Env) ([]notify.Entry, error) {
+	entries := make([]notify.Entry, 0, len(c.Notify))
+	for _, n := range c.Notify {
+		e, err := n.entry(env)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// entry opens the channel.
+func (n Notice) entry(env notify.Env) (notify.Entry, error) {
 	channel, err := n.Opener().Open(env)
 	if err != nil {
 		return notify.Entry{}, fmt.Errorf("opening channel %s: %w", n.Name, err)
 	}
-	e := notify.Entry{Name: n.Name, Channel: channel, Language: n.Language, Group: n.Group}
+	e := notify.Entry{Name: n.Name, Channel: channel, Language: n.Language, Group: n.Group, Spec: n}
 	for _, k := range n.On {
 		e.On = append(e.On, notify.Kind(k))
 	}
@@ -59,7 +72,7 @@ func (k *checker) notices() {
 	first := map[string]int{}
 	for i, n := range k.Notify {
 		path := fmt.Sprintf("notify[%d]", i)
-		k.ownName("notify", i, "a channel", n.Name, first)
+		k.uniqueName("notify", i, "a channel", n.Name, first)
 		for j, kind := range n.On {
 			k.oneOf(fmt.Sprintf("%s.on[%d]", path, j), kind, kinds()...)
 		}
@@ -74,17 +87,17 @@ func (k *checker) notices() {
 				k.fail(path+".digest", fault.Hint(err), "%s", err)
 			}
 			if len(n.On) > 0 && !slices.Contains(n.On, string(notify.DigestDue)) {
-				k.fail(path+".digest", "add digest to on, or leave one of the two out", "set, but the channel is not told of digests")
+				k.fail(path+".digest", "add digest to on, or remove this", "has no effect: on leaves digests out")
 			}
 		}
 		if n.Ping != nil && (len(n.On) > 0 || n.Group > 0 || n.Digest != "") {
-			k.fail(path+".ping", "leave on, group and digest out", "a ping tells no events: it says at intervals whether packseal works")
+			k.fail(path+".ping", "remove on, group and digest", "a ping reports no events, only whether packseal works")
 		}
 		k.backend(path, n)
 	}
 }
 
-// kinds are the words that on takes.
+// kinds returns the words that on takes.
 func kinds() (words []string) {
 	for _, k := range notify.Kinds() {
 		words = append(words, string(k))

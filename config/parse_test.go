@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,8 @@ var bad = map[string]string{
 	"duplicate-pack":    "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks:\n  - id: cp-1\n  - {id: cp-1, aggregator: ca-1}\n  - {id: cp-1, source: prod}\n  - {id: cp-1, aggregator: ca-1, schedule: '@daily'}\nsinks: [{name: a, local: {dir: d}}]\n",
 	"duplicate-sink":    "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}, {name: a, local: {dir: e}}]\n",
 	"names":             "sources: {a/b: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks: [{id: ../etc, aggregator: 'ca 1'}, {name: no id}]\nsinks: [{name: .., local: {dir: d}}, {local: {dir: e}}]\n",
+	"reserved":          "sources: {packseal-doctor: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}, prod.100000000000000: {cloudconfig: {endpoint: 'http://127.0.0.1:2'}}}\ndefaults: {source: packseal-doctor}\npacks: [{id: rules}, {id: rules, aggregator: ca-1}, {id: crt-1}, {id: inventory}]\nsinks: [{name: packseal-1.5, local: {dir: d}}]\n",
+	"labels":            "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks:\n  - {id: cp-1, labels: {owner: ~, a b: c, n: 5, long: " + strings.Repeat("x", 257) + ", control: \"a\\nb\"}}\n  - {id: cp-2, labels: {" + many(17) + "}}\n  - {id: cp-3, name: " + strings.Repeat("x", 257) + ", labels: [owner]}\nsinks: [{name: a, local: {dir: d}}]\n",
 	"unknown-source":    "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}, test: {cloudconfig: {endpoint: 'http://127.0.0.1:2'}}}\ndefaults: {source: elsewhere}\npacks: [{id: cp-1, source: prdo}]\nsinks: [{name: a, local: {dir: d}}]\n",
 	"which-source":      "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}, test: {cloudconfig: {endpoint: 'http://127.0.0.1:2'}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
 	"schedules":         "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\ndefaults: {schedule: nonsense, time_zone: Asia/Shanghia}\npacks:\n  - {id: cp-1, schedule: 'TZ=UTC'}\n  - {id: cp-2, schedule: '0 0 31 2 *'}\n  - {id: cp-3, schedule: '@every 0s'}\n  - {id: cp-4, schedule: '61 * * * *', time_zone: Local}\n  - {id: cp-5, timeout: 0s}\nsinks: [{name: a, local: {dir: d}}]\n",
@@ -51,6 +54,15 @@ var bad = map[string]string{
 	"backend-faults":    "sources:\n  prod:\n    cloudconfig:\n      endpoint: http://config.example.com\n      link_hosts:\n        - '*.aliyuncs.com'\n        - a/b\n      credentials:\n        role_session_name: x\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
 	"notices":           "+notify:\n  - {name: a, on: [gap, sunrise], language: fr, time_zone: Mars, digest: never, dingtalk: {url: 'https://MARKED', secret_file: 1}}\n  - {name: a, on: [gap], digest: '@daily', webhook: {url_file: /nowhere/url, template: '{{.Colour}}'}}\n  - {name: b, on: [gap], ping: {url_file: testdata/empty-secret, every: 1s, method: PUT}}\n  - {name: c}\n  - {wecom: {}, feishu: {}}\n",
 	"rest":              "+state_dir: ''\nweb: {listen: localhost, config_file: /nowhere/web.yaml}\nfetch: {poll_min: 1m, poll_max: 1s}\nlog: {level: loud, format: xml}\n",
+}
+
+// many returns n labels.
+func many(n int) string {
+	var labels []string
+	for i := range n {
+		labels = append(labels, fmt.Sprintf("l%d: x", i))
+	}
+	return strings.Join(labels, ", ")
 }
 
 // text returns the content of a case.
@@ -108,19 +120,6 @@ func TestNoGoldenFileIsLeftOver(t *testing.T) {
 func TestByteOrderMarkIsNoFault(t *testing.T) {
 	t.Parallel()
 	parse(t, "\ufeff"+minimal)
-}
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	known := []string{"schedule", "source", "since", "id"}
-	for word, want := range map[string]string{
-		"shedule": "schedule", "Schedule": "schedule", "scheduel": "schedule", "sorce": "source",
-		"ID": "id", "is": "id", "xyz": "", "": "", strings.Repeat("schedule", 20): "",
-	} {
-		if got := Nearest(word, known); got != want {
-			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
-	}
 }
 
 // Whatever the file holds, Parse returns a configuration or an *Error with at

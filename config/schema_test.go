@@ -11,6 +11,8 @@ import (
 	"github.com/invopop/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
+
+	"packseal.example/internal/evidence"
 )
 
 const schemaFile = "../config.schema.json"
@@ -68,9 +70,9 @@ func definitionName(t reflect.Type) string {
 // scalarSchema is what durations and times are in the file.
 func scalarSchema(t reflect.Type) *jsonschema.Schema {
 	switch t {
-	case durationType:
+	case reflect.TypeFor[time.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$`}
-	case timeType:
+	case reflect.TypeFor[time.Time]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+(Z|[+-][0-9]{2}:[0-9]{2}))?$`}
 	}
 	return nil
@@ -91,10 +93,17 @@ func refine(name string, s *jsonschema.Schema) {
 		switch name + "." + p.Key {
 		case "config.Config.sources":
 			v.MinProperties = &one
+			v.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String(), Not: &jsonschema.Schema{Pattern: "^" + evidence.ReservedPrefix + "|" + memberName.String()}}
+		case "config.Pack.labels":
+			v.MaxProperties = new(uint64(maxLabels))
 			v.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String()}
+			v.AdditionalProperties.MinLength = &one
+			v.AdditionalProperties.MaxLength = new(uint64(maxLabel))
 		case "config.Config.packs", "config.Config.sinks":
 			v.MinItems = &one
-		case "config.Pack.id", "config.Pack.aggregator", "config.Sink.name", "config.Notice.name":
+		case "config.Pack.id":
+			v.Pattern, v.Not = namePattern.String(), &jsonschema.Schema{Pattern: "^(rules|inventory|crt-.*)$"}
+		case "config.Pack.aggregator", "config.Sink.name", "config.Notice.name":
 			v.Pattern = namePattern.String()
 		}
 	}
@@ -232,6 +241,14 @@ func TestSchemaRefuses(t *testing.T) {
 		"no servers":        {"sinks:", "queue: {nats: {}}\nsinks:"},
 		"unknown word":      {"sinks:", "log: {format: xml}\nsinks:"},
 		"unsafe name":       {"name: archive", "name: ../archive"},
+		"reserved source":   {"prod:", "packseal-ledger:"},
+		"member account":    {"prod:", "prod.1234567890123456:"},
+		"not a pack":        {"id: cp-1", "id: rules"},
+		"not a label":       {"id: cp-1", "id: cp-1, labels: {a b: c}"},
+		"empty label":       {"id: cp-1", "id: cp-1, labels: {a: \"\"}"},
+		"number as a label": {"id: cp-1", "id: cp-1, labels: {a: 5}"},
+		"long label":        {"id: cp-1", "id: cp-1, labels: {a: " + strings.Repeat("x", maxLabel+1) + "}"},
+		"many labels":       {"id: cp-1", "id: cp-1, labels: {" + many(maxLabels+1) + "}"},
 		"no packs":          {"[{id: cp-1}]", "[]"},
 		"no sources":        {"{prod: {cloudconfig: {endpoint: \"http://127.0.0.1:1\"}}}", "{}"},
 		"unsafe source":     {"{prod:", "{\"a b\":"},

@@ -3,36 +3,38 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"packseal.example/archive"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
-// How many slots /api/v1/slots answers with at a time.
+// How many slots /api/v1/slots returns at a time.
 const (
-	slotsDefault = 100
-	slotsMost    = 1000
+	defaultLimit = 100
+	maxLimit     = 1000
 )
 
-// packList is the answer of /api/v1/packs.
+// packList is the response of /api/v1/packs.
 type packList struct {
 	Packs []Pack `json:"packs"`
 }
 
-// slotList is the answer of /api/v1/slots, the newest slot first. Next, where
-// there are older ones, is the "before" to ask for them with.
+// slotList is the response of /api/v1/slots, the newest slot first. If there are
+// older ones, Next is the value of "before" that asks for them.
 type slotList struct {
-	Slots []archive.Record `json:"slots"`
-	Next  string           `json:"next,omitempty"`
+	Slots      []evidence.Record `json:"slots"`
+	Next       string            `json:"next,omitempty"`
+	Incomplete bool              `json:"incomplete,omitempty"` // the pack's history is still being read: slots are missing
 }
 
-// problem is what the API answers instead.
+// problem is the response of the API to a bad request.
 type problem struct {
 	Error string `json:"error"`
 	Hint  string `json:"hint"`
@@ -43,78 +45,98 @@ func (s *Server) servePacks(w http.ResponseWriter, _ *http.Request) {
 	if packs == nil {
 		packs = []Pack{} // [] in JSON, not null
 	}
-	s.answer(w, http.StatusOK, packList{packs})
+	s.respond(w, http.StatusOK, packList{packs})
 }
 
 func (s *Server) serveSlots(w http.ResponseWriter, r *http.Request) {
 	q, bad := parseQuery(r.URL.RawQuery)
 	if bad != nil {
-		s.answer(w, http.StatusBadRequest, bad)
+		s.respond(w, http.StatusBadRequest, bad)
 		return
 	}
-	pack, ok := s.find(q.source, q.pack)
+	pack, ok := s.find(q.Source, q.Pack)
 	if !ok {
-		s.answer(w, http.StatusNotFound, problem{"no such pack: " + q.source + "/" + q.pack, "/api/v1/packs lists them all"})
+		s.respond(w, http.StatusNotFound, problem{"no such pack: " + q.Source + "/" + q.Pack, "/api/v1/packs lists all packs"})
 		return
 	}
-	list, more, err := s.slots(r.Context(), pack, q.before, q.limit)
+	list, more, err := s.records(r.Context(), q)
 	if err != nil {
 		code := http.StatusInternalServerError
 		if fault.Transient(err) {
 			code = http.StatusServiceUnavailable
 		}
-		s.opts.Logger.Error("the slots of a pack could not be read", "pack", pack.Key, "reason", fault.Of(err), "err", err)
-		s.answer(w, code, problem{err.Error(), fault.Hint(err)})
+		s.logUnread(r, q, err)
+		s.respond(w, code, problem{err.Error(), fault.Hint(err)})
 		return
 	}
-	found := slotList{Slots: list}
+	answer := slotList{Slots: list, Incomplete: pack.Counts == nil}
 	if more {
-		found.Next = list[len(list)-1].Due.UTC().Format(evidence.DueFormat)
+		answer.Next = list[len(list)-1].Due.UTC().Format(evidence.DueFormat)
 	}
-	s.answer(w, http.StatusOK, found)
+	s.respond(w, http.StatusOK, answer)
 }
 
-// query is what /api/v1/slots was asked for.
-type query struct {
-	source, pack string
-	limit        int
-	before       time.Time
+// logUnread logs that records could not be read.
+func (s *Server) logUnread(r *http.Request, q Query, err error) {
+	s.opts.Logger.ErrorContext(r.Context(), "reading slots failed", "source", q.Source, "pack", q.Pack, "reason", fault.Of(err), "err", err)
 }
 
-// parseQuery reads the parameters, and takes none that it does not know: a
-// misspelt "before" would answer with the wrong slots.
-func parseQuery(raw string) (q query, bad *problem) {
+// parameters are those of /api/v1/slots.
+var parameters = []string{"source", "pack", "state", "from", "to", "before", "limit"}
+
+// parseQuery parses the parameters. An unknown one is refused: with a misspelled
+// "before", the response would be the wrong slots.
+func parseQuery(raw string) (q Query, bad *problem) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return q, &problem{"the query is malformed", "escape it as a URL wants it: ?source=prod&pack=cp-…"}
+		return q, &problem{"the query is malformed", "escape it like any URL: ?source=prod&pack=cp-…"}
 	}
 	for name := range values {
-		if !slices.Contains([]string{"source", "pack", "limit", "before"}, name) {
-			return q, &problem{"no such parameter: " + name, "there are source, pack, limit and before"}
+		if !slices.Contains(parameters, name) {
+			return q, &problem{"unknown parameter: " + name, "the parameters are " + strings.Join(parameters, ", ")}
 		}
 	}
-	q = query{source: values.Get("source"), pack: values.Get("pack"), limit: slotsDefault}
-	if q.source == "" || q.pack == "" {
-		return q, &problem{"source and pack are required", "/api/v1/packs names them all"}
+	q = Query{Source: values.Get("source"), Pack: values.Get("pack"), State: evidence.State(values.Get("state")), Limit: defaultLimit}
+	if q.Source == "" || q.Pack == "" {
+		return q, &problem{"source and pack are required", "/api/v1/packs lists all packs"}
+	}
+	if q.State != "" && q.State != evidence.Sealed && q.State != evidence.Gapped {
+		return q, &problem{"unknown state", fmt.Sprintf("use %s or %s, or leave it out for both", evidence.Sealed, evidence.Gapped)}
 	}
 	if text := values.Get("limit"); text != "" {
-		q.limit, err = strconv.Atoi(text)
-		if err != nil || q.limit < 1 || q.limit > slotsMost {
-			return q, &problem{"limit is not a number from 1 to " + strconv.Itoa(slotsMost), "leave it out for " + strconv.Itoa(slotsDefault)}
+		q.Limit, err = strconv.Atoi(text)
+		if err != nil || q.Limit < 1 || q.Limit > maxLimit {
+			return q, &problem{fmt.Sprintf("limit must be a number from 1 to %d", maxLimit), fmt.Sprintf("leave it out for %d", defaultLimit)}
 		}
 	}
-	if q.before, err = parseBefore(values.Get("before")); err != nil {
-		return q, &problem{"before is not a time", "write it as 20060102T150405Z or 2006-01-02T15:04:05Z"}
-	}
-	return q, nil
+	return q, q.parsePeriod(values)
 }
 
-// answer writes v as JSON.
-func (s *Server) answer(w http.ResponseWriter, code int, v any) {
-	var body bytes.Buffer // so that a fault is a 500 and not half an answer
+// parsePeriod sets the query's period. "to" bounds what is asked for; "before"
+// is where the page that is asked for begins.
+func (q *Query) parsePeriod(values url.Values) *problem {
+	var before time.Time
+	for name, t := range map[string]*time.Time{"from": &q.From, "to": &q.To, "before": &before} {
+		var err error
+		if *t, err = parseTime(values.Get(name)); err != nil {
+			return &problem{name + " is not a time", "write it as 20060102T150405Z, 2006-01-02T15:04:05Z or 2006-01-02"}
+		}
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return &problem{"from is not before to", "from is included, to is not"}
+	}
+	if !before.IsZero() && (q.To.IsZero() || before.Before(q.To)) {
+		q.To = before
+	}
+	return nil
+}
+
+// respond writes v as JSON.
+func (s *Server) respond(w http.ResponseWriter, code int, v any) {
+	var body bytes.Buffer // encoded first, so that an error is a 500 and not half a response
 	if err := json.NewEncoder(&body).Encode(v); err != nil {
-		s.opts.Logger.Error("an answer could not be encoded", "err", err)
-		http.Error(w, "encoding the answer", http.StatusInternalServerError)
+		s.opts.Logger.Error("encoding response failed", "err", err)
+		http.Error(w, "encoding the response", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

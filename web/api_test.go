@@ -6,11 +6,12 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -56,6 +57,91 @@ func TestSlotsGolden(t *testing.T) {
 	}
 }
 
+// TestSlotsFilters: a slot is in the answer if it is in the period (from is
+// included, to and before are not) and in the state that are asked for.
+func TestSlotsFilters(t *testing.T) {
+	t.Parallel()
+	h := handler(t, options(10, sealedPack("cp-a", ""))) // due 2000-01-01 and on the 9 days before; 4 and 9 days ago are gaps
+	for query, want := range map[string][]string{
+		"from=1999-12-30": {"01-01", "12-31", "12-30"},
+		"from=1999-12-29T00:00:01Z&to=20000101T000000Z": {"12-31", "12-30"},
+		"to=1999-12-25":             {"12-24", "12-23"},
+		"state=gap":                 {"12-28", "12-23"},
+		"state=gap&from=1999-12-24": {"12-28"},
+		"state=sealed&from=1999-12-27&to=1999-12-30":             {"12-29", "12-27"},
+		"to=1999-12-25&before=1999-12-24":                        {"12-23"},
+		"to=1999-12-25&before=2000-01-01":                        {"12-24", "12-23"},
+		"from=1999-12-27&to=1999-12-30&before=1999-12-28":        {"12-27"},
+		"from=1999-12-27T08:00:00%2B08:00&to=1999-12-28&limit=1": {"12-27"},
+		"from=2000-01-02":                                        nil,
+	} {
+		var answer slotList
+		if err := json.Unmarshal(get(h, "/api/v1/slots?source=prod&pack=cp-a&"+query).Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range answer.Slots {
+			got = append(got, r.Due.Format("01-02"))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || answer.Next != "" {
+			t.Errorf("%s: next %q; %s", query, answer.Next, diff)
+		}
+	}
+	w := get(h, "/api/v1/slots?source=prod&pack=cp-a&state=sealed&limit=3&from=1999-12-27")
+	wantAll(t, w.Body.String(), "2000-01-01", "1999-12-31", "1999-12-30", `"next":"19991230T000000Z"`)
+}
+
+// TestPageAsksForOnePage: no more records are asked for than the page shows, but
+// for the one that tells whether there are others.
+func TestPageAsksForOnePage(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]Query{
+		"/packs/prod/cp-a?before=1999-12-30":  {Source: "prod", Pack: "cp-a", To: midnight.AddDate(0, 0, -2), Limit: historyRows + 1},
+		"/packs/prod/cp-a":                    {Source: "prod", Pack: "cp-a", Limit: historyRows + 1},
+		"/api/v1/slots?source=prod&pack=cp-a": {Source: "prod", Pack: "cp-a", Limit: defaultLimit + 1},
+		"/api/v1/slots?source=prod&pack=cp-a&state=gap&limit=7&from=1999-12-30": {
+			Source: "prod", Pack: "cp-a", From: midnight.AddDate(0, 0, -2), State: evidence.Gapped, Limit: 8,
+		},
+	} {
+		opts := options(900, sealedPack("cp-a", ""))
+		records, asked := opts.Records, []Query{}
+		opts.Records = func(ctx context.Context, q Query) iter.Seq2[evidence.Record, error] {
+			asked = append(asked, q)
+			return records(ctx, q)
+		}
+		get(handler(t, opts), target)
+		if diff := cmp.Diff([]Query{want}, asked); diff != "" {
+			t.Errorf("%s: %s", target, diff)
+		}
+	}
+}
+
+// TestIncompleteHistory: while a pack's history is being read, its counts are
+// absent, and page and JSON say so.
+func TestIncompleteHistory(t *testing.T) {
+	t.Parallel()
+	p := sealedPack("cp-a", "MLPS")
+	p.Counts = nil
+	fresh := withState(Pack{Source: "prod", Key: "cp-r"}, StateReading)
+	h := handler(t, options(3, p, fresh, sealedPack("cp-b", "Other")))
+	packs := get(h, "/api/v1/packs").Body.String()
+	wantAll(t, packs, `"last_sealed":"1999-12-31T21:00:00Z"`, `"last_sha256"`, `"state":"reading"`, `"sealed_slots":41,"gap_slots":0`)
+	if n := strings.Count(packs, "sealed_slots"); n != 1 {
+		t.Errorf("%d packs are counted", n)
+	}
+	wantAll(t, get(h, "/api/v1/slots?source=prod&pack=cp-a").Body.String(), `}],"incomplete":true}`)
+	wantNone(t, get(h, "/api/v1/slots?source=prod&pack=cp-b").Body.String(), "incomplete")
+	body := get(h, "/").Body.String()
+	wantAll(t, body, "<h1>Reading the history of 1 of 3 packs.</h1>", "The history of 2 packs is still being read.", "MLPS", ">reading history<", ">reading history<")
+	wantAll(t, body, ">cp-r<", `class="state reading"`, "Reading history", ">reading history<")
+	wantNone(t, body, "none yet", "reports sealed in total")
+	wantAll(t, get(h, "/?lang=zh").Body.String(), "正在读取 3 个合规包中 1 个的历史记录。", "正在读取 2 个合规包的历史记录。", "正在读取")
+	body = get(h, "/packs/prod/cp-a").Body.String()
+	wantAll(t, body, ">reading history<", "The history is still being read.", "o/0.xls")
+	wantNone(t, get(handler(t, options(0, p)), "/packs/prod/cp-a").Body.String(), "No slots have been recorded")
+	wantNone(t, get(h, "/packs/prod/cp-b").Body.String(), "eading")
+}
+
 // Following "next" meets each slot once.
 func TestSlotsInPages(t *testing.T) {
 	t.Parallel()
@@ -85,22 +171,29 @@ func TestSlotsRefuses(t *testing.T) {
 	h := handler(t, options(1, sealedPack("cp-a", "")))
 	const asked = "source=prod&pack=cp-a&"
 	for query, want := range map[string]int{
-		"":                            http.StatusBadRequest,
-		"source=prod":                 http.StatusBadRequest,
-		"pack=cp-a":                   http.StatusBadRequest,
-		asked + "limit=0":             http.StatusBadRequest,
-		asked + "limit=1001":          http.StatusBadRequest,
-		asked + "limit=-1":            http.StatusBadRequest,
-		asked + "limit=ten":           http.StatusBadRequest,
-		asked + "before=yesterday":    http.StatusBadRequest,
-		asked + "befor=2000":          http.StatusBadRequest,
-		asked + "before=%zz":          http.StatusBadRequest,
-		asked + ";":                   http.StatusBadRequest,
-		"source=prod&pack=cp-b":       http.StatusNotFound,
-		"source=test&pack=cp-a":       http.StatusNotFound,
-		asked + "limit=1000&before=":  http.StatusOK,
-		asked + "limit=1&lang=zh":     http.StatusBadRequest,
-		asked + "limit=1&limit=99999": http.StatusOK, // the first counts
+		"":                                          http.StatusBadRequest,
+		"source=prod":                               http.StatusBadRequest,
+		"pack=cp-a":                                 http.StatusBadRequest,
+		asked + "limit=0":                           http.StatusBadRequest,
+		asked + "limit=1001":                        http.StatusBadRequest,
+		asked + "limit=-1":                          http.StatusBadRequest,
+		asked + "limit=ten":                         http.StatusBadRequest,
+		asked + "before=yesterday":                  http.StatusBadRequest,
+		asked + "befor=2000":                        http.StatusBadRequest,
+		asked + "before=%zz":                        http.StatusBadRequest,
+		asked + ";":                                 http.StatusBadRequest,
+		"source=prod&pack=cp-b":                     http.StatusNotFound,
+		"source=test&pack=cp-a":                     http.StatusNotFound,
+		asked + "limit=1000&before=":                http.StatusOK,
+		asked + "limit=1&lang=zh":                   http.StatusBadRequest,
+		asked + "limit=1&limit=99999":               http.StatusOK, // the first counts
+		asked + "state=lost":                        http.StatusBadRequest,
+		asked + "from=yesterday":                    http.StatusBadRequest,
+		asked + "to=20000101":                       http.StatusBadRequest,
+		asked + "from=2000-01-02&to=2000-01-02":     http.StatusBadRequest,
+		asked + "from=2000-01-02&to=2000-01-03":     http.StatusOK,
+		asked + "from=2000-01-02&before=2000-01-02": http.StatusOK, // a page beyond the last one
+		asked + "state=&from=&to=&before=&limit=":   http.StatusOK,
 	} {
 		w := get(h, "/api/v1/slots?"+query)
 		if w.Code != want {
@@ -123,8 +216,8 @@ func TestSlotsThatCannotBeRead(t *testing.T) {
 		http.StatusInternalServerError: errors.New("no answer"),
 	} {
 		opts := options(0, sealedPack("cp-a", ""))
-		opts.Slots = func(context.Context, string, string) iter.Seq2[archive.Record, error] {
-			return func(yield func(archive.Record, error) bool) { yield(archive.Record{}, err) }
+		opts.Records = func(context.Context, Query) iter.Seq2[evidence.Record, error] {
+			return func(yield func(evidence.Record, error) bool) { yield(evidence.Record{}, err) }
 		}
 		w := get(handler(t, opts), "/api/v1/slots?source=prod&pack=cp-a")
 		var got problem

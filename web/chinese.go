@@ -7,20 +7,22 @@ import (
 	"packseal.example/internal/i18n"
 )
 
-func chinese() *words {
-	return &words{
+func chinese() *locale {
+	return &locale{
 		Tag: "zh", Name: "中文",
 		Tagline: "合规报告存证", Skip: "跳到正文", Language: "语言", Packs: "合规包", All: "全部合规包",
 		History: "历史记录", Pack: "合规包", State: "状态", LastSealed: "最近封存", NextDue: "下次到期",
 		Sealed: "已封存", Gaps: "缺失", Report: "最新报告", Schedule: "计划", Due: "到期时间",
 		Settled: "记录时间", After: "到期后 %s 就绪", NotReady: "packseal 未能正常工作：",
-		LastTry: "最近一次尝试：", Paused: "暂停于", Outcome: "结果", Never: "暂无",
+		LastTry: "最近一次尝试：", Paused: "暂停于", Outcome: "结果", Never: "暂无", Reading: "正在读取",
 		AsOf: "截至", Refreshes: "每 30 秒刷新一次。", Pause: "暂停刷新", Resume: "每 30 秒刷新一次",
 		Older: "更早", Newest: "最新", Metrics: "指标", API: "JSON", NoSlots: "尚无记录。",
-		Incomplete: "未能读取全部历史记录：",
-		NotFound:   "没有这个合规包。", Bad: "页面地址中的时间无效。",
+		Incomplete:   "未能读取全部历史记录：",
+		StillReading: "正在读取历史记录，本页暂缺较早的记录。",
+		NotFound:     "没有这个合规包。", Bad: "页面地址中的时间无效。",
 		states: map[string]string{
-			"sealed": "已封存", "gap": "缺失", "working": "处理中", "overdue": "逾期", "waiting": "未到期",
+			StateSealed: "已封存", StateGap: "缺失", StateWorking: "处理中", StateOverdue: "逾期",
+			StateWaiting: "未到期", StateReading: "正在读取",
 		},
 		unknown: "未知", reasons: i18n.ChineseReasons(),
 		now: "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
@@ -38,32 +40,37 @@ func chineseRelative(n int, u unit, past bool) string {
 	return text + "后"
 }
 
-func chineseHeadline(c counts, look []string) string {
+func chineseHeadline(t totals, attention []string) string {
 	switch {
-	case c.Packs == 0:
+	case t.Packs == 0:
 		return "尚未配置合规包。"
-	case c.Look > 0:
-		names := "“" + strings.Join(look, "”、“") + "”"
-		if c.Look > len(look) {
+	case t.Attention > 0:
+		names := "“" + strings.Join(attention, "”、“") + "”"
+		if t.Attention > len(attention) {
 			names += "等"
 		}
-		return fmt.Sprintf("%d 个合规包中有 %d 个需要关注：%s。", c.Packs, c.Look, names)
-	case c.Sealed == c.Packs:
-		return fmt.Sprintf("全部 %d 个合规包的最新报告均已封存。", c.Packs)
+		return fmt.Sprintf("%d 个合规包中有 %d 个需要关注：%s。", t.Packs, t.Attention, names)
+	case t.Reading > 0:
+		return fmt.Sprintf("正在读取 %d 个合规包中 %d 个的历史记录。", t.Packs, t.Reading)
+	case t.Sealed == t.Packs:
+		return fmt.Sprintf("全部 %d 个合规包的最新报告均已封存。", t.Packs)
 	}
-	parts := []string{fmt.Sprintf("%d 个合规包中 %d 个的最新报告已封存", c.Packs, c.Sealed)}
-	if c.Working > 0 {
-		parts = append(parts, fmt.Sprintf("%d 个处理中", c.Working))
+	parts := []string{fmt.Sprintf("%d 个合规包中 %d 个的最新报告已封存", t.Packs, t.Sealed)}
+	if t.Working > 0 {
+		parts = append(parts, fmt.Sprintf("%d 个处理中", t.Working))
 	}
-	if c.Waiting > 0 {
-		parts = append(parts, fmt.Sprintf("%d 个未到期", c.Waiting))
+	if t.Waiting > 0 {
+		parts = append(parts, fmt.Sprintf("%d 个未到期", t.Waiting))
 	}
 	return "没有缺失：" + strings.Join(parts, "，") + "。"
 }
 
-func chineseSummary(c counts) string {
-	if c.Gaps == 0 {
-		return fmt.Sprintf("共封存 %d 份报告，无缺失记录。", c.Reports)
+func chineseSummary(t totals) string {
+	if t.Incomplete > 0 {
+		return fmt.Sprintf("正在读取 %d 个合规包的历史记录。", t.Incomplete)
 	}
-	return fmt.Sprintf("共封存 %d 份报告，记录缺失 %d 次。", c.Reports, c.Gaps)
+	if t.Gaps == 0 {
+		return fmt.Sprintf("共封存 %d 份报告，无缺失记录。", t.Reports)
+	}
+	return fmt.Sprintf("共封存 %d 份报告，记录缺失 %d 次。", t.Reports, t.Gaps)
 }

@@ -7,81 +7,77 @@ import (
 	"packseal.example/internal/i18n"
 )
 
-func english() *words {
-	return &words{
+func english() *locale {
+	return &locale{
 		Tag: "en", Name: "English",
-		Tagline: "Compliance reports, kept", Skip: "Skip to the content", Language: "Language", Packs: "Packs", All: "All packs",
+		Tagline: "Compliance report archive", Skip: "Skip to content", Language: "Language", Packs: "Packs", All: "All packs",
 		History: "History", Pack: "Pack", State: "State", LastSealed: "Last sealed", NextDue: "Next due",
 		Sealed: "Sealed", Gaps: "Gaps", Report: "Latest report", Schedule: "Schedule", Due: "Due",
-		Settled: "Settled", After: "ready %s after it fell due", NotReady: "packseal is not doing its work:",
-		LastTry: "Last try:", Paused: "Paused since", Outcome: "What came of it", Never: "not yet",
-		AsOf: "As of", Refreshes: "Shown afresh every 30 seconds.", Pause: "Pause", Resume: "Show it afresh every 30 seconds",
-		Older: "Older", Newest: "Newest", Metrics: "Metrics", API: "JSON", NoSlots: "No slot is settled yet.",
-		Incomplete: "The history could not be read to its end:",
-		NotFound:   "There is no such pack.", Bad: "The address of this page holds a time that is none.",
+		Settled: "Recorded", After: "fetched %s after it was due", NotReady: "packseal is not ready:",
+		LastTry: "Last attempt:", Paused: "Paused since", Outcome: "Result", Never: "none yet", Reading: "reading history",
+		AsOf: "As of", Refreshes: "Refreshes every 30 seconds.", Pause: "Pause", Resume: "Refresh every 30 seconds",
+		Older: "Older", Newest: "Newest", Metrics: "Metrics", API: "JSON", NoSlots: "No slots have been recorded yet.",
+		Incomplete:   "The history could not be read completely:",
+		StillReading: "The history is still being read. Older slots are missing from this page.",
+		NotFound:     "Pack not found.", Bad: "The address of this page contains an invalid time.",
 		states: map[string]string{
-			"sealed": "Sealed", "gap": "Gap", "working": "At work", "overdue": "Overdue", "waiting": "Not due yet",
+			StateSealed: "Sealed", StateGap: "Gap", StateWorking: "In progress", StateOverdue: "Overdue",
+			StateWaiting: "Not due yet", StateReading: "Reading history",
 		},
 		unknown: "Unknown", reasons: i18n.EnglishReasons(),
 		now: "now", relative: englishRelative, headline: englishHeadline, summary: englishSummary,
 		some: func(shown, all int) string {
-			return fmt.Sprintf("These are %d of %d packs, those that need a look first.", shown, all)
+			return fmt.Sprintf("Showing %d of %d packs, those that need attention first.", shown, all)
 		},
 	}
 }
 
 func englishRelative(n int, u unit, past bool) string {
-	text := count(n, [...]string{"second", "minute", "hour", "day"}[u])
+	text := i18n.Count(n, [...]string{"second", "minute", "hour", "day"}[u])
 	if past {
 		return text + " ago"
 	}
 	return "in " + text
 }
 
-// count writes a number with its noun.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
-func englishHeadline(c counts, look []string) string {
+func englishHeadline(t totals, attention []string) string {
 	switch {
-	case c.Packs == 0:
+	case t.Packs == 0:
 		return "No packs are configured."
-	case c.Look > 0:
-		names := "“" + strings.Join(look, "”, “") + "”" // names have commas of their own
-		if more := c.Look - len(look); more > 0 {
+	case t.Attention > 0:
+		names := "“" + strings.Join(attention, "”, “") + "”" // names may contain commas
+		if more := t.Attention - len(attention); more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}
 		verb := "need"
-		if c.Look == 1 {
+		if t.Attention == 1 {
 			verb = "needs"
 		}
-		return fmt.Sprintf("%d of %s %s a look: %s.", c.Look, count(c.Packs, "pack"), verb, names)
-	case c.Sealed == 1 && c.Packs == 1:
-		return "The pack has its latest report sealed."
-	case c.Sealed == c.Packs:
-		return fmt.Sprintf("All %d packs have their latest report sealed.", c.Packs)
+		return fmt.Sprintf("%d of %s %s attention: %s.", t.Attention, i18n.Count(t.Packs, "pack"), verb, names)
+	case t.Reading > 0:
+		return fmt.Sprintf("Reading the history of %d of %s.", t.Reading, i18n.Count(t.Packs, "pack"))
+	case t.Sealed == 1 && t.Packs == 1:
+		return "The pack’s latest report is sealed."
+	case t.Sealed == t.Packs:
+		return fmt.Sprintf("The latest reports of all %d packs are sealed.", t.Packs)
 	}
-	parts := []string{fmt.Sprintf("%d of %s with the latest report sealed", c.Sealed, count(c.Packs, "pack"))}
-	if c.Working > 0 {
-		parts = append(parts, fmt.Sprintf("%d at work", c.Working))
+	parts := []string{fmt.Sprintf("%d sealed", t.Sealed)}
+	if t.Working > 0 {
+		parts = append(parts, fmt.Sprintf("%d in progress", t.Working))
 	}
-	if c.Waiting > 0 {
-		parts = append(parts, fmt.Sprintf("%d not due yet", c.Waiting))
+	if t.Waiting > 0 {
+		parts = append(parts, fmt.Sprintf("%d not due yet", t.Waiting))
 	}
-	return "Nothing is missing: " + strings.Join(parts, ", ") + "."
+	return fmt.Sprintf("Nothing is missing. Of %s: %s.", i18n.Count(t.Packs, "pack"), strings.Join(parts, ", "))
 }
 
-func englishSummary(c counts) string {
-	text := count(c.Reports, "report") + " sealed in all"
-	switch c.Gaps {
-	case 0:
-		return text + ", no gap on record."
-	case 1:
-		return text + ", 1 gap on record."
+func englishSummary(t totals) string {
+	if t.Incomplete > 0 {
+		return fmt.Sprintf("The history of %s is still being read.", i18n.Count(t.Incomplete, "pack"))
 	}
-	return fmt.Sprintf("%s, %d gaps on record.", text, c.Gaps)
+	gaps := "no gaps"
+	if t.Gaps > 0 {
+		gaps = i18n.Count(t.Gaps, "gap")
+	}
+	return fmt.Sprintf("%s sealed in total, %s recorded.", i18n.Count(t.Reports, "report"), gaps)
 }

@@ -15,8 +15,8 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// examined holds the examination of an address to what is wanted of its
-// results: mark, check and a part of what is said.
+// examined compares the results for an address with what is wanted: mark, check
+// and a part of the detail or hint.
 func examined(t *testing.T, listen, configFile string, want ...string) {
 	t.Helper()
 	results := Examine(t.Context(), listen, configFile)
@@ -38,12 +38,12 @@ func TestExamineDaemon(t *testing.T) {
 	t.Parallel()
 	opts := options(0)
 	r := run(t, opts, "", nil)
-	examined(t, r.addr, "", "✓page the daemon answers at "+r.addr+", and is ready")
+	examined(t, r.addr, "", "✓page the daemon at "+r.addr+" is ready")
 	_, port, _ := net.SplitHostPort(r.addr)
-	examined(t, ":"+port, "", "✓page and is ready")
+	examined(t, ":"+port, "", "✓page is ready")
 	opts.Ready = func() error { return errors.New("starting") }
 	r = run(t, opts, "", nil)
-	examined(t, r.addr, "", "✗page not ready: starting")
+	examined(t, r.addr, "", "✗page is not ready: starting")
 	if got := Examine(t.Context(), r.addr, "")[0].Reason; got != fault.NotReady {
 		t.Errorf("the reason is %s", got)
 	}
@@ -59,14 +59,14 @@ func TestExamineTLSAndPasswords(t *testing.T) {
 		return file
 	}
 	secure := config("tls.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n")
-	examined(t, run(t, options(0), secure, nil).addr, secure, "✓web-config is good", "✓page and is ready")
+	examined(t, run(t, options(0), secure, nil).addr, secure, "✓web-config are valid", "✓page is ready")
 	both := config("both.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\nbasic_auth_users: {auditor: "+hash+"}\n")
-	examined(t, run(t, options(0), both, nil).addr, both, "✓web-config is good", "✓page wants a password")
+	examined(t, run(t, options(0), both, nil).addr, both, "✓web-config are valid", "✓page asks for a password")
 	password := config("password.yaml", "basic_auth_users: {auditor: "+hash+"}\n")
-	examined(t, run(t, options(0), password, nil).addr, password, "✓web-config is good", "✓page wants a password")
+	examined(t, run(t, options(0), password, nil).addr, password, "✓web-config are valid", "✓page asks for a password")
 	mutual := config("mutual.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: RequireAndVerifyClientCert, client_ca_file: cert.pem}\n")
-	examined(t, run(t, options(0), mutual, nil).addr, mutual, "✓web-config is good", "–page takes no request of doctor's")
-	examined(t, "127.0.0.1:0", config("typo.yaml", "basic_auth_user: {auditor: "+hash+"}\n"), "✗web-config see that web.config_file", "✓page ")
+	examined(t, run(t, options(0), mutual, nil).addr, mutual, "✓web-config are valid", "–page refuses doctor's requests")
+	examined(t, "127.0.0.1:0", config("typo.yaml", "basic_auth_user: {auditor: "+hash+"}\n"), "✗web-config web.config_file must be", "✓page ")
 	examined(t, "127.0.0.1:0", config("list.yaml", "basic_auth_users: [ "+hash+" ]\n"), "✗web-config ", "✓page ")
 	examined(t, "127.0.0.1:0", config("plain.yaml", "basic_auth_users: {auditor: '`sesame`'}\n"), "✗web-config ", "✓page ")
 	examined(t, "127.0.0.1:0", config("none.yaml", "tls_server_config: {cert_file: none.pem, key_file: none.pem}\n"), "✗web-config no such file", "✓page ")
@@ -81,7 +81,7 @@ func TestExamineOthers(t *testing.T) {
 		"a redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 	} {
 		server := httptest.NewServer(h)
-		examined(t, server.Listener.Addr().String(), "", "✗page something else than packseal")
+		examined(t, server.Listener.Addr().String(), "", "✗page another program than packseal")
 		server.Close()
 		if t.Failed() {
 			t.Error(name)
@@ -102,9 +102,9 @@ func TestExamineOthers(t *testing.T) {
 		}
 	}()
 	addr := l.Addr().String()
-	examined(t, addr, "", "✗page web.listen sets another address")
+	examined(t, addr, "", "✗page set another address with web.listen")
 	l.Close()
-	examined(t, addr, "", "✓page no daemon answers at "+addr+", which is free")
+	examined(t, addr, "", "✓page no daemon is running at "+addr+", and the address is free")
 	examined(t, "127.0.0.1:0", "", "✓page ")
 }
 

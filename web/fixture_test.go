@@ -14,9 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 )
 
 // midnight is when the clock of a synctest bubble starts: the packs below are
@@ -30,7 +29,7 @@ func sealedPack(key, name string) Pack {
 	return Pack{
 		Source: "prod", Key: key, Name: name, Schedule: "0 2 * * *", TimeZone: "Asia/Shanghai", State: "sealed",
 		LastDue: midnight.Add(-6 * time.Hour), LastSealed: midnight.Add(-3 * time.Hour), NextDue: midnight.Add(18 * time.Hour),
-		SealedCount: 41, LastObject: "prod/" + key + "/report.xls", LastSHA256: digest, LastSize: 49312,
+		Counts: &Counts{Sealed: 41}, LastObject: "prod/" + key + "/report.xls", LastSHA256: digest, LastSize: 49312,
 	}
 }
 
@@ -38,7 +37,7 @@ func sealedPack(key, name string) Pack {
 func gapPack(key, name string) Pack {
 	p := Pack{
 		Source: "prod", Key: key, Name: name, Schedule: "0 2 * * *", TimeZone: "UTC", State: "gap",
-		NextDue: midnight.Add(90 * time.Second), GapCount: 2, LastGap: midnight.Add(-48 * time.Hour), LastReason: fault.NotFound,
+		NextDue: midnight.Add(90 * time.Second), Counts: &Counts{Gaps: 2}, LastGap: midnight.Add(-48 * time.Hour), LastReason: fault.NotFound,
 	}
 	return p
 }
@@ -58,10 +57,14 @@ func options(n int, packs ...Pack) Options {
 		Packs:    func() []Pack { return packs },
 		Ready:    func() error { return nil },
 		Version:  "v1.2.3",
-		Slots: func(_ context.Context, source, pack string) iter.Seq2[archive.Record, error] {
-			return func(yield func(archive.Record, error) bool) {
-				for i := range n {
-					if !yield(record(source, pack, i), nil) {
+		Records: func(_ context.Context, q Query) iter.Seq2[evidence.Record, error] {
+			return func(yield func(evidence.Record, error) bool) {
+				for i, yielded := 0, 0; i < n && yielded < q.Limit; i++ {
+					r := record(q.Source, q.Pack, i)
+					if r.Due.Before(q.From) || !q.To.IsZero() && !r.Due.Before(q.To) || q.State != "" && r.State != q.State {
+						continue
+					}
+					if yielded++; !yield(r, nil) {
 						return
 					}
 				}
@@ -71,14 +74,14 @@ func options(n int, packs ...Pack) Options {
 }
 
 // record is the slot of i days ago.
-func record(source, pack string, i int) archive.Record {
+func record(source, pack string, i int) evidence.Record {
 	due := midnight.AddDate(0, 0, -i)
-	r := archive.Record{Slot: scheduler.Slot{Source: source, Pack: pack, Due: due}, Settled: due.Add(time.Minute)}
+	r := evidence.Record{Slot: evidence.Slot{Source: source, Pack: pack, Due: due}, Settled: due.Add(time.Minute)}
 	if i%5 == 4 {
-		r.State, r.Reason, r.Detail = archive.Gapped, fault.Deadline, "the status is still CREATING"
+		r.State, r.Reason, r.Detail = evidence.Gapped, fault.Deadline, "the status is still CREATING"
 		return r
 	}
-	r.State, r.Object, r.Size, r.SHA256, r.LateSeconds = archive.Sealed, fmt.Sprintf("o/%d.xls", i), 2048, digest, 60
+	r.State, r.Object, r.Size, r.SHA256, r.LateSeconds = evidence.Sealed, fmt.Sprintf("o/%d.xls", i), 2048, digest, 60
 	return r
 }
 

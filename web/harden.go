@@ -6,12 +6,11 @@ import (
 	"runtime/debug"
 )
 
-// policy permits our one style sheet and nothing else: no script, no frame, no
-// image, no form. Names from strangers are escaped by html/template; this is
-// the second wall.
+// policy permits our style sheet and nothing else: no script, frame, image or
+// form. html/template escapes untrusted names; this is the second line of defense.
 const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// harden sets the headers that every answer carries.
+// harden sets the security headers of every response.
 func harden(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -26,8 +25,8 @@ func harden(next http.Handler) http.Handler {
 	})
 }
 
-// catch turns a panic into a log line and a 500, or, when the answer has begun
-// already, into a cut connection: half a page must not look like a whole one.
+// catch turns a panic into a log line and a 500 or, if the response has begun,
+// into an aborted connection: half a page must not look like a whole one.
 func (s *Server) catch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := &beginWatcher{ResponseWriter: w}
@@ -39,30 +38,29 @@ func (s *Server) catch(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
-			s.opts.Logger.Error("a request met a panic",
-				"path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.opts.Logger.ErrorContext(r.Context(), "request panicked", "path", r.URL.Path, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
 			if begun.yes {
 				panic(http.ErrAbortHandler)
 			}
-			http.Error(w, "packseal met a fault of its own; its log says more", http.StatusInternalServerError)
+			http.Error(w, "internal error; the log of packseal has the details", http.StatusInternalServerError)
 		}()
 		next.ServeHTTP(begun, r)
 	})
 }
 
-// beginWatcher remembers whether an answer has begun.
+// beginWatcher records whether a response has begun.
 type beginWatcher struct {
 	http.ResponseWriter
 	yes bool
 }
 
-// WriteHeader begins the answer.
+// WriteHeader begins the response.
 func (w *beginWatcher) WriteHeader(code int) {
 	w.yes = true
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// Write begins the answer, if nothing has.
+// Write begins the response, unless it has begun.
 func (w *beginWatcher) Write(p []byte) (int, error) {
 	w.yes = true
 	return w.ResponseWriter.Write(p)

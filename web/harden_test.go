@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 )
 
 // paths are all that the server answers to GET.
@@ -110,13 +110,13 @@ func TestPanicIsAnswered(t *testing.T) {
 	opts := options(0, sealedPack("cp-a", ""))
 	logger, log := logged()
 	opts.Logger = logger
-	opts.Slots = func(context.Context, string, string) iter.Seq2[archive.Record, error] { panic("out of cheese") }
+	opts.Records = func(context.Context, Query) iter.Seq2[evidence.Record, error] { panic("out of cheese") }
 	h := handler(t, opts)
 	w := get(h, "/packs/prod/cp-a")
 	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "cheese") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
-	wantAll(t, log.String(), "a request met a panic", "/packs/prod/cp-a", "out of cheese", "history.go")
+	wantAll(t, log.String(), "request panicked", "/packs/prod/cp-a", "out of cheese", "history.go")
 	if w := get(h, "/"); w.Code != http.StatusOK {
 		t.Errorf("another page answers %d", w.Code)
 	}

@@ -5,30 +5,28 @@ import (
 	"net/http"
 	"time"
 
-	"packseal.example/archive"
 	"packseal.example/internal/evidence"
-	"packseal.example/internal/fault"
 )
 
-// historyMost is how many slots a pack's page shows at a time.
-const historyMost = 400
+// historyRows is how many slots a pack's page shows at a time.
+const historyRows = 400
 
 // history is the page of one pack.
 type history struct {
 	page
 	Row    row
 	Slots  []slotRow
-	Older  string // the address of what is older, or empty
-	Newest string // the address of the first page, or empty when this is it
-	Fault  string // why the history ends too early, or empty
+	Older  string // the address of the next page, or empty
+	Newest string // the address of the first page, or empty if this is it
+	Fault  string // why the list ends too early, or empty
 }
 
 // slotRow is one slot on the page.
 type slotRow struct {
-	archive.Record
+	evidence.Record
 	Mark, Word   string
-	Due, Settled moment
-	After        string // how long after its due time the report was there
+	Due, Settled timestamp
+	After        string // how long after its due time the report was fetched
 	Size         string
 	Why          string
 }
@@ -37,21 +35,22 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 	h := history{page: s.newPage(r)}
 	pack, ok := s.find(r.PathValue("source"), r.PathValue("pack"))
 	if !ok {
-		h.Title = h.W.NotFound
-		s.show(w, http.StatusNotFound, "error.html", h, h.W)
+		h.Title = h.L.NotFound
+		s.render(w, http.StatusNotFound, "error.html", h, h.L)
 		return
 	}
-	before, err := parseBefore(r.URL.Query().Get("before"))
+	before, err := parseTime(r.URL.Query().Get("before"))
 	if err != nil {
-		h.Title = h.W.Bad
-		s.show(w, http.StatusBadRequest, "error.html", h, h.W)
+		h.Title = h.L.Bad
+		s.render(w, http.StatusBadRequest, "error.html", h, h.L)
 		return
 	}
 	h.Row = h.row(pack, zones{})
 	h.Title = h.Row.Label
-	list, more, err := s.slots(r.Context(), pack, before, historyMost)
+	q := Query{Source: pack.Source, Pack: pack.Key, To: before, Limit: historyRows}
+	list, more, err := s.records(r.Context(), q)
 	if err != nil {
-		s.opts.Logger.Error("the slots of a pack could not be read", "pack", pack.Key, "reason", fault.Of(err), "err", err)
+		s.logUnread(r, q, err)
 		h.Fault = err.Error()
 	}
 	for _, record := range list {
@@ -63,22 +62,22 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 	if !before.IsZero() {
 		h.Newest = h.With("before", "")
 	}
-	s.show(w, http.StatusOK, "history.html", h, h.W)
+	s.render(w, http.StatusOK, "history.html", h, h.L)
 }
 
-// slotRow makes a record's row.
-func (p page) slotRow(record archive.Record) slotRow {
+// slotRow returns the record's row.
+func (p page) slotRow(record evidence.Record) slotRow {
 	row := slotRow{
 		Record:  record,
 		Mark:    mark(string(record.State)),
-		Word:    p.W.state(string(record.State)),
-		Due:     p.W.moment(record.Due, p.time, time.UTC),
-		Settled: p.W.moment(record.Settled.Truncate(time.Second), p.time, time.UTC),
-		Why:     p.W.reason(record.Reason),
+		Word:    p.L.state(string(record.State)),
+		Due:     p.L.timestamp(record.Due, p.time, time.UTC),
+		Settled: p.L.timestamp(record.Settled.Truncate(time.Second), p.time, time.UTC),
+		Why:     p.L.reason(record.Reason),
 	}
-	if record.State == archive.Sealed {
+	if record.SHA256 != "" { // the manifest has been read
 		row.Size = size(record.Size)
-		row.After = fmt.Sprintf(p.W.After, time.Duration(record.LateSeconds)*time.Second)
+		row.After = fmt.Sprintf(p.L.After, time.Duration(record.LateSeconds)*time.Second)
 	}
 	return row
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -19,10 +19,10 @@ func TestHistoryRows(t *testing.T) {
 		body := get(h, "/packs/prod/ca-1/cp-a").Body.String()
 		wantAll(t, body, "<title>Group – packseal", "<h1><bdi>Group</bdi></h1>", "prod/ca-1/cp-a", "Sealed",
 			"0 2 * * *", "Asia/Shanghai", "2000-01-02 02:00 Asia/Shanghai", ">41<")
-		wantAll(t, body, "2000-01-01 00:00 UTC", "2000-01-01 00:01 UTC", "2.0 KiB, ready 1m0s after it fell due", "o/0.xls", "SHA-256 "+digest,
+		wantAll(t, body, "2000-01-01 00:00 UTC", "2000-01-01 00:01 UTC", "2.0 KiB, fetched 1m0s after it was due", "o/0.xls", "SHA-256 "+digest,
 			"1999-12-31 00:00 UTC", "24 hours ago", "o/1.xls",
-			"1999-12-28 00:00 UTC", "4 days ago", "Gap", "No new report was to be had before the time limit.", "the status is still CREATING")
-		wantNone(t, body, "Older", "Newest", "not yet")
+			"1999-12-28 00:00 UTC", "4 days ago", "Gap", "No new report was available before the time limit.", "the status is still CREATING")
+		wantNone(t, body, "Older", "Newest", "none yet")
 	})
 }
 
@@ -49,7 +49,7 @@ func TestHistoryInPages(t *testing.T) {
 func TestHistoryWithoutSlots(t *testing.T) {
 	t.Parallel()
 	h := handler(t, options(0, sealedPack("cp-a", "")))
-	wantAll(t, get(h, "/packs/prod/cp-a").Body.String(), "No slot is settled yet.")
+	wantAll(t, get(h, "/packs/prod/cp-a").Body.String(), "No slots have been recorded yet.")
 }
 
 func TestHistoryCutShort(t *testing.T) {
@@ -57,15 +57,15 @@ func TestHistoryCutShort(t *testing.T) {
 	opts := options(0, sealedPack("cp-a", ""))
 	logger, log := logged()
 	opts.Logger = logger
-	opts.Slots = func(_ context.Context, source, pack string) iter.Seq2[archive.Record, error] {
-		return func(yield func(archive.Record, error) bool) {
-			if yield(record(source, pack, 0), nil) {
-				yield(archive.Record{}, fault.New(fault.SinkUnavailable, "listing primary: no answer"))
+	opts.Records = func(_ context.Context, q Query) iter.Seq2[evidence.Record, error] {
+		return func(yield func(evidence.Record, error) bool) {
+			if yield(record(q.Source, q.Pack, 0), nil) {
+				yield(evidence.Record{}, fault.New(fault.SinkUnavailable, "listing primary: no answer"))
 			}
 		}
 	}
 	w := get(handler(t, opts), "/packs/prod/cp-a")
-	wantAll(t, w.Body.String(), "The history could not be read to its end:", "listing primary: no answer", "o/0.xls")
+	wantAll(t, w.Body.String(), "The history could not be read completely:", "listing primary: no answer", "o/0.xls")
 	wantAll(t, log.String(), `"reason":"sink_unavailable"`, "listing primary: no answer")
 }
 
@@ -76,11 +76,11 @@ func TestHistoryOfNothing(t *testing.T) {
 		code int
 		text string
 	}{
-		"/packs/prod/cp-b":                 {http.StatusNotFound, "There is no such pack."},
-		"/packs/test/cp-a":                 {http.StatusNotFound, "There is no such pack."},
-		"/packs/prod/":                     {http.StatusNotFound, "There is no such pack."},
+		"/packs/prod/cp-b":                 {http.StatusNotFound, "Pack not found."},
+		"/packs/test/cp-a":                 {http.StatusNotFound, "Pack not found."},
+		"/packs/prod/":                     {http.StatusNotFound, "Pack not found."},
 		"/packs/prod/cp-b?lang=zh":         {http.StatusNotFound, "没有这个合规包。"},
-		"/packs/prod/cp-a?before=tomorrow": {http.StatusBadRequest, "a time that is none"},
+		"/packs/prod/cp-a?before=tomorrow": {http.StatusBadRequest, "an invalid time"},
 	} {
 		w := get(h, target)
 		if w.Code != want.code {

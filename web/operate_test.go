@@ -93,7 +93,7 @@ func TestMetricsAreBounded(t *testing.T) {
 	opts.Gatherer = prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { inside <- true; <-leave; return nil, nil })
 	h := handler(t, opts)
 	done := make(chan int)
-	for range scrapes {
+	for range maxScrapes {
 		go func() { done <- get(h, "/metrics").Code }()
 		<-inside
 	}
@@ -101,7 +101,7 @@ func TestMetricsAreBounded(t *testing.T) {
 		t.Errorf("one scrape too many answers %d", w.Code)
 	}
 	close(leave)
-	for range scrapes {
+	for range maxScrapes {
 		if code := <-done; code != http.StatusOK {
 			t.Errorf("a scrape answers %d", code)
 		}

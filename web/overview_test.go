@@ -22,14 +22,14 @@ func TestHeadline(t *testing.T) {
 		en, zh string
 	}{
 		{nil, "No packs are configured.", "尚未配置合规包。"},
-		{[]Pack{a}, "The pack has its latest report sealed.", "全部 1 个合规包的最新报告均已封存。"},
-		{[]Pack{a, b}, "All 2 packs have their latest report sealed.", "全部 2 个合规包的最新报告均已封存。"},
-		{[]Pack{a, gap}, "1 of 2 packs needs a look: “PCI DSS, weekly”.", "2 个合规包中有 1 个需要关注：“PCI DSS, weekly”。"},
-		{[]Pack{a, gap, late}, "2 of 3 packs need a look: “PCI DSS, weekly”, “cp-o”.", "3 个合规包中有 2 个需要关注：“PCI DSS, weekly”、“cp-o”。"},
-		{[]Pack{gap, gap, gap, late, gap}, "5 of 5 packs need a look: “PCI DSS, weekly”, “PCI DSS, weekly”, “PCI DSS, weekly” and 2 more.", "“PCI DSS, weekly”等。"},
-		{[]Pack{a, working, waiting}, "Nothing is missing: 1 of 3 packs with the latest report sealed, 1 at work, 1 not due yet.",
+		{[]Pack{a}, "The pack’s latest report is sealed.", "全部 1 个合规包的最新报告均已封存。"},
+		{[]Pack{a, b}, "The latest reports of all 2 packs are sealed.", "全部 2 个合规包的最新报告均已封存。"},
+		{[]Pack{a, gap}, "1 of 2 packs needs attention: “PCI DSS, weekly”.", "2 个合规包中有 1 个需要关注：“PCI DSS, weekly”。"},
+		{[]Pack{a, gap, late}, "2 of 3 packs need attention: “PCI DSS, weekly”, “cp-o”.", "3 个合规包中有 2 个需要关注：“PCI DSS, weekly”、“cp-o”。"},
+		{[]Pack{gap, gap, gap, late, gap}, "5 of 5 packs need attention: “PCI DSS, weekly”, “PCI DSS, weekly”, “PCI DSS, weekly” and 2 more.", "“PCI DSS, weekly”等。"},
+		{[]Pack{a, working, waiting}, "Nothing is missing. Of 3 packs: 1 sealed, 1 in progress, 1 not due yet.",
 			"没有缺失：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
-		{[]Pack{withState(a, "new-fangled")}, "1 of 1 pack needs a look: “MLPS”.", "1 个合规包中有 1 个需要关注"},
+		{[]Pack{withState(a, "new-fangled")}, "1 of 1 pack needs attention: “MLPS”.", "1 个合规包中有 1 个需要关注"},
 	} {
 		h := handler(t, options(0, test.packs...))
 		wantAll(t, get(h, "/").Body.String(), "<title>"+test.en, "<h1", ">"+test.en+"</h1>")
@@ -43,18 +43,18 @@ func TestOverviewRows(t *testing.T) {
 		working := withState(sealedPack("cp-w", "Slow"), "working")
 		troubled := withState(sealedPack("cp-t", "Troubled"), "working")
 		troubled.Trouble = "asking for the report: 503"
-		waiting := Pack{Source: "prod", Key: "cp-n", State: "waiting", TimeZone: "No/Such", NextDue: midnight.Add(time.Second)}
+		waiting := Pack{Source: "prod", Key: "cp-n", State: StateWaiting, Counts: new(Counts), TimeZone: "No/Such", NextDue: midnight.Add(time.Second)}
 		h := handler(t, options(0, sealedPack("cp-a", "MLPS"), waiting, working, troubled,
 			withState(sealedPack("ca-1/cp-o", "Late"), "overdue"), gapPack("cp-g", "Gone")))
 		body := get(h, "/").Body.String()
-		// Those that need a look come first, then trouble, then work, then the rest as it was.
+		// Those that need attention come first, then trouble, then work, then the rest as it was.
 		wantAll(t, body, ">Late<", ">Gone<", ">Troubled<", ">Slow<", ">MLPS<", ">cp-n<")
-		wantAll(t, body, "164 reports sealed in all, 2 gaps on record.")
+		wantAll(t, body, "164 reports sealed in total, 2 gaps recorded.")
 		wantAll(t, body, `href="/packs/prod/ca-1/cp-o"`, `class="state overdue"`, "Overdue")
-		wantAll(t, body, "prod/cp-g", `class="state gap"`, "Gap", "not yet",
+		wantAll(t, body, "prod/cp-g", `class="state gap"`, "Gap", "none yet",
 			`<time datetime="2000-01-01T00:01:30Z">2000-01-01 00:01:30 UTC</time> <small>in 90 seconds`,
-			">2 <small>There is no such pack, account group or account.", "1999-12-30 00:00 UTC")
-		wantAll(t, body, "Troubled", "At work", "Last try: asking for the report: 503")
+			">2 <small>The pack, account group or account does not exist.", "1999-12-30 00:00 UTC")
+		wantAll(t, body, "Troubled", "In progress", "Last attempt: asking for the report: 503")
 		wantAll(t, body, "MLPS", "Sealed", "1999-12-31 21:00 UTC</time> <small>3 hours ago",
 			"2000-01-02 02:00 Asia/Shanghai</time> <small>in 18 hours", ">41<", ">0<", "48.2 KiB <code>9f86d081884c</code>")
 		wantAll(t, body, ">cp-n<", "Not due yet", "2000-01-01 00:00:01 UTC", "in 1 second")
@@ -113,32 +113,32 @@ func TestPageSaysWhyNotReady(t *testing.T) {
 	}
 	h := handler(t, opts)
 	for _, path := range []string{"/", "/packs/prod/cp-a"} {
-		wantAll(t, get(h, path).Body.String(), "packseal is not doing its work:", "storing in &lt;primary&gt;", "make room", "<h1")
+		wantAll(t, get(h, path).Body.String(), "packseal is not ready:", "storing in &lt;primary&gt;", "make room", "<h1")
 	}
 	opts.Ready = func() error { return errors.New("starting") }
 	wantNone(t, get(handler(t, opts), "/").Body.String(), "()")
 }
 
 // TestOverviewIsBounded: of very many packs the page shows some, first of all
-// those that need a look, and all when asked.
+// those that need attention, and all when asked.
 func TestOverviewIsBounded(t *testing.T) {
 	t.Parallel()
 	var packs []Pack
-	for i := range most + 1 {
+	for i := range maxRows + 1 {
 		packs = append(packs, sealedPack(fmt.Sprintf("cp-%d", i), ""))
 	}
-	packs[most] = gapPack("cp-g", "Gone")
+	packs[maxRows] = gapPack("cp-g", "Gone")
 	h := handler(t, options(0, packs...))
 	some, all := get(h, "/?lang=zh").Body.String(), get(h, "/?lang=en&all=1").Body.String()
-	for body, rows := range map[string]int{some: most, all: most + 1} {
+	for body, rows := range map[string]int{some: maxRows, all: maxRows + 1} {
 		if n := strings.Count(body, `scope="row"`); n != rows {
 			t.Errorf("%d rows, want %d", n, rows)
 		}
 	}
 	wantAll(t, some, "Gone", "仅显示 1001 个合规包中的 1000 个", `href="/?all=1&amp;lang=zh"`)
-	wantNone(t, all, "These are")
-	wantAll(t, get(h, "/").Body.String(), "1 of 1001 packs needs a look", "These are 1000 of 1001 packs")
-	wantNone(t, get(handler(t, options(0, packs[:most]...)), "/").Body.String(), "These are")
+	wantNone(t, all, "Showing")
+	wantAll(t, get(h, "/").Body.String(), "1 of 1001 packs needs attention", "Showing 1000 of 1001 packs")
+	wantNone(t, get(handler(t, options(0, packs[:maxRows]...)), "/").Body.String(), "Showing")
 }
 
 func TestStrangersInputIsEscaped(t *testing.T) {

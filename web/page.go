@@ -16,11 +16,11 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// stylePath is where the one style sheet is: never inline, so that the policy
-// can forbid whatever is.
+// stylePath is the path of the style sheet. It is not inline, so that the policy
+// can forbid everything inline.
 const stylePath = "/style.css"
 
-// style serves the style sheet. Browsers keep it and ask whether it changed.
+// style serves the style sheet. Browsers cache it and ask whether it changed.
 func style() http.Handler {
 	css, err := assets.ReadFile("assets/style.css")
 	if err != nil {
@@ -38,11 +38,11 @@ func style() http.Handler {
 
 // page is what every page has.
 type page struct {
-	W       *words
+	L       *locale
 	Title   string
 	Version string
 	Style   string
-	Now     moment
+	Now     timestamp
 	Trouble string // why packseal is not ready, or empty
 	Hint    string
 
@@ -51,19 +51,19 @@ type page struct {
 }
 
 func (s *Server) newPage(r *http.Request) page {
-	w, now := s.languages.choose(r), time.Now()
-	p := page{W: w, Version: s.opts.Version, Style: stylePath, url: r.URL, time: now, Now: w.moment(now, now, time.UTC)}
+	l, now := s.locales.choose(r), time.Now()
+	p := page{L: l, Version: s.opts.Version, Style: stylePath, url: r.URL, time: now, Now: l.timestamp(now, now, time.UTC)}
 	if err := s.opts.Ready(); err != nil {
 		p.Trouble, p.Hint = err.Error(), fault.Hint(err)
 	}
 	return p
 }
 
-// Link returns the address of path, in the language that was asked for.
+// Link returns the address of path, keeping the language that was asked for.
 func (p page) Link(path string) string {
 	u := url.URL{Path: path}
 	if lang := p.url.Query().Get("lang"); lang != "" {
-		u.RawQuery = url.Values{"lang": {p.W.Tag}}.Encode()
+		u.RawQuery = url.Values{"lang": {p.L.Tag}}.Encode()
 	}
 	return u.String()
 }
@@ -79,17 +79,17 @@ func (p page) With(name, value string) string {
 	return (&url.URL{Path: p.url.Path, RawQuery: q.Encode()}).String()
 }
 
-// show renders a page.
-func (s *Server) show(w http.ResponseWriter, code int, name string, data any, lang *words) {
-	var body bytes.Buffer // so that a fault is a 500 and not half a page
+// render writes a page.
+func (s *Server) render(w http.ResponseWriter, code int, name string, data any, l *locale) {
+	var body bytes.Buffer // rendered first, so that an error is a 500 and not half a page
 	if err := s.pages.ExecuteTemplate(&body, name, data); err != nil {
-		s.opts.Logger.Error("a page could not be rendered", "err", err)
+		s.opts.Logger.Error("rendering page failed", "err", err)
 		http.Error(w, "rendering the page", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", lang.Tag)
+	h.Set("Content-Language", l.Tag)
 	h.Set("Vary", "Accept-Language")
 	w.WriteHeader(code)
 	w.Write(body.Bytes())

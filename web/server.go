@@ -12,24 +12,24 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 )
 
-// grace is how long requests under way may go on after Run was asked to end.
-const grace = 10 * time.Second
+// drainTimeout is how long requests in progress may take once Run's context has
+// ended.
+const drainTimeout = 10 * time.Second
 
-// Server answers people, scripts, Prometheus and load balancers. Make one
-// with [New].
+// Server is the HTTP server. Make one with [New].
 type Server struct {
-	opts      Options
-	languages languages
-	pages     *template.Template
+	opts    Options
+	locales locales
+	pages   *template.Template
 }
 
-// New makes a server. It listens to nothing before Run.
+// New makes a server. It does not listen before [Server.Run].
 func New(opts Options) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Logger":   opts.Logger == nil,
 		"Gatherer": opts.Gatherer == nil,
 		"Packs":    opts.Packs == nil,
-		"Slots":    opts.Slots == nil,
+		"Records":  opts.Records == nil,
 		"Ready":    opts.Ready == nil,
 	} {
 		if missing {
@@ -40,13 +40,13 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing the pages: %w", err)
 	}
-	return &Server{opts: opts, languages: newLanguages(), pages: pages}, nil
+	return &Server{opts: opts, locales: newLocales(), pages: pages}, nil
 }
 
 // Handler returns what Run serves, without TLS and passwords.
 //
-// A path that is not in the list is not found; the mux itself answers 405 with
-// Allow where only the method is wrong, and lets HEAD in wherever GET is.
+// A path that is not listed is a 404. The mux itself answers 405 with Allow if
+// only the method is wrong, and accepts HEAD wherever GET is accepted.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.serveOverview)
@@ -57,18 +57,18 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /-/healthy", s.serveHealthy)
 	mux.HandleFunc("GET /-/ready", s.serveReady)
-	// A page elsewhere on the web must not be able to have a visitor's browser
-	// send this: browsers say where a request comes from, scripts need not.
+	// Another site must not be able to make a visitor's browser send this.
+	// Browsers say where a request comes from; scripts need not.
 	mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveReload)))
 	return harden(s.catch(mux))
 }
 
-// Run serves on l until ctx ends, then lets requests under way finish for a
-// grace period of ten seconds, cuts what is left, and returns nil. It closes l.
-// configFile names a web configuration file as Prometheus exporters have it,
-// for TLS and passwords; it is empty for neither.
+// Run serves on l until ctx ends, gives requests in progress ten seconds to
+// finish, aborts the others, and returns nil. It closes l. configFile names a web
+// configuration file of Prometheus exporters, for TLS and passwords; empty means
+// neither.
 func (s *Server) Run(ctx context.Context, l net.Listener, configFile string) error {
-	defer l.Close() // Serve leaves it open when the file is no good
+	defer l.Close() // Serve leaves it open if the file is invalid
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -76,7 +76,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, configFile string) err
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		// Strangers' half-open connections and TLS faults are theirs, not ours.
+		// Half-open connections and TLS errors are the client's problem.
 		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
@@ -88,10 +88,10 @@ func (s *Server) Run(ctx context.Context, l net.Listener, configFile string) err
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(ending); err != nil {
-		s.opts.Logger.Warn("requests were cut at the end", "err", err)
+		s.opts.Logger.Warn("requests aborted at shutdown", "err", err)
 		server.Close()
 	}
 	<-served

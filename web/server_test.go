@@ -21,7 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,7 +32,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		"Logger":   func(o *Options) { o.Logger = nil },
 		"Gatherer": func(o *Options) { o.Gatherer = nil },
 		"Packs":    func(o *Options) { o.Packs = nil },
-		"Slots":    func(o *Options) { o.Slots = nil },
+		"Records":  func(o *Options) { o.Records = nil },
 		"Ready":    func(o *Options) { o.Ready = nil },
 	} {
 		opts := options(0)
@@ -141,11 +141,11 @@ func TestRunLetsRequestsFinish(t *testing.T) {
 	t.Parallel()
 	opts := options(0, sealedPack("cp-a", ""))
 	inside, leave := make(chan bool), make(chan bool)
-	opts.Slots = func(ctx context.Context, source, pack string) iter.Seq2[archive.Record, error] {
-		return func(yield func(archive.Record, error) bool) {
+	opts.Records = func(ctx context.Context, q Query) iter.Seq2[evidence.Record, error] {
+		return func(yield func(evidence.Record, error) bool) {
 			close(inside)
 			<-leave
-			yield(record(source, pack, 0), ctx.Err()) // an end that cuts the context would show here
+			yield(record(q.Source, q.Pack, 0), ctx.Err()) // an end that cuts the context would show here
 		}
 	}
 	r := run(t, opts, "", nil)

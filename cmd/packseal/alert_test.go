@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/fixture"
 )
 
 const (
@@ -37,28 +36,13 @@ func TestAlert(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 85*time.Second)
 	defer cancel()
 	const good, missing = "cp-fdc8626622af00f90000", "cp-00c8626622af00ffffff"
-	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: []sim.Pack{{ID: good}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api := httptest.NewServer(handler)
-	t.Cleanup(api.Close)
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: good})
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": fmt.Sprintf(`
-state_dir: state
-sources:
-  prod:
-    cloudconfig:
-      endpoint: %s
-      requests_per_second: 50
-      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
-defaults: {source: prod, schedule: "@every 2s", catch_up: 1m, timeout: 1m}
-sinks: [{name: primary, local: {dir: archive}}]
-fetch: {poll_min: 200ms, poll_max: 1s}
-web: {listen: "127.0.0.1:0"}
-packs: [{id: %s}, {id: %s}]
-`, api.URL, good, missing)})
-	daemon := startDaemon(t, filepath.Join(dir, "packseal.yaml"), io.Discard)
+	path := fixture.Setup{
+		Dir: dir, Endpoint: endpoint, Defaults: `schedule: "@every 2s", catch_up: 1m, timeout: 1m`,
+		Packs: []string{"{id: " + good + "}", "{id: " + missing + "}"},
+	}.Write(t)
+	daemon := startRun(t, path)
 	hook := newWebhook(t)
 	p := startPrometheus(ctx, t, prometheus, startAlertmanager(t, alertmanager, hook.URL), strings.TrimPrefix(daemon.url, "http://"))
 	until(ctx, t, "Prometheus sees the sink", func() bool { return p.query(t, `packseal_sink_up{sink="primary"} == 1`) > 0 })
@@ -70,7 +54,7 @@ packs: [{id: %s}, {id: %s}]
 	if err := os.Rename(archive, archive+".away"); err != nil {
 		t.Fatal(err)
 	}
-	writeFiles(t, dir, map[string]string{"archive": "no folder"})
+	fixture.Write(t, dir, map[string]string{"archive": "no folder"})
 	until(ctx, t, "the webhook hears of the sink", func() bool { return hook.heard("PacksealSinkDown", "firing", "") != nil })
 	want := map[string]string{"alertname": "PacksealSinkDown", "job": "packseal", "severity": "critical", "sink": "primary"}
 	if diff := cmp.Diff(want, hook.heard("PacksealSinkDown", "firing", "")); diff != "" {

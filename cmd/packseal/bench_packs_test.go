@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"packseal.example/config"
+	"packseal.example/daemon"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
 )
@@ -126,26 +128,27 @@ func makeMonths(b *testing.B, archive string, due time.Time) {
 	}
 }
 
-// settleAll runs an engine until every pack has its slot sealed, and returns
-// how long that was after it fell due.
+// settleAll runs a daemon until every pack has its slot sealed, and returns how
+// long that was after it fell due.
 func settleAll(b *testing.B, cfg *config.Config, due time.Time) time.Duration {
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
-	e, err := newEngine(ctx, cfg, slog.New(slog.DiscardHandler), newReloadStatus())
+	l, err := net.Listen("tcp", cfg.Web.Listen)
 	if err != nil {
 		b.Fatal(err)
 	}
+	d := daemon.New(daemon.Options{Logger: slog.New(slog.DiscardHandler), Version: version})
 	ended := make(chan error, 1)
-	go func() { ended <- e.run(ctx) }()
-	for e.scheduler.Ready() != nil {
+	go func() { ended <- d.Run(ctx, cfg, l) }()
+	for d.Ready() != nil {
 		fault.Sleep(ctx, time.Millisecond)
 	}
 	if time.Now().After(due) {
 		b.Fatal("the packs fell due before the daemon was ready")
 	}
-	for _, entry := range e.entries {
-		for e.Status(entry.Pack.Source, entry.Pack.Key()).Sealed == 0 {
+	for _, entry := range cfg.Entries() {
+		for d.Latest(entry.Pack.Source, entry.Pack.Key()).State == "" {
 			fault.Sleep(ctx, 2*time.Millisecond)
 		}
 	}

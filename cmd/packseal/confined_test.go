@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io/fs"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,7 +17,11 @@ import (
 	"packseal.example/control"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
+	"packseal.example/test/fixture"
 )
+
+// slowPack is a pack whose report takes long, or never comes.
+const slowPack = "cp-00c8626622af00c00002"
 
 // confined is a daemon in a process of its own, with a umask that takes
 // nothing away, its folder, and the address of its page.
@@ -30,30 +33,13 @@ type confined struct {
 // startConfined runs it until it has sealed one report and waits for another.
 func startConfined(t *testing.T) confined {
 	t.Helper()
-	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: []sim.Pack{
-		{ID: "cp-fdc8626622af00f90000"}, {ID: slowPack, Script: sim.Script{Make: time.Hour}},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: time.Hour}})
 	c := confined{dir: t.TempDir()}
-	writeFiles(t, c.dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": fmt.Sprintf(`
-state_dir: state
-sources:
-  prod:
-    cloudconfig:
-      endpoint: %s
-      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
-defaults: {source: prod, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h}
-sinks: [{name: primary, local: {dir: archive}}]
-fetch: {poll_min: 100ms, poll_max: 200ms}
-web: {listen: "127.0.0.1:0"}
-log: {level: debug, format: json}
-packs: [{id: cp-fdc8626622af00f90000}, {id: %s}]
-`, server.URL, slowPack)})
-	c.Cmd = exec.Command("sh", "-c", `umask 0; exec packseal run --config "$0"`, filepath.Join(c.dir, "packseal.yaml"))
+	path := fixture.Setup{
+		Dir: c.dir, Endpoint: endpoint, Defaults: `schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h`,
+		Packs: []string{"{id: " + fixture.Pack + "}", "{id: " + slowPack + "}"}, More: "log: {level: debug, format: json}\n",
+	}.Write(t)
+	c.Cmd = exec.Command("sh", "-c", `umask 0; exec packseal run --config "$0"`, path)
 	talk, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -127,14 +113,16 @@ func listening(t *testing.T, pid int) (open []string) {
 	return open
 }
 
-// loopback is how the kernel writes an address of 127.0.0.1.
-func loopback(t *testing.T, address string) string {
+// inKernel is how the kernel writes an IPv4 address and its port.
+func inKernel(t *testing.T, address string) string {
 	t.Helper()
 	a, err := netip.ParseAddrPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("tcp 0100007F:%04X", a.Port())
+	ip := a.Addr().As4()
+	slices.Reverse(ip[:])
+	return fmt.Sprintf("tcp %X:%04X", ip, a.Port())
 }
 
 // TestListensOnNothingElse: the page's port is the only one that a daemon
@@ -142,7 +130,7 @@ func loopback(t *testing.T, address string) string {
 func TestListensOnNothingElse(t *testing.T) {
 	t.Parallel()
 	c := startConfined(t)
-	if open, want := listening(t, c.Process.Pid), loopback(t, c.page); !slices.Equal(open, []string{want}) {
+	if open, want := listening(t, c.Process.Pid), inKernel(t, c.page); !slices.Equal(open, []string{want}) {
 		t.Errorf("open are %q, want %q alone", open, want)
 	}
 }
@@ -151,17 +139,13 @@ func TestListensOnNothingElse(t *testing.T) {
 // others too, and the engine's, which only this machine reaches.
 func TestMemberListensOnNothingElse(t *testing.T) {
 	t.Parallel()
-	dir, own := t.TempDir(), addresses(t, 4)
-	writeFiles(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "token": "MARKED-between-replicas", "packseal.yaml": fmt.Sprintf(`
-state_dir: state
-sources: {prod: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}}}}
-defaults: {source: prod, schedule: "0 0 1 1 *"}
-sinks: [{name: primary, local: {dir: archive}}]
-web: {listen: "%s"}
-queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}
-packs: [{id: cp-fdc8626622af00f90000}]
-`, own[0], own[1], strings.Join(own[1:], `", "`))})
-	c := exec.Command("packseal", "run", "--config", filepath.Join(dir, "packseal.yaml"))
+	dir, own := t.TempDir(), fixture.Addresses(t, 4)
+	fixture.Write(t, dir, map[string]string{"token": "MARKED-between-replicas"})
+	path := fixture.Setup{
+		Dir: dir, Web: fmt.Sprintf("listen: %q", own[0]),
+		More: fmt.Sprintf(`queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}`+"\n", own[1], strings.Join(own[1:], `", "`)),
+	}.Write(t)
+	c := exec.Command("packseal", "run", "--config", path)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +161,7 @@ packs: [{id: cp-fdc8626622af00f90000}]
 		open = listening(t, c.Process.Pid)
 	}
 	others := slices.DeleteFunc(slices.Clone(open), func(o string) bool {
-		return o == loopback(t, own[0]) || o == loopback(t, own[1])
+		return o == inKernel(t, own[0]) || o == inKernel(t, own[1])
 	})
 	if len(others) != 1 || !strings.HasPrefix(others[0], "tcp 0100007F:") {
 		t.Errorf("open are %q, want %v and one more on 127.0.0.1", open, own[:2])

@@ -15,9 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"packseal.example/archive"
 	"packseal.example/config"
+	"packseal.example/daemon"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -98,18 +99,20 @@ func (d *demo) run(ctx context.Context) error {
 		fmt.Fprintln(d.talk, "  Ctrl-C ends it")
 	}
 	logger := slog.New(slog.NewTextHandler(d.talk, &slog.HandlerOptions{Level: level}))
-	daemon := newDaemon(func() (*config.Config, error) { return load(path, d.talk) }, logger)
-	told := make(chan error, 1)
+	packseal := daemon.New(daemon.Options{
+		Load: func() (*config.Config, error) { return load(path, d.talk) }, Logger: logger, Version: version, Instance: instance(),
+	})
+	ended := make(chan error, 1)
 	go func() {
 		if d.once {
-			told <- d.await(ctx, daemon)
+			ended <- d.await(ctx, packseal, cfg.Entries())
 			stop()
 		}
-		close(told)
+		close(ended)
 	}()
-	err = daemon.run(ctx, cfg, l)
+	err = packseal.Run(ctx, cfg, l)
 	stop()
-	return errors.Join(err, <-simulated, <-told)
+	return errors.Join(err, <-simulated, <-ended)
 }
 
 // configure writes the demo's configuration and keys, and returns its path.
@@ -149,40 +152,30 @@ packs:
 }
 
 // await waits until every pack has the slot settled that was due at the
-// start, and prints what came of them.
-func (d *demo) await(ctx context.Context, daemon *daemon) error {
-	for {
-		if e := daemon.engine.Load(); e != nil && d.settled(e) {
-			return d.table(e)
-		}
-		if !fault.Sleep(ctx, 50*time.Millisecond) {
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func (d *demo) settled(e *engine) bool {
-	for _, entry := range e.entries {
-		st := e.Status(entry.Pack.Source, entry.Pack.Key())
-		if later(st.LastSealed, st.LastGap).Due.Before(d.first) {
-			return false
+// start, and prints how each ended.
+func (d *demo) await(ctx context.Context, packseal *daemon.Daemon, entries []config.Entry) error {
+	settled := func(e config.Entry) bool { return !packseal.Latest(e.Pack.Source, e.Pack.Key()).Due.Before(d.first) }
+	for _, e := range entries {
+		for !settled(e) {
+			if !fault.Sleep(ctx, 50*time.Millisecond) {
+				return context.Cause(ctx)
+			}
 		}
 	}
-	return true
+	return d.table(packseal, entries)
 }
 
-// table prints the last settled slot of every pack.
-func (d *demo) table(e *engine) error {
+// table prints the latest settled slot of every pack.
+func (d *demo) table(packseal *daemon.Daemon, entries []config.Entry) error {
 	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PACK\tSTATE\tSHA-256\tWHERE, OR WHY NOT")
-	for _, entry := range e.entries {
-		st := e.Status(entry.Pack.Source, entry.Pack.Key())
-		r := later(st.LastSealed, st.LastGap)
-		if r.State == archive.Gapped {
-			fmt.Fprintf(w, "%s\tgap\t\t%s: %s\n", entry.Pack.Name, r.Reason, r.Detail)
+	for _, e := range entries {
+		r := packseal.Latest(e.Pack.Source, e.Pack.Key())
+		if r.State == evidence.Gapped {
+			fmt.Fprintf(w, "%s\tgap\t\t%s: %s\n", e.Pack.Name, r.Reason, r.Detail)
 			continue
 		}
-		fmt.Fprintf(w, "%s\tsealed\t%s\t%s\n", entry.Pack.Name, r.SHA256, filepath.Join(d.dir, "archive", r.Object))
+		fmt.Fprintf(w, "%s\tsealed\t%s\t%s\n", e.Pack.Name, r.SHA256, filepath.Join(d.dir, "archive", r.Object))
 	}
 	if err := w.Flush(); err != nil {
 		return err

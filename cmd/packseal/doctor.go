@@ -2,37 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"packseal.example/config"
+	"packseal.example/doctor"
 	"packseal.example/internal/diag"
-	"packseal.example/internal/fault"
 )
-
-// doctor tries live what the daemon will do, and tells of each check as it is
-// done.
-type doctor struct {
-	cfg      *config.Config
-	path     string         // of the configuration file
-	packs    []config.Entry // to look at
-	generate []config.Entry // to have a report made of
-	notices  bool           // send each channel a test message
-	timeout  time.Duration  // of one check
-	tell     func(diag.Result) error
-}
-
-// check is one part of the examination. Its results are about target where
-// they name none themselves.
-type check struct {
-	name, target string
-	look         func(context.Context) []diag.Result
-}
 
 func newDoctor() *cobra.Command {
 	c := &cobra.Command{
@@ -60,91 +39,60 @@ bad may pass by itself. With --json, ok is null for what was not checked.`,
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	generate := c.Flags().StringArray("generate", nil, "have a new report of this pack made, to see that it is permitted (repeatable)")
-	notices := c.Flags().Bool("notices", false, "send a test message to each channel of notices, to see that it gets through")
-	timeout := c.Flags().Duration("timeout", 30*time.Second, "the time that one check may take")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if *timeout <= 0 {
-			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, *timeout)
+	o := doctor.Options{Tool: tool(), Instance: instance()}
+	c.Flags().BoolVar(&o.Notices, "notices", false, "send a test message to each channel of notices, to see that it gets through")
+	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "the time that one check may take")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if o.Timeout <= 0 {
+			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, o.Timeout)
 		}
-		cfg, err := load(*path, c.ErrOrStderr())
-		if err != nil {
+		o.Path = *path
+		if o.Config, err = load(*path, c.ErrOrStderr()); err != nil {
 			return err
 		}
-		d := &doctor{cfg: cfg, path: *path, notices: *notices, timeout: *timeout}
-		all := &house{entries: cfg.Entries()}
-		if d.packs, err = all.choose(args); err != nil {
+		if o.Packs, err = choose(o.Config, args); err != nil {
 			return err
 		}
 		if len(*generate) > 0 {
-			if d.generate, err = all.choose(*generate); err != nil {
+			if o.Generate, err = choose(o.Config, *generate); err != nil {
 				return err
 			}
 		}
-		d.tell = func(r diag.Result) error {
+		return examine(c.Context(), o, func(r diag.Result) error {
 			if *asJSON {
 				return printJSON(c.OutOrStdout(), r)
 			}
 			return printResult(c.OutOrStdout(), r)
-		}
-		return d.run(c.Context())
+		})
 	}
 	return c
 }
 
-// run does every check. Its error, said already, is of the kind that decides
-// the exit code: what does not pass by itself comes first.
-func (d *doctor) run(ctx context.Context) error {
-	var errs []error
-	for _, c := range d.checks() {
-		for _, r := range d.do(ctx, c) {
-			if err := d.tell(r); err != nil {
-				return err
-			}
-			if err := r.Err(); err != nil && !passes(r.Reason) {
-				errs = slices.Insert(errs, 0, err)
-			} else if err != nil {
-				errs = append(errs, err)
-			}
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+// choose returns the entries of the packs named; of all, when none is named.
+func choose(cfg *config.Config, names []string) ([]config.Entry, error) {
+	entries, err := config.Choose(cfg.Entries(), names)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	if err := errors.Join(errs...); err != nil {
+	return entries, nil
+}
+
+// examine prints each result as it is known. Its error decides the exit code.
+func examine(ctx context.Context, o doctor.Options, printResult func(diag.Result) error) error {
+	var results []diag.Result
+	for r := range doctor.Run(ctx, o) {
+		if err := printResult(r); err != nil {
+			return err
+		}
+		results = append(results, r)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := doctor.Err(results); err != nil {
 		return fmt.Errorf("%w: %w", errSilent, err)
 	}
 	return nil
-}
-
-// passes reports whether what is bad for that reason may pass by itself.
-func passes(r fault.Reason) bool { return r.Transient() || r == fault.Deadline }
-
-// linger is how long a check that ran out of time has to say what it waited for.
-const linger = 2 * time.Second
-
-// do does one check within its time. One that hangs, as a dead network file
-// system makes it, is left behind.
-func (d *doctor) do(ctx context.Context, c check) []diag.Result {
-	ctx, stop := context.WithTimeoutCause(ctx, d.timeout, fault.New(fault.Deadline, "no answer within %s", d.timeout))
-	defer stop()
-	done := make(chan []diag.Result, 1)
-	go func() { done <- c.look(ctx) }()
-	var results []diag.Result
-	select {
-	case results = <-done:
-	case <-ctx.Done():
-		select {
-		case results = <-done:
-		case <-time.After(linger):
-			results = []diag.Result{diag.Fail(c.name, context.Cause(ctx))}
-		}
-	}
-	for i := range results {
-		if results[i].Target == "" {
-			results[i].Target = c.target
-		}
-	}
-	return results
 }
 
 // printResult writes a result as a person reads it.

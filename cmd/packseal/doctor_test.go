@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,14 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
+	"packseal.example/test/fixture"
 )
 
 // The packs of patient.
@@ -44,20 +42,10 @@ func patient(t *testing.T, skew time.Duration, more string) (path string, server
 	}
 	api := httptest.NewServer(server)
 	t.Cleanup(api.Close)
-	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": fmt.Sprintf(`
-state_dir: state
-sources:
-  prod: {cloudconfig: {endpoint: %s, requests_per_second: 50, credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}, %s}}
-sinks: [{name: primary, local: {dir: archive}}]
-web: {listen: "127.0.0.1:0"}
-packs:
-  - {id: %s}
-  - {id: %s}
-  - {id: %s}
-  - {id: %s, aggregator: ca-f632626622af00790000}
-`, api.URL, more, goodPack, newPack, deniedPack, stalePack)})
-	return filepath.Join(dir, "packseal.yaml"), server
+	return fixture.Setup{
+		Endpoint: api.URL, Source: "requests_per_second: 50" + more, Defaults: `schedule: "0 2 * * *"`,
+		Packs: []string{"{id: " + goodPack + "}", "{id: " + newPack + "}", "{id: " + deniedPack + "}", "{id: " + stalePack + ", aggregator: ca-f632626622af00790000}"},
+	}.Write(t), server
 }
 
 // examination is one line of doctor --json.
@@ -67,8 +55,8 @@ type examination struct {
 	Reason                      fault.Reason
 }
 
-// examine runs doctor and returns its exit code and its results.
-func examine(t *testing.T, args ...string) (code int, results []examination) {
+// doctorSays runs doctor and returns its exit code and its results.
+func doctorSays(t *testing.T, args ...string) (code int, results []examination) {
 	t.Helper()
 	var out, talk bytes.Buffer
 	code = run(t.Context(), append([]string{"doctor", "--json", "--config"}, args...), &out, &talk)
@@ -125,7 +113,7 @@ func TestDoctor(t *testing.T) {
 		"one":          {args: []string{goodPack}, code: 0, want: append(good[:5:5], last)},
 		"expired link": {args: []string{stalePack}, code: exitTransient, want: append(head[:3:3], append(packs[8:10:10], last)...)},
 		"skewed":       {skew: 20 * time.Minute, args: []string{goodPack}, code: exitTransient, want: append(skewed, last)},
-		"foreign host": {more: `link_hosts: ["*.aliyuncs.com"]`, args: []string{goodPack}, code: exitFailed, want: append(foreign, last)},
+		"foreign host": {more: `, link_hosts: ["*.aliyuncs.com"]`, args: []string{goodPack}, code: exitFailed, want: append(foreign, last)},
 		"generate": {args: []string{goodPack, "--generate", goodPack}, code: 0, gens: 1,
 			want: append(good[:5:5], "✓ permission "+goodPack)},
 		"generate one of two": {args: []string{goodPack, newPack, "--generate", newPack}, code: 0, gens: 1,
@@ -134,7 +122,7 @@ func TestDoctor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path, server := patient(t, c.skew, c.more)
-			code, results := examine(t, append([]string{path}, c.args...)...)
+			code, results := doctorSays(t, append([]string{path}, c.args...)...)
 			if d := cmp.Diff(c.want, brief(results)); d != "" || code != c.code {
 				t.Errorf("exit %d, want %d (-want +got):\n%s", code, c.code, d)
 			}
@@ -152,7 +140,7 @@ func TestDoctor(t *testing.T) {
 func TestDoctorHints(t *testing.T) {
 	t.Parallel()
 	path, _ := patient(t, -time.Hour, "")
-	_, results := examine(t, path)
+	_, results := doctorSays(t, path)
 	for _, e := range results {
 		if e.OK != nil && !*e.OK && e.Hint == "" && e.Reason != fault.LinkExpired {
 			t.Errorf("no hint: %+v", e)
@@ -164,27 +152,4 @@ func TestDoctorHints(t *testing.T) {
 			t.Errorf("the clock is %q", e.Detail)
 		}
 	}
-}
-
-// TestDoctorHangs: a check that does not end is left behind, and those after
-// it are made; one that ends as it is told to says itself what it waited for.
-func TestDoctorHangs(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		never := make(chan struct{})
-		defer close(never)
-		d := &doctor{timeout: 30 * time.Second}
-		began := time.Now()
-		dead := d.do(t.Context(), check{"put", "sink nfs", func(context.Context) []diag.Result { <-never; return nil }})
-		if len(dead) != 1 || dead[0].Reason != fault.Deadline || dead[0].Target != "sink nfs" || time.Since(began) != d.timeout+linger {
-			t.Errorf("after %s: %+v", time.Since(began), dead)
-		}
-		slow := d.do(t.Context(), check{"put", "sink nfs", func(ctx context.Context) []diag.Result {
-			<-ctx.Done()
-			return []diag.Result{diag.Fail("list", context.Cause(ctx))}
-		}})
-		if len(slow) != 1 || slow[0].Check != "list" || !strings.Contains(slow[0].Detail, "no answer within 30s") {
-			t.Errorf("got %+v", slow)
-		}
-	})
 }

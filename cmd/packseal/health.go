@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,10 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/internal/fault"
+	"packseal.example/web"
 )
-
-// maxAnswer bounds what is read of a health page: it has two lines.
-const maxAnswer = 4 << 10
 
 func newHealth() *cobra.Command {
 	c := &cobra.Command{
@@ -56,29 +53,14 @@ of its work stays unknown.`,
 func ask(ctx context.Context, u *url.URL, insecure bool) (string, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure} //nolint:gosec // it was asked for, and nothing secret is sent
-	defer transport.CloseIdleConnections()
-	client := &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := client.Do(r)
-	if err != nil {
-		return "", fault.New(fault.Internal, "asking for health: %w", err).WithHint("is packseal running, and web.listen the address that --url names?")
-	}
-	defer resp.Body.Close() //nolint:errcheck // read only
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	line, hint, _ := strings.Cut(strings.TrimSpace(string(body)), "\nhint: ")
+	h, err := web.AskHealth(ctx, transport, u.String())
 	switch {
 	case err != nil:
-		return "", fault.New(fault.Internal, "reading the answer of %s: %w", u, err)
-	case resp.StatusCode == http.StatusUnauthorized && strings.HasSuffix(u.Path, "-/healthy"):
+		return "", fault.New(fault.Internal, "asking for health: %w", err).WithHint("is packseal running, and web.listen the address that --url names?")
+	case h.Code == http.StatusUnauthorized && strings.HasSuffix(u.Path, "-/healthy"):
 		return "healthy, behind a password", nil
-	case resp.StatusCode != http.StatusOK:
-		return "", fault.New(fault.Internal, "%s answers %s: %.200s", u, resp.Status, line).WithHint("%s", hint)
+	case h.Code != http.StatusOK:
+		return "", fault.New(fault.Internal, "%s answers %d %s: %.200s", u, h.Code, http.StatusText(h.Code), h.Line).WithHint("%s", h.Hint)
 	}
-	return line, nil
+	return h.Line, nil
 }

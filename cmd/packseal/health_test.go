@@ -7,10 +7,10 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"packseal.example/test/fixture"
 )
 
 // health runs the verb and returns its exit code and all that it said.
@@ -24,12 +24,7 @@ func health(t *testing.T, args ...string) (int, string) {
 // TestHealthOfADaemon asks a real one, while it runs and when it is gone.
 func TestHealthOfADaemon(t *testing.T) {
 	t.Parallel()
-	d := demo{dir: t.TempDir(), listen: "127.0.0.1:0", began: time.Now()}
-	path, err := d.configure("http://127.0.0.1:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	live := startDaemon(t, filepath.Clean(path), io.Discard)
+	live := startRun(t, fixture.Setup{}.Write(t))
 	if code, said := health(t, "--url", live.url); code != 0 || said != "healthy\n" {
 		t.Errorf("alive: %d, %s", code, said)
 	}

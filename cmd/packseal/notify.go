@@ -48,7 +48,7 @@ all), in one try. A ping channel is pinged as if all were well.`,
 		if err != nil {
 			return err
 		}
-		entries, err := channels(cfg)
+		entries, err := cfg.Channels(notify.Env{UserAgent: tool()})
 		if err != nil {
 			return err
 		}

@@ -13,13 +13,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"packseal.example/test/fixture"
 )
 
 // process is the program as a process of its own.
 type process struct {
 	*exec.Cmd
 	lines chan string // what it says on standard error
-	out   safeBuffer
+	out   fixture.Buffer
 }
 
 // spawn starts packseal; it is killed when the test ends before it does.
@@ -84,20 +86,20 @@ func TestRunObeysSignals(t *testing.T) {
 	_, endpoint := simulate(t)
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		dir := t.TempDir()
-		p := spawn(t, "run", "-c", configured(t, dir, endpoint, onePack))
+		p := spawn(t, "run", "-c", fixture.Setup{Dir: dir, Endpoint: endpoint}.Write(t))
 		p.says(t, `http://127\.0\.0\.1:\d+`)
-		p.says(t, `"msg":"sealed".*"pack":"`+onePack)
-		configured(t, dir, endpoint, onePack, anotherPack)
+		p.says(t, `"msg":"sealed".*"pack":"`+fixture.Pack)
+		fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another}}.Write(t)
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 		p.says(t, "configuration reloaded")
-		p.says(t, `"msg":"sealed".*"pack":"`+anotherPack)
-		writeFiles(t, dir, map[string]string{"packseal.yaml": ""})
+		p.says(t, `"msg":"sealed".*"pack":"`+fixture.Another)
+		fixture.Write(t, dir, map[string]string{"packseal.yaml": ""})
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		p.says(t, "the old one stays in force.*the file is empty")
+		p.says(t, "configuration not reloaded.*the file is empty")
 		if code := p.ends(t, end); code != 0 {
 			t.Errorf("%s: it ended with %d", end, code)
 		}
@@ -111,8 +113,8 @@ func TestSealInterrupted(t *testing.T) {
 	p := spawn(t, "sim", "--listen", "127.0.0.1:0")
 	endpoint := p.says(t, `simulated Config API on (http://127\.0\.0\.1:\d+)`)
 	dir := t.TempDir()
-	const slow = anotherPack // 4 s in the simulator's cast
-	path := configured(t, dir, endpoint, slow)
+	const slow = fixture.Another // 4 s in the simulator's cast
+	path := fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{slow}}.Write(t)
 	seal := spawn(t, "seal", "--now", "-c", path)
 	for !asked(t, dir) && t.Context().Err() == nil {
 		time.Sleep(time.Millisecond)

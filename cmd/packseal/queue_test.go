@@ -5,50 +5,34 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http/httptest"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"packseal.example/archive"
 	"packseal.example/control"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
+	"packseal.example/test/fixture"
 )
 
 const quickPack = "cp-fdc8626622af00f90000"
 
-// queueHouse writes a configuration with a pack whose slots fall due each
-// second, and one whose report is never finished, and returns its path.
-func queueHouse(t *testing.T, more string) string {
+// queueing is a configuration with a pack whose slots fall due each second, and
+// one whose report is never finished.
+func queueing(t *testing.T) fixture.Setup {
 	t.Helper()
-	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: []sim.Pack{
-		{ID: quickPack}, {ID: slowPack, Script: sim.Script{Never: true}},
-	}})
-	if err != nil {
-		t.Fatal(err)
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: quickPack}, sim.Pack{ID: slowPack, Script: sim.Script{Never: true}})
+	return fixture.Setup{
+		Dir: t.TempDir(), Endpoint: endpoint, State: strings.Repeat("state-", 30),
+		Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h`, Fetch: "poll_min: 10ms, poll_max: 100ms",
+		Web:   `listen: "127.0.0.1:0", reload: true`,
+		Packs: []string{`{id: ` + quickPack + `, schedule: "@every 1s", timeout: 3s}`, `{id: ` + slowPack + `, timeout: 1h}`},
 	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "token": "between-replicas", "packseal.yaml": fmt.Sprintf(`
-state_dir: %s
-sources:
-  prod:
-    cloudconfig:
-      endpoint: %s
-      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
-defaults: {schedule: "0 0 1 1 *", catch_up: 8784h}
-sinks: [{name: primary, local: {dir: archive}}]
-fetch: {poll_min: 10ms, poll_max: 100ms}
-web: {listen: "127.0.0.1:0"}
-packs: [{id: %s, schedule: "@every 1s", timeout: 3s}, {id: %s, timeout: 1h}]
-%s
-`, strings.Repeat("state-", 30), server.URL, quickPack, slowPack, more)})
-	return filepath.Join(dir, "packseal.yaml")
 }
 
 // verb runs packseal queue and returns how it ended and what it printed.
@@ -81,12 +65,11 @@ func says(t *testing.T, path string, args []string, want ...string) {
 // what is paused too long is a gap that says so.
 func TestQueueVerb(t *testing.T) {
 	t.Parallel()
-	path := queueHouse(t, "")
+	path := queueing(t).Write(t)
 	if code, out, talk := verb(t, path); code != exitTransient || out != "" || !strings.Contains(talk, "no daemon runs") || !strings.Contains(talk, "hint: ") {
 		t.Errorf("without a daemon: %d %s%s", code, out, talk)
 	}
-	var log safeBuffer
-	d := startDaemon(t, path, &log)
+	d := startRun(t, path)
 	says(t, path, nil, "working  prod/"+slowPack+"@", "SINCE")
 	says(t, path, []string{slowPack, "--source", "prod"}, "1 working, 0 retrying, 0 paused, 0 waiting")
 
@@ -97,20 +80,19 @@ func TestQueueVerb(t *testing.T) {
 	if _, out, _ = verb(t, path, "pause", "prod", "--why", "again"); !strings.Contains(out, "was paused already, since ") || !strings.HasSuffix(out, ": the bucket moves\n") {
 		t.Errorf("pausing again: %s", out)
 	}
-	gap := func() string {
-		for r, err := range d.engine.Load().Records(t.Context(), "prod", quickPack) {
-			if err == nil && r.Reason == fault.Paused {
-				return r.Detail
+	detail := ""
+	fixture.Eventually(t, "the paused pack has a gap", func() bool {
+		var out bytes.Buffer
+		run(t.Context(), []string{"list", "--json", "--config", path, quickPack}, &out, io.Discard)
+		for line := range strings.Lines(out.String()) {
+			var r evidence.Record
+			if json.Unmarshal([]byte(line), &r) == nil && r.Reason == fault.Paused {
+				detail = r.Detail
 			}
 		}
-		return ""
-	}
-	for gap() == "" {
-		if !fault.Sleep(t.Context(), 50*time.Millisecond) {
-			t.Fatal("no gap")
-		}
-	}
-	if detail := gap(); !strings.Contains(detail, "source prod is paused since ") || !strings.HasSuffix(detail, ": the bucket moves") {
+		return detail != ""
+	})
+	if !strings.Contains(detail, "source prod is paused since ") || !strings.HasSuffix(detail, ": the bucket moves") {
 		t.Errorf("the gap says %q", detail)
 	}
 	if page := d.get(t, "/api/v1/packs"); strings.Count(page, `"why":"the bucket moves"`) != 2 {
@@ -121,23 +103,20 @@ func TestQueueVerb(t *testing.T) {
 	}
 	d.stop()
 
-	d = startDaemon(t, path, io.Discard)
+	log := d.log.String()
+	d = startRun(t, path)
 	says(t, path, nil, "paused for ", ": prod, by ", ": prod/"+quickPack+", by ", "paused  prod/"+quickPack+"@")
 	if code, out, _ = verb(t, path, "resume", quickPack); code != 0 || !strings.Contains(out, "stays paused with its source") {
 		t.Errorf("resuming a pack of a paused source: %d %s", code, out)
 	}
-	sealed := func() int { return d.engine.Load().Status("prod", quickPack).Sealed }
+	sealed := func() int { return d.sealed(t, "prod/"+quickPack) }
 	before := sealed()
 	if code, out, _ = verb(t, path, "resume", "prod", quickPack); code != 0 || out != "prod goes on\nprod/"+quickPack+" was not paused\n" {
 		t.Errorf("resuming: %d %s", code, out)
 	}
-	for sealed() <= before {
-		if !fault.Sleep(t.Context(), 20*time.Millisecond) {
-			t.Fatal("nothing is sealed")
-		}
-	}
+	fixture.Eventually(t, "the resumed pack is sealed", func() bool { return sealed() > before })
 	for _, said := range []string{`"msg":"paused","source":"prod","pack":"","by":"`, `"reason":"paused"`} {
-		if !strings.Contains(log.String(), said) {
+		if !strings.Contains(log, said) {
 			t.Errorf("the log does not say %s", said)
 		}
 	}
@@ -147,8 +126,8 @@ func TestQueueVerb(t *testing.T) {
 // what came of each name.
 func TestQueueJSON(t *testing.T) {
 	t.Parallel()
-	path := queueHouse(t, "")
-	startDaemon(t, path, io.Discard)
+	path := queueing(t).Write(t)
+	startRun(t, path)
 	says(t, path, nil, "working  prod/"+slowPack)
 	var o control.Outcome
 	_, out, _ := verb(t, path, "pause", slowPack, "--why", "w", "--json")
@@ -178,9 +157,9 @@ func TestQueueJSON(t *testing.T) {
 // TestQueueRefuses what nobody can mean, with a hint.
 func TestQueueRefuses(t *testing.T) {
 	t.Parallel()
-	path := queueHouse(t, "")
-	d := startDaemon(t, path, io.Discard)
-	d.await(t, 0)
+	path := queueing(t).Write(t)
+	startRun(t, path)
+	says(t, path, nil, "working")
 	for _, c := range []struct {
 		args string
 		want string
@@ -202,55 +181,67 @@ func TestQueueRefuses(t *testing.T) {
 	if code, _, talk := verb(t, path, "pause", "prod", "--why", strings.Repeat("w", 501)); code != exitFailed || !strings.Contains(talk, "longer than 500 bytes") {
 		t.Errorf("a long reason: %d %s", code, talk)
 	}
-	if all := d.engine.Load().queue.Pauses(); len(all) > 0 {
-		t.Errorf("paused are %v", all)
+	if _, out, _ := verb(t, path); strings.Contains(out, "paused for") {
+		t.Errorf("something is paused: %s", out)
 	}
 }
 
-// TestQueueWhileStarting: a replica that waits for others says so, and goes
-// without the socket where there can be none; a daemon that reloads answers, or
-// asks to be asked again.
+// TestQueueWhileStarting: a replica that waits for others says so.
 func TestQueueWhileStarting(t *testing.T) {
 	t.Parallel()
-	own := addresses(t, 3)
-	path := queueHouse(t, fmt.Sprintf(`queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}`, own[0], strings.Join(own, `", "`)))
-	d := startDaemon(t, path, io.Discard)
-	code, out, talk := verb(t, path)
-	for code == exitTransient && strings.Contains(talk, "no daemon runs") { // it is starting to start
+	setup, own := queueing(t), fixture.Addresses(t, 3)
+	fixture.Write(t, setup.Dir, map[string]string{"token": "between-replicas"})
+	setup.More = fmt.Sprintf(`queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}`+"\n", own[0], strings.Join(own, `", "`))
+	path := setup.Write(t)
+	d := startRun(t, path)
+	var code int
+	var out, talk string
+	fixture.Eventually(t, "the socket is served", func() bool {
 		code, out, talk = verb(t, path)
-	}
+		return !strings.Contains(talk, "no daemon runs")
+	})
 	if code != exitTransient || out != "" || !strings.Contains(talk, "packseal is starting") || !strings.Contains(talk, "hint: it may wait for other replicas") {
 		t.Errorf("a replica that waits: %d %s%s", code, out, talk)
 	}
 	d.stop()
+}
 
-	path = queueHouse(t, "")
-	state := filepath.Join(filepath.Dir(path), strings.Repeat("state-", 30))
-	if err := os.MkdirAll(filepath.Join(state, control.Name), 0o700); err != nil {
+// TestQueueWithoutSocket: a daemon that can't open the socket says so, and
+// works.
+func TestQueueWithoutSocket(t *testing.T) {
+	t.Parallel()
+	setup := queueing(t)
+	if err := os.MkdirAll(filepath.Join(setup.Dir, setup.State, control.Name), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	var log safeBuffer
-	d = startDaemon(t, path, &log)
-	for d.engine.Load() == nil || d.engine.Load().Status("prod", quickPack).LastSealed == (archive.Record{}) {
-		if !fault.Sleep(t.Context(), 20*time.Millisecond) {
-			t.Fatal("nothing is sealed without a socket")
-		}
-	}
-	d.stop()
-	if !strings.Contains(log.String(), "can't reach this daemon") {
+	d := startRun(t, setup.Write(t))
+	fixture.Eventually(t, "a slot is sealed without the socket", func() bool { return d.sealed(t, "prod/"+quickPack) > 0 })
+	if !strings.Contains(d.log.String(), "can't reach this daemon") {
 		t.Error("the log does not say that there is no socket")
 	}
+}
 
-	path = queueHouse(t, "")
-	d = startDaemon(t, path, io.Discard)
+// TestQueueDuringReload: a daemon that reloads answers.
+func TestQueueDuringReload(t *testing.T) {
+	t.Parallel()
+	path := queueing(t).Write(t)
+	d := startRun(t, path)
 	says(t, path, nil, "working")
-	reloaded := make(chan error, 1)
-	go func() { reloaded <- d.Reload(t.Context()) }()
+	reloaded := make(chan string, 1)
+	go func() {
+		resp, err := http.Post(d.url+"/-/reload", "", nil)
+		if err != nil {
+			reloaded <- err.Error()
+			return
+		}
+		resp.Body.Close()
+		reloaded <- resp.Status
+	}()
 	for done := false; !done; {
 		select {
-		case err := <-reloaded:
-			if done = true; err != nil {
-				t.Error(err)
+		case status := <-reloaded:
+			if done = true; status != "200 OK" {
+				t.Error(status)
 			}
 		default:
 		}

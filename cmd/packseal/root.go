@@ -6,19 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"packseal.example/config"
+	"packseal.example/daemon"
 )
-
-// version is set by the release's linker flags.
-var version = "dev"
-
-// tool names this program in records and to servers.
-func tool() string { return "packseal/" + version }
 
 // newRoot makes the command with all its verbs.
 func newRoot() *cobra.Command {
@@ -49,16 +43,9 @@ func jsonFlag(c *cobra.Command) *bool {
 	return c.Flags().Bool("json", false, "print JSON, one object a line")
 }
 
-// load reads a configuration file and says its warnings.
+// load reads a configuration file and prints its warnings.
 func load(path string, stderr io.Writer) (*config.Config, error) {
-	cfg, warnings, err := config.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range warnings {
-		fmt.Fprintln(stderr, cfg.Locate(w))
-	}
-	return cfg, nil
+	return (&daemon.ConfigFile{Path: path, Warnings: stderr}).Load()
 }
 
 // newLogger makes the logger that a configuration asks for.
@@ -80,33 +67,6 @@ func terminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArgs,
-		Run: func(c *cobra.Command, _ []string) {
-			fmt.Fprintln(c.OutOrStdout(), tool(), goVersion())
-		},
-	}
-}
-
-func goVersion() string {
-	if b, ok := debug.ReadBuildInfo(); ok {
-		return b.GoVersion
-	}
-	return ""
-}
-
-func newInit() *cobra.Command {
-	return &cobra.Command{
-		Use: "init", Short: "Print a commented configuration file", Args: noArgs,
-		Example: "  packseal init > packseal.yaml",
-		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := c.OutOrStdout().Write(config.Example())
-			return err
-		},
-	}
-}
-
 // noArgs refuses arguments as wrong usage.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
@@ -117,3 +77,12 @@ func noArgs(c *cobra.Command, args []string) error {
 
 // printJSON writes v as one line.
 func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
+// instance names this machine in messages.
+func instance() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "packseal"
+	}
+	return name
+}

@@ -2,11 +2,18 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"packseal.example/config"
+	"packseal.example/daemon"
+	"packseal.example/internal/fault"
 )
 
 // newRun makes the daemon's verb. The port is opened before anything else is
@@ -23,8 +30,8 @@ wrong with the new one is logged, and the old one stays in force.`,
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		stderr := c.ErrOrStderr()
-		file := &configFile{path: *path, stderr: stderr}
-		cfg, err := file.load()
+		file := &daemon.ConfigFile{Path: *path, Warnings: stderr}
+		cfg, err := file.Load()
 		if err != nil {
 			return err
 		}
@@ -32,31 +39,45 @@ wrong with the new one is logged, and the old one stays in force.`,
 		if err != nil {
 			return err
 		}
-		d := newDaemon(file.load, newLogger(cfg.Log, stderr))
-		defer d.reloadOn(c.Context(), syscall.SIGHUP)()
+		logger := newLogger(cfg.Log, stderr)
+		traces, err := openTraces(c.Context(), logger)
+		if err != nil {
+			l.Close() //nolint:errcheck // nobody was served yet
+			return err
+		}
+		defer traces.Close(c.Context())
+		d := daemon.New(daemon.Options{Load: file.Load, Logger: logger, Version: version, Instance: instance(), Tracer: traces.Tracer()})
 		watching, stop := context.WithCancel(c.Context())
 		defer stop()
-		go file.watch(watching, func() { d.Reload(watching) }) //nolint:errcheck // logged where it is decided
-		return d.run(c.Context(), cfg, l)
+		go reloadOn(watching, d, syscall.SIGHUP)
+		go file.Watch(watching, func() { d.Reload(watching) }) //nolint:errcheck // the daemon logs it
+		return d.Run(c.Context(), cfg, l)
 	}
 	return c
 }
 
-// reloadOn reloads at a signal, until the function returned is called.
-func (d *daemon) reloadOn(ctx context.Context, s os.Signal) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, s)
-	go func() {
-		for {
-			select {
-			case <-hup:
-				d.Reload(ctx) //nolint:errcheck // logged where it is decided
-			case <-ctx.Done():
-				signal.Stop(hup)
-				return
-			}
+// reloadOn reloads at each signal until ctx ends.
+func reloadOn(ctx context.Context, d *daemon.Daemon, s os.Signal) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, s)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-signals:
+			d.Reload(ctx) //nolint:errcheck // the daemon logs it
+		case <-ctx.Done():
+			return
 		}
-	}()
-	return cancel
+	}
+}
+
+// listen opens the page's port.
+func listen(cfg *config.Config, stderr io.Writer) (net.Listener, error) {
+	l, err := net.Listen("tcp", cfg.Web.Listen)
+	if err != nil {
+		e := &fault.Error{Reason: fault.Unavailable, Err: fmt.Errorf("opening the page's port: %w", err)}
+		return nil, e.WithHint("web.listen sets another address")
+	}
+	fmt.Fprintf(stderr, "packseal %s: http://%s\n", version, l.Addr())
+	return l, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -19,8 +20,23 @@ import (
 	"packseal.example/notify/notifytest"
 )
 
+// TestMain lets eight tests run at once, unless told otherwise: most of them
+// wait.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"packseal": main})
+	testscript.Main(parallel{m}, map[string]func(){"packseal": main})
+}
+
+type parallel struct{ *testing.M }
+
+// Run implements [testscript.TestingM].
+func (p parallel) Run() int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", "8") //nolint:errcheck // the flag is there
+	}
+	return p.M.Run()
 }
 
 // TestScripts runs the program as a person does: verbs, what they print and

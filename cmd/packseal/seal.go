@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"packseal.example/archive"
 	"packseal.example/config"
+	"packseal.example/daemon"
 	"packseal.example/internal/fault"
 )
 
@@ -46,7 +46,7 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 		if err != nil {
 			return err
 		}
-		h, err := build(c.Context(), cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler), false)
+		entries, err := choose(cfg, args)
 		if err != nil {
 			return err
 		}
@@ -55,13 +55,12 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 			return err
 		}
 		defer traces.Close(c.Context())
-		h.Tracer = traces.Tracer()
-		entries, err := h.choose(args)
+		a, err := daemon.OpenArchive(c.Context(), cfg, daemon.ArchiveOptions{Tool: tool(), Logger: slog.New(slog.DiscardHandler), Tracer: traces.Tracer()})
 		if err != nil {
 			return err
 		}
 		at := time.Now().UTC().Truncate(time.Second)
-		outcomes := h.sealAll(c.Context(), entries, func(e config.Entry) (time.Time, bool) {
+		outcomes := sealAll(c.Context(), a, entries, func(e config.Entry) (time.Time, bool) {
 			if *now {
 				return at, true
 			}
@@ -88,7 +87,7 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 
 // sealAll settles one slot of each entry, some side by side, and tells of each
 // when it begins and when it is done. The outcomes are in the entries' order.
-func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(config.Entry) (time.Time, bool), tell func(outcome)) []outcome {
+func sealAll(ctx context.Context, a *archive.Archive, entries []config.Entry, due func(config.Entry) (time.Time, bool), tell func(outcome)) []outcome {
 	outcomes := make([]outcome, len(entries))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -103,7 +102,7 @@ func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(co
 				tell(o)
 				return o
 			}
-			outcomes[i] = h.sealOne(ctx, e, due, say)
+			outcomes[i] = sealOne(ctx, a, e, due, say)
 		})
 	}
 	wg.Wait()
@@ -112,7 +111,7 @@ func (h *house) sealAll(ctx context.Context, entries []config.Entry, due func(co
 
 // sealOne settles an entry's slot. A pack whose schedule has not come round
 // yet has none, which is not a failure for good.
-func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Entry) (time.Time, bool), say func(outcome) outcome) (o outcome) {
+func sealOne(ctx context.Context, a *archive.Archive, e config.Entry, due func(config.Entry) (time.Time, bool), say func(outcome) outcome) (o outcome) {
 	o.Source, o.Pack = e.Pack.Source, e.Pack.Key()
 	at, ok := due(e)
 	if !ok {
@@ -121,7 +120,7 @@ func (h *house) sealOne(ctx context.Context, e config.Entry, due func(config.Ent
 		o.Due = at
 		say(o)
 		var r archive.Record
-		r, o.err = h.Seal(ctx, e.Pack.Slot(at), time.Now().Add(e.Plan.Timeout))
+		r, o.err = a.Seal(ctx, e.Pack.Slot(at), time.Now().Add(e.Plan.Timeout))
 		if r.State != "" {
 			o.Record = r
 		}

@@ -2,9 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"packseal.example/test/fixture"
 )
 
 // TestSealAtATerminal: a person sees each pack begin and end, a log only how it
@@ -12,19 +17,46 @@ import (
 func TestSealAtATerminal(t *testing.T) {
 	t.Parallel()
 	_, endpoint := simulate(t)
-	path := configured(t, t.TempDir(), endpoint, onePack)
+	path := fixture.Setup{Endpoint: endpoint}.Write(t)
 	master, slave := openTerminal(t)
-	if code := run(t.Context(), []string{"seal", "--now", "--config", path, onePack}, io.Discard, slave); code != 0 {
+	if code := run(t.Context(), []string{"seal", "--now", "--config", path, fixture.Pack}, io.Discard, slave); code != 0 {
 		t.Errorf("ends with %d", code)
 	}
 	lines := bufio.NewScanner(master)
-	for _, want := range []string{"begun   prod/" + onePack + "@", "sealed  prod/" + onePack + "@"} {
+	for _, want := range []string{"begun   prod/" + fixture.Pack + "@", "sealed  prod/" + fixture.Pack + "@"} {
 		if lines.Scan(); !strings.HasPrefix(lines.Text(), want) {
 			t.Errorf("says %q, want %q…", lines.Text(), want)
 		}
 	}
 	var log strings.Builder
-	if code := run(t.Context(), []string{"seal", "--config", path, onePack}, io.Discard, &log); code != 0 || strings.Contains(log.String(), "begun") {
+	if code := run(t.Context(), []string{"seal", "--config", path, fixture.Pack}, io.Discard, &log); code != 0 || strings.Contains(log.String(), "begun") {
 		t.Errorf("ends with %d and says %q", code, log.String())
+	}
+}
+
+// TestSealBesideDaemon: seal works on the slots that a daemon works on, in the
+// same folders and at the same time, and each slot is settled once.
+func TestSealBesideDaemon(t *testing.T) {
+	t.Parallel()
+	api, endpoint := simulate(t)
+	dir := t.TempDir()
+	path := fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another}}.Write(t)
+	var out, talk fixture.Buffer
+	d := startRun(t, path)
+	code := run(context.WithoutCancel(t.Context()), []string{"seal", "--json", "-c", path}, &out, &talk)
+	if code != 0 || strings.Count(out.String(), `"state":"sealed"`) != 2 {
+		t.Errorf("seal ended with %d: %s%s", code, out.String(), talk.String())
+	}
+	d.settled(t)
+	d.stop()
+	if n := api.Calls()["GenerateCompliancePackReport"]; n != 2 {
+		t.Errorf("%d reports were asked for, want one a pack", n)
+	}
+	out.Reset()
+	if code := run(t.Context(), []string{"verify", "-c", path}, &out, &talk); code != 0 || !strings.HasPrefix(out.String(), "2 sealed, 0 gaps") {
+		t.Errorf("verify ended with %d: %s%s", code, out.String(), talk.String())
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "state", "spool")); err != nil || len(left) != 0 {
+		t.Errorf("the spool holds %v, %v", left, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/notify/notifytest"
+	"packseal.example/test/fixture"
 )
 
 // mark is in every credential of TestSecrets.
@@ -88,6 +89,7 @@ sinks:
   - {name: mirror, s3: {endpoint: %[2]q, region: r, bucket: b, path_style: true, access_key_id_file: id, secret_access_key_file: secret, session_token_file: token}}
 fetch: {poll_min: 200ms, poll_max: 1s}
 web: {listen: "127.0.0.1:0"}
+log: {level: debug, format: json}
 packs:
   - {id: cp-fdc8626622af00f90000, source: stranger, since: 2020-01-01T00:00:00Z}
   - {id: cp-fdc8626622af00f90000, source: forged, since: 2020-01-01T00:00:00Z}
@@ -96,26 +98,25 @@ packs:
 		config += fmt.Sprintf("  - {id: %s, aggregator: %q, since: 2020-01-01T00:00:00Z}\n", p.ID, p.Aggregator)
 	}
 	config += markedChannels(t, dir)
-	writeFiles(t, dir, map[string]string{
+	fixture.Write(t, dir, map[string]string{
 		"id": "id" + mark, "secret": "secret" + mark, "token": "token" + mark, "other": "other" + mark, "packseal.yaml": config,
 	})
-	var log safeBuffer
-	d := startDaemon(t, filepath.Join(dir, "packseal.yaml"), &log)
+	d := startRun(t, filepath.Join(dir, "packseal.yaml"))
 	places := map[string]string{}
-	d.await(t, 1)
+	d.settled(t)
 	for _, page := range []string{"/", "/metrics", "/api/v1/packs", "/api/v1/slots?source=good&pack=" + packs[0].ID, "/packs/good/" + packs[0].ID, "/packs/forged/" + packs[0].ID} {
 		places[page] = d.get(t, page)
 	}
-	var out, talk safeBuffer
+	var out, talk fixture.Buffer
 	if code := run(t.Context(), []string{"doctor", "--config", filepath.Join(dir, "packseal.yaml")}, &out, &talk); code != exitFailed {
 		t.Errorf("doctor ended with %d: %s", code, out.String())
 	}
 	places["doctor"], places["doctor's talk"] = out.String(), talk.String()
 	d.stop()
-	places["log"] = log.String()
+	places["log"] = d.log.String()
 	readTree(t, dir, places, "archive", "state")
 	for _, verb := range []string{"check", "list", "next", "verify", "seal"} {
-		var out, talk safeBuffer
+		var out, talk fixture.Buffer
 		run(t.Context(), []string{verb, "--config", filepath.Join(dir, "packseal.yaml")}, &out, &talk)
 		places[verb] = out.String() + talk.String()
 	}
@@ -123,7 +124,7 @@ packs:
 	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") || !strings.Contains(places["log"], "in sink mirror: ") {
 		t.Fatalf("nothing was fetched, or the mirror was not asked: %s", places["log"])
 	}
-	if !strings.Contains(places["log"], "notice has to wait") || places["/state/notify.json"] == "" {
+	if !strings.Contains(places["log"], "notice failed") || places["/state/notify.json"] == "" {
 		t.Fatalf("nothing was told: %s", places["log"])
 	}
 	for place, content := range places {
@@ -153,7 +154,7 @@ func markedChannels(t *testing.T, dir string) string {
 	for _, receiver := range notifytest.Receivers() {
 		for i, base := range []string{echo.URL, "http://127.0.0.1:1"} {
 			name := fmt.Sprintf("%s-%d", receiver, i)
-			writeFiles(t, dir, map[string]string{name: people.Address(base, receiver)})
+			fixture.Write(t, dir, map[string]string{name: people.Address(base, receiver)})
 			more := map[string]string{
 				notifytest.DingTalk: ", secret_file: secret", notifytest.Feishu: ", secret_file: secret",
 				notifytest.Webhook: ", secret_file: secret, authorization_file: other", notifytest.Ping: ", every: 10s",

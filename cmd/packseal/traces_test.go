@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,15 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/internal/fault"
 	"packseal.example/internal/otlp/otlptest"
+	"packseal.example/test/fixture"
 )
 
 // What slots look like: a line a span, "!" and the reason where it failed.
@@ -109,7 +107,7 @@ func traced(t *testing.T) (path string, api *queries) {
 	mirror := httptest.NewServer(http.HandlerFunc(quoting))
 	t.Cleanup(mirror.Close)
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{
+	fixture.Write(t, dir, map[string]string{
 		"id": "id" + mark, "secret": "secret" + mark, "token": "token" + mark, "other": "other" + mark,
 		"packseal.yaml": fmt.Sprintf(tracedConfig, server.URL, mirror.URL),
 	})
@@ -123,22 +121,16 @@ func TestTraces(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20"+mark)
 	path, api := traced(t)
-	var log safeBuffer
-	d := startDaemon(t, path, &log)
-	d.await(t, 1)
-	if err := d.Reload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	// The next engine begins with the two that wait in the spool for the mirror.
-	reloaded := len(log.String())
-	within, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	for strings.Count(log.String()[reloaded:], "report waits in the spool") < 2 {
-		if !fault.Sleep(within, 20*time.Millisecond) {
-			t.Fatalf("nothing waits for the mirror: %s", log.String())
-		}
-	}
-	d.stop()
+	first := startRun(t, path)
+	first.settled(t)
+	first.stop()
+	// The next one begins with the two that wait in the spool for the mirror.
+	second := startRun(t, path)
+	fixture.Eventually(t, "two reports wait for the mirror", func() bool {
+		return strings.Count(second.log.String(), "report waits in the spool") >= 2
+	})
+	second.stop()
+	log := first.log.String() + second.log.String()
 
 	trees := map[string][]string{}
 	for _, slot := range slots(receiver.Spans()) {
@@ -149,7 +141,7 @@ func TestTraces(t *testing.T) {
 		"good/cp-00c8626622af00ffffff":   {missingTree},
 		"forged/cp-fdc8626622af00f90000": {forgedTree},
 	} {
-		// An engine that is slow to start may find what waits there at once, too.
+		// A daemon that is slow to start may find what waits there at once, too.
 		if diff := cmp.Diff(want, slices.Compact(trees[pack])); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", pack, diff)
 		}
@@ -164,8 +156,8 @@ func TestTraces(t *testing.T) {
 		t.Errorf("sent with %q", got)
 	}
 	raw := receiver.Raw()
-	if len(api.values) == 0 || strings.Contains(log.String(), mark) {
-		t.Fatalf("nothing was fetched, or a secret is in the log: %s", log.String())
+	if len(api.values) == 0 || strings.Contains(log, mark) {
+		t.Fatalf("nothing was fetched, or a secret is in the log: %s", log)
 	}
 	for _, secret := range append(api.values, mark) {
 		if bytes.Contains(raw, []byte(secret)) {
@@ -183,7 +175,7 @@ func TestTracesOfSeal(t *testing.T) {
 	receiver := otlptest.New(t)
 	path, _ := traced(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
-	var out, talk safeBuffer
+	var out, talk fixture.Buffer
 	run(t.Context(), []string{"seal", "-c", path, "good/cp-fdc8626622af00f90000"}, &out, &talk)
 	if got := slots(receiver.Spans()); len(got) != 1 || got[0].tree() != strings.Replace(goodTree, " try=1", "", 1) {
 		t.Errorf("%d slots; %s", len(got), talk.String())

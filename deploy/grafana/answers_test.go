@@ -7,12 +7,14 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // picture is where to draw the dashboards' panels, once the test is through.
@@ -32,7 +34,7 @@ func brokenPacks() []sim.Pack {
 type scene struct {
 	*asker
 	dir                  string // Prometheus' own
-	sound, broken, moved *home
+	sound, broken, moved *daemon
 }
 
 // newScene begins it. Of the broken daemon the second sink is down, and its
@@ -49,24 +51,24 @@ func newScene(t *testing.T) *scene {
 			s.boards[v.Name] = v
 		}
 	}
-	binary := build(t)
-	s.sound = newHome(t, binary, "packseal-demo", "@every 8s", "1m", sim.Demo())
-	s.sound.configure(t, simulate(t, s.sound.packs), sim.MissingPackID)
+	s.sound = newDaemon(t, "packseal-demo", "1m", sim.Demo())
+	s.sound.configure("@every 8s", sim.MissingPackID)
 	s.run(t, s.sound)
-	s.broken = newHome(t, binary, "packseal-broken", "@every 8s", "6s", brokenPacks())
-	s.broken.sinks = "  - {name: bucket, s3: {region: us-east-1, bucket: evidence, endpoint: \"http://127.0.0.1:9\", path_style: true, access_key_id_file: key-id, secret_access_key_file: key-secret}}\n"
-	s.broken.configure(t, simulate(t, s.broken.packs))
+	s.broken = newDaemon(t, "packseal-broken", "6s", brokenPacks())
+	s.broken.sinks = `, {name: bucket, s3: {region: us-east-1, bucket: evidence, endpoint: "http://127.0.0.1:9", path_style: true, access_key_id_file: key-id, secret_access_key_file: key-secret}}`
+	s.broken.configure("@every 8s")
 	s.run(t, s.broken)
-	s.moved = newHome(t, binary, "packseal-moved", "@every 4s", "1m", sim.Demo()[6:7])
+	s.moved = newDaemon(t, "packseal-moved", "1m", sim.Demo()[6:7])
 	return s
 }
 
 // run runs a daemon, and has Prometheus scrape it.
-func (s *scene) run(t *testing.T, h *home) (address string, stop func()) {
+func (s *scene) run(t *testing.T, d *daemon) *lab.Process {
 	t.Helper()
-	address, stop = h.run(t)
-	target(t, s.dir, h.job, address)
-	return address, stop
+	p := d.Start()
+	p.Ready()
+	target(t, s.dir, d.job, strings.TrimPrefix(p.URL(), "http://"))
+	return p
 }
 
 // await waits until a condition holds.
@@ -77,17 +79,15 @@ func (s *scene) await(t *testing.T, condition string) {
 
 // move runs a daemon for a while, alters a report of its archive, and starts
 // it anew at another address, with nothing to do for the rest of the year.
-func (s *scene) move(t *testing.T) (address string, stop func()) {
+func (s *scene) move(t *testing.T) *lab.Process {
 	t.Helper()
-	endpoint := simulate(t, s.moved.packs)
-	s.moved.configure(t, endpoint)
-	_, stop = s.run(t, s.moved)
-	s.await(t, `changes(packseal_slots_total{job="packseal-moved", result="sealed"}[1h]) >= 2`)
-	stop()
+	s.moved.configure("@every 4s")
+	p := s.run(t, s.moved)
+	s.await(t, `changes(packseal_archive_slots{job="packseal-moved", result="sealed"}[1h]) >= 2`)
+	p.Stop()
 	s.moved.damage(t)
-	s.moved.verify(t, 3)
-	s.moved.schedule = "@yearly"
-	s.moved.configure(t, endpoint)
+	s.moved.verify(t, true)
+	s.moved.configure("@yearly")
 	return s.run(t, s.moved)
 }
 
@@ -96,18 +96,18 @@ func (s *scene) move(t *testing.T) (address string, stop func()) {
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	address, stop := s.move(t)
+	moved := s.move(t)
 	restarted := time.Now()
-	s.sound.verify(t, 0)
+	s.sound.verify(t, false)
 	for _, condition := range []string{
-		`count(sum by (pack) (packseal_slots_total{job="packseal-demo"}) >= 2) == 9`,
+		`count(sum by (pack) (packseal_archive_slots{job="packseal-demo"}) >= 2) == 9`,
 		`packseal_verify_last_success_timestamp_seconds{job="packseal-demo"} > 0`,
 		`packseal_sink_up{job="packseal-broken", sink="bucket"} == 0`,
 		`packseal_spool_reports{job="packseal-broken"} > 0`,
 		`sum(packseal_gaps_total{job="packseal-broken"}) > 2`,
 		`packseal_api_throttled_total{job="packseal-broken"} > 0`,
 		`packseal_link_refreshes_total{job="packseal-broken"} > 0`,
-		fmt.Sprintf(`count_over_time(packseal_build_info{instance=%q}[1h]) > 15`, address),
+		fmt.Sprintf(`count_over_time(packseal_build_info{instance=%q}[1h]) > 15`, strings.TrimPrefix(moved.URL(), "http://")),
 	} {
 		s.await(t, condition)
 	}
@@ -120,7 +120,7 @@ func TestAnswers(t *testing.T) {
 		eventually(t, "enough to draw", func() bool { shown.to = time.Now(); return shown.to.Sub(shown.from) > 118*time.Second })
 		draw(t, &shown, *picture)
 	}
-	stop()
+	moved.Stop()
 	s.await(t, `up{job="packseal-moved"} == 0`)
 	s.to, s.chosen["job"] = time.Now(), []string{s.moved.job}
 	if n := s.number(t, panelsOf(evidence()), "Is anything missing?"); !math.IsNaN(n) {
@@ -182,14 +182,13 @@ func annotations(b board) []*dashboard.Panel {
 // seen is how long it takes at most until a new target is scraped.
 const seen = 9 * time.Second
 
-// nothingNew: a restart at another address changes no number. The counter that
-// begins at nothing and jumps to what the archive holds is no new report.
+// nothingNew: a restart at another address changes no number.
 func (s *scene) nothingNew(t *testing.T, restarted time.Time) {
 	reports, gaps := len(s.moved.files(t, "manifest.json")), len(s.moved.files(t, "gap.json"))
 	one := *s.asker
 	one.chosen = map[string][]string{"cell": {"4s"}, "resolution": {"1s"}, "job": {s.moved.job}}
 	panels := panelsOf(evidence())
-	for title, want := range map[string]int{"Reports sealed": reports, "Reports kept": reports, "Gaps": gaps, "Is anything missing?": gaps, "Findings": 1} {
+	for title, want := range map[string]int{"Reports sealed": reports, "Reports kept": reports, "Gaps": gaps, "Is anything missing?": gaps, "Problems": 1} {
 		if got := one.number(t, panels, title); got != float64(want) {
 			t.Errorf("%s: %v of the daemon that moved, want %d", title, got, want)
 		}

@@ -12,11 +12,13 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+
+	"packseal.example/test/lab"
 )
 
 func TestMain(m *testing.M) {
 	plugins.RegisterDefaultPlugins() // the options of each kind of panel, for decoding
-	os.Exit(m.Run())
+	os.Exit(lab.Main(m))
 }
 
 // TestFiles: the dashboards at hand are those described.
@@ -28,7 +30,7 @@ func TestFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(b.file()); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what its description says (%v); to write it: go generate ./deploy/grafana", b.file(), err)
+			t.Errorf("%s is not what its description says (%v); to write it: go generate, in this folder", b.file(), err)
 		}
 	}
 }

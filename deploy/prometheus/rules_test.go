@@ -67,7 +67,7 @@ func slug(heading string) string {
 }
 
 // TestRunbook: each alert has its section, each section its alert, and each
-// section says what it means, how to look and how to mend.
+// section has a meaning, a diagnosis and a mitigation.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile(runbookFile)
@@ -78,7 +78,7 @@ func TestRunbook(t *testing.T) {
 	for _, section := range strings.Split(string(b), "\n## ")[1:] {
 		heading, body, _ := strings.Cut(section, "\n")
 		sections = append(sections, slug(heading))
-		for _, part := range []string{"**It means**", "**Look**", "**Mend**"} {
+		for _, part := range []string{"**Meaning**", "**Diagnosis**", "**Mitigation**"} {
 			if strings.Count(body, part) != 1 {
 				t.Errorf("section %q: not one %s", heading, part)
 			}

@@ -1,4 +1,4 @@
-// Package docstest holds the documents to one another and to the tree.
+// Package docstest checks the documents against one another and against the tree.
 package docstest
 
 import (
@@ -16,10 +16,10 @@ import (
 
 var root = filepath.Join("..", "..")
 
-// document is what of a Markdown page can be compared and followed.
+// document is the part of a Markdown page that can be compared and followed.
 type document struct {
 	headings []string // with their #
-	commands []string // the lines of code blocks, without what people say beside them
+	commands []string // the lines of code blocks, without their comments
 	json     []string // whole blocks
 	links    []string
 	rows     int // of tables
@@ -31,7 +31,7 @@ var (
 	between = regexp.MustCompile(`<[^>]*>`)
 )
 
-// read takes a page apart.
+// read parses a page.
 func read(t *testing.T, name string) (d document) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, name))
@@ -90,7 +90,7 @@ func TestReadmesSideBySide(t *testing.T) {
 	if en.rows != zh.rows {
 		t.Errorf("tables: %d rows and %d", en.rows, zh.rows)
 	}
-	// Each links to the other at its top; sentences may order links otherwise.
+	// Each links to the other at its top; the order of other links may differ.
 	if en.links[0] != "README.zh-CN.md" || zh.links[0] != "README.md" {
 		t.Errorf("the first links are %s and %s", en.links[0], zh.links[0])
 	}
@@ -120,7 +120,7 @@ func pages(t *testing.T) (names []string) {
 	return names
 }
 
-// TestLinks: what a page points to within the tree is there, headings too.
+// TestLinks: links within the tree lead to an existing file and heading.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	followed := 0
@@ -140,7 +140,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// follow looks for what a link of a page points to.
+// follow checks that the target of a link exists.
 func follow(t *testing.T, from, link string) error {
 	t.Helper()
 	file, anchor, anchored := strings.Cut(link, "#")
@@ -149,7 +149,7 @@ func follow(t *testing.T, from, link string) error {
 		target = from
 	}
 	if _, err := os.Stat(filepath.Join(root, target)); err != nil {
-		return fmt.Errorf("%s is not there", link)
+		return fmt.Errorf("%s does not exist", link)
 	}
 	if anchored && !slices.ContainsFunc(read(t, target).headings, func(h string) bool { return slug(h) == anchor }) {
 		return fmt.Errorf("%s has no heading %s", target, anchor)
@@ -171,8 +171,8 @@ func slug(heading string) string {
 	}, text)
 }
 
-// TestPolicies: every block of JSON can be read, and no policy lets anybody
-// delete or do everything.
+// TestPolicies: every JSON block is valid, and no policy allows deletion or
+// every action.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	allows := regexp.MustCompile(`Delete|"(\w+:)?\*"`)

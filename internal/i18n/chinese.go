@@ -2,7 +2,7 @@ package i18n
 
 import "packseal.example/internal/fault"
 
-// ChineseReasons says the same as EnglishReasons.
+// ChineseReasons is EnglishReasons in Chinese.
 func ChineseReasons() map[fault.Reason]string {
 	return map[fault.Reason]string{
 		fault.Throttled:       "服务要求降低请求频率。",

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"packseal.example/internal/fault"
 )
@@ -21,6 +22,25 @@ func TestReasons(t *testing.T) {
 			if text == "" {
 				t.Errorf("%s: no sentence for %s", name, r)
 			}
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0 gaps", 1: "1 gap", 2: "2 gaps"} {
+		if got := Count(n, "gap"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestTime(t *testing.T) {
+	t.Parallel()
+	zone := time.FixedZone("UTC+8", 8*3600)
+	for second, want := range map[int]string{0: "2026-03-02 02:00", 5: "2026-03-02 02:00:05"} {
+		if got := Time(time.Date(2026, 3, 1, 18, 0, second, 0, time.UTC), zone); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestAPITrouble breaks the whole API, reports and all, and mends it: the slots
@@ -38,17 +38,17 @@ func TestAPITrouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, twoPacks)
+			w := newRig(t, twoPacks)
 			w.broken.Store(&broken)
-			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
-			p.complains(30 * time.Second)
+			p.complains()
 			time.Sleep(lasts(t, name))
-			if a := readArchive(filepath.Join(w.dir, "archive")); len(a.slots) > 0 {
-				t.Errorf("slots end while the API is broken: %+v", a.slots)
+			if a := lab.ReadArchive(w.Path("archive")); len(a.Slots) > 0 {
+				t.Errorf("slots end while the API is broken: %+v", a.Slots)
 			}
 			w.broken.Store(nil)
-			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.settled(2, w.Path("archive"), w.Path("state"))
 			p.ends()
 		})
 	}
@@ -68,17 +68,17 @@ func lasts(t *testing.T, name string) time.Duration {
 // deadline, and only this one.
 func TestReportNeverMade(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, []sim.Pack{{ID: "cp-never", Script: sim.Script{Never: true}}, {ID: "cp-good"}})
-	w.configure(configuration{plan: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 4s`, packs: []string{"cp-never", "cp-good"}})
+	w := newRig(t, []sim.Pack{{ID: "cp-never", Script: sim.Script{Never: true}}, {ID: "cp-good"}})
+	w.configure(lab.Setup{Packs: []string{"cp-never, timeout: 4s", "cp-good"}})
 	p := w.start()
-	p.eventually(30*time.Second, func() string {
-		a := readArchive(filepath.Join(w.dir, "archive"))
-		for s, e := range a.slots {
-			if s.pack == "cp-never" && e.gap == "deadline" && a.sealed() == 1 {
+	p.Eventually(lab.Patience, func() string {
+		a := lab.ReadArchive(w.Path("archive"))
+		for s, e := range a.Slots {
+			if s.Pack == "cp-never" && e.Gap == "deadline" && a.Sealed() == 1 {
 				return ""
 			}
 		}
-		return fmt.Sprintf("%+v", a.slots)
+		return fmt.Sprintf("%+v", a.Slots)
 	})
 	p.clears()
 	p.ends()
@@ -88,21 +88,23 @@ func TestReportNeverMade(t *testing.T) {
 // API refuses. The log says so, and calls are signed by the API's clock.
 func TestClockSkew(t *testing.T) {
 	t.Parallel()
-	for name, skew := range map[string]time.Duration{"behind": 20 * time.Minute, "ahead of": -20 * time.Minute} {
+	for name, skew := range map[string]time.Duration{"behind": 20 * time.Minute, "ahead": -20 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, twoPacks)
-			off, err := sim.New(sim.Options{AccessKeyID: keyID, AccessKeySecret: secret, Packs: twoPacks, Skew: skew})
+			w := newRig(t, twoPacks)
+			off, err := sim.New(sim.Options{AccessKeyID: lab.KeyID, AccessKeySecret: lab.KeySecret, Packs: twoPacks, Skew: skew})
 			if err != nil {
 				t.Fatal(err)
 			}
 			away := http.HandlerFunc(off.ServeHTTP)
 			w.broken.Store(&away)
-			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
-			p.says(30*time.Second, "the local clock is off")
-			p.says(time.Second, name+" the server's")
-			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.Logs(lab.Patience, "how far the clock is off", func(r lab.Record) bool {
+				ns, _ := r.Fields["skew"].(float64)
+				return r.Level == "WARN" && (time.Duration(ns)-skew).Abs() < time.Minute
+			})
+			p.settled(2, w.Path("archive"), w.Path("state"))
 			p.ends()
 		})
 	}
@@ -120,10 +122,10 @@ func TestNetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, twoPacks)
-			w.configure(configuration{url: "http://" + n.start(t, w.url), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w := newRig(t, twoPacks)
+			w.configure(lab.Setup{Endpoint: "http://" + n.start(t, w.HTTP.URL), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
-			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.settled(2, w.Path("archive"), w.Path("state"))
 			p.ends()
 		})
 	}

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"packseal.example/test/lab"
 )
 
 // bucket is one in a real S3 gateway, whose folder can be read beside it. In
@@ -41,7 +43,7 @@ func newBucket(t *testing.T) *bucket {
 	binary := cmp.Or(os.Getenv("PACKSEAL_VERSITYGW"), "versitygw")
 	binary, err := exec.LookPath(binary)
 	if err != nil {
-		missing(t, err.Error())
+		lab.Missing(t, "%s", err.Error())
 	}
 	b := &bucket{t: t, dir: t.TempDir()}
 	if err := os.MkdirAll(filepath.Join(b.dir, "evidence"), 0o755); err != nil {
@@ -92,12 +94,12 @@ func (b *bucket) start(binary string) {
 }
 
 // sinks is the configuration of the bucket as the only sink.
-func (b *bucket) sinks(w *world, more string) string {
+func (b *bucket) sinks(w *rig, more string) string {
 	if w.archive != b.dir { // once, before anybody looks
 		w.archive = b.dir
 	}
-	w.write("s3-id", bucketKey)
-	w.write("s3-secret", bucketSecret)
+	w.Write("s3-id", bucketKey)
+	w.Write("s3-secret", bucketSecret)
 	return fmt.Sprintf(`[{name: bucket, s3: {endpoint: %s, region: us-east-1, bucket: evidence, path_style: true,
   access_key_id_file: s3-id, secret_access_key_file: s3-secret%s}}]`, b.url, more)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestClusterClocks runs three replicas whose clocks are five minutes apart,
@@ -33,15 +34,15 @@ func TestClusterClocks(t *testing.T) {
 		"cp-slow":   now.Add(-apart + 25*time.Second), // the same, while somebody is at work on it
 		"cp-early":  now.Add(apart + 15*time.Second),  // it falls due by the clock that is ahead
 	}
-	s := &stream{due: make(map[slot]bool), last: now.Add(30 * time.Second)}
+	s := &stream{due: make(map[lab.Slot]bool), last: now.Add(30 * time.Second)}
 	var configured []string
 	for pack, at := range due {
 		configured = append(configured, pack+at.Format(`, schedule: "5 4 15 2 1 *"`))
 		if pack != "cp-early" {
-			s.due[slot{pack, at.Format(dueForm)}] = true
+			s.due[lab.SlotAt(pack, at)] = true
 		}
 	}
-	c.configure(configuration{plan: once, packs: configured})
+	c.configure(lab.Setup{Defaults: once, Packs: configured})
 	for i, m := range c.members {
 		shift := apart * time.Duration(1-i)
 		m.wrapper = []string{"sh", "-c", fmt.Sprintf(`shift; PACKSEAL_TEST_SHIFT=%d exec %s "$@"`, int(shift.Seconds()), shifted), "sh"}
@@ -56,29 +57,29 @@ func TestClusterClocks(t *testing.T) {
 	c.sealed(s)
 	time.Sleep(time.Until(now.Add(35 * time.Second))) // all three clocks have passed the slots' times
 	a := c.sealed(s)                                  // which includes that cp-early has not ended;
-	if !slices.ContainsFunc(c.members, func(m *member) bool { return strings.Contains(m.p.log.String(), "falls due in") }) {
+	early := func(r lab.Record) bool { return r.Text("pack") == "cp-early" && r.Text("reason") == "not_ready" }
+	if !slices.ContainsFunc(c.members, func(m *member) bool { return slices.ContainsFunc(m.p.Log.Records(), early) }) {
 		t.Error("nobody says that a slot is not due yet")
 	}
-	c.members[1].p.eventually(10*time.Second, func() string {
-		if n, ok := c.members[1].p.metric("packseal_queue_pending", ""); !ok || n != 1 { // it waits
+	c.members[1].p.Eventually(lab.Patience, func() string {
+		if n, ok := c.members[1].p.Metric("packseal_queue_pending", ""); !ok || n != 1 { // it waits
 			return fmt.Sprintf("%v slots are in the queue", n)
 		}
 		return ""
 	})
 	c.madeOnce(packs[:3])
 	c.stop()
-	t.Logf("%d slots sealed, the latest %v after it was due", a.sealed(), c.latest().Round(time.Millisecond))
+	t.Logf("%d slots sealed, the latest %v after it was due", a.Sealed(), c.latest().Round(time.Millisecond))
 }
 
-// clock is what the process takes the time for, by its last line of log.
+// clock is what the process takes the time for, by the last record of its log.
 func (p *process) clock() time.Time {
-	p.t.Helper()
-	lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
-	var line struct{ Time time.Time }
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &line); err != nil {
-		p.t.Fatal(err)
+	p.rig.t.Helper()
+	records := p.Log.Records()
+	if len(records) == 0 {
+		p.rig.t.Fatal("it has logged nothing")
 	}
-	return line.Time
+	return records[len(records)-1].Time
 }
 
 // shiftable builds the program, unchanged, with a standard library whose clock

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestClusterDNS forms a cluster by a name that comes to have one address after
@@ -20,7 +21,7 @@ import (
 func TestClusterDNS(t *testing.T) {
 	t.Parallel()
 	const name = "packseal-headless.test"
-	packs := cast(60, func(int) sim.Script { return sim.Script{} })
+	packs := numbered(60, func(int) sim.Script { return sim.Script{} })
 	c := newCluster(t, 3, packs)
 	_, port, err := net.SplitHostPort(c.members[0].address)
 	if err != nil {
@@ -31,14 +32,14 @@ func TestClusterDNS(t *testing.T) {
 		for _, m := range members {
 			hosts += strings.TrimSuffix(m.address, ":"+port) + " " + name + "\n"
 		}
-		c.write("hosts", hosts) // in place, so that all see it
+		c.Write("hosts", hosts) // in place, so that all see it
 	}
 	for i, m := range c.members {
 		m.queue = c.joined(i, fmt.Sprintf(`dns: "%s:%s"`, name, port))
-		m.wrapper = withHosts(t, c.dir+"/hosts")
+		m.wrapper = withHosts(t, c.Dir+"/hosts")
 	}
 	s := newStream(packs, time.Now().Add(10*time.Second), 25*time.Second)
-	c.configure(configuration{plan: once, packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	for i, m := range c.members {
 		known(c.members[:i+1]...)
 		c.start(m)
@@ -50,7 +51,7 @@ func TestClusterDNS(t *testing.T) {
 	known(c.members[:2]...)
 	last.address = strings.Replace(last.address, ".3:", ".33:", 1)
 	last.queue = c.joined(2, fmt.Sprintf(`dns: "%s:%s"`, name, port))
-	last.configure(configuration{plan: once, packs: s.packs, sinks: c.sinks, queue: last.queue})
+	last.configure(lab.Setup{Defaults: once, Packs: s.packs, Sinks: c.sinks, Queue: last.queue})
 	known(c.members...)
 	c.start(last)
 	c.ready()
@@ -71,7 +72,7 @@ func withHosts(t *testing.T, file string) []string {
 	t.Helper()
 	unshare, err := exec.LookPath("unshare")
 	if err != nil {
-		missing(t, err.Error())
+		lab.Missing(t, "%s", err.Error())
 	}
 	spaces := "-m"
 	if os.Getuid() != 0 {

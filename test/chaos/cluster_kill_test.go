@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestClusterKill kills one of three replicas with kill -9 at each step of its
@@ -19,11 +20,11 @@ import (
 // deleted before it is back.
 func TestClusterKill(t *testing.T) {
 	t.Parallel()
-	const worlds = 3 // side by side, as most of the time replicas choose a new leader
-	for i := range worlds {
+	const rigs = 3 // side by side, as most of the time replicas choose a new leader
+	for i := range rigs {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			killingOne(t, (rounds(t, 24)+worlds-1)/worlds)
+			killingOne(t, (rounds(t, 24)+rigs-1)/rigs)
 		})
 	}
 }
@@ -33,7 +34,7 @@ func TestClusterKill(t *testing.T) {
 const pace = 2 * time.Second
 
 func killingOne(t *testing.T, rounds int) {
-	packs := cast(4*rounds, func(i int) sim.Script {
+	packs := numbered(4*rounds, func(i int) sim.Script {
 		s := sim.Script{Make: time.Duration(rand.IntN(300)) * time.Millisecond, Size: rand.IntN(200 << 10)}
 		if i%3 == 1 {
 			s.Standing = 2 * 365 * 24 * time.Hour // never to be sealed
@@ -42,7 +43,7 @@ func killingOne(t *testing.T, rounds int) {
 	})
 	c := newCluster(t, 3, packs)
 	s := newStream(packs, time.Now().Add(3*time.Second), time.Duration(rounds)*pace)
-	c.configure(configuration{plan: once, packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	c.start()
 	c.ready()
 	aimed, orphans := 0, 0
@@ -54,7 +55,7 @@ func killingOne(t *testing.T, rounds int) {
 		time.Sleep(rand.N(25 * time.Millisecond))
 		m.p.kill()
 		if i%4 == 3 {
-			if err := os.RemoveAll(filepath.Join(m.dir, "state", "queue")); err != nil {
+			if err := os.RemoveAll(filepath.Join(m.Dir, "state", "queue")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -62,12 +63,12 @@ func killingOne(t *testing.T, rounds int) {
 		if i%3 > 0 {
 			c.ready(m) // after the others, the next one may go before it is back
 		}
-		a := readArchive(c.archive)
-		a.check(t)
-		orphans = a.orphans
+		a := lab.ReadArchive(c.archive)
+		a.Check(t)
+		orphans = a.Orphans
 	}
 	a := c.sealed(s)
-	t.Logf("%d kills, %d of them at the step that was aimed at; %d slots sealed, %d reports without manifest", rounds, aimed, a.sealed(), orphans)
+	t.Logf("%d kills, %d of them at the step that was aimed at; %d slots sealed, %d reports without manifest", rounds, aimed, a.Sealed(), orphans)
 	c.stop()
 	c.start() // sweeps what a ticket left in the spool of who was killed
 	c.idle()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // The faults of a line between two members.
@@ -110,7 +111,7 @@ func (l *lines) caller(c net.Conn) *member {
 			continue
 		}
 		for _, m := range l.c.members {
-			files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", m.p.cmd.Process.Pid))
+			files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", m.p.Cmd.Process.Pid))
 			for _, file := range files {
 				if name, _ := os.Readlink(file); name == "socket:["+f[9]+"]" {
 					return m
@@ -170,51 +171,45 @@ func TestClusterNetwork(t *testing.T) {
 	for name, latency := range map[string]time.Duration{lineCut: 0, lineSilent: 0, "slow": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			packs := cast(80, func(int) sim.Script {
+			packs := numbered(80, func(int) sim.Script {
 				return sim.Script{Make: time.Duration(rand.IntN(2000)) * time.Millisecond, Size: rand.IntN(100 << 10)}
 			})
 			c := newCluster(t, 3, packs)
 			l := between(c, latency)
-			s := newStream(packs, time.Now().Add(5*time.Second), 40*time.Second)
-			c.configure(configuration{plan: once, packs: s.packs})
+			s := newStream(packs, time.Now().Add(10*time.Second), time.Minute)
+			c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 			c.start()
 			c.ready()
 			if latency == 0 {
-				c.alone(l, c.members[rand.IntN(3)], name)
+				c.alone(s, l, c.members[rand.IntN(3)], name)
 			}
 			a := c.sealed(s)
 			c.idle()
 			c.madeOnce(packs)
 			c.stop()
-			t.Logf("%d slots sealed, the latest %v after it was due; %d reports without manifest", a.sealed(), c.latest().Round(time.Millisecond), a.orphans)
+			t.Logf("%d slots sealed, the latest %v after it was due; %d reports without manifest", a.Sealed(), c.latest().Round(time.Millisecond), a.Orphans)
 		})
 	}
 }
 
 // alone has a member lose the others for a while.
-func (c *cluster) alone(l *lines, lone *member, fault string) {
+func (c *cluster) alone(s *stream, l *lines, lone *member, fault string) {
 	c.t.Helper()
 	time.Sleep(5 * time.Second) // all are at work
 	l.isolate(lone, fault)
 	began := time.Now()
-	lone.p.eventually(time.Minute, func() string {
-		if lone.p.unready() == "" {
+	lone.p.Eventually(lab.Patience, func() string {
+		if lone.p.Unready() == "" {
 			return "alone, it says to be ready"
 		}
 		return ""
 	})
 	noticed := time.Since(began)
-	before := readArchive(c.archive).sealed()
 	for _, m := range c.members {
-		if m == lone {
-			continue
+		if m != lone {
+			m.p.Eventually(2*time.Minute, func() string { return c.goesOn(s, began, 8) })
+			m.p.Ready()
 		}
-		m.p.eventually(time.Minute, func() string {
-			if n := readArchive(c.archive).sealed(); n < before+8 || m.p.unready() != "" {
-				return fmt.Sprintf("%d slots are sealed without the one, which is %d more; %s", n, n-before, m.p.unready())
-			}
-			return ""
-		})
 	}
 	went := time.Since(began)
 	l.isolate(nil, "")

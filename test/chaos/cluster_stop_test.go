@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestClusterRolls restarts three replicas in turn, each when the one before is
@@ -21,12 +22,12 @@ import (
 func TestClusterRolls(t *testing.T) {
 	t.Parallel()
 	seconds := max(20, rounds(t, 20))
-	packs := cast(4*seconds, func(int) sim.Script {
+	packs := numbered(4*seconds, func(int) sim.Script {
 		return sim.Script{Make: time.Duration(rand.IntN(1000)) * time.Millisecond, Size: rand.IntN(200 << 10)}
 	})
 	c := newCluster(t, 3, packs)
 	s := newStream(packs, time.Now().Add(3*time.Second), time.Duration(seconds)*time.Second)
-	c.configure(configuration{plan: once, packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	c.start()
 	c.ready()
 	restarts, longest := 0, time.Duration(0)
@@ -41,14 +42,14 @@ func TestClusterRolls(t *testing.T) {
 	c.madeOnce(packs)
 	c.stop()
 	t.Logf("%d restarts, each stop within %v; %d slots sealed, the latest %v after it was due; %d reports without manifest",
-		restarts, longest.Round(time.Millisecond), a.sealed(), c.latest().Round(time.Millisecond), a.orphans)
+		restarts, longest.Round(time.Millisecond), a.Sealed(), c.latest().Round(time.Millisecond), a.Orphans)
 }
 
 // latest is how long after its due time the slot that was latest was sealed.
 func (c *cluster) latest() (late time.Duration) {
 	_ = filepath.WalkDir(c.archive, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Name() == "manifest.json" {
-			due, _ := time.Parse(dueForm, filepath.Base(filepath.Dir(path)))
+			due := lab.Slot{Due: filepath.Base(filepath.Dir(path))}.At()
 			if i, err := d.Info(); err == nil {
 				late = max(late, i.ModTime().Sub(due))
 			}
@@ -64,12 +65,12 @@ func (c *cluster) latest() (late time.Duration) {
 func TestClusterHandsOver(t *testing.T) {
 	t.Parallel()
 	n := max(8, rounds(t, 64)/8)
-	packs := cast(n, func(int) sim.Script {
+	packs := numbered(n, func(int) sim.Script {
 		return sim.Script{Make: time.Second, Size: 100 << 10, Body: sim.BodyFault{Kind: sim.BodyDrip, Pause: 50 * time.Millisecond, Times: 9}}
 	})
 	c := newCluster(t, 3, packs)
 	s := newStream(packs, time.Now().Add(4*time.Second), time.Duration(n)*apart)
-	c.configure(configuration{plan: once, packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	by := c.listen()
 	c.start()
 	c.ready()
@@ -81,13 +82,13 @@ func TestClusterHandsOver(t *testing.T) {
 		}
 		pack, began := by.last(m), time.Now()
 		ends = append(ends, m.p.stop())
-		c.members[(m.number+1)%len(c.members)].p.eventually(time.Minute, func() string {
+		c.members[(m.number+1)%len(c.members)].p.Eventually(time.Minute, func() string {
 			if at := by.others(m, pack); at.After(began) {
 				takes = append(takes, at.Sub(began))
 				return ""
 			}
-			for s, e := range readArchive(c.archive).slots {
-				if s.pack == pack && e.sealed != nil {
+			for s, e := range lab.ReadArchive(c.archive).Slots {
+				if s.Pack == pack && e.Sealed != nil {
 					return "" // that was its last step
 				}
 			}
@@ -103,7 +104,7 @@ func TestClusterHandsOver(t *testing.T) {
 	if len(takes) < n/4 {
 		t.Errorf("only %d slots of %d changed hands", len(takes), n)
 	}
-	t.Logf("%d times stopped, %s; %d slots changed hands, %s; %d sealed", len(ends), spread(ends), len(takes), spread(takes), a.sealed())
+	t.Logf("%d times stopped, %s; %d slots changed hands, %s; %d sealed", len(ends), spread(ends), len(takes), spread(takes), a.Sealed())
 }
 
 // apart is between two slots of which one at a time is at work.

@@ -5,7 +5,6 @@ package chaos
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,12 +13,12 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // cluster is several daemons with one archive and one simulated API.
 type cluster struct {
-	*world  // what all have in common; no daemon runs in it
-	archive string
+	*rig           // what all have in common; no daemon runs in it
 	sinks   string // the archive as a sink
 	members []*member
 }
@@ -27,7 +26,7 @@ type cluster struct {
 // member is one of the daemons, in a folder of its own. It reaches the API by
 // an address of its own, so that a test knows who calls.
 type member struct {
-	*world
+	*rig
 	number  int
 	address string // for the others
 	queue   string
@@ -43,26 +42,17 @@ var networks atomic.Int32
 // newCluster makes so many members, that are not started.
 func newCluster(t *testing.T, size int, packs []sim.Pack) *cluster {
 	t.Helper()
-	c := &cluster{world: newWorld(t, packs)}
-	c.archive = filepath.Join(c.dir, "archive")
+	c := &cluster{rig: newRig(t, packs)}
 	c.sinks = fmt.Sprintf("[{name: primary, local: {dir: %s}}]", c.archive)
-	c.write("token", "a-long-and-random-word-between-replicas")
+	c.Write("token", "a-long-and-random-word-between-replicas")
 	network, port := networks.Add(1), 20000+os.Getpid()%10000
 	var routes []string
 	for i := range size {
 		m := &member{
-			number:  i,
-			world:   &world{Server: c.Server, t: t, dir: filepath.Join(c.dir, fmt.Sprint("m", i)), archive: c.archive},
+			number: i, rig: &rig{t: t, archive: c.archive},
 			address: fmt.Sprintf("127.1.%d.%d:%d", network, i+1, port),
 		}
-		if err := os.Mkdir(m.dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		m.write("key-id", keyID)
-		m.write("key-secret", secret)
-		server := httptest.NewServer(m)
-		t.Cleanup(server.Close)
-		m.url = server.URL
+		m.Lab = c.Member(fmt.Sprint("m", i), func(http.Handler) http.Handler { return m })
 		c.members = append(c.members, m)
 		routes = append(routes, m.address)
 	}
@@ -76,14 +66,14 @@ func newCluster(t *testing.T, size int, packs []sim.Pack) *cluster {
 // by what is said.
 func (c *cluster) joined(i int, others string) string {
 	return fmt.Sprintf("{embedded: {cluster: {member: m%d, size: %d, listen: %q, token_file: %s/token, %s}}}",
-		i, len(c.members), c.members[i].address, c.dir, others)
+		i, len(c.members), c.members[i].address, c.Dir, others)
 }
 
 // configure writes the configuration of every member.
-func (c *cluster) configure(o configuration) {
+func (c *cluster) configure(o lab.Setup) {
 	c.t.Helper()
 	for _, m := range c.members {
-		o.sinks, o.queue = c.sinks, m.queue
+		o.Sinks, o.Queue = c.sinks, m.queue
 		m.configure(o)
 	}
 }
@@ -95,7 +85,7 @@ func (c *cluster) start(members ...*member) {
 		members = c.members
 	}
 	for _, m := range members {
-		m.p = m.world.start(m.wrapper...)
+		m.p = m.rig.start(m.wrapper...)
 	}
 }
 
@@ -106,7 +96,7 @@ func (c *cluster) ready(members ...*member) {
 		members = c.members
 	}
 	for _, m := range members {
-		m.p.eventually(time.Minute, func() string { return m.p.unready() })
+		m.p.Ready()
 	}
 }
 
@@ -118,35 +108,20 @@ func (c *cluster) stop() {
 	}
 }
 
-// unready returns what the daemon says about why it is not ready, or "".
-func (p *process) unready() string {
-	answer, err := http.Get(address.FindString(p.log.String()) + "/-/ready")
-	if err != nil {
-		return err.Error()
-	}
-	defer answer.Body.Close() //nolint:errcheck // read only
-	if answer.StatusCode == http.StatusOK {
-		return ""
-	}
-	text := make([]byte, 500)
-	n, _ := answer.Body.Read(text)
-	return fmt.Sprintf("%s: %s", answer.Status, text[:n])
-}
-
-// ServeHTTP is the world's, and tells the test which pack is asked about.
+// ServeHTTP is the rig's, and tells the test which pack is asked about.
 func (m *member) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if f := m.asked.Load(); f != nil {
 		if pack := r.URL.Query().Get("CompliancePackId"); pack != "" {
 			(*f)(pack)
 		}
 	}
-	m.world.ServeHTTP(rw, r)
+	m.rig.ServeHTTP(rw, r)
 }
 
 // stream are packs with one slot each, that fall due one after the other.
 type stream struct {
 	packs []string // for the configuration
-	due   map[slot]bool
+	due   map[lab.Slot]bool
 	last  time.Time
 }
 
@@ -155,11 +130,11 @@ const once = `catch_up: 1h, timeout: 30m, schedule: "0 0 1 1 *"`
 
 // newStream spreads the slots of packs evenly over a time that begins then.
 func newStream(packs []sim.Pack, begin time.Time, over time.Duration) *stream {
-	s := &stream{due: make(map[slot]bool)}
+	s := &stream{due: make(map[lab.Slot]bool)}
 	for i, p := range packs {
 		due := begin.Add(over * time.Duration(i) / time.Duration(len(packs))).UTC().Truncate(time.Second)
 		s.packs = append(s.packs, p.ID+due.Format(`, schedule: "5 4 15 2 1 *"`))
-		s.due[slot{p.ID, due.Format(dueForm)}] = true
+		s.due[lab.SlotAt(p.ID, due)] = true
 		s.last = due
 	}
 	return s
@@ -168,14 +143,14 @@ func newStream(packs []sim.Pack, begin time.Time, over time.Duration) *stream {
 // sealed waits until every slot of the stream is sealed in the archive, and
 // queue and spools are empty. None may be a gap, or anything else be there;
 // slots of other packs are passed over.
-func (c *cluster) sealed(s *stream, others ...string) archive {
+func (c *cluster) sealed(s *stream, others ...string) lab.Archive {
 	c.t.Helper()
-	var a archive
-	c.members[0].p.eventually(max(0, time.Until(s.last))+2*time.Minute, func() string {
-		a = readArchive(c.archive)
+	var a lab.Archive
+	c.members[0].p.Eventually(max(0, time.Until(s.last))+2*time.Minute, func() string {
+		a = lab.ReadArchive(c.archive)
 		n := 0
 		for slot := range s.due {
-			if a.slots[slot].sealed != nil {
+			if a.Slots[slot].Sealed != nil {
 				n++
 			}
 		}
@@ -184,9 +159,9 @@ func (c *cluster) sealed(s *stream, others ...string) archive {
 		}
 		return ""
 	})
-	a.check(c.t)
-	for slot, e := range a.slots {
-		if !s.due[slot] && !strings.Contains(strings.Join(others, " "), slot.pack) || s.due[slot] && e.gap != "" {
+	a.Check(c.t)
+	for slot, e := range a.Slots {
+		if !s.due[slot] && !strings.Contains(strings.Join(others, " "), slot.Pack) || s.due[slot] && e.Gap != "" {
 			c.t.Errorf("%v ends as %+v", slot, e)
 		}
 	}
@@ -197,21 +172,20 @@ func (c *cluster) sealed(s *stream, others ...string) archive {
 func (c *cluster) idle() {
 	c.t.Helper()
 	for _, m := range c.members {
-		state := filepath.Join(m.dir, "state")
-		m.p.eventually(2*time.Minute, func() string {
-			n, ok := m.p.metric("packseal_queue_pending", "")
-			if left := spooled(state); len(left) > 0 || !ok || n > 0 {
+		state := filepath.Join(m.Dir, "state")
+		m.p.Eventually(2*time.Minute, func() string {
+			n, ok := m.p.Metric("packseal_queue_pending", "")
+			if left := lab.Spooled(state); len(left) > 0 || !ok || n > 0 {
 				return fmt.Sprintf("%v in the queue, %v in the spool", n, left)
 			}
 			return ""
 		})
-		emptySpool(c.t, state)
+		lab.CheckSpoolEmpty(c.t, state)
 	}
 }
 
-// cast are so many packs with reports of all sizes, each some time in the
-// making.
-func cast(n int, script func(i int) sim.Script) (packs []sim.Pack) {
+// numbered are so many packs, each with a script of its own.
+func numbered(n int, script func(i int) sim.Script) (packs []sim.Pack) {
 	for i := range n {
 		packs = append(packs, sim.Pack{ID: fmt.Sprintf("cp-%020d", i), Script: script(i)})
 	}

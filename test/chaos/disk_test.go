@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"packseal.example/test/lab"
 )
 
 // disk is an ext4 of its own in a file, mounted.
@@ -19,10 +21,10 @@ type disk struct {
 func newDisk(t *testing.T, size, dir string) *disk {
 	t.Helper()
 	if os.Getuid() != 0 {
-		missing(t, "mounting a file system takes root")
+		lab.Missing(t, "%s", "mounting a file system takes root")
 	}
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
-		missing(t, err.Error())
+		lab.Missing(t, "%s", err.Error())
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)

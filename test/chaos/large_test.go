@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestTooLarge: a body of 4 GiB against a maximum of 64 MiB, made while it is
@@ -24,7 +25,7 @@ import (
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	const size, most = 4 << 30, 64 << 20
-	w := newWorld(t, []sim.Pack{{ID: "cp-announced"}, {ID: "cp-chunked"}, {ID: "cp-good"}})
+	w := newRig(t, []sim.Pack{{ID: "cp-announced"}, {ID: "cp-chunked"}, {ID: "cp-good"}})
 	block := make([]byte, 1<<20)
 	for i := range block {
 		block[i] = byte(rand.Uint32())
@@ -50,20 +51,20 @@ func TestTooLarge(t *testing.T) {
 		}
 	})
 	w.broken.Store(&large)
-	w.configure(configuration{fetch: fmt.Sprintf("stall_after: 20s, max_bytes: %d", most), packs: []string{"cp-announced", "cp-chunked", "cp-good"}})
+	w.configure(lab.Setup{Fetch: fmt.Sprintf(polls+"stall_after: 20s, max_bytes: %d", most), Packs: []string{"cp-announced", "cp-chunked", "cp-good"}})
 	p := w.start()
-	p.ready()
+	p.Ready()
 	before, disk := p.usage(), int64(0)
-	p.eventually(time.Minute, func() string {
-		disk = max(disk, taken(filepath.Join(w.dir, "state", "spool")))
-		tooLarge, a := 0, readArchive(w.archive)
-		for _, e := range a.slots {
-			if e.gap == "too_large" {
+	p.Eventually(time.Minute, func() string {
+		disk = max(disk, taken(filepath.Join(w.Dir, "state", "spool")))
+		tooLarge, a := 0, lab.ReadArchive(w.archive)
+		for _, e := range a.Slots {
+			if e.Gap == "too_large" {
 				tooLarge++
 			}
 		}
-		if tooLarge != 2 || a.sealed() != 1 {
-			return fmt.Sprintf("%+v", a.slots)
+		if tooLarge != 2 || a.Sealed() != 1 {
+			return fmt.Sprintf("%+v", a.Slots)
 		}
 		return ""
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // usage is what a process takes of the machine.
@@ -22,9 +22,9 @@ type usage struct{ goroutines, files, memory int } // memory in MiB
 
 // usage reads it, memory and files from /proc.
 func (p *process) usage() (u usage) {
-	p.t.Helper()
-	p.eventually(30*time.Second, func() string {
-		n, ok := p.metric("go_goroutines", "")
+	p.rig.t.Helper()
+	p.Eventually(lab.Patience, func() string {
+		n, ok := p.Metric("go_goroutines", "")
 		if u.goroutines = int(n); !ok {
 			return "no metrics"
 		}
@@ -36,25 +36,25 @@ func (p *process) usage() (u usage) {
 
 // files counts the descriptors that it has open.
 func (p *process) files() int {
-	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Cmd.Process.Pid))
 	if err != nil {
-		p.t.Error(err)
+		p.rig.t.Error(err)
 	}
 	return len(files)
 }
 
 // memory is a line of /proc/PID/status, in MiB: VmRSS now, VmHWM at most.
 func (p *process) memory(line string) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	_, rest, ok := strings.Cut(string(text), line)
 	fields := strings.Fields(rest)
 	if err != nil || !ok || len(fields) == 0 {
-		p.t.Errorf("no %s of the process: %v", line, err)
+		p.rig.t.Errorf("no %s of the process: %v", line, err)
 		return 0
 	}
 	kib, err := strconv.Atoi(fields[0])
 	if err != nil {
-		p.t.Error(err)
+		p.rig.t.Error(err)
 	}
 	return kib >> 10
 }
@@ -65,8 +65,8 @@ const slack = 15
 
 // calms waits until the process takes what it took before.
 func (p *process) calms(before usage) {
-	p.t.Helper()
-	p.eventually(time.Minute, func() string {
+	p.rig.t.Helper()
+	p.Eventually(time.Minute, func() string {
 		if now := p.usage(); now.goroutines > before.goroutines+slack || now.files > before.files+slack {
 			return fmt.Sprintf("%+v, before it was %+v", now, before)
 		}
@@ -83,7 +83,7 @@ func needFiles(t *testing.T, n uint64) {
 		t.Fatal(err)
 	}
 	if limit.Max < n {
-		missing(t, fmt.Sprintf("%d open files take a higher limit than %d (ulimit -Hn)", n, limit.Max))
+		lab.Missing(t, "%s", fmt.Sprintf("%d open files take a higher limit than %d (ulimit -Hn)", n, limit.Max))
 	}
 	limit.Cur = limit.Max
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -98,18 +98,18 @@ func TestDownloads(t *testing.T) {
 	t.Parallel()
 	const many = 1000
 	needFiles(t, 5000)
-	var cast []sim.Pack
+	var all []sim.Pack
 	for i := range many {
-		cast = append(cast, sim.Pack{ID: fmt.Sprintf("cp-%020d", i), Script: sim.Script{Blob: true, Size: 100 << 10}})
+		all = append(all, sim.Pack{ID: fmt.Sprintf("cp-%020d", i), Script: sim.Script{Blob: true, Size: 100 << 10}})
 	}
-	w := newWorld(t, cast)
-	w.server.Config.IdleTimeout = 5 * time.Second // so that connections are not kept for minutes
-	c := configuration{
-		plan:   in(5*time.Second) + ", catch_up: 10m, timeout: 5m",
-		source: "requests_per_second: 2000, max_in_flight: 1000, request_timeout: 20s", fetch: "stall_after: 1m",
+	w := newRig(t, all)
+	w.HTTP.Config.IdleTimeout = 5 * time.Second // so that connections are not kept for minutes
+	c := lab.Setup{
+		Defaults: in(5*time.Second) + ", catch_up: 10m, timeout: 5m",
+		Source:   "requests_per_second: 2000, max_in_flight: 1000, request_timeout: 20s", Fetch: polls + "stall_after: 1m",
 	}
-	for _, p := range cast {
-		c.packs = append(c.packs, p.ID)
+	for _, p := range all {
+		c.Packs = append(c.Packs, p.ID)
 	}
 	w.configure(c)
 	var begun atomic.Int32
@@ -128,12 +128,12 @@ func TestDownloads(t *testing.T) {
 	}
 	w.step.Store(&gather)
 	p := w.start()
-	p.ready()
+	p.Ready()
 	before := p.usage()
 	<-together
 	during := p.usage()
 	close(onward)
-	p.settled(many, w.archive, filepath.Join(w.dir, "state"))
+	p.settled(many, w.archive, w.Path("state"))
 	p.calms(before)
 	t.Logf("before %+v, with %d downloads %+v, afterwards %+v; %d MiB at most", before, many, during, p.usage(), p.memory("VmHWM:"))
 	if during.files < many || p.memory("VmHWM:") > 768 {
@@ -166,7 +166,7 @@ func slowly(rw http.ResponseWriter, r *http.Request, first string, drips bool) {
 func TestDrip(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("long-", 25)
-	w := newWorld(t, []sim.Pack{{ID: "cp-body"}, {ID: "cp-header"}, {ID: "cp-silent"}, {ID: "cp-api"}, {ID: "cp-" + long, Aggregator: "ca-" + long}, {ID: "cp-good"}})
+	w := newRig(t, []sim.Pack{{ID: "cp-body"}, {ID: "cp-header"}, {ID: "cp-silent"}, {ID: "cp-api"}, {ID: "cp-" + long, Aggregator: "ca-" + long}, {ID: "cp-good"}})
 	slow := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		asked := r.URL.String() + r.Header.Get("X-Acs-Action")
 		switch {
@@ -183,24 +183,24 @@ func TestDrip(t *testing.T) {
 		}
 	})
 	w.broken.Store(&slow)
-	const patience = "timeout: 12s"
-	w.configure(configuration{packs: []string{
+	const patience = "timeout: 30s"
+	w.configure(lab.Setup{Packs: []string{
 		"cp-body, " + patience, "cp-header, " + patience, "cp-silent, " + patience, "cp-api, " + patience,
 		"cp-" + long + ", aggregator: ca-" + long, "cp-good",
 	}})
 	p := w.start()
-	p.ready()
+	p.Ready()
 	before := p.usage()
-	p.eventually(10*time.Second, func() string { // while the others drip
-		if a := readArchive(w.archive); a.sealed() != 2 || len(a.slots) != 2 {
-			return fmt.Sprintf("%+v", a.slots)
+	p.Eventually(25*time.Second, func() string { // while the others drip
+		if a := lab.ReadArchive(w.archive); a.Sealed() != 2 || len(a.Slots) != 2 {
+			return fmt.Sprintf("%+v", a.Slots)
 		}
 		return ""
 	})
-	p.eventually(20*time.Second, func() string {
+	p.Eventually(lab.Patience, func() string {
 		gaps := 0
-		for _, e := range readArchive(w.archive).slots {
-			if e.gap == "deadline" {
+		for _, e := range lab.ReadArchive(w.archive).Slots {
+			if e.Gap == "deadline" {
 				gaps++
 			}
 		}

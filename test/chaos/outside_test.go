@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // natsServer is one of a cluster of servers that are not packseal's.
@@ -142,16 +143,16 @@ func TestOutsideNATS(t *testing.T) {
 		s.start()
 		addresses = append(addresses, s.address)
 	}
-	packs := cast(60, func(int) sim.Script {
+	packs := numbered(60, func(int) sim.Script {
 		return sim.Script{Make: time.Duration(rand.IntN(500)) * time.Millisecond, Size: rand.IntN(100 << 10)}
 	})
 	c := newCluster(t, 2, packs)
-	c.write("nats.creds", creds)
+	c.Write("nats.creds", creds)
 	for _, m := range c.members {
-		m.queue = fmt.Sprintf("{nats: {servers: [%s], credentials_file: %s/nats.creds}}", strings.Join(addresses, ", "), c.dir)
+		m.queue = fmt.Sprintf("{nats: {servers: [%s], credentials_file: %s/nats.creds}}", strings.Join(addresses, ", "), c.Dir)
 	}
 	s := newStream(packs, time.Now().Add(10*time.Second), 30*time.Second)
-	c.configure(configuration{plan: once, packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	c.start()
 	c.ready()
 	for i, n := range servers {
@@ -162,7 +163,7 @@ func TestOutsideNATS(t *testing.T) {
 		c.start(m)
 		c.ready()
 		n.start()
-		m.p.eventually(time.Minute, n.healthy) // only then may the next one go
+		m.p.Eventually(time.Minute, n.healthy) // only then may the next one go
 	}
 	a := c.sealed(s)
 	c.stop()
@@ -171,9 +172,9 @@ func TestOutsideNATS(t *testing.T) {
 	c.madeOnce(packs)
 	c.stop()
 	for _, m := range c.members {
-		if _, key, _ := strings.Cut(creds, "NKEY SEED-----\n"); strings.Contains(m.p.log.String(), key[:58]) {
+		if _, key, _ := strings.Cut(creds, "NKEY SEED-----\n"); strings.Contains(m.p.Log.String(), key[:58]) {
 			t.Error("the key is in the log")
 		}
 	}
-	t.Logf("%d slots sealed, the latest %v after it was due", a.sealed(), c.latest().Round(time.Millisecond))
+	t.Logf("%d slots sealed, the latest %v after it was due", a.Sealed(), c.latest().Round(time.Millisecond))
 }

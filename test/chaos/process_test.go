@@ -3,138 +3,82 @@
 package chaos
 
 import (
-	"bufio"
-	"bytes"
-	"os/exec"
-	"strings"
-	"sync"
-	"syscall"
-	"testing"
+	"fmt"
+	"os"
 	"time"
+
+	"packseal.example/test/lab"
 )
 
-// grace is what service managers give a process to end in after SIGTERM, at
-// the least.
-const grace = 10 * time.Second
-
-// process is packseal at work.
+// process is packseal at work, whose page and metrics are compared with the
+// archive for as long as it runs.
 type process struct {
-	t    *testing.T
-	w    *world
-	cmd  *exec.Cmd
-	log  *logbook
-	done chan struct{} // closed when it has ended; then
-	err  error         // is how
+	*lab.Process
+	rig  *rig
 	seen chan struct{} // closed when nobody looks at it any more
 }
 
-// start runs the daemon in the world, until the test ends at the latest. A
-// wrapper, if any, is the program that runs it.
-func (w *world) start(wrapper ...string) *process {
-	w.t.Helper()
-	args := append(wrapper, binary, "run", "--config", w.dir+"/packseal.yaml")
-	p := &process{t: w.t, w: w, cmd: exec.Command(args[0], args[1:]...), log: new(logbook), done: make(chan struct{}), seen: make(chan struct{})}
-	p.cmd.Stderr = p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a wrapper's child ends with it
-	if err := p.cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.done)
-	}()
+// start runs the daemon on the rig's configuration, until the test ends at the
+// latest. A wrapper, if any, is the program that runs it.
+func (r *rig) start(wrapper ...string) *process {
+	r.t.Helper()
+	p := &process{Process: r.Start(wrapper...), rig: r, seen: make(chan struct{})}
 	go func() {
 		defer close(p.seen)
 		p.watch()
 	}()
-	w.t.Cleanup(p.kill)
+	r.t.Cleanup(p.kill)
 	return p
 }
 
 // kill is kill -9, and waits.
 func (p *process) kill() {
-	select {
-	case <-p.done:
-	default:
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-		<-p.done
-	}
+	p.Kill()
 	<-p.seen
 }
 
-// stop is SIGTERM; it returns how long the process took to end. Before it says
-// where its page is, the process may not listen to signals yet.
+// stop is SIGTERM; it returns how long the process took to end.
 func (p *process) stop() time.Duration {
-	p.t.Helper()
-	p.says(10*time.Second, "http://")
-	began := time.Now()
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(grace):
-		p.kill()
-		p.t.Errorf("SIGTERM does not end it within %v\n%s", grace, p.log.tail())
-	}
-	if p.err != nil {
-		p.t.Errorf("it ends with: %v\n%s", p.err, p.log.tail())
-	}
+	p.rig.t.Helper()
+	took := p.Stop()
 	<-p.seen
-	return time.Since(began)
+	return took
 }
 
-// eventually waits until ok returns "", which otherwise says what is missing.
-func (p *process) eventually(within time.Duration, ok func() string) {
-	p.t.Helper()
-	last := "nothing yet"
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if last = ok(); last == "" {
-			return
-		}
-		select {
-		case <-p.done:
-			p.t.Fatalf("it has ended (%v) before: %s\n%s", p.err, last, p.log.tail())
-		default:
-		}
-	}
-	p.t.Fatalf("not within %v: %s\n%s", within, last, p.log.tail())
+// complains waits until the log has a failure of packseal's.
+func (p *process) complains() {
+	p.rig.t.Helper()
+	p.Logs(lab.Patience, "a failure", lab.Record.Failure)
 }
 
-// says waits for words in the log.
-func (p *process) says(within time.Duration, words string) {
-	p.t.Helper()
-	p.eventually(within, func() string {
-		if strings.Contains(p.log.String(), words) {
-			return ""
+// settled waits until so many slots are sealed in the archive, none is a gap,
+// and queue and spool are empty.
+func (p *process) settled(slots int, archive, state string) {
+	p.rig.t.Helper()
+	p.Eventually(2*time.Minute, func() string {
+		a := lab.ReadArchive(archive)
+		n, ok := p.Metric("packseal_queue_pending", "")
+		if left := lab.Spooled(state); a.Sealed() != slots || len(left) > 0 || !ok || n > 0 {
+			return fmt.Sprintf("%d slots sealed of %d, %v in the queue, %v in the spool", a.Sealed(), slots, n, left)
 		}
-		return "no log of " + words
+		return ""
 	})
-}
-
-// logbook is what a process writes to its standard error.
-type logbook struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// tail is the end of it, for a failed test.
-func (l *logbook) tail() string {
-	var lines []string
-	for s := bufio.NewScanner(strings.NewReader(l.String())); s.Scan(); {
-		if !strings.Contains(s.Text(), "engine speaks") {
-			lines = append(lines, s.Text())
-		}
+	a := lab.ReadArchive(archive)
+	a.Check(p.rig.t)
+	if len(a.Slots) != slots {
+		p.rig.t.Errorf("there are gaps: %v", a.Slots)
 	}
-	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+	lab.CheckSpoolEmpty(p.rig.t, state)
+}
+
+// clears waits until the spool holds nothing: an entry goes after its slot's end
+// is recorded.
+func (p *process) clears() {
+	p.rig.t.Helper()
+	p.Eventually(lab.Patience, func() string {
+		if files, err := os.ReadDir(p.rig.Path("state/spool")); err != nil || len(files) > 0 {
+			return fmt.Sprintf("%v in the spool, %v", files, err)
+		}
+		return ""
+	})
 }

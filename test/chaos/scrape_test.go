@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestScrapes sends 10,000 scrapes at the same moment, each over a connection
@@ -24,10 +25,10 @@ func TestScrapes(t *testing.T) {
 	t.Parallel()
 	const many = 10_000
 	needFiles(t, 12_000)
-	w := newWorld(t, []sim.Pack{{ID: "cp-ticking"}})
-	w.configure(configuration{plan: `schedule: "*/2 * * * * *", catch_up: 0s, timeout: 1m`, packs: []string{"cp-ticking"}})
+	w := newRig(t, []sim.Pack{{ID: "cp-ticking"}})
+	w.configure(lab.Setup{Defaults: `schedule: "*/2 * * * * *", catch_up: 0s, timeout: 1m`, Packs: []string{"cp-ticking"}})
 	p := w.start()
-	p.ready()
+	p.Ready()
 	before := p.usage()
 	conns := p.connect(many)
 	var whole, refused atomic.Int32
@@ -48,9 +49,9 @@ func TestScrapes(t *testing.T) {
 		})
 	}
 	all.Wait()
-	sealed := readRecords(w.archive).sealed()
-	p.eventually(30*time.Second, func() string { // with all connections open still
-		if n := readRecords(w.archive).sealed(); n < sealed+2 {
+	sealed := lab.ReadRecords(w.archive).Sealed()
+	p.Eventually(lab.Patience, func() string { // with all connections open still
+		if n := lab.ReadRecords(w.archive).Sealed(); n < sealed+2 {
 			return fmt.Sprintf("%d sealed, it was %d", n, sealed)
 		}
 		return ""
@@ -71,8 +72,8 @@ func TestScrapes(t *testing.T) {
 // connect opens so many connections to the page, a few at a time: the kernel
 // lets no more than some thousand wait for the process to take them.
 func (p *process) connect(n int) []net.Conn {
-	p.t.Helper()
-	host := strings.TrimPrefix(address.FindString(p.log.String()), "http://")
+	p.rig.t.Helper()
+	host := strings.TrimPrefix(p.URL(), "http://")
 	conns := make([]net.Conn, n)
 	var group sync.WaitGroup
 	for worker := range 50 {
@@ -80,22 +81,22 @@ func (p *process) connect(n int) []net.Conn {
 			for i := worker; i < n; i += 50 {
 				c, err := net.DialTimeout("tcp", host, 20*time.Second)
 				if err != nil {
-					p.t.Errorf("connection %d: %v", i, err)
+					p.rig.t.Errorf("connection %d: %v", i, err)
 					return
 				}
 				conns[i] = c
 			}
 		})
 	}
-	if group.Wait(); p.t.Failed() {
-		p.t.FailNow()
+	if group.Wait(); p.rig.t.Failed() {
+		p.rig.t.FailNow()
 	}
 	return conns
 }
 
 // scrapeOver asks for /metrics over a connection and reads the whole answer.
 func scrapeOver(c net.Conn) (status int, err error) {
-	if err := c.SetDeadline(time.Now().Add(50 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		return 0, err
 	}
 	if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: packseal\r\n\r\n"); err != nil {

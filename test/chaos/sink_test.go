@@ -3,9 +3,9 @@
 package chaos
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // harm is what a proxy does to a request; true means that it has answered.
@@ -24,26 +25,28 @@ type harm = func(http.ResponseWriter, *http.Request) bool
 func TestSinkDown(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t)
-	w := newWorld(t, twoPacks)
+	w := newRig(t, twoPacks)
 	down := harm(func(w http.ResponseWriter, _ *http.Request) bool { return cut(w) })
-	soon := in(5*time.Second) + ", timeout: 4s"
-	w.configure(configuration{
-		plan: `schedule: "0 0 1 1 *", catch_up: 10m`, sinks: b.sinks(w, ""),
-		packs: []string{"cp-in-trouble, " + soon, "cp-afterwards, " + soon},
+	const timeout = 20 * time.Second
+	begun := time.Now()
+	soon := in(5*time.Second) + fmt.Sprintf(", timeout: %s", timeout)
+	w.configure(lab.Setup{
+		Defaults: `schedule: "0 0 1 1 *", catch_up: 10m`, Sinks: b.sinks(w, ""),
+		Packs: []string{"cp-in-trouble, " + soon, "cp-afterwards, " + soon},
 	})
 	waits := func(p *process) {
-		p.eventually(30*time.Second, func() string {
-			if n, ok := p.metric("packseal_spool_reports", ""); !ok || n != 2 {
+		p.Eventually(lab.Patience, func() string {
+			if n, ok := p.Metric("packseal_spool_reports", ""); !ok || n != 2 {
 				return "the reports are not in the spool"
 			}
 			return ""
 		})
 	}
 	p := w.start()
-	p.ready()
+	p.Ready()
 	b.harm.Store(&down)
 	waits(p)
-	time.Sleep(5 * time.Second) // past the deadline
+	time.Sleep(time.Until(begun.Add(6*time.Second + timeout))) // past the deadline
 	p.stop()
 	p = w.start()
 	waits(p)
@@ -51,7 +54,7 @@ func TestSinkDown(t *testing.T) {
 	p = w.start()
 	waits(p)
 	b.harm.Store(nil)
-	p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+	p.settled(2, b.dir, w.Path("state"))
 	p.ends()
 	if n := w.Calls()[sim.Download]; n != 2 {
 		t.Errorf("%d downloads for two reports", n)
@@ -76,10 +79,10 @@ func TestSinkTrouble(t *testing.T) {
 			t.Parallel()
 			b := newBucket(t)
 			b.harm.Store(&does)
-			w := newWorld(t, twoPacks)
-			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w := newRig(t, twoPacks)
+			w.configure(lab.Setup{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
-			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+			p.settled(2, b.dir, w.Path("state"))
 			p.ends()
 		})
 	}
@@ -106,10 +109,10 @@ func TestSinkNetwork(t *testing.T) {
 			t.Parallel()
 			b := newBucket(t)
 			b.url = "http://" + n.start(t, b.proxy.URL)
-			w := newWorld(t, []sim.Pack{{ID: "cp-in-trouble", Script: sim.Script{Blob: true, Size: 12 << 20}}, twoPacks[1]})
-			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w := newRig(t, []sim.Pack{{ID: "cp-in-trouble", Script: sim.Script{Blob: true, Size: 12 << 20}}, twoPacks[1]})
+			w.configure(lab.Setup{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
-			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+			p.settled(2, b.dir, w.Path("state"))
 			p.ends()
 		})
 	}
@@ -121,22 +124,20 @@ func TestSinkRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		does  harm
-		wrong string                    // the secret at first
-		says  string                    // what the log has of it
-		mend  func(w *world, b *bucket) // what an operator then does, before a SIGHUP
+		wrong string                  // the secret at first
+		mend  func(w *rig, b *bucket) // what an operator then does, before a SIGHUP
 	}{
 		"credentials": {
-			wrong: "not-the-secret", says: "sink_denied",
-			mend: func(w *world, _ *bucket) { w.write("s3-secret", bucketSecret) },
+			wrong: "not-the-secret",
+			mend:  func(w *rig, _ *bucket) { w.Write("s3-secret", bucketSecret) },
 		},
 		"no conditional writes": {
 			does: func(_ http.ResponseWriter, r *http.Request) bool {
 				r.Header.Del("If-None-Match")
 				return false
 			},
-			says: "conditional",
-			mend: func(w *world, b *bucket) {
-				w.configure(configuration{sinks: b.sinks(w, ", conditional_writes: off"), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			mend: func(w *rig, b *bucket) {
+				w.configure(lab.Setup{Sinks: b.sinks(w, ", conditional_writes: off"), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			},
 		},
 	} {
@@ -146,21 +147,21 @@ func TestSinkRefuses(t *testing.T) {
 			if c.does != nil {
 				b.harm.Store(&c.does)
 			}
-			w := newWorld(t, twoPacks)
-			w.configure(configuration{sinks: b.sinks(w, ""), packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w := newRig(t, twoPacks)
+			w.configure(lab.Setup{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			if c.wrong != "" {
-				w.write("s3-secret", c.wrong)
+				w.Write("s3-secret", c.wrong)
 			}
 			p := w.start()
-			p.says(30*time.Second, c.says)
-			if a := readArchive(b.dir); len(a.slots) > 0 {
-				t.Errorf("it writes all the same: %v", a.slots)
+			p.Logs(lab.Patience, "a sink that refuses", func(r lab.Record) bool { return r.Failure() && r.Text("reason") == "sink_denied" })
+			if a := lab.ReadArchive(b.dir); len(a.Slots) > 0 {
+				t.Errorf("it writes all the same: %v", a.Slots)
 			}
 			c.mend(w, b)
-			_ = p.cmd.Process.Signal(syscall.SIGHUP)
-			p.settled(2, b.dir, filepath.Join(w.dir, "state"))
+			p.Signal(syscall.SIGHUP)
+			p.settled(2, b.dir, w.Path("state"))
 			p.ends()
-			if log := p.log.String(); strings.Contains(log, bucketSecret) || strings.Contains(log, secret) {
+			if log := p.Log.String(); strings.Contains(log, bucketSecret) || strings.Contains(log, lab.KeySecret) {
 				t.Error("a secret is in the log")
 			}
 		})

@@ -5,11 +5,11 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // TestStop ends the daemon with SIGTERM at each step, at random. It ends within
@@ -18,26 +18,26 @@ import (
 func TestStop(t *testing.T) {
 	t.Parallel()
 	n := max(1, rounds(t, 200)/8)
-	var cast []sim.Pack
+	var all []sim.Pack
 	for i := range n {
-		cast = append(cast, sim.Pack{ID: fmt.Sprintf("cp-%020d", i), Script: sim.Script{
+		all = append(all, sim.Pack{ID: fmt.Sprintf("cp-%020d", i), Script: sim.Script{
 			Make: 300 * time.Millisecond, Size: 100 << 10,
 			Body: sim.BodyFault{Kind: sim.BodyDrip, Pause: 50 * time.Millisecond, Times: 9},
 		}})
 	}
-	w := newWorld(t, cast)
+	w := newRig(t, all)
 	var packs []string
 	var longest, resumed time.Duration
 	for i := range n {
-		packs = append(packs, cast[i].ID)
-		w.configure(configuration{packs: packs})
+		packs = append(packs, all[i].ID)
+		w.configure(lab.Setup{Packs: packs})
 		longest = max(longest, w.runTo(steps[rand.IntN(len(steps))], rand.N(50*time.Millisecond)).stop())
 		if i%5 < 4 {
 			continue // the work is taken up and given back a few times
 		}
 		p := w.start()
 		began := time.Now()
-		p.settled(len(packs), filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+		p.settled(len(packs), w.Path("archive"), w.Path("state"))
 		resumed = max(resumed, time.Since(began))
 		p.truthful()
 		longest = max(longest, p.stop())
@@ -63,32 +63,32 @@ func TestDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, twoPacks[:1])
-			w.configure(configuration{packs: []string{twoPacks[0].ID}})
-			archive, state := filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state")
+			w := newRig(t, twoPacks[:1])
+			w.configure(lab.Setup{Packs: []string{twoPacks[0].ID}})
+			archive, state := w.Path("archive"), w.Path("state")
 			p := w.start()
 			p.settled(1, archive, state) // the first record: slots are owed from here on
 			p.stop()
 			since := time.Now().Add(-c.down).UTC().Format(time.RFC3339)
-			w.configure(configuration{plan: fmt.Sprintf("schedule: %q, catch_up: 25h, timeout: 1m", c.schedule), packs: []string{twoPacks[0].ID + ", since: " + since}})
+			w.configure(lab.Setup{Defaults: fmt.Sprintf("schedule: %q, catch_up: 25h, timeout: 1m", c.schedule), Packs: []string{twoPacks[0].ID + ", since: " + since}})
 			var was string
 			for range 3 {
 				p = w.start()
-				p.eventually(time.Minute, func() string {
-					a := readArchive(archive)
-					if gaps := len(a.slots) - a.sealed(); a.sealed() < 2 || gaps < c.slots-1 {
-						return fmt.Sprintf("%d sealed, %d gaps", a.sealed(), gaps)
+				p.Eventually(time.Minute, func() string {
+					a := lab.ReadArchive(archive)
+					if gaps := len(a.Slots) - a.Sealed(); a.Sealed() < 2 || gaps < c.slots-1 {
+						return fmt.Sprintf("%d sealed, %d gaps", a.Sealed(), gaps)
 					}
 					return ""
 				})
 				p.truthful()
 				p.stop()
-				a := readArchive(archive)
-				a.check(t)
-				emptySpool(t, state)
-				now := fmt.Sprintf("%d sealed, %d gaps", a.sealed(), len(a.slots)-a.sealed())
+				a := lab.ReadArchive(archive)
+				a.Check(t)
+				lab.CheckSpoolEmpty(t, state)
+				now := fmt.Sprintf("%d sealed, %d gaps", a.Sealed(), len(a.Slots)-a.Sealed())
 				// One more may have fallen due while the test ran.
-				if was = now; a.sealed() > 3 || len(a.slots) > c.slots+2 {
+				if was = now; a.Sealed() > 3 || len(a.Slots) > c.slots+2 {
 					t.Errorf("%s of %d slots", now, c.slots)
 				}
 			}

@@ -5,13 +5,13 @@ package chaos
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
 )
 
 // in is a schedule whose one slot falls due that long from now.
@@ -38,68 +38,40 @@ func TestDisk(t *testing.T) {
 		} {
 			t.Run(strings.ReplaceAll(part, "/", " ")+" "+fault, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, twoPacks)
+				w := newRig(t, twoPacks)
 				w.unwatched = part == "archive"
-				d := newDisk(t, "24M", filepath.Join(w.dir, part))
+				d := newDisk(t, "24M", filepath.Join(w.Dir, part))
 				// Below the mount point: a folder that is not there is not written to.
 				sinks := "[{name: primary, local: {dir: archive/kept}}]"
-				w.configure(configuration{plan: never, sinks: sinks, packs: []string{
-					"cp-in-trouble, " + in(6*time.Second), "cp-afterwards, " + in(20*time.Second),
+				w.configure(lab.Setup{Defaults: never, Sinks: sinks, Packs: []string{
+					"cp-in-trouble, " + in(10*time.Second), "cp-afterwards, " + in(25*time.Second),
 				}})
 				p := w.start()
-				p.ready()
+				p.Ready()
 				f.begin(d)
-				p.complains(30 * time.Second)
+				p.complains()
 				time.Sleep(2 * time.Second)
 				f.end(d)
-				p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+				p.settled(2, w.Path("archive"), w.Path("state"))
 				p.ends()
 			})
 		}
 	}
 }
 
-// ready waits until the daemon is.
-func (p *process) ready() {
-	p.t.Helper()
-	p.eventually(20*time.Second, func() string {
-		if _, ok := p.metric("packseal_queue_pending", ""); !ok {
-			return "no metrics"
-		}
-		return ""
-	})
-}
-
-// complains waits until the log warns of something; it must not take longer
-// than that.
-func (p *process) complains(within time.Duration) {
-	p.t.Helper()
-	p.eventually(within, func() string {
-		for line := range strings.Lines(p.log.String()) {
-			if strings.Contains(line, `"level":"WARN"`) && !strings.Contains(line, "engine complains") {
-				return ""
-			}
-		}
-		return fmt.Sprintf("no complaint within %v", within)
-	})
-}
-
 // TestFsyncFails has the first calls of fsync fail with EIO: nothing is taken
 // for durable that is not, and the slots are sealed when the disk is well.
 func TestFsyncFails(t *testing.T) {
 	t.Parallel()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		missing(t, err.Error())
-	}
+	strace := lab.Tool(t, "strace")
 	for _, n := range []int{1, 4, 8} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, twoPacks)
-			w.configure(configuration{packs: []string{"cp-in-trouble", "cp-afterwards"}})
-			trace := filepath.Join(w.dir, "trace")
+			w := newRig(t, twoPacks)
+			w.configure(lab.Setup{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			trace := w.Path("trace")
 			p := w.start(strace, "-f", "-o", trace, "-e", "trace=fsync", "-e", fmt.Sprintf("inject=fsync:error=EIO:when=1..%d", n))
-			p.settled(2, filepath.Join(w.dir, "archive"), filepath.Join(w.dir, "state"))
+			p.settled(2, w.Path("archive"), w.Path("state"))
 			p.truthful()
 			p.kill()
 			calls, err := os.ReadFile(trace)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"packseal.example/test/lab"
 )
 
 // watch looks at the process for as long as it runs: neither metrics nor page
@@ -17,28 +19,28 @@ import (
 func (p *process) watch() {
 	for {
 		select {
-		case <-p.done:
+		case <-p.Done:
 			return
 		case <-time.After(400 * time.Millisecond):
 		}
-		if p.w.unwatched {
+		if p.rig.unwatched {
 			continue
 		}
-		series, err := p.scrape()
-		packs, err2 := p.packs()
+		series, err := p.Series()
+		packs, err2 := p.Packs()
 		if err != nil || err2 != nil {
 			continue // it begins, ends, or has too much to do
 		}
-		sealed, gaps := readRecords(p.w.archive).byPack()
+		sealed, gaps := lab.ReadRecords(p.rig.archive).ByPack()
 		for _, s := range packs {
 			metric := func(result string) int {
-				return int(series[fmt.Sprintf("packseal_slots_total{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)])
+				return int(series[fmt.Sprintf("packseal_archive_slots{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)])
 			}
 			if n := sealed[s.Pack]; s.Sealed > n || metric("sealed") > n {
-				p.t.Errorf("%s: the page has %d slots sealed, the metrics %d, the archive %d", s.Pack, s.Sealed, metric("sealed"), n)
+				p.rig.t.Errorf("%s: the page has %d slots sealed, the metrics %d, the archive %d", s.Pack, s.Sealed, metric("sealed"), n)
 			}
 			if n := gaps[s.Pack]; s.Gaps > n || metric("gap") > n {
-				p.t.Errorf("%s: the page has %d gaps, the metrics %d, the archive %d", s.Pack, s.Gaps, metric("gap"), n)
+				p.rig.t.Errorf("%s: the page has %d gaps, the metrics %d, the archive %d", s.Pack, s.Gaps, metric("gap"), n)
 			}
 		}
 	}
@@ -47,11 +49,11 @@ func (p *process) watch() {
 // truthful waits until metrics and page show the archive as it is, and that
 // there is nothing else to do.
 func (p *process) truthful() {
-	p.t.Helper()
-	p.eventually(30*time.Second, func() string {
-		a := readRecords(p.w.archive)
+	p.rig.t.Helper()
+	p.Eventually(lab.Patience, func() string {
+		a := lab.ReadRecords(p.rig.archive)
 		wrong := p.differs(a)
-		if now := readRecords(p.w.archive); len(now.slots) != len(a.slots) {
+		if now := lab.ReadRecords(p.rig.archive); len(now.Slots) != len(a.Slots) {
 			return "the archive is being written to"
 		}
 		return wrong
@@ -59,20 +61,20 @@ func (p *process) truthful() {
 }
 
 // differs says where metrics and page are not what the archive makes them.
-func (p *process) differs(a archive) string {
-	series, err := p.scrape()
-	packs, err2 := p.packs()
-	page, err3 := p.get("/?lang=en")
+func (p *process) differs(a lab.Archive) string {
+	series, err := p.Series()
+	packs, err2 := p.Packs()
+	page, err3 := p.Get("/?lang=en")
 	if err != nil || err2 != nil || err3 != nil {
 		return fmt.Sprint("it shows nothing: ", err, err2, err3)
 	}
 	want := make(map[string]float64)
 	reports, gaps := 0, make(map[string]int)
 	for i, s := range packs {
-		ends := a.of(s.Pack)
+		ends := endsOf(a, s.Pack)
 		reports += len(ends.sealed)
 		for _, e := range ends.gaps {
-			gaps[e.gap]++
+			gaps[e.Gap]++
 		}
 		ends.want(want, s)
 		if wrong := ends.shown(s); wrong != "" {
@@ -95,11 +97,12 @@ func (p *process) differs(a archive) string {
 		return "the page does not say: " + line
 	}
 	want[`packseal_queue_pending{source="prod"}`], want["packseal_spool_reports"], want["packseal_spool_bytes"] = 0, 0, 0
-	for name := range series {
+	for name, v := range series {
 		family, labels, _ := strings.Cut(name, "{")
 		switch {
-		case family == "packseal_gaps_total":
-			want[name] = float64(gaps[strings.TrimSuffix(strings.TrimPrefix(labels, `reason="`), `"}`)])
+		case family == "packseal_gaps_total": // what this process has recorded, at most all
+			reason := strings.TrimSuffix(strings.TrimPrefix(labels, `reason="`), `"}`)
+			want[name] = min(v, float64(gaps[reason]))
 		case family == "packseal_sink_up":
 			want[name] = 1
 		case strings.HasSuffix(family, "_panics_total"):
@@ -115,29 +118,35 @@ func (p *process) differs(a archive) string {
 }
 
 // ends are those of one pack's slots, by their due times.
-type ends struct{ sealed, gaps []end }
+type ends struct{ sealed, gaps []ended }
 
-// of returns a pack's.
-func (a archive) of(pack string) (of ends) {
-	for s, e := range a.slots {
-		switch e.due = s.at(); {
-		case s.pack != pack:
-		case e.sealed != nil:
-			of.sealed = append(of.sealed, e)
+// ended is a slot and how it ended.
+type ended struct {
+	lab.End
+	due time.Time
+}
+
+// endsOf returns a pack's.
+func endsOf(a lab.Archive, pack string) (of ends) {
+	for s, e := range a.Slots {
+		switch {
+		case s.Pack != pack:
+		case e.Sealed != nil:
+			of.sealed = append(of.sealed, ended{e, s.At()})
 		default:
-			of.gaps = append(of.gaps, e)
+			of.gaps = append(of.gaps, ended{e, s.At()})
 		}
 	}
-	for _, list := range [][]end{of.sealed, of.gaps} {
-		slices.SortFunc(list, func(x, y end) int { return x.due.Compare(y.due) })
+	for _, list := range [][]ended{of.sealed, of.gaps} {
+		slices.SortFunc(list, func(x, y ended) int { return x.due.Compare(y.due) })
 	}
 	return of
 }
 
 // last is the latest of both kinds, zero where there is none.
-func (of ends) last() (m manifest, gap end) {
+func (of ends) last() (m lab.Manifest, gap ended) {
 	if n := len(of.sealed); n > 0 {
-		m = *of.sealed[n-1].sealed
+		m = *of.sealed[n-1].Sealed
 	}
 	if n := len(of.gaps); n > 0 {
 		gap = of.gaps[n-1]
@@ -146,14 +155,14 @@ func (of ends) last() (m manifest, gap end) {
 }
 
 // want adds what the metrics are to be.
-func (of ends) want(series map[string]float64, s shown) {
+func (of ends) want(series map[string]float64, s lab.PackState) {
 	m, gap := of.last()
 	labels := fmt.Sprintf("{pack=%q,source=%q}", s.Pack, s.Source)
 	for result, n := range map[string]int{"sealed": len(of.sealed), "gap": len(of.gaps)} {
-		series[fmt.Sprintf("packseal_slots_total{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)] = float64(n)
+		series[fmt.Sprintf("packseal_archive_slots{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)] = float64(n)
 	}
 	for name, at := range map[string]time.Time{
-		"last_sealed": m.Sealed, "last_gap": gap.recorded, "report_created": m.Created, "last_due": s.LastDue, "next_due": s.NextDue,
+		"last_sealed": m.Sealed, "last_gap": gap.Recorded, "report_created": m.Created, "last_due": s.LastDue, "next_due": s.NextDue,
 	} {
 		series["packseal_"+name+"_timestamp_seconds"+labels] = max(0, float64(at.UnixMilli())/1000)
 	}
@@ -161,7 +170,7 @@ func (of ends) want(series map[string]float64, s shown) {
 }
 
 // shown says what is wrong with a pack as the API shows it.
-func (of ends) shown(s shown) string {
+func (of ends) shown(s lab.PackState) string {
 	m, gap := of.last()
 	state := "waiting"
 	switch {
@@ -172,7 +181,7 @@ func (of ends) shown(s shown) string {
 	}
 	want := s // but for what follows from the archive
 	want.State, want.Trouble, want.Sealed, want.Gaps = state, "", len(of.sealed), len(of.gaps)
-	want.LastSHA256, want.LastSize, want.LastReason = m.SHA256, m.Size, gap.gap
+	want.LastSHA256, want.LastSize, want.LastReason = m.SHA256, m.Size, gap.Gap
 	if want.LastSealed, want.LastGap = m.Sealed, gap.due; s != want || !strings.HasSuffix(s.LastObject, m.Object) {
 		return fmt.Sprintf("%+v, want %+v", s, want)
 	}
@@ -183,7 +192,7 @@ func (of ends) shown(s shown) string {
 var numbers = regexp.MustCompile(`(?s)^</code></th>.*?class="state (\w+)".*?data-label="Sealed">(\d+)<.*?data-label="Gaps">(\d+)\b.*?data-label="Latest report">(.*?)</td>`)
 
 // row says what is wrong with the pack's row of the HTML page.
-func (of ends) row(page string, s shown) string {
+func (of ends) row(page string, s lab.PackState) string {
 	_, row, _ := strings.Cut(page, "<code>"+s.Source+"/"+s.Pack)
 	row, _, _ = strings.Cut(row, "</tr>")
 	m, _ := of.last()
@@ -196,17 +205,17 @@ func (of ends) row(page string, s shown) string {
 }
 
 // history says which slots of a pack the API shows otherwise than the archive.
-func (p *process) history(a archive, pack string) string {
-	slots, err := p.slots(pack)
+func (p *process) history(a lab.Archive, pack string) string {
+	slots, err := p.Slots(pack)
 	if err != nil {
 		return err.Error()
 	}
-	for s, e := range a.slots {
-		if s.pack != pack {
+	for s, e := range a.Slots {
+		if s.Pack != pack {
 			continue
 		}
 		got, ok := slots[s]
-		if delete(slots, s); !ok || got.gap != e.gap || (got.sealed != nil) != (e.sealed != nil) || e.sealed != nil && got.sealed.SHA256 != e.sealed.SHA256 {
+		if delete(slots, s); !ok || got.Gap != e.Gap || (got.Sealed != nil) != (e.Sealed != nil) || e.Sealed != nil && got.Sealed.SHA256 != e.Sealed.SHA256 {
 			return fmt.Sprintf("%v is %+v on the page, %+v in the archive", s, got, e)
 		}
 	}
@@ -219,10 +228,10 @@ func (p *process) history(a archive, pack string) string {
 // ends checks the process's metrics and page, ends it with SIGTERM, and checks
 // those of the one that is started in its place: a restart changes nothing.
 func (p *process) ends() {
-	p.t.Helper()
+	p.rig.t.Helper()
 	p.truthful()
 	p.stop()
-	p = p.w.start()
+	p = p.rig.start()
 	p.truthful()
 	p.stop()
 }

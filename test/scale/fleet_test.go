@@ -5,20 +5,21 @@ package scale
 import (
 	"fmt"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"packseal.example/test/lab"
 )
 
 // fleet is some processes of packseal that share the work, and the archive.
 type fleet struct {
-	*place
-	*tally
-	replicas []*process
-	server   *process // of the queue, when it is outside
+	*rig
+	members  []*lab.Lab
+	replicas []*lab.Process
+	server   *lab.Process // of the queue, when it is outside
 	started  time.Time
 }
 
@@ -33,35 +34,29 @@ const (
 // them are ready.
 func newFleet(t *testing.T, l load, n int, kind string) *fleet {
 	t.Helper()
-	w := newPlace(t, l)
-	f := &fleet{place: w, tally: newTally(l.packs)}
-	var ports []string
-	for range n + 1 {
-		ports = append(ports, freePort(t))
-	}
+	f := &fleet{rig: newRig(t, l)}
+	ports := lab.Addresses(t, n+1)
 	if kind == outside {
 		f.serve(t, ports[n])
 	}
-	paths := make([]string, n)
 	for i := range n {
 		queue := ""
 		switch kind {
 		case cluster:
-			write(t, filepath.Join(w.dir, "token"), "between-the-replicas-of-the-test")
-			queue = fmt.Sprintf("embedded: {cluster: {member: r%d, listen: %q, routes: [%s], token_file: token}}", i, ports[i], strings.Join(ports[:n], ", "))
+			f.Write("token", "between-the-replicas-of-the-test")
+			queue = fmt.Sprintf("{embedded: {cluster: {member: r%d, listen: %q, routes: [%s], token_file: %s}}}", i, ports[i], strings.Join(ports[:n], ", "), f.Path("token"))
 		case outside:
-			queue = fmt.Sprintf("nats: {servers: [%q], replicas: 1}", "nats://"+ports[n])
-		default:
-			queue = "embedded: {}"
+			queue = fmt.Sprintf("{nats: {servers: [%q], replicas: 1}}", "nats://"+ports[n])
 		}
-		paths[i] = w.configure(t, fmt.Sprintf("r%d", i), queue)
+		f.members = append(f.members, f.Member(fmt.Sprintf("r%d", i), nil))
+		f.configure(f.members[i], queue)
 	}
 	f.started = time.Now()
-	for _, path := range paths {
-		f.replicas = append(f.replicas, start(t, f.tally.hear, binary, "run", "--config", path))
+	for _, m := range f.members {
+		f.replicas = append(f.replicas, m.Start())
 	}
 	for _, p := range f.replicas {
-		p.ready(t, w.due)
+		p.Eventually(time.Until(f.due), p.Unready)
 	}
 	return f
 }
@@ -69,32 +64,17 @@ func newFleet(t *testing.T, l load, n int, kind string) *fleet {
 // serve starts a server for the queue, outside.
 func (f *fleet) serve(t *testing.T, address string) {
 	t.Helper()
-	nats, err := exec.LookPath("nats-server")
-	if err != nil {
-		missing(t, err.Error())
-	}
+	nats := lab.Tool(t, "nats-server")
 	host, port, _ := net.SplitHostPort(address)
-	f.server = start(t, nil, nats, "-js", "-sd", filepath.Join(f.dir, "nats"), "-a", host, "-p", port)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", address); err == nil {
-			_ = c.Close()
-			return
+	f.server = lab.Start(t, nats, "-js", "-sd", f.Path("nats"), "-a", host, "-p", port)
+	f.server.Eventually(lab.Patience, func() string {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			return err.Error()
 		}
-		if time.Now().After(end) {
-			t.Fatalf("the queue's server does not answer\n%s", f.server.log())
-		}
-	}
-}
-
-// freePort is an address that nobody listened on a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // it served its purpose
-	return l.Addr().String()
+		_ = c.Close()
+		return ""
+	})
 }
 
 // usage is what the processes have used of the machine so far.
@@ -104,10 +84,10 @@ type usage struct {
 
 func (f *fleet) usage() (u usage) {
 	for _, p := range f.replicas {
-		u.packseal += p.cpu()
+		u.packseal += cpu(p)
 	}
 	if f.server != nil {
-		u.queue = f.server.cpu()
+		u.queue = cpu(f.server)
 	}
 	var self syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &self) == nil {
@@ -122,15 +102,14 @@ func (u usage) since(v usage) usage {
 
 // queueBytes is what the queue's stores take on the disk.
 func (f *fleet) queueBytes() (n int64) {
-	for i := range f.replicas {
-		n += taken(filepath.Join(f.dir, fmt.Sprintf("r%d", i), "queue"))
+	for _, m := range f.members {
+		n += taken(m.Path("state/queue"))
 	}
-	return n + taken(filepath.Join(f.dir, "nats"))
+	return n + taken(f.Path("nats"))
 }
 
 // result is what one measurement comes to.
 type result struct {
-	took  time.Duration // from due to the last slot sealed
 	used  usage
 	queue int64 // the most that it took on the disk
 }
@@ -140,63 +119,60 @@ func (f *fleet) run(t *testing.T) (r result) {
 	t.Helper()
 	time.Sleep(time.Until(f.due))
 	before := f.usage()
-	patience := time.NewTimer(f.jitter + time.Minute + time.Duration(f.packs)*time.Second)
-	defer patience.Stop()
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
-	for {
-		select {
-		case <-f.all:
-			r.used = f.usage().since(before)
-			r.took = f.last.Sub(f.due)
-			return r
-		case <-look.C:
-			r.queue = max(r.queue, f.queueBytes())
-			for _, p := range f.replicas {
-				select {
-				case <-p.done:
-					t.Fatalf("it has ended: %v\n%s", p.err, p.log())
-				default:
-				}
-			}
-		case <-patience.C:
-			t.Fatalf("%d slots sealed of %d\n%s", f.count(), f.packs, f.replicas[0].log())
-		}
+	left := make([]int, f.packs)
+	for i := range left {
+		left[i] = i
 	}
-}
-
-// settle waits until queue and spools are empty, ends the processes and holds
-// the archive against what was to be done.
-func (f *fleet) settle(t *testing.T) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		left := f.left()
-		if left == "" {
+	end := time.Now().Add(f.jitter + time.Minute + time.Duration(f.packs)*time.Second)
+	look := time.NewTicker(500 * time.Millisecond)
+	defer look.Stop()
+	for range look.C {
+		if left = f.pending(left); len(left) == 0 {
 			break
 		}
-		if time.Now().After(end) {
-			t.Fatal(left)
+		r.queue = max(r.queue, f.queueBytes())
+		for _, p := range f.replicas {
+			select {
+			case <-p.Done:
+				t.Fatalf("it has ended: %v\n%s", p.Cmd.ProcessState, p.Log.Tail())
+			default:
+			}
 		}
+		if time.Now().After(end) {
+			t.Fatalf("%d slots are not sealed of %d\n%s", len(left), f.packs, f.replicas[0].Log.Tail())
+		}
+	}
+	r.used = f.usage().since(before)
+	return r
+}
+
+// settle waits until queue and spools are empty, ends the processes, compares
+// the archive with what was to be done, and returns how long after the due time
+// the last slot was sealed.
+func (f *fleet) settle(t *testing.T) (took time.Duration) {
+	t.Helper()
+	f.replicas[0].Eventually(2*time.Minute, f.left)
+	fetched := 0.0
+	for _, p := range f.replicas {
+		n, _ := p.Metric("packseal_late_seconds_count", "")
+		fetched += n
+	}
+	if int(fetched) != f.packs {
+		t.Errorf("the replicas have fetched %v reports, for %d slots", fetched, f.packs)
 	}
 	for _, p := range f.replicas {
-		p.stop(t)
+		p.Stop()
 	}
-	f.check(t)
-	for pack, n := range f.sealed {
-		if n != 1 {
-			t.Errorf("%s was sealed %d times", pack, n)
-		}
-	}
+	return f.check(t).Sub(f.due)
 }
 
 // left says what is in queue and spools, or nothing.
 func (f *fleet) left() string {
 	for i, p := range f.replicas {
-		metrics, _, err := p.get("/metrics")
-		if n, ok := metric(metrics, "packseal_queue_pending", ""); err != nil || !ok || n > 0 {
-			return fmt.Sprintf("replica %d: %v slots in the queue, %v, %v", i, n, ok, err)
+		if n, ok := p.Metric("packseal_queue_pending", ""); !ok || n > 0 {
+			return fmt.Sprintf("replica %d: %v slots in the queue, %v", i, n, ok)
 		}
-		if files, err := filepath.Glob(filepath.Join(f.dir, fmt.Sprintf("r%d", i), "spool", "*")); err != nil || len(files) > 0 {
+		if files, err := filepath.Glob(f.members[i].Path("state/spool/*")); err != nil || len(files) > 0 {
 			return fmt.Sprintf("replica %d: %d files in the spool, %v", i, len(files), err)
 		}
 	}

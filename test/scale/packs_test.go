@@ -4,9 +4,10 @@ package scale
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
+
+	"packseal.example/test/lab"
 )
 
 // TestPacks has one process with many packs seal a slot of each, and tells
@@ -24,40 +25,44 @@ func TestPacks(t *testing.T) {
 	r := f.run(t)
 	calls, _ := f.calls()
 	slots := float64(l.packs)
-	t.Logf("due to last sealed   %v, %.1f slots/s", r.took.Round(100*time.Millisecond), slots/r.took.Seconds())
 	t.Logf("calls a slot         %.2f", float64(calls)/slots)
 	t.Logf("CPU a slot           %.2f ms, of the simulator %.2f ms", ms(r.used.packseal)/slots, ms(r.used.api)/slots)
 	t.Logf("queue at its largest %.1f MiB", mib(r.queue))
-	metrics := idle(t, p)
+	idle(t, p)
 	for _, op := range []string{"list", "open", "put"} {
-		n, _ := metric(metrics, "packseal_sink_operations_total", fmt.Sprintf("op=%q", op))
+		n, _ := p.Metric("packseal_sink_operations_total", fmt.Sprintf("op=%q", op))
 		t.Logf("sink, %-14s %.2f a slot, the start included", op, n/slots)
 	}
 	t.Logf("archive, on disk     %.1f KiB a slot", float64(taken(f.archive))/slots/1024)
-	f.settle(t)
+	took := f.settle(t)
+	t.Logf("due to last sealed   %v, %.1f slots/s", took.Round(100*time.Millisecond), slots/took.Seconds())
 	again := time.Now()
-	p = start(t, nil, binary, "run", "--config", filepath.Join(f.dir, "r0.yaml"))
-	p.ready(t, again.Add(time.Hour))
+	p = f.members[0].Start()
+	p.Eventually(time.Hour, p.Unready)
 	t.Logf("start to ready       %v, with a slot of each pack in the archive", time.Since(again).Round(10*time.Millisecond))
-	if n, ok := metric(idle(t, p), "packseal_slots_total", `result="sealed"`); !ok || int(n) != l.packs {
-		t.Errorf("the metrics have %v slots sealed, the archive %d", n, l.packs)
-	}
-	p.stop(t)
+	idle(t, p)
+	p.Eventually(time.Hour, func() string {
+		if n, ok := p.Metric("packseal_archive_slots", `result="sealed"`); !ok || int(n) != l.packs {
+			return fmt.Sprintf("the metrics have %v slots sealed, the archive %d", n, l.packs)
+		}
+		return ""
+	})
+	t.Logf("start to all known   %v", time.Since(again).Round(10*time.Millisecond))
+	p.Stop()
 }
 
-// idle tells of a process that has nothing to do, and returns its metrics.
-func idle(t *testing.T, p *process) (metrics []byte) {
+// idle tells of a process that has nothing to do.
+func idle(t *testing.T, p *lab.Process) {
 	t.Helper()
-	t.Logf("resident             %.0f MiB, at most so far %.0f MiB", mib(p.memory("VmRSS")), mib(p.memory("VmHWM")))
+	t.Logf("resident             %.0f MiB, at most so far %.0f MiB", mib(memory(p, "VmRSS")), mib(memory(p, "VmHWM")))
 	for _, path := range []string{"/", "/api/v1/packs", "/metrics"} {
-		body, took, err := p.get(path)
+		began := time.Now()
+		body, err := p.Get(path)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		t.Logf("%-20s %.1f MiB in %v", path, mib(int64(len(body))), took.Round(time.Millisecond))
-		metrics = body
+		t.Logf("%-20s %.1f MiB in %v", path, mib(int64(len(body))), time.Since(began).Round(time.Millisecond))
 	}
-	return metrics
 }
 
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

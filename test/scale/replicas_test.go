@@ -5,6 +5,7 @@ package scale
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // TestReplicas has one, two and three processes seal the same packs: bound by
@@ -41,10 +42,10 @@ func measure(t *testing.T, l load, n int, kind string) {
 	calls, _ := f.calls()
 	var resident int64
 	for _, p := range f.replicas {
-		resident = max(resident, p.memory("VmHWM"))
+		resident = max(resident, memory(p, "VmHWM"))
 	}
-	f.settle(t)
+	took := f.settle(t)
 	slots := float64(l.packs)
 	t.Logf("%.1f slots/s (%d in %v), %.2f calls a slot, CPU a slot: packseal %.2f ms, queue's server %.2f ms, simulator %.2f ms; at most %.0f MiB resident each",
-		slots/r.took.Seconds(), l.packs, r.took, float64(calls)/slots, ms(r.used.packseal)/slots, ms(r.used.queue)/slots, ms(r.used.api)/slots, mib(resident))
+		slots/took.Seconds(), l.packs, took.Round(10*time.Millisecond), float64(calls)/slots, ms(r.used.packseal)/slots, ms(r.used.queue)/slots, ms(r.used.api)/slots, mib(resident))
 }

@@ -191,3 +191,20 @@ assert all(r.cell_value(i, 5).endswith("。") and r.cell_value(i, 2).startswith(
 		t.Errorf("%v: %s\nwant %s", err, got, want)
 	}
 }
+
+// missing skips a test for want of a component, but in CI.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("PACKSEAL_CI") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// command is a command that runs in a folder until the test ends.
+func command(t *testing.T, dir, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	return cmd
+}

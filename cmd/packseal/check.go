@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// newCheck makes the verb for editors and pipelines. It asks nobody: a good
+// file is one that can be run, not one whose keys are valid.
+func newCheck() *cobra.Command {
+	c := &cobra.Command{
+		Use: "check", Short: "Check a configuration file, offline", Args: noArgs,
+		Example: "  packseal check --config packseal.yaml",
+	}
+	path := configFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := load(*path, c.ErrOrStderr())
+		if err == nil {
+			fmt.Fprintf(c.OutOrStdout(), "%s: %d packs, %d sinks: good\n", *path, len(cfg.Entries()), len(cfg.Sinks))
+		}
+		return err
+	}
+	return c
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"packseal.example/control"
+	"packseal.example/scheduler/queue"
+)
+
+func newPause() *cobra.Command {
+	c := &cobra.Command{
+		Use: "pause SOURCE|PACK…", Short: "Begin no work on sources or packs, in all replicas, until they are resumed",
+		Long: `pause has all replicas begin no work on the sources and packs named, also after
+restarts, until resume. What is at work is finished, and reports that are here
+go on into the sinks. Slots go on falling due and wait; one that waits past its
+time-out is a gap, whose record says who paused it and why.`,
+		Example: `  packseal queue pause prod --why "quota exhausted until Monday"
+  packseal queue pause cp-fdc8626622af00f90000 --why "the pack is being changed"`,
+	}
+	why := c.Flags().String("why", "", "the reason, which is shown and kept; required")
+	return ordering(c, func(o *control.Order) error {
+		if o.Why = strings.TrimSpace(*why); o.Why == "" {
+			return fmt.Errorf("%w: --why is required: it is shown to whoever finds the pause, and recorded in gaps", errUsage)
+		}
+		return nil
+	}, (*control.Client).Pause, func(o control.Outcome) string {
+		if !o.Changed {
+			return "was paused already, since " + o.Since.Format(time.RFC3339) + " by " + plainText(o.By+": "+o.Why)
+		}
+		return "is paused"
+	})
+}
+
+// ordering makes a verb that changes what is paused.
+func ordering(c *cobra.Command, complete func(*control.Order) error,
+	give func(*control.Client, context.Context, control.Order) ([]control.Outcome, error), say func(control.Outcome) string,
+) *cobra.Command {
+	path, asJSON := configFlag(c), jsonFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return fmt.Errorf("%w: %s takes sources or packs", errUsage, c.Name())
+		}
+		o := control.Order{Names: args, By: whoami()}
+		if err := complete(&o); err != nil {
+			return err
+		}
+		daemon, err := reach(c, *path)
+		if err != nil {
+			return err
+		}
+		outcomes, err := give(daemon, c.Context(), o)
+		if err != nil {
+			return misnamed(err)
+		}
+		for _, o := range outcomes {
+			if *asJSON {
+				err = printJSON(c.OutOrStdout(), o)
+			} else {
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%s %s\n", pausable(o.Pause), say(o))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+// pausable names what can be paused, as pause takes it.
+func pausable(p queue.Pause) string {
+	if p.Pack == "" {
+		return p.Source
+	}
+	return p.Source + "/" + p.Pack
+}
+
+// whoami names who types this, for the record: also behind sudo, and in a
+// container, where users have no names.
+func whoami() string {
+	name := cmp.Or(os.Getenv("SUDO_USER"), fmt.Sprint("uid ", os.Getuid()))
+	if u, err := user.Current(); err == nil && os.Getenv("SUDO_USER") == "" {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return fmt.Sprintf("%.120s", plainText(name))
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"packseal.example/archive"
+	"packseal.example/config"
+	"packseal.example/daemon"
+)
+
+// newVerify makes the verb that an auditor trusts. Its exit code tells damage
+// (3) from not having been able to look (1, or 75 where that may pass). Its
+// last result is kept for the daemon's metrics, where there is a state folder.
+func newVerify() *cobra.Command {
+	c := &cobra.Command{
+		Use: "verify", Short: "Read everything back and compare it with its manifests", Args: noArgs,
+		Long:    "verify reads every manifest and every report in every sink. Missing, altered and\norphaned objects are findings; it then ends with 3.",
+		Example: "  packseal verify --config packseal.yaml --json",
+	}
+	asJSON := jsonFlag(c)
+	return reading(c, func(ctx context.Context, cfg *config.Config, a *archive.Archive, _ []string) error {
+		result, unread := a.Verify(ctx)
+		if unread == nil {
+			if err := daemon.SaveVerified(cfg.StateDir, result); err != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
+			}
+		}
+		err := printVerified(c.OutOrStdout(), result, *asJSON)
+		switch {
+		case err != nil:
+			return err
+		case unread != nil && len(result.Findings) > 0: // damage is what somebody has to act upon
+			return fmt.Errorf("%w; also %w", errDamaged, unread)
+		case unread != nil:
+			return unread
+		case len(result.Findings) > 0:
+			return errDamage
+		}
+		return nil
+	})
+}
+
+// printVerified prints what a verification found, and how much it read.
+func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, r)
+	}
+	for _, f := range r.Findings {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Kind, f.Sink, f.Key, f.Detail); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d findings\n", r.Sealed, r.Gaps, r.Bytes, len(r.Findings))
+	return err
+}

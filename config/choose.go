@@ -1,0 +1,24 @@
+package config
+
+import "packseal.example/internal/fault"
+
+// Choose returns the entries of the packs named: by key, by ID, or by
+// source/key. No name chooses all. A name that fits no entry is fault.NotFound.
+func Choose(entries []Entry, names []string) ([]Entry, error) {
+	if len(names) == 0 {
+		return entries, nil
+	}
+	var chosen []Entry
+	for _, name := range names {
+		before := len(chosen)
+		for _, e := range entries {
+			if key := e.Pack.Key(); name == key || name == e.Pack.ID || name == e.Pack.Source+"/"+key {
+				chosen = append(chosen, e)
+			}
+		}
+		if len(chosen) == before {
+			return nil, fault.New(fault.NotFound, "no pack %q in the configuration", name)
+		}
+	}
+	return chosen, nil
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"packseal.example/internal/fault"
+	"packseal.example/internal/i18n"
+)
+
+// maxFaults is how many faults are shown: more than a person reads.
+const maxFaults = 1000
+
+// Fault is a problem and its place in the file.
+type Fault struct {
+	fault.Problem
+	File   string
+	Line   int // from 1; 0 when the problem has no place of its own
+	Column int // from 1
+}
+
+// String is "file:line: path: message", and the hint on a line of its own.
+func (f Fault) String() string {
+	var b strings.Builder
+	b.WriteString(f.File)
+	if f.Line > 0 {
+		fmt.Fprintf(&b, ":%d", f.Line)
+	}
+	if f.Path != "" {
+		b.WriteString(": " + f.Path)
+	}
+	if f.Warning {
+		b.WriteString(": warning")
+	}
+	b.WriteString(": " + f.Message)
+	if f.Hint != "" {
+		b.WriteString("\n  hint: " + f.Hint)
+	}
+	return b.String()
+}
+
+// Error is everything that is wrong with a configuration file. At least one of
+// its faults is not a warning.
+type Error struct {
+	Faults []Fault // in the order of the file
+	More   int     // faults left out
+}
+
+// Error lists the faults and ends with their number.
+func (e *Error) Error() string {
+	var b strings.Builder
+	faults := e.More
+	for _, f := range e.Faults {
+		if !f.Warning {
+			faults++
+		}
+		b.WriteString(f.String() + "\n")
+	}
+	b.WriteString(i18n.Count(faults, "fault"))
+	if warnings := len(e.Faults) + e.More - faults; warnings > 0 {
+		b.WriteString(", " + i18n.Count(warnings, "warning"))
+	}
+	if e.More > 0 {
+		fmt.Fprintf(&b, "; %d not shown", e.More)
+	}
+	return b.String()
+}
+
+// newError sorts the faults and keeps the first ones.
+func newError(faults []Fault) *Error {
+	sortFaults(faults)
+	shown := min(len(faults), maxFaults)
+	return &Error{Faults: faults[:shown], More: len(faults) - shown}
+}
+
+// sortFaults sorts faults by their places in the file.
+func sortFaults(faults []Fault) {
+	slices.SortStableFunc(faults, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
+	})
+}

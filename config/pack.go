@@ -1,0 +1,135 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"packseal.example/config/strictyaml"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+)
+
+// Bounds of what each manifest of a pack holds.
+const (
+	maxPackName = 256 // bytes of a pack's name
+	maxLabels   = 16  // labels of a pack
+	maxLabel    = 256 // bytes of a label's value
+)
+
+// defaults checks what holds for all packs once, and not again for each pack.
+func (k *checker) defaults() {
+	d := k.Defaults
+	if d.Source != "" {
+		k.source("defaults.source", d.Source)
+	}
+	k.schedule("defaults", d.Schedule, d.TimeZone)
+	k.timeout("defaults.timeout", d.Timeout)
+}
+
+// packs checks every pack. Two entries are the same pack when their sources are
+// the same, whether named or by default.
+func (k *checker) packs() {
+	if len(k.Packs) == 0 {
+		k.fail("packs", "packs: [{id: cp-…}]", "no pack is configured")
+	}
+	first := map[evidence.PackRef]int{}
+	for i, p := range k.Packs {
+		path := fmt.Sprintf("packs[%d]", i)
+		k.pack(path, p)
+		ref := k.withDefaults(p).ref()
+		if j, twice := first[ref]; twice && p.ID != "" {
+			k.fail(path+".id", "a pack has one schedule: combine the two entries", "duplicate pack, first defined in packs[%d]", j)
+		} else {
+			first[ref] = i
+		}
+	}
+}
+
+// pack checks one pack by itself.
+func (k *checker) pack(path string, p Pack) {
+	k.packID(path, p)
+	if len(p.Name) > maxPackName {
+		k.fail(path+".name", "use a shorter name", "%d bytes long, the limit is %d", len(p.Name), maxPackName)
+	}
+	k.labels(path+".labels", p.Labels)
+	k.schedule(path, p.Schedule, p.TimeZone)
+	k.timeout(path+".timeout", p.Timeout)
+	switch {
+	case p.Source != "":
+		k.source(path+".source", p.Source)
+	case k.withDefaults(p).Source == "" && len(k.Sources) > 1:
+		k.fail(path, "set source here or under defaults: "+strings.Join(k.sourceNames(), ", "), "no source is set, and there are %d", len(k.Sources))
+	}
+}
+
+// packID checks that the ID and the account group name a compliance pack.
+func (k *checker) packID(path string, p Pack) {
+	k.name(path+".id", "a pack", p.ID)
+	if p.Aggregator != "" {
+		k.name(path+".aggregator", "a pack", p.Aggregator)
+	}
+	switch kind := p.ref().Kind(); kind {
+	case evidence.CompliancePack, evidence.AggregateCompliancePack:
+	default:
+		k.fail(path+".id", `the ID of a compliance pack begins with "cp-"`, "%q is a report of kind %s, which is not supported yet", p.ID, kind)
+	}
+}
+
+// labels checks a pack's labels.
+func (k *checker) labels(path string, labels map[string]string) {
+	if len(labels) > maxLabels {
+		k.fail(path, "", "%d labels, the limit is %d", len(labels), maxLabels)
+	}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		at, value := strictyaml.Join(path, key), labels[key]
+		k.name(at, "a label", key)
+		switch {
+		case value == "":
+			k.fail(at, "leave the label out", "has no value")
+		case len(value) > maxLabel:
+			k.fail(at, "use a shorter value", "%d bytes long, the limit is %d", len(value), maxLabel)
+		case strings.ContainsFunc(value, unicode.IsControl):
+			k.fail(at, "write the value on one line", "holds control characters")
+		}
+	}
+}
+
+// source checks that a source of that name is configured.
+func (k *checker) source(path, name string) {
+	if _, ok := k.Sources[name]; ok || len(k.Sources) == 0 {
+		return
+	}
+	names := k.sourceNames()
+	hint := "sources: " + strings.Join(names, ", ")
+	if near := strictyaml.Nearest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	k.fail(path, hint, "there is no source %.64q", name)
+}
+
+// schedule checks a schedule and a time zone, if they are set here.
+func (k *checker) schedule(path, spec, zone string) {
+	if zone != "" {
+		if _, err := scheduler.ParseSchedule("@hourly", zone); err != nil {
+			k.fail(path+".time_zone", fault.Hint(err), "%s", err)
+		}
+	}
+	if spec != "" {
+		if _, err := scheduler.ParseSchedule(spec, builtinZone); err != nil {
+			k.fail(path+".schedule", fault.Hint(err), "%s", err)
+		}
+	}
+}
+
+// timeout refuses 0. Elsewhere it means "none"; here it would be a deadline that
+// has passed before the first attempt.
+func (k *checker) timeout(path string, d *time.Duration) {
+	if d != nil && *d == 0 {
+		k.fail(path, "leave it out for the default", "must be positive: with 0 every slot would become a gap")
+	}
+}

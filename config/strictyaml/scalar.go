@@ -1,0 +1,151 @@
+package strictyaml
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+var (
+	timeType     = reflect.TypeFor[time.Time]()
+	durationType = reflect.TypeFor[time.Duration]()
+)
+
+// scalar decodes a single value. Messages are in the document's terms, without
+// the names of Go's types.
+func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
+	k := kindOf(v.Type())
+	hidden, sensitive := d.Sensitive[v.Type()]
+	wrong := !slices.Contains(strings.Fields(k.tags), n.ShortTag())
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		d.fail(path, n, "", "expected %s, found %s", k.name, found(n))
+		return
+	case wrong && sensitive:
+		d.fail(path, n, hidden.Hint, "expected %s", hidden.Name)
+		return
+	case wrong:
+		d.fail(path, n, k.hint, "expected %s, found %s", k.name, found(n))
+		return
+	}
+	if err := k.set(n, v); err != nil {
+		d.fail(path, n, k.hint, "%s", err)
+		return
+	}
+	if v.Kind() != reflect.String || v.String() == "" || d.Text == nil {
+		return
+	}
+	text, bad := d.Text(path, v.String())
+	if bad != nil {
+		d.fail(path, n, bad.Hint, "%s", bad.Message)
+	}
+	v.SetString(text)
+}
+
+// kind is how values of one Go type are written.
+type kind struct {
+	name string // in messages
+	tags string // the YAML tags that are accepted
+	hint string
+	set  func(*yaml.Node, reflect.Value) error
+}
+
+// kindOf returns the kind of a type. Types that are not listed are text.
+func kindOf(t reflect.Type) kind {
+	switch t {
+	case durationType:
+		return kind{"a duration", "!!str", "a number with its unit: 0s, 90s, 10m, 1h30m", setDuration}
+	case timeType:
+		return kind{"a date or a time", "!!str !!timestamp", "2026-01-31, or 2026-01-31T08:00:00+08:00", setTime}
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return kind{"true or false", "!!bool", "", setPlain}
+	case reflect.Int, reflect.Int64:
+		return kind{"a whole number", "!!int", "", setNumber}
+	case reflect.Float64:
+		return kind{"a number", "!!int !!float", "", setNumber}
+	}
+	return kind{"text", "!!str", "put it in quotes if it is meant as text", setPlain}
+}
+
+// setPlain sets text, or true or false.
+func setPlain(n *yaml.Node, v reflect.Value) error {
+	if n.Decode(v.Addr().Interface()) != nil {
+		return fmt.Errorf("%s is not supported", found(n))
+	}
+	return nil
+}
+
+// setNumber refuses negative and infinite numbers: no setting means one.
+func setNumber(n *yaml.Node, v reflect.Value) error {
+	if n.Decode(v.Addr().Interface()) != nil {
+		return fmt.Errorf("the number %.40s is out of range", n.Value)
+	}
+	var f float64
+	if v.CanInt() {
+		f = float64(v.Int())
+	} else {
+		f = v.Float()
+	}
+	switch {
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		return errors.New("must be a finite number")
+	case f < 0:
+		return fmt.Errorf("must not be negative, found %.40s", n.Value)
+	}
+	return nil
+}
+
+// setDuration takes a number with its unit. A bare number is refused, even 0 in
+// quotes: it could mean seconds or minutes.
+func setDuration(n *yaml.Node, v reflect.Value) error {
+	t, err := time.ParseDuration(n.Value)
+	switch {
+	case err != nil || n.Value == "0":
+		return fmt.Errorf("%.40q is not a duration", n.Value)
+	case t < 0:
+		return fmt.Errorf("must not be negative, found %.40s", n.Value)
+	}
+	v.SetInt(int64(t))
+	return nil
+}
+
+// setTime takes a time with its zone, or a date, which stands for midnight UTC:
+// the machine's own zone never matters.
+func setTime(n *yaml.Node, v reflect.Value) error {
+	t, err := time.Parse(time.RFC3339, n.Value)
+	if err != nil {
+		t, err = time.Parse(time.DateOnly, n.Value)
+	}
+	if err != nil {
+		return fmt.Errorf("%.40q is not a date or a time", n.Value)
+	}
+	v.Set(reflect.ValueOf(t.UTC()))
+	return nil
+}
+
+// found describes the node's value.
+func found(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return "nothing"
+	case "!!int", "!!float":
+		return fmt.Sprintf("the number %.40s", n.Value)
+	case "!!bool":
+		return n.Value
+	}
+	return fmt.Sprintf("%.40q", n.Value)
+}

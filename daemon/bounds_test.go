@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/fixture"
+)
+
+// watched is an API that keeps an eye on its callers.
+type watched struct {
+	http.Handler
+	mu     sync.Mutex
+	calls  []time.Time     // when each call of the API came
+	making map[string]bool // packs whose report was asked for and is not fetched yet
+	most   int             // such packs at once
+}
+
+// ServeHTTP takes note and lets the API answer.
+func (a *watched) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	a.mu.Lock()
+	if r.URL.Path == "/" {
+		a.calls = append(a.calls, time.Now())
+	}
+	if strings.HasPrefix(r.Header.Get("X-Acs-Action"), "Generate") {
+		q, _ := url.ParseQuery(string(body))
+		a.making[q.Get("CompliancePackId")] = true
+		a.most = max(a.most, len(a.making))
+	}
+	a.mu.Unlock()
+	a.Handler.ServeHTTP(w, r)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for pack := range a.making {
+		if strings.Contains(r.URL.Path, "/"+pack+"/") {
+			delete(a.making, pack)
+		}
+	}
+}
+
+// within returns the most calls that came in a window of that length.
+func (a *watched) within(window time.Duration) (most int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	first := 0
+	for last, at := range a.calls {
+		for at.Sub(a.calls[first]) >= window {
+			first++
+		}
+		most = max(most, last-first+1)
+	}
+	return most
+}
+
+// TestReplicasKeepToTheBounds: what three daemons do together at the API is
+// within the bounds of one, also when one of them ends under way.
+func TestReplicasKeepToTheBounds(t *testing.T) {
+	t.Parallel()
+	const perSecond, inFlight, packs = 15, 6, 90
+	o := sim.Options{AccessKeyID: fixture.KeyID, AccessKeySecret: fixture.KeySecret}
+	var ids []string
+	for i := range packs {
+		ids = append(ids, fmt.Sprintf("cp-%020d", i))
+		o.Packs = append(o.Packs, sim.Pack{ID: ids[i], Script: sim.Script{Make: time.Second / 2}})
+	}
+	handler, err := sim.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := &watched{Handler: handler, making: make(map[string]bool)}
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	var all []*live
+	setups := replicas(t, fixture.Setup{Endpoint: server.URL, Packs: ids, Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m`, Source: fmt.Sprintf("requests_per_second: %d, max_in_flight: %d", perSecond, inFlight)})
+	for _, s := range setups {
+		all = append(all, start(t, s.Write(t), io.Discard))
+	}
+	divided(t, all, inFlight/3)
+	api.mu.Lock()
+	began, most := len(api.calls), api.most
+	api.mu.Unlock()
+	if most > inFlight {
+		t.Errorf("%d reports in the making at once", most)
+	}
+	all[2].stop()
+	divided(t, all[:2], inFlight/2)
+	sealed(t, setups[0].Archive, packs)
+	// Each process may begin with a burst, of a second's calls at its part of
+	// the rate then: the first with all of it, the others with less.
+	const window = 5 * time.Second
+	if n := api.within(window); n > perSecond*5+2*perSecond {
+		t.Errorf("%d calls in %s", n, window)
+	}
+	if began == len(api.calls) {
+		t.Error("all was done before there were three")
+	}
+}
+
+// divided waits until each of the daemons has so many places.
+func divided(t *testing.T, all []*live, places int) {
+	t.Helper()
+	want := fmt.Sprintf("packseal_queue_places{source=\"prod\"} %d\n", places)
+	for _, d := range all {
+		fixture.Eventually(t, "a replica has its places", func() bool { return strings.Contains(d.get(t, "/metrics"), want) })
+	}
+}

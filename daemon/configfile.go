@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"packseal.example/config"
+	"packseal.example/internal/fault"
+)
+
+// watchEvery is how often the configuration file is looked at.
+const watchEvery = 2 * time.Second
+
+// maxLook bounds how much of it is looked at, in bytes: more than a
+// configuration may have.
+const maxLook = 32 << 20
+
+// digest stands for the content of a file, or for why it can't be read.
+type digest [sha256.Size]byte
+
+// ConfigFile is a configuration file that is watched for changes. It remembers
+// how the last load ended, whoever asked for it.
+type ConfigFile struct {
+	Path     string
+	Warnings io.Writer // where the file's warnings are printed
+
+	mu      sync.Mutex
+	tried   digest // what the last load found
+	refused bool   // the last load failed
+}
+
+// Load reads the file and prints its warnings. What is wrong with the file is a
+// [*config.Error].
+func (f *ConfigFile) Load() (*config.Config, error) {
+	found := f.digest() // before it is read: if it changes in between, it is read once more
+	cfg, warnings, err := config.Load(f.Path)
+	f.mu.Lock()
+	f.tried, f.refused = found, err != nil
+	f.mu.Unlock()
+	for _, w := range warnings {
+		fmt.Fprintln(f.Warnings, cfg.Locate(w))
+	}
+	return cfg, err
+}
+
+// Watch calls changed when the file differs from what the last load found,
+// until ctx ends. It polls the file instead of waiting for events of the kernel:
+// none comes for a path whose folder is replaced by a symbolic link, as in a
+// ConfigMap's volume, and none from a network file system.
+//
+// A change counts when it was there twice in a row: somebody may be in the
+// middle of writing, and half of a file may look like a good one.
+func (f *ConfigFile) Watch(ctx context.Context, changed func()) {
+	var before digest
+	for fault.Sleep(ctx, watchEvery) {
+		now := f.digest()
+		if now == before && f.differs(now) {
+			changed()
+		}
+		before = now
+	}
+}
+
+// differs reports whether a load now would come to something else. A file
+// that was refused is tried in silence: a secret that it names may have come
+// after it.
+func (f *ConfigFile) differs(now digest) bool {
+	f.mu.Lock()
+	tried, refused := f.tried, f.refused
+	f.mu.Unlock()
+	if now != tried || !refused {
+		return now != tried
+	}
+	_, _, err := config.Load(f.Path)
+	return err == nil
+}
+
+func (f *ConfigFile) digest() digest {
+	sum := sha256.New()
+	file, err := os.Open(f.Path)
+	if err == nil {
+		_, err = io.Copy(sum, io.LimitReader(file, maxLook))
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		io.WriteString(sum, err.Error()) //nolint:errcheck // it never fails
+	}
+	return digest(sum.Sum(nil))
+}

@@ -1,0 +1,73 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"packseal.example/test/fixture"
+)
+
+// scrape returns what /metrics shows at the start of a daemon with a channel.
+func scrape(t *testing.T) (*prometheus.Registry, []*dto.MetricFamily) {
+	t.Helper()
+	dir := t.TempDir()
+	fixture.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
+	file := &ConfigFile{Path: fixture.Setup{Dir: dir, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t), Warnings: io.Discard}
+	cfg, err := file.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newEngine(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
+	if err != nil {
+		t.Fatal(err)
+	}
+	families, err := e.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	if err := e.run(ended); err != nil {
+		t.Error(err)
+	}
+	return e.registry, families
+}
+
+// TestMetricsLint: what /metrics shows at the start is in order, by the
+// library's lint and by promtool's.
+func TestMetricsLint(t *testing.T) {
+	t.Parallel()
+	_, families := scrape(t)
+	var text bytes.Buffer
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	problems, err := promlint.New(bytes.NewReader(text.Bytes())).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("lint: %+v, %v", problems, err)
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		if os.Getenv("PACKSEAL_CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("promtool is not installed")
+	}
+	check := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	check.Stdin = &text
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}

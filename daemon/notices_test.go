@@ -1,0 +1,191 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"packseal.example/archive"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/fault"
+	"packseal.example/notify/notifytest"
+	"packseal.example/scheduler"
+	"packseal.example/test/fixture"
+)
+
+// notifying writes a configuration of a good and a missing pack, and a channel
+// to each receiver.
+func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
+	t.Helper()
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack})
+	address := httptest.NewServer(receivers)
+	t.Cleanup(address.Close)
+	dir := t.TempDir()
+	files := map[string]string{"sign": receivers.Secret}
+	channels := "notify:\n"
+	for _, receiver := range notifytest.Receivers() {
+		files[receiver] = receivers.Address(address.URL, receiver)
+		more := ""
+		switch receiver {
+		case notifytest.DingTalk, notifytest.Feishu, notifytest.Webhook:
+			more = ", secret_file: sign"
+		}
+		settings := "language: both, group: 1ms, digest: '@yearly', "
+		if receiver == notifytest.Ping {
+			settings = ""
+		}
+		channels += fmt.Sprintf("  - {name: to-%[1]s, %[2]s%[1]s: {url_file: %[1]s%[3]s}}\n", receiver, settings, more)
+	}
+	fixture.Write(t, dir, files)
+	return fixture.Setup{
+		Dir: dir, Endpoint: endpoint, More: channels,
+		Packs: []string{fixture.Pack, "{id: " + sim.MissingPackID + ", name: not there, since: 2020-01-01T00:00:00Z}"},
+	}.Write(t)
+}
+
+// taken waits until a receiver has so many messages, and returns the last.
+func taken(t *testing.T, s *notifytest.Server, receiver string, n int) notifytest.Delivery {
+	t.Helper()
+	fixture.Eventually(t, fmt.Sprintf("%s has %d messages", receiver, n), func() bool { return len(s.Taken(receiver)) >= n })
+	return s.Taken(receiver)[n-1]
+}
+
+// TestNotices: a daemon tells every channel of a gap, once, over a reload and
+// a restart, and of a reload that failed.
+func TestNotices(t *testing.T) {
+	t.Parallel()
+	people := &notifytest.Server{Token: "token-0123456789", Secret: "secret-0123456789"}
+	path := notifying(t, people)
+	d := start(t, path, io.Discard)
+	d.await(t, 1)
+	for _, receiver := range notifytest.Receivers() {
+		got := taken(t, people, receiver, 1)
+		switch {
+		case receiver == notifytest.Ping:
+			if !strings.HasPrefix(got.Path, "POST") || !strings.Contains(got.Text, "packseal: OK") {
+				t.Errorf("pinged with %+v", got)
+			}
+		case !strings.Contains(got.Text, "not there") || !strings.Contains(got.Text, "合规包、账号组或账号不存在"):
+			t.Errorf("%s got %+v", receiver, got)
+		}
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good) + "paks: []\n"})
+	if err := d.Reload(t.Context()); err == nil {
+		t.Error("a bad configuration was loaded")
+	}
+	if got := taken(t, people, notifytest.Feishu, 2); !strings.Contains(got.Text, "paks") || !strings.Contains(got.Title, "配置加载失败") {
+		t.Errorf("got %+v", got)
+	}
+	// One that is good, but of which no engine can be made.
+	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": strings.Replace(string(good), "state_dir: state", "state_dir: key-id/state", 1)})
+	if err := d.Reload(t.Context()); err == nil {
+		t.Error("a state folder was made in a file")
+	}
+	if got := taken(t, people, notifytest.Feishu, 3); !strings.Contains(got.Text, "not a directory") {
+		t.Errorf("got %+v", got)
+	}
+	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
+	if err := d.Reload(t.Context()); err != nil {
+		t.Error(err)
+	}
+	d.await(t, 1)
+	d.stop()
+	pings := len(people.Taken(notifytest.Ping))
+	d = start(t, path, io.Discard)
+	d.await(t, 1)
+	taken(t, people, notifytest.Ping, pings+1)
+	d.stop()
+	for _, receiver := range notifytest.Receivers() {
+		if n := people.Tried(receiver); receiver != notifytest.Ping && n != 3 {
+			t.Errorf("%s was told %d times: %+v", receiver, n, people.Taken(receiver))
+		}
+	}
+}
+
+// TestWhatNoticesSay holds what the engine tells of itself against its
+// archive: digest, health, overdue and findings.
+func TestWhatNoticesSay(t *testing.T) {
+	t.Parallel()
+	people := &notifytest.Server{Token: "token-0123456789", Secret: "secret-0123456789"}
+	d := start(t, notifying(t, people), io.Discard)
+	d.await(t, 1)
+	e := d.engine.Load()
+	if err := e.health(); err != nil || len(e.allOverdue()) > 0 {
+		t.Errorf("health: %v, overdue: %v", err, e.allOverdue())
+	}
+	year := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+	got, err := e.digest(t.Context(), year.Add(-time.Second), year)
+	if err != nil || got.Packs != 2 || got.Sealed != 1 || len(got.Gaps) != 1 || got.Gaps[0].Reason != fault.NotFound || !got.Next.Equal(year.AddDate(1, 0, 0)) || got.Unread != 0 {
+		t.Errorf("digest: %+v, %v", got, err)
+	}
+	if got, err = e.digest(t.Context(), year, year.Add(time.Hour)); err != nil || got.Sealed+len(got.Gaps) != 0 {
+		t.Errorf("digest of a period without slots: %+v, %v", got, err)
+	}
+	if err := SaveVerified(e.cfg.StateDir, archive.Result{Findings: []archive.Finding{{Kind: archive.Altered}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = e.digest(t.Context(), year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {
+		t.Errorf("digest after findings: %+v, %v", got, err)
+	}
+	if err := os.RemoveAll(filepath.Join(filepath.Dir(e.cfg.StateDir), "archive")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = e.digest(t.Context(), year.Add(-time.Second), year); err != nil || got.Sealed != 0 {
+		t.Errorf("digest of nothing: %+v, %v", got, err)
+	}
+	var kept map[string]struct{ Since time.Time }
+	b, err := os.ReadFile(filepath.Join(e.cfg.StateDir, "notify.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &kept)
+	}
+	if err != nil || len(kept) != 5 || kept["to-wecom"].Since.IsZero() {
+		t.Errorf("kept %s, %v", b, err)
+	}
+}
+
+// TestOverdue: a slot of long ago that can't be settled is overdue, for the
+// page, the notices and the dead man's switch alike.
+func TestOverdue(t *testing.T) {
+	t.Parallel()
+	path := fixture.Setup{
+		Defaults: `schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h`,
+		Packs:    []string{"{id: cp-1, name: level 3}"},
+	}.Write(t)
+	cfg, err := (&ConfigFile{Path: path, Warnings: io.Discard}).Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := OpenArchive(t.Context(), cfg, ArchiveOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	year := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+	if err := a.Gap(t.Context(), scheduler.Slot{Source: "prod", Pack: "cp-1", Due: year.AddDate(-1, 0, 0)}, fault.Missed, ""); err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, path, io.Discard)
+	d.await(t, 1)
+	e := d.engine.Load()
+	overdue := e.allOverdue()
+	if len(overdue) != 1 || !overdue[0].Due.Equal(year) || overdue[0].Name != "level 3" {
+		t.Errorf("overdue: %+v", overdue)
+	}
+	if got := d.packs(t)[0].State; got != "overdue" {
+		t.Errorf("the page says %s", got)
+	}
+	d.ready(t)
+	if err := e.health(); err == nil || !strings.Contains(err.Error(), "1 of 1 packs overdue") {
+		t.Errorf("health: %v", err)
+	}
+}

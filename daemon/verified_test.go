@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"packseal.example/archive"
+)
+
+func TestVerifiedMetrics(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	findings := func(n string) string {
+		return `# HELP packseal_verify_findings What the last packseal verify found, by kind.
+# TYPE packseal_verify_findings gauge
+packseal_verify_findings{kind="altered"} ` + n + `
+packseal_verify_findings{kind="divergent"} 0
+packseal_verify_findings{kind="malformed"} 0
+packseal_verify_findings{kind="missing"} 0
+packseal_verify_findings{kind="orphaned"} 0
+packseal_verify_findings{kind="unmirrored"} 0
+`
+	}
+	c := verifiedCollector(dir)
+	check := func(n string) {
+		t.Helper()
+		if err := testutil.CollectAndCompare(c, strings.NewReader(findings(n)), "packseal_verify_findings"); err != nil {
+			t.Error(err)
+		}
+	}
+	check("0")
+	if err := SaveVerified(dir, archive.Result{}); err != nil {
+		t.Fatal(err)
+	}
+	good := loadVerified(dir).Success
+	if good.IsZero() {
+		t.Error("a run without findings is no success")
+	}
+	if err := SaveVerified(dir, archive.Result{Findings: []archive.Finding{{Kind: archive.Altered}, {Kind: archive.Altered}}}); err != nil {
+		t.Fatal(err)
+	}
+	check("2")
+	if now := loadVerified(dir).Success; !now.Equal(good) {
+		t.Errorf("the last success moved to %v", now)
+	}
+	if err := os.WriteFile(verifiedPath(dir), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check("0")
+}
+
+// TestVerifiedByRoot: what root's verification leaves is the daemon's to read,
+// and a link that the daemon's user has put there is not followed.
+func TestVerifiedByRoot(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root")
+	}
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.WriteFile(elsewhere, []byte("root's own"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const daemon = 61234
+	for _, err := range []error{os.Chown(dir, daemon, daemon), os.Symlink(elsewhere, verifiedPath(dir)+".tmp"), SaveVerified(dir, archive.Result{})} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]uint32{verifiedPath(dir): daemon, elsewhere: 0} {
+		fi, err := os.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := fi.Sys().(*syscall.Stat_t).Uid; owner != want || !fi.Mode().IsRegular() {
+			t.Errorf("%s is %s of user %d, want %d", filepath.Base(name), fi.Mode(), owner, want)
+		}
+	}
+	if b, err := os.ReadFile(elsewhere); err != nil || string(b) != "root's own" {
+		t.Errorf("the file elsewhere holds %q, %v", b, err)
+	}
+}

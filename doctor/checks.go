@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"packseal.example/internal/diag"
+	"packseal.example/internal/fault"
+	"packseal.example/notify"
+	"packseal.example/scheduler/queue"
+	"packseal.example/sink"
+	"packseal.example/web"
+)
+
+// examination is one run of all checks.
+type examination struct{ Options }
+
+// checks returns the whole examination in its order. A new kind of check is one
+// more line here.
+func (e *examination) checks() []check {
+	all := []check{{"configuration", e.Path, e.configuration}}
+	all = append(all, e.sources()...)
+	all = append(all, e.sinks()...)
+	all = append(all,
+		check{"state", "state_dir", e.state},
+		check{"queue", "state_dir", e.queue},
+		check{"page", "web.listen", e.page},
+	)
+	return append(all, e.channels()...)
+}
+
+// configuration reports what was loaded: it was checked before.
+func (e *examination) configuration(context.Context) []diag.Result {
+	return []diag.Result{diag.OK("configuration", "%d packs, %d sinks: good", len(e.Config.Entries()), len(e.Config.Sinks))}
+}
+
+// sinks are the checks of each sink, without the daemon's retries.
+func (e *examination) sinks() (all []check) {
+	for _, s := range e.Config.Sinks {
+		all = append(all, check{"put", "sink " + s.Name, func(ctx context.Context) []diag.Result {
+			opened, err := s.Opener().Open(ctx)
+			if err != nil {
+				return []diag.Result{diag.Fail("put", err)}
+			}
+			return sink.Examine(ctx, opened)
+		}})
+	}
+	return all
+}
+
+// stateRoom is how many bytes should be free under state_dir: the default
+// limit of the queue's store.
+const stateRoom = 256 << 20
+
+// state examines the folder of spool and queue.
+func (e *examination) state(context.Context) []diag.Result {
+	dir := e.Config.StateDir
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return []diag.Result{diag.Skip("state", "%s is not there yet; the daemon makes it", dir)}
+	}
+	return []diag.Result{diag.Writable("state", dir), diag.Room("room", dir, stateRoom)}
+}
+
+// queue reports whether a daemon runs on the state folder.
+func (e *examination) queue(context.Context) []diag.Result {
+	running, err := queue.Running(filepath.Join(e.Config.StateDir, "queue"))
+	switch {
+	case err != nil:
+		return []diag.Result{diag.Fail("queue", fault.Wrap(fault.SinkDenied, err)).WithHint("run doctor as the user that packseal runs as")}
+	case running:
+		return []diag.Result{diag.OK("queue", "a daemon is at work on it")}
+	}
+	return []diag.Result{diag.OK("queue", "free: no daemon runs on this state_dir")}
+}
+
+// page examines the address that the page is served on.
+func (e *examination) page(ctx context.Context) []diag.Result {
+	return web.Examine(ctx, e.Config.Web.Listen, e.Config.Web.ConfigFile)
+}
+
+// channels are the checks of each notification channel. Only a message shows
+// whether messages get through, so that takes Options.Notices.
+func (e *examination) channels() (all []check) {
+	entries, err := e.Config.Channels(notify.Env{UserAgent: e.Tool})
+	if err != nil {
+		return []check{{"notice", "notify", func(context.Context) []diag.Result { return []diag.Result{diag.Fail("notice", err)} }}}
+	}
+	for _, channel := range entries {
+		all = append(all, check{"notice", "channel " + channel.Name, func(ctx context.Context) []diag.Result {
+			if !e.Notices {
+				return []diag.Result{diag.Skip("notice", "whether a message gets through: to ask sends one").
+					WithHint("doctor --notices, or notify test %s, sends one", channel.Name)}
+			}
+			if err := notify.Test(ctx, channel, e.Instance); err != nil {
+				return []diag.Result{diag.Fail("notice", err)}
+			}
+			return []diag.Result{diag.OK("notice", "a test message was taken")}
+		}})
+	}
+	return all
+}

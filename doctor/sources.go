@@ -1,0 +1,122 @@
+package doctor
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync/atomic"
+
+	"packseal.example/config"
+	"packseal.example/fetcher"
+	"packseal.example/internal/diag"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+)
+
+// source is a source under examination.
+type source struct {
+	*fetcher.Fetcher
+	fetcher.Examiner
+	answers atomic.Bool // it can be reached, and accepts the credentials
+}
+
+// sources are the checks of each source, followed by those of its packs.
+func (e *examination) sources() (all []check) {
+	for _, name := range slices.Sorted(maps.Keys(e.Config.Sources)) {
+		packs, generate := of(name, e.Packs), of(name, e.Generate)
+		if len(packs)+len(generate) == 0 && len(e.Packs) < len(e.Config.Entries()) {
+			continue // only packs of other sources were named
+		}
+		s, err := e.open(name)
+		all = append(all, check{"source", "source " + name, func(ctx context.Context) []diag.Result {
+			if err != nil {
+				return []diag.Result{diag.Fail("source", err)}
+			}
+			return s.examine(ctx, slices.Concat(packs, generate))
+		}})
+		all = append(all, s.packs(name, packs, generate)...)
+	}
+	return all
+}
+
+// of returns the entries of a source.
+func of(source string, entries []config.Entry) []config.Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool { return e.Pack.Source != source })
+}
+
+// open opens a source as the daemon does, but without logs and metrics.
+func (e *examination) open(name string) (*source, error) {
+	logger := slog.New(slog.DiscardHandler)
+	opener := e.Config.Sources[name].Opener()
+	opened, err := opener.Open(fetcher.Env{Logger: logger, UserAgent: e.Tool})
+	if err != nil {
+		return nil, err
+	}
+	s := new(source)
+	s.Examiner, _ = opened.(fetcher.Examiner)
+	if s.Examiner == nil {
+		return nil, fault.New(fault.Internal, "this kind of source can't be examined")
+	}
+	s.Fetcher, err = fetcher.New(fetcher.Options{Source: opened, Bounds: opener.Bounds(), Settings: e.Config.Fetch, Logger: logger})
+	return s, err
+}
+
+// examine checks what holds for all packs, by asking about the first.
+func (s *source) examine(ctx context.Context, packs []config.Entry) []diag.Result {
+	var first evidence.PackRef
+	if len(packs) > 0 {
+		first = packs[0].PackRef
+	}
+	results := s.Examine(ctx, first)
+	// A clock that is off does not keep calls from being answered.
+	s.answers.Store(!slices.ContainsFunc(results, func(r diag.Result) bool { return r.State == diag.Bad && r.Reason != fault.ClockSkew }))
+	return results
+}
+
+// packs are the checks of a source's packs.
+func (s *source) packs(name string, packs, generate []config.Entry) (all []check) {
+	for _, e := range packs {
+		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack.PackRef) }})
+	}
+	for _, e := range generate {
+		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.generate(ctx, e.Pack.PackRef) }})
+	}
+	skipped := len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
+		return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.PackRef == e.PackRef })
+	}))
+	if skipped > 0 {
+		all = append(all, check{"permission", "source " + name, func(context.Context) []diag.Result { return notGenerated(skipped) }})
+	}
+	return all
+}
+
+// notGenerated stands for the permission to generate reports of n packs.
+func notGenerated(n int) []diag.Result {
+	return []diag.Result{diag.Skip("permission", "whether reports of %d packs may be generated: to ask has one made", n).
+		WithHint("doctor --generate PACK has one made of that pack, to see")}
+}
+
+// pack examines one pack and its latest report.
+func (s *source) pack(ctx context.Context, p evidence.PackRef) []diag.Result {
+	if s == nil || !s.answers.Load() {
+		return []diag.Result{diag.Skip("permission", "the source does not answer")}
+	}
+	r, link := s.ExaminePack(ctx, p)
+	results := []diag.Result{r}
+	switch {
+	case link.URL != "":
+		results = append(results, s.Peek(ctx, link))
+	case r.State == diag.Good:
+		results = append(results, diag.Skip("link", "there is no report to fetch yet").WithHint("ask again when one was made: doctor --generate %s has one made", p.Key()))
+	}
+	return results
+}
+
+// generate has a report of one pack made.
+func (s *source) generate(ctx context.Context, p evidence.PackRef) []diag.Result {
+	if s == nil || !s.answers.Load() {
+		return []diag.Result{diag.Skip("permission", "the source does not answer")}
+	}
+	return []diag.Result{s.ExamineRequest(ctx, p)}
+}

@@ -1,0 +1,211 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rendering is the renderer of a host in Shanghai.
+func rendering(t *testing.T, language string) renderer {
+	t.Helper()
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newRenderer(Entry{Language: language, Zone: zone}, "host-1")
+}
+
+func wantText(t *testing.T, m Message, want string) {
+	t.Helper()
+	text, foot, _ := strings.Cut(m.Text(), "\nhost-1")
+	if text != want || foot == "" {
+		t.Errorf("got:\n%s\nwant:\n%s", m.Text(), want)
+	}
+}
+
+// events are one of each kind, and some that belong together.
+func allKinds() []Event {
+	named := event(Gap, "cp-1", 0)
+	named.Name = "MLPS\nlevel 3"
+	denied := event(Gap, "ca-1/cp-2", 1)
+	denied.Reason, denied.Detail = "denied", "GetCompliancePackReport: NoPermission"
+	return []Event{
+		named, event(Recovered, "cp-3", 0), event(Gap, "cp-1", 24), denied, event(Overdue, "cp-4", 0),
+		{Kind: Problems, Counts: map[string]int{"missing": 1, "altered": 2}},
+		{Kind: ReloadFailed, Detail: "packseal.yaml:3: paks: unknown key\n  hint: did you mean \"packs\"?\n1 fault"},
+	}
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	m := rendering(t, "en").events(allKinds(), 3)
+	wantText(t, m, `packseal: gaps in 2 packs, verification result changed, 1 pack overdue, configuration not loaded, 1 pack recovered
+
+Gap: packseal was not running when the report was due.
+- prod/cp-1, 2 slots, due 2026-11-25 10:00 to 2026-11-26 10:00
+
+Gap: The credentials are valid, but a permission is missing.
+- prod/ca-1/cp-2, due 2026-11-25 11:00
+- Detail: GetCompliancePackReport: NoPermission
+
+Verification found problems. Run packseal verify to list them.
+- altered: 2
+- missing: 1
+
+Overdue: the time limit has passed, and the report is not sealed.
+- prod/cp-4, due 2026-11-25 10:00
+
+The new configuration was not loaded. The previous one remains in effect.
+- packseal.yaml:3: paks: unknown key
+- hint: did you mean "packs"?
+- 1 fault
+
+Recovered: the latest report is sealed.
+- prod/cp-3, due 2026-11-25 10:00
+
+3 events more not listed.
+`)
+	if m.Tone != Bad || m.ID == "" || m.Instance != "host-1" {
+		t.Errorf("got %+v", m)
+	}
+	wantText(t, rendering(t, "zh").events(allKinds()[:4], 0), `packseal：2 个合规包报告缺失，1 个合规包已恢复
+
+缺失：报告到期时 packseal 没有运行。
+- prod/cp-1，共 2 次，到期时间 2026-11-25 10:00 至 2026-11-26 10:00
+
+缺失：凭证有效，但缺少权限。
+- prod/ca-1/cp-2，到期时间 2026-11-25 11:00
+- 详情：GetCompliancePackReport: NoPermission
+
+已恢复：最新报告已封存。
+- prod/cp-3，到期时间 2026-11-25 10:00
+`)
+	both := rendering(t, "both").events(allKinds()[:1], 0)
+	wantText(t, both, `packseal: gaps in 1 pack / 1 个合规包报告缺失
+
+Gap: packseal was not running when the report was due.
+- MLPS level 3 (prod/cp-1), due 2026-11-25 10:00
+
+缺失：报告到期时 packseal 没有运行。
+- MLPS level 3 (prod/cp-1)，到期时间 2026-11-25 10:00
+`)
+	if again := rendering(t, "both").events(allKinds()[:1], 0); again.ID != both.ID {
+		t.Error("the same message has another ID")
+	}
+	cleared := rendering(t, "zh").events([]Event{{Kind: Problems}}, 0)
+	if cleared.Tone != Good || !strings.Contains(cleared.Text(), "不再有问题") {
+		t.Errorf("got %s", cleared.Text())
+	}
+}
+
+func TestDigestMessage(t *testing.T) {
+	t.Parallel()
+	d := Digest{
+		From: base, To: base.Add(24 * time.Hour), Packs: 12, Sealed: 11, Gaps: allKinds()[:1], Overdue: []Event{event(Overdue, "cp-4", 0)},
+		Verified: base, Problems: map[string]int{"altered": 2}, Next: base.Add(25 * time.Hour), Unread: 1,
+	}
+	wantText(t, rendering(t, "both").digest(d), `packseal: digest: 11 reports sealed, 1 gap, 1 overdue / 定期汇总：封存 11 份，缺失 1 次，逾期 1 个
+
+Slots due from 2026-11-25 10:00 to 2026-11-26 10:00
+- Packs: 12
+- Sealed: 11
+- Gaps: 1
+- Overdue now: 1
+- Verification: last passed 2026-11-25 10:00
+- Next due: 2026-11-26 11:00
+- Not counted, because the archive could not be read: 1 pack
+
+Gap: packseal was not running when the report was due.
+- MLPS level 3 (prod/cp-1), due 2026-11-25 10:00
+
+Overdue: the time limit has passed, and the report is not sealed.
+- prod/cp-4, due 2026-11-25 10:00
+
+Verification found problems. Run packseal verify to list them.
+- altered: 2
+
+统计范围：2026-11-25 10:00 至 2026-11-26 10:00 到期的报告
+- 合规包：12 个
+- 已封存：11 份
+- 缺失：1 次
+- 当前逾期：1 个
+- 校验：最近一次通过于 2026-11-25 10:00
+- 下次到期：2026-11-26 11:00
+- 因存储无法读取而未计入：1 个合规包
+
+缺失：报告到期时 packseal 没有运行。
+- MLPS level 3 (prod/cp-1)，到期时间 2026-11-25 10:00
+
+逾期：已过时限，报告仍未封存。
+- prod/cp-4，到期时间 2026-11-25 10:00
+
+校验发现问题，明细请运行 packseal verify 查看。
+- 报告被改动：2 处
+`)
+	quiet := rendering(t, "en").digest(Digest{From: base, To: base, Packs: 1, Sealed: 1})
+	if quiet.Tone != Plain || !strings.Contains(quiet.Text(), "has never passed") || strings.Contains(quiet.Text(), "Next") {
+		t.Errorf("got %s", quiet.Text())
+	}
+}
+
+func TestTestAndHeartbeat(t *testing.T) {
+	t.Parallel()
+	m := rendering(t, "both").test("chat")
+	if !m.Test || m.Tone != Plain || !strings.Contains(m.Text(), "chat 的测试消息") || !strings.Contains(m.Text(), "No action is needed") {
+		t.Errorf("got %s", m.Text())
+	}
+	if p := rendering(t, "en").heartbeat(nil); p.Tone != Good || p.Title != "packseal: OK" {
+		t.Errorf("got %+v", p)
+	}
+	if p := rendering(t, "en").heartbeat(errors.New("1 of 2\npacks overdue")); p.Tone != Bad || p.Title != "packseal: 1 of 2 packs overdue" {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// Every word there is must be there in both languages.
+func TestNoWordIsMissing(t *testing.T) {
+	t.Parallel()
+	for _, w := range messagesOf("both") {
+		v := reflect.ValueOf(*w)
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Errorf("%s has no %s", w.prefix, v.Type().Field(i).Name)
+			}
+		}
+		for _, k := range []Kind{Overdue, Recovered, Problems, ReloadFailed} {
+			if w.heads[k] == "" {
+				t.Errorf("%s has no head for %s", w.prefix, k)
+			}
+		}
+		if got := w.reason("of_tomorrow"); got != "of_tomorrow" {
+			t.Errorf("%s: an unknown reason is %q", w.prefix, got)
+		}
+	}
+}
+
+// TestFit: what is over a limit is left out, and counted.
+func TestFit(t *testing.T) {
+	t.Parallel()
+	var many []Event
+	for i := range 500 {
+		many = append(many, event(Gap, fmt.Sprintf("cp-%03d", i), 0))
+	}
+	m := rendering(t, "both").events(many, 0)
+	if text := m.Text(); !strings.Contains(text, "… and 460 more") || !strings.Contains(text, "……另有 460 项") {
+		t.Errorf("got %s", text)
+	}
+	size := func(m Message) int { return len(m.Text()) }
+	for limit := 150; limit < 10_000; limit += 50 {
+		fitted := m.Fit(limit, size)
+		if size(fitted) > limit {
+			t.Errorf("%d bytes do not fit %d", size(fitted), limit)
+		}
+		if text := fitted.Text(); limit > 1000 && !strings.Contains(text, "more") || !strings.Contains(text, "host-1") {
+			t.Errorf("with %d bytes: %s", limit, text)
+		}
+	}
+}

@@ -1,0 +1,177 @@
+// Package clients has the vendor's own clients call the simulated Config API, so
+// that the simulator is right by more than our client's word. It is a module of
+// its own: nothing else needs those clients.
+package clients
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
+	"github.com/alibabacloud-go/tea/dara"
+	"github.com/alibabacloud-go/tea/tea"
+
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/test/lab"
+)
+
+// ordinary is the pack whose report is made.
+const ordinary = "cp-fdc8626622af00f90000"
+
+// newLab returns a simulator on loopback for one of the vendor's clients.
+func newLab(t *testing.T) *lab.Lab {
+	t.Helper()
+	return lab.New(t, sim.Pack{ID: ordinary, Name: "MLPS level 3 等保三级", Script: sim.Script{Make: 100 * time.Millisecond}})
+}
+
+// download checks that a link that a client got leads to a workbook.
+func download(t *testing.T, link string) {
+	t.Helper()
+	resp, err := http.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || !bytes.HasPrefix(body, []byte("\xD0\xCF\x11\xE0")) {
+		t.Errorf("the link: %s, %d bytes, %v", resp.Status, len(body), err)
+	}
+}
+
+// TestDarabonba lets the vendor's generic Go client have a report made, with
+// its parameters in the query as well as in a form.
+func TestDarabonba(t *testing.T) {
+	t.Parallel()
+	for place, fill := range map[string]func(*openapi.OpenApiRequest, map[string]*string){
+		"query": func(r *openapi.OpenApiRequest, p map[string]*string) { r.Query = p },
+		"form": func(r *openapi.OpenApiRequest, p map[string]*string) {
+			form := map[string]any{}
+			for k, v := range p {
+				form[k] = *v
+			}
+			r.Body = form
+		},
+	} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			client, err := openapi.NewClient(&openapi.Config{
+				AccessKeyId: tea.String(lab.KeyID), AccessKeySecret: tea.String(lab.KeySecret), Protocol: tea.String("http"),
+				Endpoint: tea.String(strings.TrimPrefix(l.HTTP.URL, "http://")),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			call := func(action, pack string) (map[string]any, error) {
+				request := &openapi.OpenApiRequest{}
+				fill(request, map[string]*string{"CompliancePackId": &pack})
+				answer, err := client.CallApi(&openapi.Params{
+					Action: &action, Version: tea.String("2020-09-07"), Protocol: tea.String("HTTP"), Pathname: tea.String("/"),
+					Method: tea.String("POST"), AuthType: tea.String("AK"), Style: tea.String("RPC"),
+					ReqBodyType: tea.String("formData"), BodyType: tea.String("json"),
+				}, request, &dara.RuntimeOptions{})
+				body, _ := answer["body"].(map[string]any)
+				return body, err
+			}
+			if _, err := call("GenerateCompliancePackReport", ordinary); err != nil {
+				t.Fatal(err)
+			}
+			link := ""
+			for link == "" { // ends with the test's time at the latest
+				body, err := call("GetCompliancePackReport", ordinary)
+				if err != nil {
+					t.Fatal(err)
+				}
+				link, _ = body["CompliancePackReport"].(map[string]any)["ReportUrl"].(string)
+			}
+			download(t, link)
+			if _, err := call("GetCompliancePackReport", sim.MissingPackID); err == nil || !strings.Contains(err.Error(), "Invalid.CompliancePackId.Value") {
+				t.Errorf("a pack that does not exist: %v", err)
+			}
+		})
+	}
+}
+
+// TestNpmClients lets the vendor's two clients for Node have a report made:
+// one signs as ACS3, the other as RPC V1. They are installed where
+// PACKSEAL_NPM_DIR says, once, or into a folder that the test throws away.
+func TestNpmClients(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"node", "npm"} {
+		lab.Tool(t, tool)
+	}
+	dir := install(t)
+	for _, script := range []string{"acs3.js", "rpc.js"} {
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			cmd := command(t, dir, "node", script)
+			cmd.Env = append(os.Environ(), "SIM_HOST="+strings.TrimPrefix(l.HTTP.URL, "http://"), "SIM_ID="+lab.KeyID, "SIM_SECRET="+lab.KeySecret,
+				"SIM_PACK="+ordinary, "SIM_MISSING="+sim.MissingPackID)
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("%v, calls %v\n%s", err, l.Calls(), stderr(err))
+			}
+			var got struct{ Status, URL, Refused string }
+			if err := json.Unmarshal(out, &got); err != nil {
+				t.Fatalf("%v in %s", err, out)
+			}
+			if got.Status != "COMPLETE" || !strings.Contains(got.Refused, "Invalid.CompliancePackId.Value") {
+				t.Errorf("got %s", out)
+			}
+			download(t, got.URL)
+		})
+	}
+}
+
+// install returns a folder with the scripts and what they need.
+func install(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("PACKSEAL_NPM_DIR")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	files, err := filepath.Glob("testdata/npm/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err == nil {
+		return dir
+	}
+	if out, err := command(t, dir, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts").CombinedOutput(); err != nil {
+		lab.Missing(t, "npm can't install the clients: %v\n%s", err, out)
+	}
+	return dir
+}
+
+func command(t *testing.T, dir, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	return cmd
+}
+
+// stderr returns what a failed command had to say.
+func stderr(err error) []byte {
+	if e, ok := err.(*exec.ExitError); ok {
+		return e.Stderr
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"packseal.example/internal/fault"
+)
+
+// locale is the page's text in one language. Templates read the exported fields.
+// Sentences with numbers are functions, because languages differ in more than
+// words.
+type locale struct {
+	Tag    string  // the language, for the lang attribute and ?lang=
+	Name   string  // the language's own name
+	Switch *locale // the other language
+
+	Tagline, Skip, Language, Packs, All, History     string
+	Pack, State, LastSealed, NextDue, Sealed, Gaps   string
+	Report, Schedule, Due, Settled, After, Outcome   string
+	NotReady, LastTry, Never, Paused, Reading        string
+	AsOf, Refreshes, Pause, Resume, Older, Newest    string
+	Metrics, API, NoSlots, Incomplete, NotFound, Bad string
+	StillReading                                     string
+
+	states  map[string]string
+	unknown string // any other state
+	reasons map[fault.Reason]string
+
+	now      string
+	relative func(n int, u unit, past bool) string
+	headline func(t totals, attention []string) string
+	summary  func(t totals) string
+	some     func(shown, all int) string
+}
+
+// state returns the name of a state.
+func (l *locale) state(name string) string {
+	if text, ok := l.states[name]; ok {
+		return text
+	}
+	return l.unknown
+}
+
+// reason returns what a reason means, in a sentence. A reason that this version
+// does not know is returned as it is.
+func (l *locale) reason(r fault.Reason) string {
+	if text, ok := l.reasons[r]; ok {
+		return text
+	}
+	return string(r)
+}
+
+// locales are the languages that the page has.
+type locales struct {
+	all     []*locale // in the matcher's order; the first is the default
+	matcher language.Matcher
+}
+
+func newLocales() locales {
+	en, zh := english(), chinese()
+	en.Switch, zh.Switch = zh, en
+	return locales{[]*locale{en, zh}, language.NewMatcher([]language.Tag{language.English, language.Chinese})}
+}
+
+// choose returns the language that ?lang= asks for, or else the one that the
+// browser prefers.
+func (l locales) choose(r *http.Request) *locale {
+	accept := strings.Join(r.Header.Values("Accept-Language"), ",")
+	_, i := language.MatchStrings(l.matcher, r.URL.Query().Get("lang"), accept)
+	return l.all[i]
+}
