@@ -3,18 +3,22 @@ package daemon
 import (
 	"context"
 	"errors"
+	"iter"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"packseal.example/archive"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/notify"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // engine is everything that a configuration drives.
@@ -24,7 +28,7 @@ type engine struct {
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
-	lease     *queue.Lease // of who tells, among replicas
+	lease     *replica.Lease // of who tells, among replicas
 }
 
 // newEngine builds an engine.
@@ -43,11 +47,15 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
 		Trouble: func(source, pack string) string { return h.Status(source, pack).Trouble },
 	}
-	for name := range h.bounds {
-		qo.Sources = append(qo.Sources, name)
-	}
 	if e.queue, err = queue.Open(ctx, qo); err != nil {
 		return nil, err
+	}
+	limits := make(map[string]int)
+	for name, bounds := range h.bounds {
+		limits[name] = bounds.MaxInFlight
+	}
+	if err := e.queue.SetSources(ctx, limits); err != nil {
+		return nil, errors.Join(err, e.queue.Close())
 	}
 	h.part = e.queue.Part
 	if err := e.openNotices(reg, o); err != nil {
@@ -61,13 +69,50 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 		plans[i] = entry.Plan
 	}
 	e.scheduler, err = scheduler.New(scheduler.Options{
-		Plans: plans, Logger: logger, Registerer: reg,
-		History: h.History, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
+		Logger: logger, Registerer: reg,
+		History: history{h.Archive}, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
 	})
+	if err == nil {
+		err = e.scheduler.Update(plans)
+	}
 	if err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
 	return e, nil
+}
+
+// history answers the scheduler from the archive.
+type history struct{ *archive.Archive }
+
+// Settled implements [scheduler.History].
+func (h history) Settled(ctx context.Context, s evidence.Slot) (bool, error) {
+	dues, err := h.History(ctx, s.Source, s.Pack)
+	return slices.ContainsFunc(dues, s.Due.Equal), err
+}
+
+// FirstSettled implements [scheduler.History].
+func (h history) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+	dues, err := h.History(ctx, source, pack)
+	if len(dues) == 0 {
+		return time.Time{}, false, err
+	}
+	return dues[0], true, nil
+}
+
+// SettledBetween implements [scheduler.History].
+func (h history) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
+	return func(yield func(time.Time, error) bool) {
+		dues, err := h.History(ctx, source, pack)
+		if err != nil {
+			yield(time.Time{}, err)
+			return
+		}
+		for _, due := range dues {
+			if due.After(after) && !due.After(until) && !yield(due, nil) {
+				return
+			}
+		}
+	}
 }
 
 // run schedules, works and drains until ctx ends and all of it has stopped. The
@@ -85,13 +130,9 @@ func (e *engine) run(whole context.Context) error {
 	for _, entry := range e.entries {
 		packs[entry.Pack.PackRef] = true
 	}
-	for source, bounds := range e.bounds {
-		g.Go(func() error {
-			return e.queue.Work(ctx, source, bounds.MaxInFlight, func(ctx context.Context, t scheduler.Task) time.Duration {
-				return e.settle(ctx, packs, t)
-			})
-		})
-	}
+	g.Go(func() error {
+		return e.queue.Run(ctx, func(ctx context.Context, t scheduler.Task) time.Duration { return e.settle(ctx, packs, t) })
+	})
 	err := g.Wait()
 	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
 		return errors.Join(err, e.queue.Close()) // the next one wants its folder

@@ -63,7 +63,7 @@ func (l *ledger) each(t testing.TB, slots map[string]bool) {
 
 // persist publishes a task as the scheduler does: again until it is known to
 // be there.
-func persist(ctx context.Context, t testing.TB, q Queue, task scheduler.Task) {
+func persist(ctx context.Context, t testing.TB, q *JetStream, task scheduler.Task) {
 	for ctx.Err() == nil {
 		err := q.Publish(ctx, task)
 		if err == nil || err == scheduler.ErrDuplicate {
@@ -138,7 +138,7 @@ func TestClusterOutlivesEach(t *testing.T) {
 // pending counts the slots in the queue.
 func pending(t testing.TB, q *JetStream) uint64 {
 	t.Helper()
-	info, err := q.engine.stream.Info(t.Context())
+	info, err := q.stream.handle.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
