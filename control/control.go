@@ -14,6 +14,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // Queue is what the daemon does about its queue. Names are of sources and
@@ -47,11 +48,11 @@ type Outcome struct {
 
 // Line is one thing that there is to say of the queue; one field is set.
 type Line struct {
-	Pause  *queue.Pause  `json:"pause,omitempty"`
-	Member *queue.Member `json:"member,omitempty"`
-	Slot   *queue.Listed `json:"slot,omitempty"`
-	Total  *Total        `json:"total,omitempty"` // the last line of a listing that is whole
-	Error  *Problem      `json:"error,omitempty"` // the last line of one that is not
+	Pause  *queue.Pause    `json:"pause,omitempty"`
+	Member *replica.Member `json:"member,omitempty"`
+	Slot   *queue.Listed   `json:"slot,omitempty"`
+	Total  *Total          `json:"total,omitempty"` // the last line of a listing that is whole
+	Error  *Problem        `json:"error,omitempty"` // the last line of one that is not
 }
 
 // Total counts what was selected.

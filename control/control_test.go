@@ -22,6 +22,7 @@ import (
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -86,7 +87,7 @@ func TestList(t *testing.T) {
 	dir := t.TempDir()
 	pause := queue.Pause{Source: "prod", Since: time.Unix(99, 0).UTC(), By: "alice", Why: "because"}
 	q := &fixed{listing: queue.Listing{
-		Members: []queue.Member{{Name: "a", Self: true, Answers: true}, {Name: "b", Heard: time.Unix(7, 0).UTC()}},
+		Members: []replica.Member{{Name: "a", Self: true, Answers: true}, {Name: "b", Heard: time.Unix(7, 0).UTC()}},
 		Pauses:  []queue.Pause{pause}, Counts: map[queue.State]int{queue.Waiting: 5, queue.Paused: 1}, Slots: slots(3, nil),
 	}}
 	serve(t, dir, q)
@@ -308,7 +309,7 @@ func TestOtherVersion(t *testing.T) {
 // TestLineHoldsOneThing: --json prints what people select by.
 func TestLineHoldsOneThing(t *testing.T) {
 	t.Parallel()
-	b, err := json.Marshal(Line{Member: &queue.Member{Name: "a", Answers: true}})
+	b, err := json.Marshal(Line{Member: &replica.Member{Name: "a", Answers: true}})
 	if want := `{"member":{"member":"a","answers":true}}`; err != nil || string(b) != want {
 		t.Errorf("%s, want %s", b, want)
 	}

@@ -16,6 +16,7 @@ import (
 	"packseal.example/notify"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // engine is everything that a configuration drives.
@@ -26,7 +27,7 @@ type engine struct {
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
-	lease     *queue.Lease      // of who tells, among replicas
+	lease     *replica.Lease    // of who tells, among replicas
 	names     map[string]string // of packs
 }
 
@@ -56,11 +57,15 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
 		Trouble: func(source, pack string) string { return e.catalog.Status(source, pack).Trouble },
 	}
-	for name := range h.bounds {
-		qo.Sources = append(qo.Sources, name)
-	}
 	if e.queue, err = queue.Open(ctx, qo); err != nil {
 		return nil, err
+	}
+	limits := make(map[string]int)
+	for name, bounds := range h.bounds {
+		limits[name] = bounds.MaxInFlight
+	}
+	if err := e.queue.SetSources(ctx, limits); err != nil {
+		return nil, errors.Join(err, e.queue.Close())
 	}
 	h.part = e.queue.Part
 	if err := e.openNotices(reg, o); err != nil {
@@ -71,9 +76,12 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 		plans[i] = entry.Plan
 	}
 	e.scheduler, err = scheduler.New(scheduler.Options{
-		Plans: plans, Logger: logger, Registerer: reg,
-		History: e.history, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
+		Logger: logger, Registerer: reg,
+		History: e.catalog, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
 	})
+	if err == nil {
+		err = e.scheduler.Update(plans)
+	}
 	if err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
@@ -83,17 +91,6 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 	}
 	e.catalog.Watch(h.Archive, refs)
 	return e, nil
-}
-
-// history returns when the pack's settled slots fell due, in order.
-func (e *engine) history(ctx context.Context, source, pack string) (settled []time.Time, err error) {
-	for due, err := range e.catalog.SettledBetween(ctx, source, pack, time.Time{}, time.Now().AddDate(1, 0, 0)) {
-		if err != nil {
-			return nil, err
-		}
-		settled = append(settled, due)
-	}
-	return settled, nil
 }
 
 // run schedules, works and drains until ctx ends and all of it has stopped. The
@@ -112,13 +109,9 @@ func (e *engine) run(whole context.Context) error {
 	for _, entry := range e.entries {
 		packs[entry.Pack.PackRef] = true
 	}
-	for source, bounds := range e.bounds {
-		g.Go(func() error {
-			return e.queue.Work(ctx, source, bounds.MaxInFlight, func(ctx context.Context, t scheduler.Task) time.Duration {
-				return e.settle(ctx, packs, t)
-			})
-		})
-	}
+	g.Go(func() error {
+		return e.queue.Run(ctx, func(ctx context.Context, t scheduler.Task) time.Duration { return e.settle(ctx, packs, t) })
+	})
 	err := errors.Join(g.Wait(), e.catalog.Close())
 	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
 		return errors.Join(err, e.queue.Close()) // the next one wants its folder

@@ -13,13 +13,13 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/notify"
-	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // leader makes one replica's notices those of all.
 type leader struct {
-	*queue.Notes
-	lease *queue.Lease
+	*replica.Notes
+	lease *replica.Lease
 }
 
 // IsLeader implements [notify.Replicas].

@@ -29,7 +29,7 @@ func (e *engine) announce(n catalog.Event) {
 		e.logger.Warn("other replicas were not told of a slot", "pack", n.Pack, "due", n.Due, "err", err)
 		return
 	}
-	e.queue.Announce(b)
+	e.queue.Broadcast().Publish(b)
 }
 
 // heard counts a slot that another replica says it has ended. The archive
@@ -49,7 +49,7 @@ func (e *engine) follow(ctx context.Context) error {
 	if !e.cfg.Queue.Shared() {
 		return nil
 	}
-	stop, err := e.queue.Hear(e.heard)
+	stop, err := e.queue.Broadcast().Subscribe(e.heard)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (e *engine) read(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- e.catalog.Run(ctx) }()
 	for _, entry := range e.entries {
-		if _, err := e.history(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil {
+		if _, _, err := e.catalog.FirstSettled(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -19,24 +21,16 @@ type world struct {
 	mu        sync.Mutex
 	history   []time.Time
 	published []Task
-	gaps      map[Slot]fault.Reason
+	gaps      map[evidence.Slot]fault.Reason
 	gapTimes  int // gaps recorded, also twice
-	held      Slot
+	held      evidence.Slot
 	sinkDown  bool
 	answer    error // of Publish
 }
 
-func (w *world) options(plans ...Plan) Options {
+func (w *world) options() Options {
 	return Options{
-		Plans: plans, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
-		History: func(context.Context, string, string) ([]time.Time, error) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if w.sinkDown {
-				return nil, fault.New(fault.SinkUnavailable, "down")
-			}
-			return slices.Clone(w.history), nil
-		},
+		History: w, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		Publish: func(_ context.Context, t Task) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -49,21 +43,80 @@ func (w *world) options(plans ...Plan) Options {
 			w.published = append(w.published, t)
 			return nil
 		},
-		Held: func(context.Context, string, string) (Slot, bool, error) { return w.held, w.held != Slot{}, nil },
-		Gap: func(_ context.Context, s Slot, reason fault.Reason, _ string) error {
+		Held: func(context.Context, string, string) (evidence.Slot, bool, error) {
+			return w.held, w.held != evidence.Slot{}, nil
+		},
+		Gap: func(_ context.Context, s evidence.Slot, reason fault.Reason, _ string) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if w.sinkDown {
 				return fault.New(fault.SinkUnavailable, "down")
 			}
 			if w.gaps == nil {
-				w.gaps = make(map[Slot]fault.Reason)
+				w.gaps = make(map[evidence.Slot]fault.Reason)
 			}
-			w.gaps[s] = reason
+			if _, settled := w.gaps[s]; !settled {
+				w.gaps[s] = reason
+			}
 			w.gapTimes++
 			return nil
 		},
 	}
+}
+
+// settled returns the history, in ascending order, or an error while the sink is
+// down.
+func (w *world) settled() ([]time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sinkDown {
+		return nil, fault.New(fault.SinkUnavailable, "down")
+	}
+	return slices.Clone(w.history), nil
+}
+
+// Settled implements History.
+func (w *world) Settled(_ context.Context, s evidence.Slot) (bool, error) {
+	all, err := w.settled()
+	return slices.ContainsFunc(all, s.Due.Equal), err
+}
+
+// FirstSettled implements History.
+func (w *world) FirstSettled(context.Context, string, string) (time.Time, bool, error) {
+	all, err := w.settled()
+	if len(all) == 0 {
+		return time.Time{}, false, err
+	}
+	return all[0], true, nil
+}
+
+// SettledBetween implements History.
+func (w *world) SettledBetween(_ context.Context, _, _ string, after, until time.Time) iter.Seq2[time.Time, error] {
+	return func(yield func(time.Time, error) bool) {
+		all, err := w.settled()
+		if err != nil {
+			yield(time.Time{}, err)
+			return
+		}
+		for _, due := range all {
+			if due.After(after) && !due.After(until) && !yield(due, nil) {
+				return
+			}
+		}
+	}
+}
+
+// started makes a Scheduler of the plans.
+func started(t testing.TB, o Options, plans ...Plan) *Scheduler {
+	t.Helper()
+	s, err := New(o)
+	if err == nil {
+		err = s.Update(plans)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func (w *world) lock(f func()) {
@@ -75,10 +128,7 @@ func (w *world) lock(f func()) {
 // running runs a Scheduler in a bubble while f looks on.
 func running(t *testing.T, w *world, f func(s *Scheduler), plans ...Plan) {
 	t.Helper()
-	s, err := New(w.options(plans...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := started(t, w.options(), plans...)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

@@ -7,11 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the scheduler's. They follow from the plans and the clock, so
-// they are true from the start on; owed takes the pack's history too.
+// metrics collect the packs' series from the scheduler's own state, so a pack
+// that is gone has none. They follow from the plans and the clock, and are true
+// from the start on; owed takes the pack's history too.
 type metrics struct {
-	nextDue, lastDue, interval, owed *prometheus.GaugeVec
-	panics                           prometheus.Counter
+	packs  func() []*pack
+	panics prometheus.Counter
+
+	nextDue, lastDue, interval, owed *prometheus.Desc
 
 	mu        sync.Mutex
 	intervals map[[2]string]longest // by text and zone: packs share few schedules, and an interval takes long to find
@@ -23,64 +26,94 @@ type longest struct {
 	interval time.Duration
 }
 
-// around returns the schedule's Interval.
-func (m *metrics) around(s Schedule, at time.Time) time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	key := [2]string{s.String(), s.Zone()}
-	known, ok := m.intervals[key]
-	if !ok || !known.at.Equal(at) {
-		known = longest{at, s.Interval(at)}
-		m.intervals[key] = known
-	}
-	return known.interval
-}
-
-// newMetrics registers the metrics.
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
-	gauge := func(name, help string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"source", "pack"})
+// newMetrics registers the metrics of what packs returns.
+func newMetrics(reg prometheus.Registerer, packs func() []*pack) (*metrics, error) {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"source", "pack"}, nil)
 	}
 	m := &metrics{
-		intervals: make(map[[2]string]longest),
-		nextDue: gauge("packseal_next_due_timestamp_seconds",
-			"Due time of the pack's next slot, whose work has not started yet."),
-		lastDue: gauge("packseal_last_due_timestamp_seconds",
-			"Due time of the pack's latest slot whose start has come, or 0 when there is none."),
-		interval: gauge("packseal_expected_interval_seconds",
-			"Longest distance between two slots of the pack around now, by its schedule."),
-		owed: gauge("packseal_owed_since_timestamp_seconds",
-			"Each slot of the pack that falls due after this is owed; 0 while none has been, or the archive was not read yet."),
+		packs: packs,
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "packseal_scheduler_panics_total",
 			Help: "Panics caught while a pack's slots were scheduled.",
 		}),
+		nextDue: desc("packseal_next_due_timestamp_seconds",
+			"Due time of the pack's next slot, whose work has not started yet."),
+		lastDue: desc("packseal_last_due_timestamp_seconds",
+			"Due time of the pack's latest slot whose start has come, or 0 when there is none."),
+		interval: desc("packseal_expected_interval_seconds",
+			"Longest distance between two slots of the pack around now, by its schedule."),
+		owed: desc("packseal_owed_since_timestamp_seconds",
+			"Each slot of the pack that falls due after this is owed; 0 while none has been, or the archive was not read yet."),
 	}
-	for _, c := range []prometheus.Collector{m.nextDue, m.lastDue, m.interval, m.owed, m.panics} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	return m, reg.Register(m)
 }
 
-// set shows where the pack stands at now. Two that set a pack's metrics at
-// once leave the later of its states.
-func (m *metrics) set(p *pack, now time.Time) {
+// Describe implements [prometheus.Collector].
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	m.panics.Describe(ch)
+	for _, d := range []*prometheus.Desc{m.nextDue, m.lastDue, m.interval, m.owed} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	m.panics.Collect(ch)
+	packs, now := m.packs(), wallClock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	intervals := make(map[[2]string]longest)
+	for _, p := range packs {
+		send := func(d *prometheus.Desc, value float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, p.Source, p.Pack)
+		}
+		last, next, owed := p.shown()
+		send(m.nextDue, unix(next))
+		send(m.lastDue, unix(last))
+		send(m.owed, unix(owed))
+		at := last // the same for all packs of a schedule
+		if at.IsZero() {
+			at = now
+		}
+		send(m.interval, m.around(p.Schedule, at, intervals).Seconds())
+	}
+	m.intervals = intervals
+}
+
+// around returns the schedule's Interval, and keeps it in next for the others of
+// this schedule and for the next time.
+func (m *metrics) around(s Schedule, at time.Time, next map[[2]string]longest) time.Duration {
+	key := [2]string{s.String(), s.Zone()}
+	for _, known := range []longest{next[key], m.intervals[key]} {
+		if known.at.Equal(at) && known.interval > 0 {
+			next[key] = known
+			return known.interval
+		}
+	}
+	next[key] = longest{at, s.Interval(at)}
+	return next[key].interval
+}
+
+// snapshot returns the packs there are.
+func (s *Scheduler) snapshot() []*pack {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	packs := make([]*pack, 0, len(s.packs))
+	for _, p := range s.packs {
+		packs = append(packs, p)
+	}
+	return packs
+}
+
+// shown returns what metrics show of the pack.
+func (p *pack) shown() (last, next, owed time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := p.last // the same for all packs of a schedule
-	if at.IsZero() {
-		at = now
+	if p.loaded {
+		owed = p.first
 	}
-	m.interval.WithLabelValues(p.Source, p.Pack).Set(m.around(p.Schedule, at).Seconds())
-	m.nextDue.WithLabelValues(p.Source, p.Pack).Set(unix(p.next))
-	m.lastDue.WithLabelValues(p.Source, p.Pack).Set(unix(p.last))
-	owed := p.first
-	if !p.loaded {
-		owed = time.Time{}
-	}
-	m.owed.WithLabelValues(p.Source, p.Pack).Set(unix(owed))
+	return p.last, p.next, owed
 }
 
 // unix is t in seconds, and 0 for the zero time.

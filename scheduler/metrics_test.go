@@ -4,8 +4,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // TestOwedSince: nothing is owed before a pack's first slot, nor is anything
@@ -21,8 +19,8 @@ func TestOwedSince(t *testing.T) {
 		shows := func(s *Scheduler, want time.Time) {
 			t.Helper()
 			synctest.Wait()
-			if got := testutil.ToFloat64(s.metrics.owed.WithLabelValues(p.Source, p.Pack)); got != unix(want) {
-				t.Errorf("owed since %v, want %v", time.Unix(int64(got), 0).UTC(), want.UTC())
+			if _, _, got := s.packs[p.key()].shown(); unix(got) != unix(want) {
+				t.Errorf("owed since %v, want %v", got, want.UTC())
 			}
 		}
 		running(t, w, func(s *Scheduler) {

@@ -51,7 +51,7 @@ func ParseSchedule(spec, zone string) (Schedule, error) {
 		return s.orZero(fault.New(fault.Request, "schedule %q: %w", spec, err).
 			WithHint(`five fields, minute first ("0 2 * * *" is 02:00 each day), six with seconds first, @daily and its like, or "@every 15m"`))
 	}
-	if s.nextWall(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+	if s.nextLocal(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return s.orZero(fault.New(fault.Request, "schedule %q never falls due", spec).
 			WithHint("none of its months has such a day of the month"))
 	}
@@ -129,6 +129,6 @@ func parseCron(spec string) (c *cron.SpecSchedule, err error) {
 	if !ok {
 		return nil, errors.New("not a schedule of fields")
 	}
-	c.Location = time.UTC // it computes on bare wall-clock times; see nextWall
+	c.Location = time.UTC // it computes on bare wall-clock times; see nextLocal
 	return c, nil
 }

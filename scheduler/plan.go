@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 // Plan is when one pack's slots fall due.
@@ -21,6 +23,12 @@ type Plan struct {
 // Start returns when work on the slot that is due then begins: a share of
 // Jitter later, in whole seconds, that is the pack's own and never changes.
 func (p Plan) Start(due time.Time) time.Time { return due.Add(p.offset()) }
+
+// equal reports whether two plans of a pack say the same.
+func (p Plan) equal(q Plan) bool {
+	return p.key() == q.key() && p.Schedule.String() == q.Schedule.String() && p.Schedule.Zone() == q.Schedule.Zone() &&
+		p.Jitter == q.Jitter && p.CatchUp == q.CatchUp && p.Timeout == q.Timeout && p.Since.Equal(q.Since)
+}
 
 // offset is the pack's share of its jitter. A hash spreads packs evenly, and
 // gives each the same share on every replica and after every restart.
@@ -52,4 +60,6 @@ type packKey struct{ source, pack string }
 func (p Plan) key() packKey { return packKey{p.Source, p.Pack} }
 
 // slot returns the pack's slot of that due time.
-func (p Plan) slot(due time.Time) Slot { return Slot{Source: p.Source, Pack: p.Pack, Due: due} }
+func (p Plan) slot(due time.Time) evidence.Slot {
+	return evidence.Slot{Source: p.Source, Pack: p.Pack, Due: due}
+}

@@ -1,15 +1,31 @@
+// Package scheduler says when: which slots fall due, which were missed, and
+// which are a gap. It knows packs by name only.
+//
+// Three times belong to a slot, and must not be taken for one another:
+//
+//	due       by the schedule alone, in UTC and whole seconds. It names the
+//	          slot, and every replica and every restart computes the same.
+//	start     due plus the pack's share of the jitter, a fixed one. Before it
+//	          nothing is published.
+//	deadline  when the report is given up: the time-out after publishing.
+//
+// Nothing is kept between two runs. What is owed follows from the schedule and
+// the archive's history: a slot that fell due after the pack's first record,
+// that has no record and is not in the queue, is made up for or is a gap. So
+// the queue may be lost, a machine suspended or its clock set, and no slot
+// vanishes.
 package scheduler
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/guard"
 )
 
 const (
@@ -18,7 +34,8 @@ const (
 	resync = time.Minute
 
 	// parallel bounds how many packs are published at once, and, apart from
-	// that, how many histories are read and gaps recorded.
+	// that, how many are caught up with at the start, and how many have gaps
+	// recorded.
 	parallel = 16
 )
 
@@ -28,40 +45,37 @@ const (
 type Scheduler struct {
 	opts    Options
 	metrics *metrics
-	packs   map[packKey]*pack
-	agenda  *agenda
+	queue   *dueQueue
 
-	publishing, mending chan struct{} // one for each that is at it
-	children            sync.WaitGroup
-	untried             atomic.Int64              // packs whose history was not asked for yet
-	turned              atomic.Pointer[time.Time] // see Turned
+	publishing, starting, recording chan struct{} // one for each that is at it
+	children                        sync.WaitGroup
+	untried                         atomic.Int64 // packs of the start that are not caught up with yet
+	ready                           atomic.Bool
+	turned                          atomic.Pointer[time.Time] // see Turned
+
+	mu    sync.RWMutex
+	packs map[packKey]*pack
+	ctx   context.Context // of Run; nil before and after
 }
 
-// New returns a Scheduler that is ready to Run, once.
+// New returns a Scheduler without packs that is ready to Run, once.
 func New(o Options) (*Scheduler, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(o.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("registering metrics: %w", err)
-	}
 	s := &Scheduler{
 		opts:       o,
-		metrics:    m,
-		packs:      make(map[packKey]*pack, len(o.Plans)),
-		agenda:     newAgenda(),
+		packs:      make(map[packKey]*pack),
+		queue:      newDueQueue(),
 		publishing: make(chan struct{}, parallel),
-		mending:    make(chan struct{}, parallel),
+		starting:   make(chan struct{}, parallel),
+		recording:  make(chan struct{}, parallel),
 	}
-	now := wallClock()
-	for _, plan := range o.Plans {
-		p := newPack(plan, now)
-		s.packs[plan.key()] = p
-		m.set(p, now)
-	}
-	s.untried.Store(int64(len(s.packs)))
 	s.turned.Store(new(time.Time))
+	var err error
+	if s.metrics, err = newMetrics(o.Registerer, s.snapshot); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
 	return s, nil
 }
 
@@ -69,11 +83,14 @@ func New(o Options) (*Scheduler, error) {
 // that comparisons would go by.
 func wallClock() time.Time { return time.Now().Round(0).UTC() }
 
-// Ready returns nil once each pack was looked after: its history was read, or
-// that was tried, and what there was to catch up with is in the queue.
+// Ready returns nil once each pack that was there when Run began was caught up
+// with, or that was tried: its newest slot is settled or in the queue.
 func (s *Scheduler) Ready() error {
-	if n := s.untried.Load(); n > 0 {
-		return fault.New(fault.NotReady, "reading the history of %d packs", n)
+	switch n := s.untried.Load(); {
+	case !s.ready.Load():
+		return fault.New(fault.NotReady, "starting")
+	case n > 0:
+		return fault.New(fault.NotReady, "reading the newest slot of %d packs", n)
 	}
 	return nil
 }
@@ -83,7 +100,7 @@ func (s *Scheduler) Ready() error {
 // not stuck, that is a minute ago at most, and as long as a publish takes.
 func (s *Scheduler) Turned() time.Time { return *s.turned.Load() }
 
-// turn notes that Run gets on.
+// turn records that Run is alive.
 func (s *Scheduler) turn() {
 	now := time.Now()
 	s.turned.Store(&now)
@@ -92,19 +109,40 @@ func (s *Scheduler) turn() {
 // Due returns the due times of the pack's latest slot whose start has come and
 // of the one after it. They are zero when there is no such slot or pack.
 func (s *Scheduler) Due(source, pack string) (last, next time.Time) {
-	if p := s.packs[packKey{source, pack}]; p != nil {
+	s.mu.RLock()
+	p := s.packs[packKey{source, pack}]
+	s.mu.RUnlock()
+	if p != nil {
 		return p.due()
 	}
 	return last, next
 }
 
+// begin lets backfills run, and starts those of the packs that are there.
+func (s *Scheduler) begin(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ctx = ctx
+	s.untried.Store(int64(len(s.packs)))
+	s.ready.Store(true)
+	for _, p := range s.packs {
+		p.tried = sync.OnceFunc(func() { s.untried.Add(-1) })
+		s.startBackfill(p)
+	}
+}
+
+// end lets no backfill start any more, and waits for those that run.
+func (s *Scheduler) end() {
+	s.mu.Lock()
+	s.ctx = nil
+	s.mu.Unlock()
+	s.children.Wait()
+}
+
 // Run schedules until ctx ends.
 func (s *Scheduler) Run(ctx context.Context) error {
-	defer s.children.Wait()
-	for _, p := range s.packs {
-		s.agenda.add(p)
-		s.children.Go(func() { s.mend(ctx, p, sync.OnceFunc(func() { s.untried.Add(-1) })) })
-	}
+	s.begin(ctx)
+	defer s.end()
 	timer := time.NewTimer(resync)
 	defer timer.Stop()
 	var last time.Time
@@ -112,11 +150,11 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		s.turn()
 		now := wallClock()
 		if now.Before(last) {
-			s.opts.Logger.Warn("the clock was set back", "elapsed", now.Sub(last))
-			s.agenda.hurry(now)
+			s.opts.Logger.Warn("clock set back", "elapsed", now.Sub(last))
+			s.queue.retryNow(now)
 		}
 		last = now
-		for p := range s.agenda.due(now) {
+		for p := range s.queue.due(now) {
 			if !acquire(ctx, s.publishing) {
 				return nil
 			}
@@ -126,73 +164,69 @@ func (s *Scheduler) Run(ctx context.Context) error {
 				s.look(ctx, p)
 			})
 		}
-		timer.Reset(s.agenda.wait(now, resync))
+		timer.Reset(s.queue.wait(now, resync))
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
-		case <-s.agenda.added:
+		case <-s.queue.added:
 		}
 	}
 	return nil
 }
 
-// acquire takes a place, and reports whether it got one before ctx ended.
-func acquire(ctx context.Context, places chan<- struct{}) bool {
+// acquire takes a permit, and reports whether it got one before ctx ended.
+func acquire(ctx context.Context, permits chan<- struct{}) bool {
 	select {
-	case places <- struct{}{}:
+	case permits <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// look deals with what fell due of one pack, and puts it back in the agenda.
+// look deals with what fell due of one pack, and puts it back in the queue.
 func (s *Scheduler) look(ctx context.Context, p *pack) {
 	err := s.guarded(p, func() error { return s.advance(ctx, p, wallClock()) })
 	if err != nil && ctx.Err() == nil {
-		s.opts.Logger.Warn("a slot could not be published yet", "source", p.Source, "pack", p.Pack, "err", err)
+		s.opts.Logger.Warn("publishing failed", "source", p.Source, "pack", p.Pack, "reason", fault.Of(err), "err", err)
 		p.at = wallClock().Add(fault.Backoff{Max: 10 * time.Second}.Wait(p.tries, err))
 		p.tries++
 	}
-	s.agenda.add(p)
+	s.queue.add(p)
 }
 
-// advance publishes the latest slot that fell due since p.cursor. Older ones
+// advance publishes the latest slot that fell due since the cursor. Older ones
 // that fell due unnoticed, while the machine was suspended or the queue did
 // not answer, are gaps; so is the latest, if it is too old.
 func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
-	latest, late, ok := p.fell(p.cursor, now)
+	cursor := p.cursor // nobody else changes it
+	latest, late, ok := p.fell(cursor, now)
 	if !ok {
-		p.moved() // the clock was set back: look again when it is time
+		p.reschedule() // the clock was set back: look again when it is time
 		return nil
 	}
 	inTime := late <= grace || p.within(latest, now) || p.tries > 0 && late <= p.Timeout
-	missed := debt{after: p.cursor, until: latest, reason: fault.Missed, detail: "not published in time, because the machine or the queue stood still"}
+	missed := missedRange{after: cursor, until: latest, reason: fault.Missed, detail: "not published in time, because the machine or the queue stood still"}
 	if inTime {
 		missed.until = latest.Add(-time.Second)
 	}
 	if first := p.Schedule.Next(missed.after); !first.After(missed.until) {
-		s.owe(ctx, p, missed)
+		s.enqueue(p, missed)
 	}
-	p.cursor = missed.until
+	p.advanceTo(missed.until)
 	if inTime {
 		if err := s.publish(ctx, p, latest, now); err != nil {
 			return err
 		}
 	}
-	p.cursor = latest
-	p.mu.Lock()
-	p.last = latest
-	p.mu.Unlock()
-	p.moved()
-	s.metrics.set(p, now)
+	p.started(latest)
 	return nil
 }
 
 // publish publishes one slot. That the queue has it already is fine; that the
 // pack is still at work is a gap.
 func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time) error {
-	p.known(due.Add(-time.Second)) // from this slot on, each is owed
+	p.setFirst(due.Add(-time.Second)) // from this slot on, each is owed
 	err := s.opts.Publish(ctx, Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout)})
 	overlap, overlaps := errors.AsType[*OverlapError](err)
 	switch {
@@ -201,9 +235,8 @@ func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time) er
 		if overlap.Paused != "" {
 			reason = fault.Paused
 		}
-		s.opts.Logger.Warn("a slot is skipped, because the pack's earlier one is not settled",
-			"source", p.Source, "pack", p.Pack, "due", due, "held", overlap.Held.Due, "reason", reason)
-		s.owe(ctx, p, debt{after: due.Add(-time.Second), until: due, reason: reason, detail: overlap.Error()})
+		s.opts.Logger.Warn("slot skipped", "source", p.Source, "pack", p.Pack, "due", due, "held", overlap.Held.Due, "reason", reason)
+		s.enqueue(p, missedRange{after: due.Add(-time.Second), until: due, reason: reason, detail: overlap.Error()})
 	case err != nil && !errors.Is(err, ErrDuplicate):
 		return fmt.Errorf("publishing %s: %w", p.slot(due), err)
 	}
@@ -211,14 +244,9 @@ func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time) er
 }
 
 // guarded calls f. A panic is an error of this pack, and of no other.
-func (s *Scheduler) guarded(p *pack, f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.metrics.panics.Inc()
-			s.opts.Logger.Error("a panic was caught while scheduling", "source", p.Source, "pack", p.Pack,
-				"err", v, "stack", string(debug.Stack()))
-			err = fault.New(fault.Internal, "panic: %v", v)
-		}
-	}()
-	return f()
+func (s *Scheduler) guarded(p *pack, f func() error) error {
+	return guard.Call(f, func(value any, stack string) {
+		s.metrics.panics.Inc()
+		s.opts.Logger.Error("panic in scheduler", "source", p.Source, "pack", p.Pack, "err", value, "stack", stack)
+	})
 }

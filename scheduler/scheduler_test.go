@@ -209,12 +209,10 @@ func TestFell(t *testing.T) {
 func TestMetricsAreMadeAtStart(t *testing.T) {
 	t.Parallel()
 	w := &world{}
-	o := w.options(plan(t, "0 2 * * *"))
+	o := w.options()
 	reg := prometheus.NewRegistry()
 	o.Registerer = reg
-	if _, err := New(o); err != nil {
-		t.Fatal(err)
-	}
+	started(t, o, plan(t, "0 2 * * *"))
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
@@ -236,7 +234,7 @@ func TestManyAtOnce(t *testing.T) {
 			plans[i].CatchUp, plans[i].Jitter = 0, 10*time.Minute
 		}
 		time.Sleep(30 * time.Minute)
-		o := w.options(plans...)
+		o := w.options()
 		publish := o.Publish
 		var panicked atomic.Bool
 		o.Publish = func(ctx context.Context, task Task) error {
@@ -245,10 +243,7 @@ func TestManyAtOnce(t *testing.T) {
 			}
 			return publish(ctx, task)
 		}
-		s, err := New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := started(t, o, plans...)
 		ctx, stop := context.WithTimeout(t.Context(), 75*time.Minute)
 		defer stop()
 		if err := s.Run(ctx); err != nil {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 // Task is one slot at work.
 type Task struct {
-	Slot
+	evidence.Slot
 	Deadline time.Time `json:"deadline"` // when the attempt to get its report is given up
 
 	// Set by the queue's Work.
@@ -22,8 +24,8 @@ var ErrDuplicate = errors.New("the slot is in the queue already")
 
 // OverlapError is what Publish returns when the pack is still at work.
 type OverlapError struct {
-	Held   Slot   // the earlier slot
-	Paused string // not empty: it is in the way because of a pause, as this says
+	Held   evidence.Slot // the earlier slot
+	Paused string        // not empty: it is in the way because of a pause, as this says
 }
 
 // Error names the slot that is in the way; it becomes the gap's detail.

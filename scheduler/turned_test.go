@@ -20,15 +20,12 @@ func TestTurned(t *testing.T) {
 			p.Pack = fmt.Sprint("cp-", i)
 			plans = append(plans, p)
 		}
-		o := w.options(plans...)
+		o := w.options()
 		o.Publish = func(ctx context.Context, _ Task) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		s, err := New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := started(t, o, plans...)
 		if !s.Turned().IsZero() {
 			t.Errorf("turned at %s, before it ran", s.Turned())
 		}

@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/flock"
 )
 
 // group is a set of tables that have one version. The names of all that belongs
@@ -84,19 +84,12 @@ func openDatabase(file string, log *slog.Logger, groups ...group) (*database, er
 
 // lockFile takes a lock that ends with the process.
 func lockFile(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o640)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err)
+	f, err := flock.TryLock(name)
+	if errors.Is(err, flock.ErrLocked) {
+		return nil, fault.New(fault.Busy, "%s is locked by another process", name).
+			WithHint("two daemons cannot share a state_dir: stop the other one, or give each its own")
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close() //nolint:errcheck // nothing was written
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fault.New(fault.Busy, "%s is locked by another process", name).
-				WithHint("two daemons cannot share a state_dir: stop the other one, or give each its own")
-		}
-		return nil, fault.Wrap(fault.Unavailable, fmt.Errorf("locking %s: %w", name, err))
-	}
-	return f, nil
+	return f, fault.Wrap(fault.Unavailable, err)
 }
 
 // dsn is the file's name for the driver.

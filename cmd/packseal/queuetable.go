@@ -12,6 +12,7 @@ import (
 
 	"packseal.example/control"
 	"packseal.example/scheduler/queue"
+	"packseal.example/scheduler/replica"
 )
 
 // queueTable prints what the daemon says for a person.
@@ -20,7 +21,7 @@ type queueTable struct {
 	now     time.Time
 	table   *tabwriter.Writer
 	rows    int
-	members []queue.Member
+	members []replica.Member
 }
 
 // flushEvery is after how many rows columns are set anew, so that a long queue

@@ -13,7 +13,7 @@ import (
 )
 
 // BenchmarkSlots takes 1,000 slots, as of as many packs due at once, through
-// Publish, Work with 64 workers, and the answer.
+// Publish, Run with 64 workers, and the answer.
 func BenchmarkSlots(b *testing.B) {
 	const packs = 1000
 	q, _ := open(b, b.TempDir())

@@ -4,21 +4,19 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 
 	"packseal.example/internal/fault"
-	"packseal.example/internal/secret"
 )
 
-// wordPattern is what names of streams, buckets and members are made of.
+// wordPattern is what names of streams and buckets are made of.
 var wordPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 const wordHint = "letters, digits, dashes and underscores, 32 at most"
 
-// checker gathers problems.
+// checker collects problems.
 type checker []fault.Problem
 
 // want records a problem unless ok.
@@ -44,8 +42,8 @@ func (e *Embedded) Check() []fault.Problem {
 
 func (c *Cluster) check(k *checker) {
 	k.word("cluster.name", c.Name)
-	k.want(c.Member == "" || memberPattern.MatchString(c.Member), "cluster.member", "as a host is called", "%.64q cannot be used as a name", c.Member)
-	k.want(slices.Contains([]int{3, 5, 7}, c.size()), "cluster.size", "3, 5 or 7: an even one outlives no more losses than the one below it, 2 none at all",
+	k.want(c.Member == "" || memberPattern.MatchString(c.Member), "cluster.member", "such as a host's name", "%.64q cannot be used as a name", c.Member)
+	k.want(slices.Contains([]int{3, 5, 7}, c.size()), "cluster.size", "3, 5 or 7: an even number survives no more losses than the one below it, 2 none at all",
 		"%d replicas cannot form a cluster", c.Size)
 	if _, port, err := net.SplitHostPort(c.listen()); err != nil || !isPort(port) {
 		k.want(false, "cluster.listen", "such as :6222", "%.64q is not an address and a port", c.Listen)
@@ -56,16 +54,16 @@ func (c *Cluster) check(k *checker) {
 		k.want(isAddress(r), fmt.Sprintf("cluster.routes[%d]", i), "such as packseal-1.example.com:6222", "%.64q is not a host and a port", r)
 	}
 	n := len(c.Routes)
-	k.want(n == 0 || n == c.size() || n == c.size()-1, "cluster.routes", "name every replica once; this one may be left out",
+	k.want(n == 0 || n == c.size() || n == c.size()-1, "cluster.routes", "name each replica once; this one may be left out",
 		"%d routes do not fit a cluster of %d", n, c.size())
 	k.want(c.DNS == "" || isAddress(c.DNS), "cluster.dns", "such as packseal-headless:6222", "%.64q is not a name and a port", c.DNS)
 	k.want(c.TokenFile != "" || c.TLS != nil, "cluster", "token_file names a file with a long random word, the same in each replica; tls asks for certificates",
-		"who reaches the port could join: one of token_file and tls is required")
+		"whoever reaches the port could join: one of token_file and tls is required")
 	*k = append(*k, c.TokenFile.Check("cluster.token_file")...)
 	if c.TLS != nil {
 		k.want(c.TLS.CAFile != "" && c.TLS.CertFile != "", "cluster.tls", "a replica is known by a certificate of a CA that signs for nothing else",
 			"ca_file, cert_file and key_file are all required between replicas")
-		c.TLS.check(k, "cluster.tls.")
+		*k = append(*k, c.TLS.files().Check("cluster.tls.")...)
 	}
 }
 
@@ -87,35 +85,12 @@ func (n *NATS) Check() []fault.Problem {
 	k = append(k, n.CredentialsFile.Check("credentials_file")...)
 	k = append(k, n.NkeyFile.Check("nkey_file")...)
 	if n.TLS != nil {
-		n.TLS.check(&k, "tls.")
+		k = append(k, n.TLS.files().Check("tls.")...)
 	}
 	k.word("domain", n.Domain)
 	k.word("prefix", n.Prefix)
 	k.want(n.Replicas <= 5, "replicas", "1, 3 or 5", "%d is more than JetStream takes", n.Replicas)
 	return k
-}
-
-// check checks the files, with path before their keys.
-func (t *TLS) check(k *checker, path string) {
-	k.want((t.CertFile == "") == (t.KeyFile == ""), path+"key_file", "name both, or none", "cert_file and key_file need each other")
-	*k = append(*k, secret.File.Check(t.KeyFile, path+"key_file")...)
-	for _, f := range []struct{ key, name string }{{"ca_file", t.CAFile}, {"cert_file", t.CertFile}} {
-		if f.name == "" {
-			continue
-		}
-		if _, err := os.ReadFile(f.name); err != nil {
-			k.want(false, path+f.key, "name a file that this user can read", "%s", err)
-			return
-		}
-	}
-	if _, err := t.roots(); err != nil {
-		k.want(false, path+"ca_file", "a PEM file with certificates", "%s", err)
-	}
-	if t.CertFile != "" && t.KeyFile != "" {
-		if _, err := t.own(); err != nil {
-			k.want(false, path+"cert_file", "PEM files that belong together", "%s", err)
-		}
-	}
 }
 
 // memberPattern is a host's name.

@@ -18,116 +18,116 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// clusterUser is the name that goes with the token between replicas.
-const clusterUser = "packseal"
-
-// mostCopies is how many replicas keep each slot at most, which is the engine's
-// own bound. A slot is at hand while more than half of its copies are: of three
+// maxCopies is how many replicas keep each slot at most, which is the server's
+// own limit. A slot is available while more than half of its copies are: of three
 // replicas one may be gone, of five any two, and of seven also any two.
-const mostCopies = 5
+const maxCopies = 5
 
-// resolveEvery is how often it is looked where the replicas are.
+// resolveEvery is how often the replicas' addresses are looked up.
 const resolveEvery = 5 * time.Second
 
-// membership is what joins an engine to those of the other replicas.
-type membership struct {
+// routes join a server to those of the other replicas.
+type routes struct {
 	Cluster
 	log     *slog.Logger
 	options *server.Options
-	routes  []*url.URL // that the options came with
+	static  []*url.URL // that the options came with
 	lookup  func(ctx context.Context, host string) ([]string, error)
-	user    *url.Userinfo // never in a log: the engine redacts it
+	user    *url.Userinfo // never in a log: the server redacts it
 }
 
-// join starts an engine that is one of a cluster. It does not wait for others.
-func join(o Options, c Cluster) (*engine, error) {
-	m := &membership{Cluster: c, log: o.Logger, lookup: net.DefaultResolver.LookupHost}
+// errSetup is an error that a new store would not cure.
+var errSetup = errors.New("the queue's server cannot be set up")
+
+// join starts a server that is one of a cluster. It does not wait for others.
+func join(o Options, c Cluster) (*broker, error) {
+	r := &routes{Cluster: c, log: o.Logger, lookup: net.DefaultResolver.LookupHost}
 	var err error
-	if m.options, err = m.serverOptions(o); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoDamage, err)
+	if r.options, err = r.serverOptions(o); err != nil {
+		return nil, fmt.Errorf("%w: %w", errSetup, err)
 	}
-	e := &engine{
-		prefix: defaultPrefix, maxBytes: o.embedded().maxBytes(),
-		copies: min(c.size(), mostCopies), exact: true, spread: true,
+	b := &broker{
+		prefix: defaultPrefix, maxBytes: o.embedded().maxBytes(), log: o.Logger,
+		copies: min(c.size(), maxCopies), exact: true, shared: true,
 	}
-	e.waitsFor = func() string {
-		return fmt.Sprintf("more than half of %d replicas, at the very first start for all; %d are here", c.size(), here(e.server))
+	b.waitsFor = func() string {
+		return fmt.Sprintf("more than half of %d replicas, at the very first start for all; %d are here", c.size(), connected(b.server))
 	}
-	if err := e.serve(m.options, o.Logger); err != nil {
+	if err := b.serve(r.options); err != nil {
 		return nil, err
 	}
 	if c.DNS != "" {
-		e.attend = func(ctx context.Context) { m.follow(ctx, e.server) }
+		b.follow = func(ctx context.Context) { r.follow(ctx, b.server) }
 	}
-	return e, nil
+	return b, nil
 }
 
-// here returns how many replicas there are, with this one. A route to one that
-// does not let us in is gone before a second is over.
-func here(s *server.Server) int {
+// connected returns how many replicas there are, including this one. A route to
+// one that refuses us is gone within a second.
+func connected(s *server.Server) int {
 	names := map[string]bool{s.Name(): true}
-	if routes, err := s.Routez(nil); err == nil {
-		for _, r := range routes.Routes {
-			if time.Since(r.Start) > time.Second {
-				names[r.RemoteName] = true
+	if routez, err := s.Routez(nil); err == nil {
+		for _, route := range routez.Routes {
+			if time.Since(route.Start) > time.Second {
+				names[route.RemoteName] = true
 			}
 		}
 	}
 	return len(names)
 }
 
-// serverOptions are those of an engine alone and what makes it a member.
-func (m *membership) serverOptions(o Options) (*server.Options, error) {
+// serverOptions are those of a server alone and what makes it a member.
+func (r *routes) serverOptions(o Options) (*server.Options, error) {
 	so := serverOptions(o)
 	var err error
-	if so.ServerName = m.Member; so.ServerName == "" {
+	if so.ServerName = r.Member; so.ServerName == "" {
 		if so.ServerName, err = os.Hostname(); err != nil {
 			return nil, fmt.Errorf("naming this replica: %w", err)
 		}
 	}
-	// The engine starts no routing without a port for clients. It gets one
+	// The server starts no routing without a port for clients. It gets one
 	// that only this machine reaches, behind a password that nobody knows.
 	so.Host, so.Port = "127.0.0.1", server.RANDOM_PORT
 	so.ReconnectErrorReports = 300                     // a replica that is gone is tried several times a second
-	so.LameDuckDuration, so.LameDuckGracePeriod = 2, 1 // at its end it waits for no client: ours is gone before
-	host, port, err := net.SplitHostPort(m.listen())
+	so.LameDuckDuration, so.LameDuckGracePeriod = 2, 1 // it waits for no client when it ends: ours is gone by then
+	host, port, err := net.SplitHostPort(r.listen())
 	if err != nil {
 		return nil, err
 	}
-	so.Cluster.PingInterval = 5 * time.Second // a line that is silent is given up after a few
-	so.Cluster.Name, so.Cluster.Host = m.name(), cmp.Or(host, "0.0.0.0")
+	so.Cluster.PingInterval = 5 * time.Second // a silent connection is given up after a few
+	so.Cluster.Name, so.Cluster.Host = r.name(), cmp.Or(host, "0.0.0.0")
 	if so.Cluster.Port, err = strconv.Atoi(port); err != nil {
 		return nil, err
 	}
-	if err := m.free(); err != nil {
+	if err := r.free(); err != nil {
 		return nil, err
 	}
-	if m.TokenFile != "" {
-		token, err := m.TokenFile.Read()
+	if r.TokenFile != "" {
+		token, err := r.TokenFile.Read()
 		if err != nil {
 			return nil, err
 		}
 		so.Cluster.Username, so.Cluster.Password = clusterUser, token.Reveal()
-		m.user = url.UserPassword(clusterUser, token.Reveal())
+		r.user = url.UserPassword(clusterUser, token.Reveal())
 	}
-	if m.TLS != nil {
-		so.Cluster.TLSConfig, so.Cluster.TLSTimeout = m.TLS.members(), 5
+	if r.TLS != nil {
+		so.Cluster.TLSConfig, so.Cluster.TLSTimeout = r.TLS.files().Peer(), 5
 	}
-	for _, r := range m.Routes {
-		so.Routes = append(so.Routes, m.route(r))
+	for _, address := range r.Routes {
+		so.Routes = append(so.Routes, r.route(address))
 	}
-	// The number of routes tells a new engine how many others there are. Too
-	// few of them, and two halves could each take themselves for the cluster.
-	for m.DNS != "" && len(so.Routes) < m.size() {
-		so.Routes = append(so.Routes, m.route(m.DNS))
+	// The number of routes tells a new server how many others there are. With
+	// too few of them, two halves could each take themselves for the cluster.
+	for r.DNS != "" && len(so.Routes) < r.size() {
+		so.Routes = append(so.Routes, r.route(r.DNS))
 	}
-	m.routes = so.Routes
+	r.static = so.Routes
 	return so, nil
 }
 
-// free reports clearly, which the engine does not, that the port is taken.
-func (m *membership) free() error {
-	l, err := net.Listen("tcp", m.listen())
+// free reports clearly, which the server does not, that the port is taken.
+func (r *routes) free() error {
+	l, err := net.Listen("tcp", r.listen())
 	if err != nil {
 		return fault.New(fault.Unavailable, "opening the port for other replicas: %w", err).
 			WithHint("queue.embedded.cluster.listen sets another one")
@@ -135,31 +135,31 @@ func (m *membership) free() error {
 	return l.Close()
 }
 
-func (m *membership) route(address string) *url.URL {
-	return &url.URL{Scheme: "nats", Host: address, User: m.user}
+func (r *routes) route(address string) *url.URL {
+	return &url.URL{Scheme: "nats", Host: address, User: r.user}
 }
 
-// follow keeps the routes in step with the addresses behind the DNS name,
-// until ctx ends. The engine itself looks a name up until it is connected to
-// somebody; when that was too early for the others, it would stay alone.
-func (m *membership) follow(ctx context.Context, s *server.Server) {
+// follow keeps the routes up to date with the addresses behind the DNS name,
+// until ctx ends. The server itself looks the name up until it is connected to
+// somebody; if that was too early for the others, it would stay alone.
+func (r *routes) follow(ctx context.Context, s *server.Server) {
 	var known []string
 	for {
-		addresses, err := m.addresses(ctx)
+		addresses, err := r.addresses(ctx)
 		switch {
 		case err != nil:
-			m.log.DebugContext(ctx, "the other replicas could not be looked up", "err", err)
+			r.log.DebugContext(ctx, "replica addresses not resolved", "err", err)
 		case !slices.Equal(addresses, known):
-			o := m.options.Clone()
-			o.Routes = slices.Clone(m.routes)
+			o := r.options.Clone()
+			o.Routes = slices.Clone(r.static)
 			for _, a := range addresses {
-				o.Routes = append(o.Routes, m.route(a))
+				o.Routes = append(o.Routes, r.route(a))
 			}
 			if err := s.ReloadOptions(o); err != nil {
-				m.log.WarnContext(ctx, "the addresses of the other replicas could not be taken up", "err", err)
+				r.log.WarnContext(ctx, "replica addresses not applied", "err", err)
 				break
 			}
-			m.log.InfoContext(ctx, "replicas have been looked up", "addresses", addresses)
+			r.log.InfoContext(ctx, "replica addresses changed", "addresses", addresses)
 			known = addresses
 		}
 		if !fault.Sleep(ctx, resolveEvery) {
@@ -168,15 +168,15 @@ func (m *membership) follow(ctx context.Context, s *server.Server) {
 	}
 }
 
-// addresses returns where the replicas are now, in order.
-func (m *membership) addresses(ctx context.Context) ([]string, error) {
-	host, port, err := net.SplitHostPort(m.DNS)
+// addresses returns the replicas' current addresses, sorted.
+func (r *routes) addresses(ctx context.Context) ([]string, error) {
+	host, port, err := net.SplitHostPort(r.DNS)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveEvery)
 	defer cancel()
-	ips, err := m.lookup(ctx, host)
+	ips, err := r.lookup(ctx, host)
 	if err == nil && len(ips) == 0 {
 		err = errors.New("no address")
 	}

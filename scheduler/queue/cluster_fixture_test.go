@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,8 +47,8 @@ func newReplicas(t testing.TB, change func(i int, c *Cluster)) *replicas {
 			change(i, &c)
 		}
 		r.options[i] = Options{
-			Dir: filepath.Join(dir, c.Member), Sources: []string{"prod", "test"}, Embedded: &Embedded{Cluster: &c},
-			Logger: slog.New(slog.DiscardHandler),
+			Dir: filepath.Join(dir, c.Member), Embedded: &Embedded{Cluster: &c},
+			Logger: slog.New(slog.DiscardHandler), Timing: Timing{WaitReport: time.Second},
 		}
 	}
 	t.Cleanup(func() { r.each(func(i int) { r.stop(i) }, 0, 1, 2) })
@@ -78,6 +77,7 @@ func (r *replicas) start(t testing.TB, members ...int) {
 			t.Errorf("member %d: %v", i, err)
 			return
 		}
+		setSources(t, q, 1)
 		r.queues[i] = q
 	}, members...)
 	if t.Failed() {
@@ -111,7 +111,7 @@ func current(t testing.TB, q *JetStream) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	info, err := q.engine.stream.Info(ctx)
+	info, err := q.stream.handle.Info(ctx)
 	if err != nil || info.Cluster == nil || info.Cluster.Leader == "" {
 		return 0
 	}
@@ -138,7 +138,7 @@ type waiter struct {
 func (*waiter) Enabled(context.Context, slog.Level) bool { return true }
 
 func (w *waiter) Handle(_ context.Context, r slog.Record) error {
-	if strings.HasPrefix(r.Message, "waiting for the queue") {
+	if r.Message == "waiting for the queue" {
 		w.cancel()
 	}
 	return nil

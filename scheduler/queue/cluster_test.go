@@ -63,7 +63,7 @@ func (l *ledger) each(t testing.TB, slots map[string]bool) {
 
 // persist publishes a task as the scheduler does: again until it is known to
 // be there.
-func persist(ctx context.Context, t testing.TB, q Queue, task scheduler.Task) {
+func persist(ctx context.Context, t testing.TB, q *JetStream, task scheduler.Task) {
 	for ctx.Err() == nil {
 		err := q.Publish(ctx, task)
 		if err == nil || err == scheduler.ErrDuplicate {
@@ -138,11 +138,30 @@ func TestClusterOutlivesEach(t *testing.T) {
 // pending counts the slots in the queue.
 func pending(t testing.TB, q *JetStream) uint64 {
 	t.Helper()
-	info, err := q.engine.stream.Info(t.Context())
+	info, err := q.stream.handle.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return info.State.Msgs
+}
+
+// TestLeaderAnswersReads: what one replica has written to the bucket every other
+// one reads, at once.
+func TestLeaderAnswersReads(t *testing.T) {
+	t.Parallel()
+	r := newReplicas(t, nil)
+	r.start(t, 0, 1, 2)
+	var revision uint64
+	for i := range 300 {
+		value := fmt.Appendf(nil, "value %d", i)
+		var err error
+		if revision, err = r.queues[i%3].stream.bucket.CompareAndSwap(t.Context(), "a.key", value, revision); err != nil {
+			t.Fatal(err)
+		}
+		if got, at, err := r.queues[(i+1)%3].stream.bucket.Get(t.Context(), "a.key"); err != nil || at != revision || string(got) != string(value) {
+			t.Fatalf("written is %q, read %q, %v", value, got, err)
+		}
+	}
 }
 
 // TestClusterWaitsForMost: alone, a member waits, and can be told to stop.

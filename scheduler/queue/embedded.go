@@ -2,90 +2,69 @@ package queue
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 )
 
-// embed starts an engine on the store in o.Dir, in this process, if need be on
-// a new store. Alone, it opens no port: its one client is in the process.
+// embed starts a server on the store in o.Dir, in this process; if the store is
+// damaged, on a new one. Alone, it opens no port: its only client is in the
+// process. In a cluster the stream is not open yet.
 //
-// The store is written at once but synced every two minutes only, which is
-// the engine's default. A loss of power can thus cost the newest slots, and
-// that is all right: the scheduler finds from the archive what is owed.
-func embed(ctx context.Context, o Options) (*engine, error) {
-	start := func() (*engine, error) {
+// The store is written at once but synced every two minutes only, which is the
+// server's default. A loss of power can thus cost the newest slots, which is
+// acceptable: the scheduler finds out from the archive what is owed.
+func embed(ctx context.Context, o Options) (*stream, error) {
+	start := func() (*stream, error) {
 		if c := o.embedded().Cluster; c != nil {
-			return join(o, *c)
+			b, err := join(o, *c)
+			return &stream{broker: b}, err
 		}
-		if err := forgetWork(o.Dir); err != nil {
+		if err := resetConsumers(o.Dir); err != nil {
 			return nil, err
 		}
-		e := &engine{prefix: defaultPrefix, maxBytes: o.embedded().maxBytes(), copies: 1}
+		b := &broker{prefix: defaultPrefix, maxBytes: o.embedded().maxBytes(), copies: 1, log: o.Logger}
 		so := serverOptions(o)
 		so.ServerName, so.DontListen, so.NoSystemAccount = defaultPrefix, true, true
-		if err := e.serve(so, o.Logger); err != nil {
+		if err := b.serve(so); err != nil {
 			return nil, err
 		}
-		if err := e.ensure(ctx); err != nil {
-			e.stop()
+		s := &stream{broker: b}
+		if err := s.open(ctx); err != nil {
+			b.stop()
 			return nil, err
 		}
-		return e, nil
+		return s, nil
 	}
-	e, err := start()
-	if err == nil || ctx.Err() != nil || errors.Is(err, errNoDamage) {
-		return e, err
+	s, err := start()
+	if err == nil || ctx.Err() != nil || errors.Is(err, errSetup) {
+		return s, err
 	}
 	store := filepath.Join(o.Dir, "jetstream")
 	aside := store + ".damaged"
-	o.Logger.Warn("the queue's store is damaged and put aside", "err", err, "path", aside)
+	o.Logger.Warn("queue store damaged: moved away", "err", err, "path", aside)
 	if err := os.RemoveAll(aside); err != nil {
-		return nil, fmt.Errorf("putting the queue's store aside: %w", err)
+		return nil, fmt.Errorf("moving the queue's store away: %w", err)
 	}
 	if err := os.Rename(store, aside); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("putting the queue's store aside: %w", err)
+		return nil, fmt.Errorf("moving the queue's store away: %w", err)
 	}
 	return start()
 }
 
-// errNoDamage is what an error is that another store would not mend.
-var errNoDamage = errors.New("the queue's engine cannot be set up")
-
-// serverOptions are what embedded servers have in common.
-func serverOptions(o Options) *server.Options {
-	return &server.Options{
-		NoSigs:             true,
-		JetStream:          true,
-		StoreDir:           o.Dir,
-		JetStreamMaxMemory: 1 << 20, // nothing is kept in memory only
-		JetStreamMaxStore:  o.embedded().maxBytes() + boardBytes,
+// resetConsumers makes a server on the store in dir hand out every task anew, at
+// once, when it starts. Whoever worked on one is gone with the process before,
+// although after a crash the server would wait for an acknowledgement. And after
+// a loss of power what it kept of who has which task can be torn, or older than
+// the tasks: then it would never hand them out.
+func resetConsumers(dir string) error {
+	kept, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", prefix(defaultPrefix).stream(), "obs"))
+	for _, k := range kept {
+		err = errors.Join(err, os.RemoveAll(k))
 	}
-}
-
-// serve starts a server and connects to it within the process.
-func (e *engine) serve(so *server.Options, log *slog.Logger) (err error) {
-	defer func() {
-		if err != nil {
-			e.stop()
-		}
-	}()
-	so.Authorization = rand.Text() // for nobody but us, should there be a port
-	if e.server, err = server.NewServer(so); err != nil {
-		return fmt.Errorf("making the queue's engine: %w", err)
+	if err != nil {
+		return fmt.Errorf("resetting the queue's consumers: %w", err)
 	}
-	e.server.SetLogger(logger{log, e}, false, false)
-	e.server.Start()
-	// A server that cannot open its store runs on without one.
-	if !e.server.JetStreamEnabled() || !e.server.ReadyForConnections(10*time.Second) {
-		return errors.New("starting the queue's engine: it does not get ready")
-	}
-	return e.connect("", "", log, nats.InProcessServer(e.server), nats.Token(so.Authorization))
+	return nil
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"sync"
 	"testing"
@@ -10,16 +11,27 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has more tests run at once than there are processors, since most of
+// them wait, unless the command line says how many.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", "8") //nolint:errcheck // it is a number
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var due = time.Date(2026, 3, 4, 2, 0, 0, 0, time.UTC)
 
 // task is the pack's slot that many hours after due.
 func task(pack string, hours int) scheduler.Task {
-	slot := scheduler.Slot{Source: "prod", Pack: pack, Due: due.Add(time.Duration(hours) * time.Hour)}
+	slot := evidence.Slot{Source: "prod", Pack: pack, Due: due.Add(time.Duration(hours) * time.Hour)}
 	return scheduler.Task{Slot: slot, Deadline: slot.Due.Add(2 * time.Hour)}
 }
 
@@ -28,16 +40,25 @@ func task(pack string, hours int) scheduler.Task {
 func open(t testing.TB, dir string) (*JetStream, *prometheus.Registry) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
-	q, err := Open(t.Context(), Options{Dir: dir, Sources: []string{"prod", "test"}, Logger: slog.New(slog.DiscardHandler), Registerer: reg})
+	q, err := Open(t.Context(), Options{Dir: dir, Logger: slog.New(slog.DiscardHandler), Registerer: reg})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { q.Close() })
+	setSources(t, q, 1)
 	return q, reg
 }
 
+// setSources sets the sources "prod" and "test", both with the same limit.
+func setSources(t testing.TB, q *JetStream, limit int) {
+	t.Helper()
+	if err := q.SetSources(t.Context(), map[string]int{"prod": limit, "test": limit}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // publish publishes tasks, each of which must be taken.
-func publish(t testing.TB, q Queue, tasks ...scheduler.Task) {
+func publish(t testing.TB, q *JetStream, tasks ...scheduler.Task) {
 	t.Helper()
 	for _, task := range tasks {
 		if err := q.Publish(t.Context(), task); err != nil {
@@ -46,12 +67,13 @@ func publish(t testing.TB, q Queue, tasks ...scheduler.Task) {
 	}
 }
 
-// work runs Work of source "prod" and returns what ends it and waits.
-func work(t testing.TB, q Queue, n int, handle Handler) (stop func()) {
+// work works with n workers a source, and returns what ends it and waits.
+func work(t testing.TB, q *JetStream, n int, handle Handler) (stop func()) {
 	t.Helper()
+	setSources(t, q, n)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- q.Work(ctx, "prod", n, handle) }()
+	go func() { done <- q.Run(ctx, handle) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -68,7 +90,7 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing came")
 		panic("unreachable")
 	}
@@ -83,17 +105,12 @@ func into(ch chan<- scheduler.Task) Handler {
 }
 
 // empty waits until the queue holds nothing of the packs.
-func empty(t testing.TB, q Queue, packs ...string) {
+func empty(t testing.TB, q *JetStream, packs ...string) {
 	t.Helper()
 	for _, pack := range packs {
-		for {
+		eventually(t, pack+" has left the queue", func() bool {
 			_, held, err := q.Held(t.Context(), "prod", pack)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !held {
-				break
-			}
-		}
+			return err == nil && !held
+		})
 	}
 }

@@ -1,90 +1,70 @@
 package queue
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/replica"
 )
 
-// JetStream is the Queue on NATS JetStream: an engine in this process, alone
-// or joined to those of other replicas, or servers outside. Its folder holds
+// JetStream is the queue, open. It is opened once per process: sources, limits
+// and packs may change while it is open. Its folder holds
 //
-//	lock               held as long as the queue is open
-//	member             a word of this replica's own, which its name ends in
-//	jetstream/         the store of an engine in this process
-//	jetstream.damaged/ the latest store that could not be opened, for whoever wants to know why
+//	lock               locked as long as the queue is open
+//	member             a random word, which this replica's name ends in
+//	jetstream/         the store of a server in this process
+//	jetstream.damaged/ the latest store that could not be opened, for inspection
 type JetStream struct {
-	dir     string
-	log     *slog.Logger
-	engine  *engine
-	member  string // this replica's name
-	metrics *metrics
-	sharing *sharing // nil when there are no other replicas
-	lock    *os.File
-	pauses  *pauses
-	book    *book
-	roster  roster
-	stall   stall
+	*common
+	dir   string
+	lock  *os.File
+	pools *pools
 
-	stopAttending context.CancelFunc
-	attending     sync.WaitGroup
+	stopBackground context.CancelFunc
+	background     sync.WaitGroup
 }
 
-var _ Queue = (*JetStream)(nil)
-
-// Open opens the queue, or makes it. A store that is damaged is put aside,
-// with a warning, and a new one made. A folder that another process uses is a
-// fault.Busy error. Where the queue is not in this process alone, Open waits
-// until enough servers are there. Call Close when all Work has returned.
+// Open opens the queue, or creates it. A store that is damaged is moved away,
+// with a warning, and a new one created. A folder that another process uses is a
+// fault.Busy error. Where other servers keep the queue as well, Open waits until
+// enough of them are there. Call Close when Run has returned.
 func Open(ctx context.Context, o Options) (*JetStream, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	o.Timing = o.Timing.withDefaults()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the queue's folder: %w", err)
 	}
-	held, err := lock(o.Dir)
+	locked, err := lock(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	q := &JetStream{dir: o.Dir, log: o.Logger, lock: held, stall: usualStall}
-	if q.member, err = memberName(o.Dir, o.embedded().memberName()); err != nil {
-		held.Close()
-		return nil, err
-	}
-	if o.NATS != nil {
-		q.engine, err = dial(ctx, *o.NATS, o.Logger)
-	} else {
-		q.engine, err = embed(ctx, o)
+	name, err := memberName(o.Dir, o.embedded().memberName())
+	var s *stream
+	if err == nil && o.NATS != nil {
+		s, err = dial(ctx, o)
+	} else if err == nil {
+		s, err = embed(ctx, o)
 	}
 	if err != nil {
-		held.Close()
-		return nil, err
+		return nil, errors.Join(err, locked.Close())
 	}
-	attending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	q.stopAttending = stop
-	if q.engine.attend != nil {
-		q.attending.Go(func() { q.engine.attend(attending) })
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	q := &JetStream{common: &common{stream: s, timing: o.Timing, log: o.Logger}, dir: o.Dir, lock: locked, stopBackground: stop}
+	if s.follow != nil {
+		q.background.Go(func() { s.follow(background) })
 	}
-	if o.embedded().Cluster != nil {
-		err = q.engine.await(ctx, o.Logger)
-	}
-	if err == nil {
-		q.metrics, err = newMetrics(o.Registerer, o.Sources, q.engine)
+	if s.handle == nil {
+		err = s.await(ctx, o.Timing.WaitReport)
 	}
 	if err == nil {
-		err = q.openPauses(ctx, attending, o)
+		err = q.start(ctx, background, o, name)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -92,146 +72,168 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 		}
 		return nil, errors.Join(err, q.Close())
 	}
-	if q.engine.spread {
-		q.sharing = newSharing(q.member, q.engine, cmp.Or(o.pace, usual), o.Logger)
-		q.attending.Go(func() { q.sharing.run(attending) })
-	}
 	return q, nil
 }
 
-// Close ends the engine and waits until its files are closed. What is in the
-// queue stays there, and this replica's places are given to the others.
+// start joins the other replicas and loads what they have in common, before
+// anything is worked on.
+func (q *JetStream) start(ctx, background context.Context, o Options, name string) (err error) {
+	s := q.stream
+	q.inflight = newInflight(s.prefix, o.Trouble)
+	q.group, err = replica.Join(replica.Options{
+		Name: name, Conn: s.conn, Bucket: s.bucket, Prefix: string(s.prefix), Logger: o.Logger, Alone: !s.shared,
+		Answer: q.inflight.claims, Timing: o.Timing.Replicas,
+	})
+	if err != nil {
+		return err
+	}
+	q.pauses = newPauses(s, q.group)
+	if q.metrics, err = newMetrics(o.Registerer); err != nil {
+		return err
+	}
+	q.pools = newPools(q.common)
+	if err := o.Registerer.Register(gauges{s, q.pauses, q.pools.shares}); err != nil {
+		return err
+	}
+	if err := fault.Retry(ctx, 5, fault.Backoff{}, func() error { return q.pauses.load(ctx) }); err != nil {
+		// Blocking all work for fear of a pause would be worse than missing one.
+		o.Logger.WarnContext(ctx, "pauses not loaded: work begins without them", "err", err)
+	}
+	q.background.Go(func() { q.group.Run(background) })
+	if !s.shared {
+		return nil
+	}
+	q.background.Go(func() { q.pauses.follow(background) })
+	_, err = q.pauses.changes.Subscribe(func([]byte) {
+		if err := q.pauses.load(background); err != nil {
+			q.log.DebugContext(background, "pauses not loaded", "err", err) // the next poll does
+		}
+	})
+	return err
+}
+
+// Close shuts the queue down and waits until its files are closed. What it holds
+// is kept, and the other replicas take over this one's share.
 func (q *JetStream) Close() error { return q.close(context.Background()) }
 
-// lastTime is how long the end of the process waits for that of the engine.
-const lastTime = 3 * time.Second
+// lastTimeout is how long the end of the process waits for that of the server.
+const lastTimeout = 3 * time.Second
 
-// CloseLast is Close for a process that ends next: it waits for some seconds. A
-// server that is being brought up to date by another one, and that one is gone,
-// would go on for longer; its store bears being broken off.
+// CloseLast is Close for a process that ends next: it waits for some seconds
+// only. A server that is being brought up to date by another one that is gone
+// would take longer; its store survives being cut off.
 func (q *JetStream) CloseLast() error {
-	ctx, cancel := context.WithTimeout(context.Background(), lastTime)
+	ctx, cancel := context.WithTimeout(context.Background(), lastTimeout)
 	defer cancel()
 	return q.close(ctx)
 }
 
 func (q *JetStream) close(ctx context.Context) error {
-	q.stopAttending()
-	q.attending.Wait()
+	q.stopBackground()
+	q.background.Wait()
 	ended := make(chan error, 1)
 	go func() {
-		q.engine.stop()
+		q.stream.stop()
 		ended <- q.lock.Close()
 	}()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
-		q.log.Warn("the queue's engine does not end, and is left to the end of the process")
+		q.log.Warn("queue shutdown timed out")
 		return nil
 	}
 }
 
-// Ready returns nil while the queue answers: it is open, and enough servers
-// are there.
-func (q *JetStream) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTime)
-	defer cancel()
-	info, err := q.engine.stream.Info(ctx)
-	if err != nil {
-		return fault.New(fault.NotReady, "the queue does not answer: %w", err)
-	}
-	return most(info.Cluster)
-}
+// Ready returns nil while the queue answers: it is open, and there are enough
+// servers.
+func (q *JetStream) Ready(ctx context.Context) error { return q.stream.ready(ctx) }
 
-// most returns nil while most of the servers that keep the queue are there.
-// The one that leads answers also when it was left alone, and so does one
-// that has looked for a leader in vain.
-func most(c *jetstream.ClusterInfo) error {
-	if c == nil {
+// ErrReopen is what Watch returns when the queue has to be closed and opened
+// again. What it holds is kept.
+var ErrReopen = errors.New("the disk under the queue failed and is back")
+
+// Watch waits until the disk has failed the server in this process and can be
+// written again, and then returns ErrReopen: a server that could not write its
+// store once does not write to it any more. It returns nil when ctx ends.
+func (q *JetStream) Watch(ctx context.Context) error {
+	if q.stream.server == nil { // external servers have disks of their own
+		<-ctx.Done()
 		return nil
 	}
-	if c.Leader == "" {
-		return fault.New(fault.NotReady, "none of the servers that keep the queue leads the others")
-	}
-	gone := 0
-	for _, peer := range c.Replicas {
-		if peer.Offline || peer.Active > goneAfter {
-			gone++
+	for fault.Sleep(ctx, q.timing.DiskCheck) {
+		failed := q.stream.serverLog.diskFailed.Load() || !q.stream.server.JetStreamEnabled()
+		if failed && isWritable(q.dir) {
+			return ErrReopen
 		}
-	}
-	if all := 1 + len(c.Replicas); all-gone <= all/2 {
-		return fault.New(fault.NotReady, "of %d servers that keep the queue, %d are gone", all, gone)
 	}
 	return nil
 }
 
-const (
-	goneAfter = 10 * time.Second // without a word from a server, which gives one each second
-	askTime   = 5 * time.Second  // after which a question went to a server that is gone
-	readyTime = 2 * time.Second  // the same, where somebody waits to hear whether we are ready
-)
-
-// What the engine answers to a publish that it refuses.
-const (
-	codeFull    = 10077 // a limit is reached: for one subject, that is one message
-	codeInHands = 10158 // the same message ID is being stored at this moment
-)
-
-// Publish implements Queue.
-func (q *JetStream) Publish(ctx context.Context, t scheduler.Task) error {
-	data, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", t.ID(), err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	ack, err := q.engine.js.Publish(ctx, q.engine.prefix.subject(t.Source, t.Pack), data,
-		jetstream.WithMsgID(t.ID()), jetstream.WithExpectStream(q.engine.prefix.stream()))
-	if err == nil {
-		if ack.Duplicate {
-			return scheduler.ErrDuplicate
-		}
-		return nil
-	}
-	refused, _ := errors.AsType[*jetstream.APIError](err)
-	if refused != nil && refused.ErrorCode == codeInHands {
-		return scheduler.ErrDuplicate
-	}
-	if refused != nil && refused.ErrorCode == codeFull {
-		held, ok, lookup := q.Held(ctx, t.Source, t.Pack)
-		switch {
-		case lookup != nil:
-			return lookup
-		case ok && held.ID() == t.ID():
-			return scheduler.ErrDuplicate
-		case ok:
-			overlap := &scheduler.OverlapError{Held: held}
-			if p, paused := q.Paused(t.Source, t.Pack); paused {
-				overlap.Paused = p.String()
-			}
-			return overlap
-		}
-		// The earlier slot has just been settled, or the whole store is
-		// full: either way, trying again soon is right.
-	}
-	return fault.Wrap(fault.Unavailable, fmt.Errorf("publishing %s: %w", t.ID(), err))
+// SetSources says which sources are worked on from now on: the limit of each is
+// how many of its tasks are at work at once in all replicas together, not
+// counting those that are past Task.Fetched. It may be called before Run and
+// while it runs. A new source gets its consumer and workers, a changed limit
+// applies to what is begun from then on. Of a source that is gone nothing is
+// begun any more: what is at work is finished, and what waits stays in the queue,
+// for other replicas or until it is set again.
+func (q *JetStream) SetSources(ctx context.Context, limits map[string]int) error {
+	return q.pools.set(ctx, limits)
 }
 
-// Held implements Queue.
-func (q *JetStream) Held(ctx context.Context, source, pack string) (scheduler.Slot, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	msg, err := q.engine.stream.GetLastMsgForSubject(ctx, q.engine.prefix.subject(source, pack))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return scheduler.Slot{}, false, nil
-	}
-	var t scheduler.Task
-	if err == nil {
-		err = json.Unmarshal(msg.Data, &t)
-	}
-	if err != nil {
-		return scheduler.Slot{}, false, fault.Wrap(fault.Unavailable, fmt.Errorf("looking up the slot of %s/%s: %w", source, pack, err))
-	}
-	return t.Slot, true, nil
+// Run hands the tasks of the sources to settle until ctx ends and the last call
+// has returned. While settle runs the task is kept alive, so that nobody else
+// gets it. What is paused is not handed out, but when its deadline has passed, to
+// be settled: see Task.Paused. An error is one that waiting does not cure; what
+// is at work is ended then as well.
+func (q *JetStream) Run(ctx context.Context, settle Handler) error {
+	return q.pools.run(ctx, settle)
+}
+
+// Part returns how much of the source's rate is this replica's at the moment: 1
+// divided by the number of live replicas.
+func (q *JetStream) Part(string) float64 { return 1 / float64(q.group.Live()) }
+
+// Lease returns the lease of that name. Without other replicas it is always held.
+func (q *JetStream) Lease(name string) *replica.Lease { return q.group.Lease(name) }
+
+// Notes returns the notes of that name.
+func (q *JetStream) Notes(name string) *replica.Notes { return q.group.Notes(name) }
+
+// Broadcast returns the replicas' broadcast.
+func (q *JetStream) Broadcast() *replica.Broadcast { return q.group.Broadcast("news") }
+
+// List lists the queue, asking each replica what it works on. It takes some bytes
+// per slot and a few requests, however many slots there are; only what is listed
+// is read in full, in batches.
+func (q *JetStream) List(ctx context.Context, sel Selection) (*Listing, error) {
+	return q.list(ctx, sel)
+}
+
+// Pending returns which packs the queue holds a slot of.
+func (q *JetStream) Pending(ctx context.Context) (holds func(source, pack string) bool, err error) {
+	kept, err := q.stream.kept(ctx, "")
+	return func(source, pack string) bool { return kept[q.stream.prefix.subject(source, pack)] > 0 }, err
+}
+
+// Pauses returns the pauses in force, by source and pack.
+func (q *JetStream) Pauses() []Pause { return q.pauses.all() }
+
+// Paused returns the pause that applies to the pack, if one does: that of its
+// source before its own.
+func (q *JetStream) Paused(source, pack string) (Pause, bool) {
+	return q.pauses.of(q.stream.prefix.subject(source, pack))
+}
+
+// Pause pauses a source or a pack, in all replicas within seconds. What is at
+// work is finished. One that is paused already stays as it is, and is returned
+// with false.
+func (q *JetStream) Pause(ctx context.Context, p Pause) (is Pause, added bool, err error) {
+	return q.pauses.add(ctx, p)
+}
+
+// Resume ends the pause of a source or a pack, and reports whether there was
+// one. A pack of a paused source stays paused.
+func (q *JetStream) Resume(ctx context.Context, source, pack string) (was bool, err error) {
+	return q.pauses.remove(ctx, source, pack)
 }

@@ -53,9 +53,9 @@ func TestClusterLeave(t *testing.T) {
 	}
 }
 
-// TestMost: what a server answers that was left alone, or that looks for a
+// TestQuorum: what a server answers that was left alone, or that looks for a
 // leader in vain, is not taken for a queue.
-func TestMost(t *testing.T) {
+func TestQuorum(t *testing.T) {
 	t.Parallel()
 	here, gone, silent := &jetstream.PeerInfo{}, &jetstream.PeerInfo{Offline: true}, &jetstream.PeerInfo{Active: time.Minute}
 	for name, c := range map[string]struct {
@@ -69,15 +69,15 @@ func TestMost(t *testing.T) {
 		"alone":      {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{silent, gone}}, false},
 		"no leader":  {&jetstream.ClusterInfo{Replicas: []*jetstream.PeerInfo{here, here}}, false},
 	} {
-		if err := most(c.info); err == nil != c.good || !c.good && fault.Of(err) != fault.NotReady {
+		if err := quorum(c.info); err == nil != c.good || !c.good && fault.Of(err) != fault.NotReady {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestStrange: what replicas that do not know one another say of it gets a
+// TestRefusalHint: what replicas that do not know one another say of it gets a
 // hint, and what else the engine complains of does not.
-func TestStrange(t *testing.T) {
+func TestRefusalHint(t *testing.T) {
 	t.Parallel()
 	for says, about := range map[string]string{
 		"127.1.1.3:6222 - rid:9 - Route Error 'Authorization Violation'":                                     "token_file",
@@ -86,7 +86,7 @@ func TestStrange(t *testing.T) {
 		"Error trying to connect to route (attempt 1): dial tcp 127.1.1.3:6222: connect: connection refused": "",
 		`127.0.0.1:4 - cid:9 - authentication error - User "somebody"`:                                       "",
 	} {
-		if hint := strange(says); !strings.Contains(hint, about) || (about == "") != (hint == "") {
+		if hint := refusalHint(says); !strings.Contains(hint, about) || (about == "") != (hint == "") {
 			t.Errorf("%q: %q", says, hint)
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"packseal.example/scheduler"
+	"packseal.example/internal/evidence"
+	"packseal.example/scheduler/replica"
 )
 
 // State is where a slot in the queue stands.
@@ -25,56 +26,54 @@ func States() []State { return []State{Working, Retrying, Paused, Waiting} }
 
 // Listed is a slot in the queue.
 type Listed struct {
-	scheduler.Slot
+	evidence.Slot
 	Deadline  time.Time `json:"deadline"`
 	Published time.Time `json:"published"`
 	State     State     `json:"state"`
 	Member    string    `json:"member,omitempty"`    // the replica that works on it, or had it last
 	Since     time.Time `json:"since,omitzero"`      // at work since
-	Delivered int       `json:"delivered,omitempty"` // how often it was handed out; 0 = not yet, or nobody who is here knows
+	Delivered int       `json:"delivered,omitempty"` // how often it was handed out; 0 = not yet, or no live replica knows
 	NextTry   time.Time `json:"next_try,omitzero"`
-	Trouble   string    `json:"trouble,omitempty"` // what the last try met
+	Trouble   string    `json:"trouble,omitempty"` // why the last attempt failed
 	Paused    *Pause    `json:"paused,omitempty"`
 }
 
 // Selection says what is listed.
 type Selection struct {
-	Source string           // of this source only; empty = of all
-	Packs  []scheduler.Slot // of these packs only, whatever their due; none = of all
-	Limit  int              // so many slots at most; 0 = all
+	Source string          // of this source only; empty = of all
+	Packs  []evidence.Slot // of these packs only, whatever their due; none = of all
+	Limit  int             // so many slots at most; 0 = all
 }
 
 // Listing is what the queue holds at a moment.
 type Listing struct {
-	Members []Member
+	Members []replica.Member
 	Pauses  []Pause
 	Counts  map[State]int // of everything that was selected, listed or not
 	// Slots yields the slots: those at work first, each state by source and pack.
 	Slots iter.Seq2[Listed, error]
 }
 
-// List looks what is in the queue, and asks each replica what it has in its
-// hands. It takes some bytes a slot and a few requests, however many slots
-// there are; only of those that are listed the rest is read, in batches.
-func (q *JetStream) List(ctx context.Context, sel Selection) (*Listing, error) {
-	subjects, err := q.engine.subjects(ctx, sel.Source)
+// list lists the queue: what the stream keeps, and what the replicas claim.
+func (c *common) list(ctx context.Context, sel Selection) (*Listing, error) {
+	subjects, err := c.stream.subjects(ctx, sel.Source)
 	if err != nil {
 		return nil, err
 	}
 	if len(sel.Packs) > 0 {
 		wanted := make(map[string]bool)
 		for _, p := range sel.Packs {
-			wanted[q.engine.prefix.subject(p.Source, p.Pack)] = true
+			wanted[c.stream.prefix.subject(p.Source, p.Pack)] = true
 		}
 		subjects = slices.DeleteFunc(subjects, func(s string) bool { return !wanted[s] })
 	}
-	claims, members := q.ask(ctx)
+	claims, members := gatherClaims(ctx, c.group, c.stream.prefix)
 	byState := make(map[State][]string)
 	for _, s := range subjects {
-		state := q.state(s, claims[s])
+		state := c.state(s, claims[s])
 		byState[state] = append(byState[state], s)
 	}
-	l := &Listing{Members: members, Pauses: q.Pauses(), Counts: make(map[State]int)}
+	l := &Listing{Members: members, Pauses: c.pauses.all(), Counts: make(map[State]int)}
 	listed := make([]string, 0, len(subjects))
 	for _, state := range States() {
 		l.Counts[state] = len(byState[state])
@@ -85,12 +84,12 @@ func (q *JetStream) List(ctx context.Context, sel Selection) (*Listing, error) {
 	}
 	now := time.Now()
 	l.Slots = func(yield func(Listed, error) bool) {
-		for s, err := range q.engine.read(ctx, listed) {
+		for s, err := range c.stream.read(ctx, listed) {
 			if err != nil {
 				yield(Listed{}, err)
 				return
 			}
-			if !yield(q.listed(s, claims[s.subject], now), nil) {
+			if !yield(c.listed(s, claims[s.subject], now), nil) {
 				return
 			}
 		}
@@ -98,40 +97,40 @@ func (q *JetStream) List(ctx context.Context, sel Selection) (*Listing, error) {
 	return l, nil
 }
 
-// state tells where the slot kept under subject stands.
-func (q *JetStream) state(subject string, c claim) State {
-	_, paused := q.pauses.of(subject)
+// state returns where the slot kept under subject stands.
+func (c *common) state(subject string, known claim) State {
+	_, paused := c.pauses.of(subject)
 	switch {
-	case c.Working:
+	case known.Working:
 		return Working
 	case paused:
 		return Paused
-	case c.Again > 0 && !c.Held:
+	case known.Again > 0 && !known.Held:
 		return Retrying
 	}
 	return Waiting
 }
 
 // listed puts together what is known of a slot.
-func (q *JetStream) listed(s stored, c claim, now time.Time) Listed {
-	if !c.Due.Equal(s.Due) {
-		c = claim{} // of an earlier one
+func (c *common) listed(s stored, known claim, now time.Time) Listed {
+	if !known.Due.Equal(s.Due) {
+		known = claim{} // of an earlier one
 	}
 	l := Listed{
-		Slot: s.Slot, Deadline: s.Deadline, Published: s.published.UTC(), State: q.state(s.subject, c),
-		Member: c.Member, Delivered: c.Delivered,
+		Slot: s.Slot, Deadline: s.Deadline, Published: s.published.UTC(), State: c.state(s.subject, known),
+		Member: known.Member, Delivered: known.Delivered,
 	}
-	if p, ok := q.pauses.of(s.subject); ok {
+	if p, ok := c.pauses.of(s.subject); ok {
 		l.Paused = &p
 	}
 	switch l.State {
 	case Working:
-		l.Since = now.Add(-c.For).UTC()
+		l.Since = now.Add(-known.For).UTC()
 	case Retrying:
-		l.NextTry = now.Add(c.Again).UTC()
+		l.NextTry = now.Add(known.Again).UTC()
 	}
-	if c.Delivered > 1 || !c.Working {
-		l.Trouble = c.Trouble
+	if known.Delivered > 1 || !known.Working {
+		l.Trouble = known.Trouble
 	}
 	return l
 }

@@ -8,20 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the queue's counters, and, as a collector, the number of slots
-// in it: counted when somebody asks, so that it is true at any time.
+// metrics are the queue's counters. Those of a source that was removed stay as
+// they are, so that they go on if it comes back.
 type metrics struct {
 	redelivered *prometheus.CounterVec
 	panics      *prometheus.CounterVec
-	places      *prometheus.GaugeVec
-
-	sources []string
-	engine  *engine
-	pending *prometheus.Desc
 }
 
-// newMetrics registers the metrics of the sources, each series made now.
-func newMetrics(reg prometheus.Registerer, sources []string, engine *engine) (*metrics, error) {
+// newMetrics registers the counters.
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		redelivered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_queue_redelivered_total",
@@ -31,21 +26,8 @@ func newMetrics(reg prometheus.Registerer, sources []string, engine *engine) (*m
 			Name: "packseal_queue_panics_total",
 			Help: "Panics caught while a slot was worked on.",
 		}, []string{"source"}),
-		places: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "packseal_queue_places",
-			Help: "Reports that this replica may have in the making at once: its part of the source's max_in_flight.",
-		}, []string{"source"}),
-		sources: sources,
-		engine:  engine,
-		pending: prometheus.NewDesc("packseal_queue_pending",
-			"Slots in the queue: waiting, at work, or waiting for another try.", []string{"source"}, nil),
 	}
-	for _, s := range sources {
-		m.redelivered.WithLabelValues(s)
-		m.panics.WithLabelValues(s)
-		m.places.WithLabelValues(s)
-	}
-	for _, c := range []prometheus.Collector{m.redelivered, m.panics, m.places, m} {
+	for _, c := range []prometheus.Collector{m.redelivered, m.panics} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -53,33 +35,55 @@ func newMetrics(reg prometheus.Registerer, sources []string, engine *engine) (*m
 	return m, nil
 }
 
-// placesOf returns the gauge of a source's places.
-func (m *metrics) placesOf(source string) prometheus.Gauge {
-	g, err := m.places.GetMetricWithLabelValues(source)
-	if err != nil { // a name that no configuration can have
-		return prometheus.NewGauge(prometheus.GaugeOpts{})
-	}
-	return g
+// add creates the series of a source.
+func (m *metrics) add(source string) {
+	m.redelivered.WithLabelValues(source)
+	m.panics.WithLabelValues(source)
+}
+
+var (
+	descPending = prometheus.NewDesc("packseal_queue_pending",
+		"Slots in the queue: waiting, at work, or waiting for another try.", []string{"source"}, nil)
+	descPlaces = prometheus.NewDesc("packseal_queue_places",
+		"Reports that this replica may have in the making at once: its share of the source's max_in_flight.", []string{"source"}, nil)
+	descPaused = prometheus.NewDesc("packseal_paused",
+		"Pauses in force: of the source, or of packs of it, by packseal queue pause.", []string{"source"}, nil)
+)
+
+// gauges collects what is true at the moment of a scrape, for each source.
+type gauges struct {
+	stream *stream
+	pauses *pauses
+	shares func() map[string]int // each source's share of its limit in this replica
 }
 
 // Describe implements prometheus.Collector.
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.pending }
+func (gauges) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descPending
+	ch <- descPlaces
+	ch <- descPaused
+}
 
-// Collect implements prometheus.Collector. An engine that does not answer
-// leaves the series out rather than claiming that the queue is empty.
-func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+// Collect implements prometheus.Collector. A server that does not answer leaves
+// the number of slots out rather than claiming that the queue is empty.
+func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	kept, err := m.engine.kept(ctx, "")
-	if err != nil {
-		return
+	gauge := func(desc *prometheus.Desc, value int, source string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), source)
 	}
-	count := make(map[string]uint64)
+	kept, err := g.stream.kept(ctx, "")
+	pending := make(map[string]int)
 	for subject, n := range kept {
-		source, _, _ := strings.Cut(strings.TrimPrefix(subject, m.engine.prefix.subjects()), ".")
-		count[source] += n
+		source, _, _ := strings.Cut(strings.TrimPrefix(subject, g.stream.prefix.subjects()), ".")
+		pending[source] += int(n)
 	}
-	for _, s := range m.sources {
-		ch <- prometheus.MustNewConstMetric(m.pending, prometheus.GaugeValue, float64(count[token(s)]), s)
+	for source, share := range g.shares() {
+		_, pauses, _ := g.pauses.source(source)
+		gauge(descPlaces, share, source)
+		gauge(descPaused, pauses, source)
+		if err == nil {
+			gauge(descPending, pending[consumer(source)], source)
+		}
 	}
 }

@@ -4,14 +4,17 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"packseal.example/internal/certfile"
 	"packseal.example/internal/secret"
+	"packseal.example/scheduler/replica"
 )
 
-// Embedded are the options of the embedded queue: the `queue.embedded` entry
-// of the configuration file. A zero field means its default.
+// Embedded are the options of the embedded queue: the `queue.embedded` entry of
+// the configuration file. A zero field means its default.
 type Embedded struct {
 	MaxBytes int64    `yaml:"max_bytes,omitempty"` // what the queue's store may take on disk; default 256 MiB
 	Cluster  *Cluster `yaml:"cluster,omitempty"`   // the replicas themselves form one queue; default: this process is alone
@@ -28,9 +31,9 @@ func (e Embedded) memberName() string {
 	return e.Cluster.Member
 }
 
-// Cluster joins the embedded queues of several replicas. All of it but Member
-// is the same in each of them. The port that it opens is for replicas alone:
-// who joins there can read and change every slot.
+// Cluster joins the embedded queues of several replicas. All of it but Member is
+// the same in each of them. The port that it opens is for replicas alone: whoever
+// joins there can read and change every slot.
 type Cluster struct {
 	Name      string      `yaml:"name,omitempty"`       // of the cluster; default packseal
 	Member    string      `yaml:"member,omitempty"`     // this replica's own name, the same after each restart; default: the host's name
@@ -38,8 +41,8 @@ type Cluster struct {
 	Listen    string      `yaml:"listen,omitempty"`     // address and port for the other replicas; default :6222
 	Routes    []string    `yaml:"routes,omitempty"`     // every replica's host and port; this one's own may be among them
 	DNS       string      `yaml:"dns,omitempty"`        // instead of routes: a name and port, such as a headless service's, that resolves to all replicas
-	TokenFile secret.File `yaml:"token_file,omitempty"` // what replicas prove themselves by; this or tls is required
-	TLS       *TLS        `yaml:"tls,omitempty"`        // encrypts, and lets in who has a certificate of ca_file
+	TokenFile secret.File `yaml:"token_file,omitempty"` // a secret that all replicas share; this or tls is required
+	TLS       *TLS        `yaml:"tls,omitempty"`        // encrypts, and accepts whoever has a certificate of ca_file
 }
 
 func (c Cluster) name() string   { return cmp.Or(c.Name, "packseal") }
@@ -62,29 +65,49 @@ type NATS struct {
 func (n NATS) prefix() prefix  { return prefix(cmp.Or(n.Prefix, defaultPrefix)) }
 func (n NATS) maxBytes() int64 { return cmp.Or(n.MaxBytes, 256<<20) }
 
-// TLS are the certificates of one side. They are read anew for each
-// connection, so that new ones need no restart.
+// TLS are the certificates of one side. They are read for each connection, so
+// that new ones need no restart.
 type TLS struct {
-	CAFile   string      `yaml:"ca_file,omitempty"`   // PEM; whose certificates the other side is known by
+	CAFile   string      `yaml:"ca_file,omitempty"`   // PEM; the CAs that the other side's certificate is verified against
 	CertFile string      `yaml:"cert_file,omitempty"` // PEM; our own certificate, and
 	KeyFile  secret.File `yaml:"key_file,omitempty"`  // its key
+}
+
+func (t TLS) files() certfile.Files { return certfile.Files(t) }
+
+// Timing is how long the queue waits for things. A zero field means its default.
+type Timing struct {
+	Replicas   replica.Timing
+	DiskCheck  time.Duration // between two checks whether the disk has failed; default 3 s
+	StallCheck time.Duration // between two checks whether a consumer has stalled; default 1 min
+	StallAfter time.Duration // that a slot has waited although there was room for it; default 10 min, longer than any slot is put back for
+	WaitReport time.Duration // after which it is logged that Open waits for servers; default 10 s, as an election takes a while
+}
+
+// withDefaults returns the timing with nothing of the queue's own left at zero.
+func (t Timing) withDefaults() Timing {
+	return Timing{
+		Replicas:   t.Replicas,
+		DiskCheck:  cmp.Or(t.DiskCheck, 3*time.Second),
+		StallCheck: cmp.Or(t.StallCheck, time.Minute),
+		StallAfter: cmp.Or(t.StallAfter, 10*time.Minute),
+		WaitReport: cmp.Or(t.WaitReport, 10*time.Second),
+	}
 }
 
 // Options are what the queue needs. Required fields are marked. At most one of
 // Embedded and NATS is set; default is an Embedded with its defaults.
 type Options struct {
 	Dir        string                // required; the folder of lock and store, made if missing; one process at a time
-	Sources    []string              // the sources whose tasks are worked on, for the metrics
 	Logger     *slog.Logger          // required
 	Registerer prometheus.Registerer // required
 	Embedded   *Embedded
 	NATS       *NATS
+	Timing     Timing
 
-	// Trouble returns what the last try of the pack's slot met, or "", for
+	// Trouble returns why the last attempt at the pack's slot failed, or "", for
 	// [JetStream.List]. May be nil.
 	Trouble func(source, pack string) string
-
-	pace pace // of replicas among themselves; tests are faster
 }
 
 // check names the first required field that is missing.
@@ -102,7 +125,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// embedded returns the embedded queue's options, also where none are set.
+// embedded returns the embedded queue's options, or the defaults.
 func (o Options) embedded() Embedded {
 	if o.Embedded != nil {
 		return *o.Embedded

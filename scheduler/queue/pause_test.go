@@ -132,7 +132,7 @@ func TestPauseHolds(t *testing.T) {
 			if task := receive(t, got); task.Delivered != 1 {
 				t.Errorf("on resume it is the time %d", task.Delivered)
 			}
-			if waited := time.Since(began); waited > holdFor/3 {
+			if waited := time.Since(began); waited > deferDelay/3 {
 				t.Errorf("it went on after %s", waited)
 			}
 			finish <- 0
@@ -215,7 +215,7 @@ func TestPausesAreFew(t *testing.T) {
 		t.Errorf("resuming what is not paused: %v %v", was, err)
 	}
 	err = q.pauses.change(t.Context(), func(all []Pause) ([]Pause, bool, error) {
-		for i := range mostPauses - 1 {
+		for i := range maxPauses - 1 {
 			all = append(all, Pause{Source: "prod", Pack: fmt.Sprint("ca-1/cp-", i), By: strings.Repeat("b", 100), Why: strings.Repeat("w", 500)})
 		}
 		return all, true, nil
@@ -285,7 +285,7 @@ func TestBoardLost(t *testing.T) {
 	r.start(t, 0, 1, 2)
 	pause(t, r.queues[0], "cp-1")
 	eventually(t, "another member knows", func() bool { return len(r.queues[1].Pauses()) == 1 })
-	if err := r.queues[2].engine.js.DeleteKeyValue(t.Context(), r.queues[2].engine.prefix.board()); err != nil {
+	if err := r.queues[2].stream.js.DeleteKeyValue(t.Context(), r.queues[2].stream.prefix.bucket()); err != nil {
 		t.Fatal(err)
 	}
 	p := Pause{Source: "prod", Pack: "cp-2", By: "bob", Why: "again"}

@@ -5,62 +5,83 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler/replica"
 )
+
+// Pause says that no work is begun on a pack, or on a whole source, in any
+// replica. Their slots go on falling due and wait in the queue.
+type Pause struct {
+	Source string    `json:"source"`
+	Pack   string    `json:"pack,omitempty"` // its key; empty = the whole source
+	Since  time.Time `json:"since"`
+	By     string    `json:"by"`
+	Why    string    `json:"why"`
+}
+
+// String says it in words; it is the detail of a gap that a pause has caused.
+func (p Pause) String() string {
+	what := "source " + p.Source
+	if p.Pack != "" {
+		what = "pack " + p.Source + "/" + p.Pack
+	}
+	return fmt.Sprintf("%s is paused since %s by %s: %s", what, p.Since.UTC().Format(time.RFC3339), p.By, p.Why)
+}
+
+// name identifies the pause: the end of a slot's subject, or the source's part
+// of that.
+func (p Pause) name() string { return pauseName(p.Source, p.Pack) }
+
+func pauseName(source, pack string) string {
+	if pack == "" {
+		return replica.Token(source)
+	}
+	return replica.Token(source) + "." + replica.Token(pack)
+}
 
 const (
-	// pausesKey is where all pauses stand on the board, in one value: read with
-	// one request, and changed only by who has seen what is there. A watch of
-	// one key each could die unseen with a bucket that is made anew.
+	// pausesKey is the key in the bucket that holds all pauses, in one value:
+	// read with one request, and changed by compare-and-swap. A watch of one key
+	// each could end unnoticed with a bucket that is created anew.
 	pausesKey = "pauses"
 
-	// mostPauses keeps that value within what a message may hold.
-	mostPauses = 1000
+	// maxPauses keeps that value within what a message may hold.
+	maxPauses = 1000
 
-	// changeTime bounds a change, with its tries.
-	changeTime = 15 * time.Second
+	// changeTimeout bounds a change, including its attempts.
+	changeTimeout = 15 * time.Second
 
-	// followEvery is how often replicas look, if they are not told to before.
-	followEvery = 2 * time.Second
-
-	// holdFor is how long a paused slot that was handed out is put back. It
-	// comes back at once on resume, through the replica that put it back; only
-	// when that is gone does it take so long.
-	holdFor = time.Minute
+	// pollPauses is how often replicas read the pauses if no other one says that
+	// they have changed.
+	pollPauses = 2 * time.Second
 )
 
-// pauses is what is paused, as this replica knows.
+// pauses are the pauses in force, as this replica knows them.
 type pauses struct {
-	board  jetstream.KeyValue
-	prefix prefix
-	mend   func(context.Context) error // makes the board anew, should it be lost
+	stream  *stream
+	changes *replica.Broadcast // says to other replicas that the pauses have changed
 
-	reading sync.Mutex // one reads or changes the board at a time
-	seen    uint64     // the board's revision
-	doubted bool       // an older one came: see read
+	accessing sync.Mutex // held while the bucket is read or changed
 
 	mu      sync.Mutex
 	by      map[string]Pause
 	changed chan struct{} // closed at each change
 }
 
-func newPauses(e *engine) *pauses {
-	return &pauses{board: e.board, prefix: e.prefix, mend: e.ensure, changed: make(chan struct{})}
+func newPauses(s *stream, g *replica.Group) *pauses {
+	return &pauses{stream: s, changes: g.Broadcast("changed"), changed: make(chan struct{})}
 }
 
-// of returns the pause that holds for the slot kept under subject: that of its
+// of returns the pause that applies to the slot kept under subject: that of its
 // source before that of its pack.
 func (p *pauses) of(subject string) (Pause, bool) {
-	name := strings.TrimPrefix(subject, p.prefix.subjects())
+	name := strings.TrimPrefix(subject, p.stream.prefix.subjects())
 	source, _, _ := strings.Cut(name, ".")
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,8 +93,8 @@ func (p *pauses) of(subject string) (Pause, bool) {
 	return Pause{}, false
 }
 
-// source reports whether the whole source is paused, how many pauses concern
-// it or its packs, and what is closed when that may be otherwise.
+// source reports whether the whole source is paused, how many pauses concern it
+// or its packs, and what is closed when that may change.
 func (p *pauses) source(source string) (whole bool, n int, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,7 +107,7 @@ func (p *pauses) source(source string) (whole bool, n int, changed <-chan struct
 	return whole, n, p.changed
 }
 
-// all returns the pauses, sorted.
+// all returns the pauses, sorted by source and pack.
 func (p *pauses) all() []Pause {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +116,7 @@ func (p *pauses) all() []Pause {
 	})
 }
 
-// set takes over what the board says.
+// set puts the pauses in the bucket into force.
 func (p *pauses) set(all []Pause) {
 	by := make(map[string]Pause, len(all))
 	for _, pause := range all {
@@ -110,80 +131,97 @@ func (p *pauses) set(all []Pause) {
 	}
 }
 
-// load reads the board. A copy that lags behind may answer: what is older than
-// what was seen counts only when it is said twice, as by a board made anew.
-func (p *pauses) load(ctx context.Context) error {
-	p.reading.Lock()
-	defer p.reading.Unlock()
-	all, revision, err := p.read(ctx)
-	if err != nil {
-		return err
-	}
-	if p.doubted = revision < p.seen && !p.doubted; p.doubted {
-		return nil
-	}
-	p.seen = revision
-	p.set(all)
-	return nil
+// add adds a pause. One that exists already stays as it is, and is returned with
+// false.
+func (p *pauses) add(ctx context.Context, pause Pause) (is Pause, added bool, err error) {
+	err = p.change(ctx, func(all []Pause) ([]Pause, bool, error) {
+		at := slices.IndexFunc(all, func(is Pause) bool { return is.name() == pause.name() })
+		switch {
+		case at >= 0:
+			is, added = all[at], false
+			return all, false, nil
+		case len(all) >= maxPauses:
+			return nil, false, fault.New(fault.Request, "%d pauses are in force already", len(all)).WithHint("pause the source instead of its packs")
+		}
+		is, added = pause, true
+		return append(all, pause), true, nil
+	})
+	return is, added, err
 }
 
-// read returns what stands on the board, and its revision: 0 when nothing does.
+// remove ends a pause, and reports whether there was one.
+func (p *pauses) remove(ctx context.Context, source, pack string) (was bool, err error) {
+	err = p.change(ctx, func(all []Pause) ([]Pause, bool, error) {
+		rest := slices.DeleteFunc(slices.Clone(all), func(p Pause) bool { return p.name() == pauseName(source, pack) })
+		was = len(rest) < len(all)
+		return rest, was, nil
+	})
+	return was, err
+}
+
+// load reads the pauses from the bucket.
+func (p *pauses) load(ctx context.Context) error {
+	p.accessing.Lock()
+	defer p.accessing.Unlock()
+	all, _, err := p.read(ctx)
+	if err == nil {
+		p.set(all)
+	}
+	return err
+}
+
+// read returns the pauses in the bucket, and their revision: 0 if there are none.
 func (p *pauses) read(ctx context.Context) (all []Pause, revision uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	value, revision, err := peek(ctx, p.board, pausesKey)
+	value, revision, err := p.stream.bucket.Get(ctx, pausesKey)
 	if err == nil && revision > 0 {
 		err = json.Unmarshal(value, &all)
 	}
 	if err != nil {
-		return nil, revision, fault.Wrap(fault.Unavailable, fmt.Errorf("reading what is paused: %w", err))
+		return nil, revision, fault.Wrap(fault.Unavailable, fmt.Errorf("reading the pauses: %w", err))
 	}
 	return all, revision, nil
 }
 
-// change changes what stands on the board, anew when somebody else was faster.
+// change edits the pauses in the bucket, again if another replica was first, and
+// tells the other replicas.
 func (p *pauses) change(ctx context.Context, edit func([]Pause) (_ []Pause, changed bool, err error)) error {
-	p.reading.Lock()
-	defer p.reading.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	p.accessing.Lock()
+	defer p.accessing.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
-	return fault.Retry(ctx, 5, fault.Backoff{Base: between}, func() error {
+	return fault.Retry(ctx, 5, fault.Backoff{Base: attemptPause}, func() error {
 		all, revision, err := p.read(ctx)
 		if err != nil {
-			return cmp.Or(p.mend(ctx), err) // made anew, it is there the next time
+			return cmp.Or(p.stream.open(ctx), err) // if it was lost, it is there at the next attempt
 		}
 		all, changed, err := edit(all)
 		if err != nil {
 			return err
 		}
 		if changed {
-			if revision, err = p.write(ctx, all, revision); err != nil {
-				return fault.Wrap(fault.Unavailable, fmt.Errorf("writing what is paused: %w", err))
+			value, err := json.Marshal(all)
+			if err == nil {
+				_, err = p.stream.bucket.CompareAndSwap(ctx, pausesKey, value, revision)
 			}
+			if err != nil {
+				return fault.Wrap(fault.Unavailable, fmt.Errorf("writing the pauses: %w", err))
+			}
+			p.changes.Publish(nil)
 		}
-		p.seen, p.doubted = revision, false
 		p.set(all)
 		return nil
 	})
 }
 
-// write puts all in the place of that revision.
-func (p *pauses) write(ctx context.Context, all []Pause, revision uint64) (uint64, error) {
-	value, err := json.Marshal(all)
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	return swap(ctx, p.board, pausesKey, value, revision)
-}
-
-// follow looks what other replicas have changed, until ctx ends. What was
-// known last stays in force while the board does not answer.
-func (p *pauses) follow(ctx context.Context, log *slog.Logger) {
-	for fault.Sleep(ctx, followEvery) {
+// follow loads what other replicas change, until ctx ends. While the bucket does
+// not answer, what was loaded last stays in force; one that is lost is created
+// anew.
+func (p *pauses) follow(ctx context.Context) {
+	for fault.Sleep(ctx, pollPauses) {
 		if err := p.load(ctx); err != nil && ctx.Err() == nil {
-			log.DebugContext(ctx, "what is paused could not be looked up", "err", err, "mended", p.mend(ctx) == nil)
+			p.stream.log.DebugContext(ctx, "pauses not loaded", "err", err, "reopened", p.stream.open(ctx) == nil)
 		}
 	}
 }

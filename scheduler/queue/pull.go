@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"context"
 	"encoding/json"
 	"iter"
 	"math/rand/v2"
@@ -11,101 +10,79 @@ import (
 )
 
 const (
-	pullExpiry      = 5 * time.Minute // how long a request stands
+	pullExpiry      = 5 * time.Minute // how long a request is valid
 	pullHeartbeat   = time.Minute     // idle, a source costs one message in this time
-	spreadHeartbeat = 5 * time.Second // the same, where the server that answers may die without us
+	sharedHeartbeat = 5 * time.Second // the same, where the server that answers may die without us
 
-	// spreadExpiry is how long a request stands where places may become
-	// fewer: so soon what was asked for and did not come can be given up.
-	spreadExpiry = 2 * spreadHeartbeat
+	// sharedExpiry is how long a request is valid where other replicas may
+	// join: so soon this one requests no more than its new share.
+	sharedExpiry = 2 * sharedHeartbeat
 )
 
-// What the engine says about a request, in the header Status. A message
-// without one is a task.
+// What the server says about a request, in the header Status. A message without
+// one is a task.
 const (
-	heartbeat  = "100"
-	noMessages = "404"
-	expired    = "408"
+	statusHeartbeat  = "100"
+	statusNoMessages = "404"
+	statusExpired    = "408"
 )
 
 // status returns the header, or "" for a task.
 func status(msg *nats.Msg) string { return msg.Header.Get("Status") }
 
-// puller asks the engine for one source's messages, as many as places are
-// free. It speaks the protocol itself, because of the client's own two
-// ways the iterator sometimes forgets to ask when it may hold one message
-// only, and the batch drops what is on its way when it is canceled.
+// puller requests one source's messages. It speaks the protocol itself, because of the client's own two ways the
+// iterator sometimes forgets to request when it may hold one message only, and
+// the batch drops what is on its way when it is canceled.
 type puller struct {
-	conn *nats.Conn
-	sub  *nats.Subscription
-	msgs chan *nats.Msg
-	next string // the subject of requests
-	beat time.Duration
-	ends time.Duration // how long a request stands
-	*places
+	*broker
+	sub       *nats.Subscription
+	msgs      chan *nats.Msg
+	next      string // the subject of requests
+	heartbeat time.Duration
+	expiry    time.Duration
 }
 
-func newPuller(e *engine, source string, places *places) (*puller, error) {
+// newPuller returns a puller that never requests more than most messages.
+func newPuller(s *stream, source string, most int) (*puller, error) {
 	p := &puller{
-		conn: e.conn,
-		// Room for all tasks that can be asked for and what is said between.
-		msgs: make(chan *nats.Msg, 2*places.bound+16),
-		next: e.api + "CONSUMER.MSG.NEXT." + e.prefix.stream() + "." + token(source),
-		beat: pullHeartbeat, ends: pullExpiry,
-		places: places,
+		broker: s.broker,
+		// Room for all tasks that can be requested and what is said between.
+		msgs:      make(chan *nats.Msg, 2*most+16),
+		next:      s.api + "CONSUMER.MSG.NEXT." + s.prefix.stream() + "." + consumer(source),
+		heartbeat: pullHeartbeat, expiry: pullExpiry,
 	}
-	if e.spread {
-		p.beat, p.ends = spreadHeartbeat, spreadExpiry
+	if s.shared {
+		p.heartbeat, p.expiry = sharedHeartbeat, sharedExpiry
 	}
 	var err error
-	p.sub, err = e.conn.ChanSubscribe(e.conn.NewInbox(), p.msgs)
+	p.sub, err = s.conn.ChanSubscribe(s.conn.NewInbox(), p.msgs)
 	return p, err
 }
 
-// silent is after how long without a word a request is taken for lost.
-func (p *puller) silent() time.Duration { return 2*p.beat + min(p.beat, 10*time.Second) }
+// silence is after how long without a message a request is taken for lost.
+func (p *puller) silence() time.Duration { return 2*p.heartbeat + min(p.heartbeat, 10*time.Second) }
 
-// request asks for n messages. They come on p.msgs, as they fall due. How long
-// it stands is left to chance a little, so that it is not the same replica each
-// time whose request is the next in line.
+// request requests n messages. They arrive on p.msgs, as they fall due. How long
+// the request is valid is random to a degree, so that it is not the same
+// replica's request each time that is the next in line.
 func (p *puller) request(n int) error {
 	data, err := json.Marshal(struct {
 		Batch     int           `json:"batch"`
 		Expires   time.Duration `json:"expires"`
 		Heartbeat time.Duration `json:"idle_heartbeat"`
-	}{n, p.ends + rand.N(p.beat), p.beat})
+	}{n, p.expiry + rand.N(p.heartbeat), p.heartbeat})
 	if err != nil {
 		return err
 	}
 	return p.conn.PublishRequest(p.next, p.sub.Subject, data)
 }
 
-// claim waits for a free place and takes all that are free: how many, and
-// until when they are ours. It is 0 when ctx has ended. A task that comes
-// meanwhile, for a request that was given up, goes to late.
-func (p *puller) claim(ctx context.Context, late func(*nats.Msg)) (n int, lease context.Context) {
-	for ctx.Err() == nil {
-		if n, lease = p.take(); n > 0 {
-			return n, lease
-		}
-		select {
-		case <-ctx.Done():
-		case <-p.free:
-		case msg := <-p.msgs:
-			if status(msg) == "" {
-				late(msg)
-			}
-		}
-	}
-	return 0, nil
-}
-
-// rest ends the subscription and yields the tasks that came all the same.
-// When the flush returns, the engine has forgotten the request, and whatever
-// it sent before is here.
-func (p *puller) rest() iter.Seq[*nats.Msg] {
+// close ends the subscription and yields the tasks that have arrived all the
+// same. When the flush returns, the server has forgotten the request, and
+// whatever it sent before is here.
+func (p *puller) close() iter.Seq[*nats.Msg] {
 	return func(yield func(*nats.Msg) bool) {
-		if p.sub.Drain() != nil || p.conn.FlushTimeout(answerTime) != nil {
+		if p.sub.Drain() != nil || p.conn.FlushTimeout(answerTimeout) != nil {
 			return // the connection is gone, and the request with it
 		}
 		for {

@@ -1,6 +1,17 @@
-// Package queue hands each slot to exactly one worker at a time, and to
-// another one when that worker dies. It is disposable: lost whole, the
-// scheduler finds from the archive what is still owed.
+// Package queue keeps the slots that are due and not settled yet, and hands each
+// of them to one worker at a time, in one of any number of replicas; when that
+// worker dies, to another one.
+//
+// It is NATS JetStream, in this process or on servers outside. A stream holds at
+// most one slot per pack, and each source has a consumer:
+//
+//	Publish ──▶ stream ──▶ consumer of the source ──▶ pool of workers ──▶ Handler
+//	               ▲                                        │
+//	               └──────── again after a delay ───────────┴──▶ settled: deleted
+//
+// The queue is disposable: if all of it is lost, the scheduler finds out from
+// the archive which slots are still owed. A slot may be handed out twice, after
+// a crash or a network failure; the archive accepts the first result only.
 package queue
 
 import (
@@ -10,28 +21,8 @@ import (
 	"packseal.example/scheduler"
 )
 
-// Queue holds the slots that are due and not settled yet, at most one per
-// pack. A second replica, or an outside NATS, stands behind the same interface.
-type Queue interface {
-	// Publish adds the task. A slot that is in the queue already, or was so
-	// within the duplicate window, is scheduler.ErrDuplicate. A pack whose
-	// earlier slot is still there is a *scheduler.OverlapError that names it.
-	Publish(ctx context.Context, t scheduler.Task) error
-
-	// Held returns the pack's slot that the queue holds, if any.
-	Held(ctx context.Context, source, pack string) (scheduler.Slot, bool, error)
-
-	// Work hands the source's tasks to handle, at most n at a time in all
-	// replicas together, not counting those that are past Task.Fetched, until
-	// ctx ends and the last handle has returned. While handle runs the task is
-	// kept alive, so that nobody else gets it. What is paused is not handed
-	// out, but when its deadline has passed, to be settled: see Task.Paused.
-	Work(ctx context.Context, source string, n int, handle Handler) error
-}
-
-// Handler works on a task. It returns 0 when the task is settled and leaves
-// the queue, or how long to wait before it is handed out again. It must return
-// soon after ctx ends, as it does also for a task that is not fetched when this
-// replica has lost touch with the others; the task then goes back at once,
-// unless it is settled.
-type Handler func(ctx context.Context, t scheduler.Task) (again time.Duration)
+// Handler works on a task. It returns 0 when the task is settled and leaves the
+// queue, or how long to wait before it is handed out again. It must return soon
+// after ctx ends; the task is then handed out again at once, unless it is
+// settled.
+type Handler = func(ctx context.Context, t scheduler.Task) (again time.Duration)

@@ -17,9 +17,7 @@ func TestEachSlotOnce(t *testing.T) {
 	q, _ := open(t, t.TempDir())
 	const packs = 200
 	got := make(chan scheduler.Task, 2*packs)
-	for range 2 { // two pullers, as of two replicas
-		work(t, q, 8, into(got))
-	}
+	work(t, q, 16, into(got))
 	want := make(map[string]int)
 	for i := range packs {
 		task := task(fmt.Sprint("cp-", i), 0)

@@ -7,12 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 )
@@ -61,26 +64,36 @@ func TestMetrics(t *testing.T) {
 func TestOddNames(t *testing.T) {
 	t.Parallel()
 	q, _ := open(t, t.TempDir())
-	names := []string{"a", "A", "a.b", "a/b", "a b", "a*", ">", "a=b", "a=2eb", "=", "包", "\x00\xff", "-_", strings.Repeat("x", 100)}
+	names := []string{"a", "A", "a.b", "a/b", "a b", "a*", ">", "a=b", "a=2eb", "=", "包", "\x00\x7f", "\xff", "-_", strings.Repeat("x", 100)}
+	limits := make(map[string]int)
 	for _, source := range names {
 		for _, pack := range names {
-			slot := scheduler.Slot{Source: source, Pack: pack, Due: due}
+			slot := evidence.Slot{Source: source, Pack: pack, Due: due}
 			if err := q.Publish(t.Context(), scheduler.Task{Slot: slot}); err != nil {
 				t.Fatalf("%q: %v", slot, err)
 			}
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		seen := make(map[string]bool)
-		err := q.Work(ctx, source, 1, func(_ context.Context, t scheduler.Task) time.Duration {
-			if seen[t.Pack] = true; len(seen) == len(names) {
-				cancel()
-			}
-			return 0
-		})
-		cancel()
-		if err != nil {
-			t.Errorf("%q: %v", source, err)
+		if utf8.ValidString(source) { // as those in a configuration are
+			limits[source] = 1
 		}
+	}
+	if err := q.SetSources(t.Context(), limits); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var mu sync.Mutex
+	seen := make(map[string]bool)
+	err := q.Run(ctx, func(_ context.Context, task scheduler.Task) time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		if seen[task.ID()] = true; len(seen) == len(limits)*len(names) {
+			cancel()
+		}
+		return 0
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -130,7 +143,7 @@ func TestCrash(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		done <- q.Work(ctx, "prod", 1, func(_ context.Context, t scheduler.Task) time.Duration {
+		done <- q.Run(ctx, func(_ context.Context, t scheduler.Task) time.Duration {
 			began <- t
 			<-crashed
 			return 0

@@ -1,0 +1,106 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"net/http"
+	"strconv"
+)
+
+// The responses, in both JSON and XML. Fields have the names of the API, without
+// tags. AccountId is a number as in the vendor's SDK, although one example in the
+// documentation has a string. Fields without a value are omitted if a pack has no
+// report.
+type (
+	generated struct {
+		CompliancePackId string
+		RequestId        string
+	}
+
+	got struct {
+		CompliancePackReport packReport
+		RequestId            string
+	}
+
+	packReport struct {
+		AccountId             int64
+		CompliancePackId      string
+		ReportCreateTimestamp int64 `json:",omitempty" xml:",omitempty"` // ms
+		ReportStatus          string
+		ReportUrl             string `json:",omitempty" xml:",omitempty"`
+	}
+
+	packList struct {
+		CompliancePacksResult packPage
+		RequestId             string
+	}
+
+	packPage struct {
+		CompliancePacks []packItem
+		PageNumber      int
+		PageSize        int
+		TotalCount      int
+	}
+
+	packItem struct {
+		AccountId          int64
+		AggregatorId       string `json:",omitempty" xml:",omitempty"`
+		CompliancePackId   string
+		CompliancePackName string
+		CreateTimestamp    int64
+		RiskLevel          int
+		Status             string
+	}
+
+	groupList struct {
+		AggregatorsResult groupPage
+		RequestId         string
+	}
+
+	groupPage struct {
+		Aggregators []groupItem
+		MaxResults  int
+		NextToken   string `json:",omitempty" xml:",omitempty"`
+	}
+
+	groupItem struct {
+		AggregatorId     string
+		AggregatorName   string
+		AggregatorStatus int
+		AggregatorType   string
+	}
+
+	errorResponse struct {
+		RequestId string
+		HostId    string
+		Code      string
+		Message   string
+		Recommend string
+	}
+)
+
+// respond writes v in the format that the call asks for; root is the name of the
+// element in XML.
+func respond(w http.ResponseWriter, c *call, status int, root string, v any) {
+	var b bytes.Buffer
+	var err error
+	kind := "text/xml;charset=utf-8"
+	if c.wantsJSON() {
+		kind = "application/json;charset=utf-8"
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false) // do not escape the & of links
+		err = enc.Encode(v)
+	} else {
+		b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>`)
+		err = xml.NewEncoder(&b).EncodeElement(v, xml.StartElement{Name: xml.Name{Local: root}})
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	w.Write(b.Bytes()) //nolint:errcheck // the client has gone
+}

@@ -1,0 +1,156 @@
+// Package sim simulates the Config API and its bucket: an [http.Handler] that
+// serves both the API (path "/", version 2020-09-07, RPC style) and the OSS bucket
+// with the reports (all other paths).
+//
+// It is independent of the client on purpose: it shares no code with it, verifies
+// signatures, dates and nonces as strictly as the real service, and returns the
+// real errors, so that a bug of the client cannot cancel itself out. A [Script]
+// per pack adds faults and delays.
+//
+// It has no goroutines: all state follows from the time of each call, so it works
+// in a synctest bubble as well as behind a listener.
+package sim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// maxWorkbook is the largest Size of a workbook. It is somewhat less than what a
+// compound file holds without a second level of its allocation table.
+const maxWorkbook = 4 << 20
+
+// Server is the simulator. It is safe for concurrent use.
+type Server struct {
+	opt    Options
+	user   atomic.Pointer[user]
+	logger *slog.Logger
+	packs  map[string]*pack // by key; immutable
+	order  []*pack          // as in Options
+	groups []string         // account groups, in the order of their first packs
+	calls  map[string]*atomic.Int64
+	nonces nonces
+	rate   rate
+	bucket bucket
+}
+
+// New returns a simulator.
+func New(opt Options) (*Server, error) {
+	if opt.AccessKeyID == "" || opt.AccessKeySecret == "" {
+		return nil, errors.New("the simulator needs an access key ID and secret")
+	}
+	s := &Server{
+		opt:    opt,
+		logger: opt.Logger,
+		packs:  make(map[string]*pack, len(opt.Packs)),
+		calls:  map[string]*atomic.Int64{Download: new(atomic.Int64)},
+		rate:   rate{perSecond: opt.RatePerSecond},
+		bucket: newBucket(opt.AccessKeySecret),
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	s.Rotate(opt.AccessKeyID, opt.AccessKeySecret, opt.SecurityToken)
+	for action := range actions {
+		s.calls[action] = new(atomic.Int64)
+	}
+	for _, p := range opt.Packs {
+		if err := s.add(p); err != nil {
+			return nil, fmt.Errorf("pack %q: %w", p.Key(), err)
+		}
+	}
+	return s, nil
+}
+
+// add adds a pack.
+func (s *Server) add(p Pack) error {
+	p.AccountID = cmp.Or(p.AccountID, "1234567890123456")
+	p.Script.Link = cmp.Or(p.Script.Link, V1)
+	p.Script.LinkLife = cmp.Or(p.Script.LinkLife, time.Hour)
+	switch {
+	case p.ID == "" || strings.ContainsAny(p.Key(), "_ ?#") || strings.Count(p.Key(), "/") > 1:
+		return errors.New("the ID cannot be part of a path")
+	case s.packs[p.Key()] != nil:
+		return errors.New("duplicate")
+	case strings.Trim(p.AccountID, "0123456789") != "":
+		return fmt.Errorf("account ID %q is not a number", p.AccountID)
+	case !p.Script.Blob && p.Script.Size > maxWorkbook:
+		return fmt.Errorf("a workbook of %d bytes: more than %d needs a blob", p.Script.Size, maxWorkbook)
+	case !p.Script.Link.known():
+		return fmt.Errorf("unknown link form %q", p.Script.Link)
+	}
+	if p.Aggregator != "" && !s.hasGroup(p.Aggregator) {
+		s.groups = append(s.groups, p.Aggregator)
+	}
+	state := newPack(p, s.now())
+	s.packs[p.Key()] = state
+	s.order = append(s.order, state)
+	return nil
+}
+
+func (s *Server) hasGroup(id string) bool {
+	for _, g := range s.groups {
+		if g == id {
+			return true
+		}
+	}
+	return false
+}
+
+// now returns the time of the simulated clock.
+func (s *Server) now() time.Time { return time.Now().Add(s.opt.Skew) }
+
+// ServeHTTP serves API calls and downloads.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Server", "packseal-sim")
+	if r.URL.Path == "/" || r.URL.Path == "" {
+		s.serveAPI(w, r)
+		return
+	}
+	s.serveObject(w, r)
+}
+
+// Calls returns the number of calls with a valid signature by API action, and of
+// downloads as Download.
+func (s *Server) Calls() map[string]int {
+	m := make(map[string]int, len(s.calls))
+	for name, n := range s.calls {
+		if n := int(n.Load()); n > 0 {
+			m[name] = n
+		}
+	}
+	return m
+}
+
+// Touch starts generating a report of the pack, like a person in the console. It
+// does nothing if one is being generated, or if there is no such pack.
+func (s *Server) Touch(key string) {
+	if p := s.packs[key]; p != nil {
+		p.generate("", s.now())
+	}
+}
+
+// Made returns how many reports of the pack were requested, with repetitions of a
+// request counted once.
+func (s *Server) Made(key string) int {
+	p := s.packs[key]
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.tokens)
+}
+
+// Rotate replaces the keys of the only user. The old ones are unknown from now on;
+// reports and links remain valid.
+func (s *Server) Rotate(accessKeyID, accessKeySecret, securityToken string) {
+	s.user.Store(&user{accessKeyID, accessKeySecret, securityToken})
+}

@@ -1,0 +1,227 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+)
+
+// dues returns what was published.
+func (w *world) dues() (dues []time.Time) {
+	w.lock(func() {
+		for _, t := range w.published {
+			dues = append(dues, t.Due)
+		}
+	})
+	return dues
+}
+
+// TestMonthDown: of a month's slots the latest is made up for, the others are
+// gaps; and a restart right after finds nothing more to record.
+func TestMonthDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		p := plan(t, "0 2 * * *")
+		running(t, w, func(*Scheduler) { time.Sleep(48 * time.Hour) }, p)
+		w.history = w.dues()
+		before := len(w.published)
+		time.Sleep(30 * 24 * time.Hour)
+		running(t, w, func(*Scheduler) {}, p)
+		if n := len(w.published) - before; n != 1 || w.gapTimes != 29 {
+			t.Errorf("%d published and %d gaps after a month", n, w.gapTimes)
+		}
+		w.lock(func() {
+			for slot := range w.gaps {
+				w.history = append(w.history, slot.Due)
+			}
+			slices.SortFunc(w.history, time.Time.Compare)
+			w.held = w.published[before].Slot // still at work
+		})
+		running(t, w, func(*Scheduler) { time.Sleep(time.Minute) }, p)
+		if n := len(w.published) - before; n != 1 || w.gapTimes != 29 {
+			t.Errorf("%d published and %d gaps after the restart", n, w.gapTimes)
+		}
+	})
+}
+
+// TestClockJumps drives one pack by made-up clocks.
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		p := plan(t, "@every 24h")
+		p.CatchUp = 2 * time.Hour
+		midnight := time.Now().Round(0)
+		time.Sleep(12 * time.Hour)
+		s := started(t, w.options(), p)
+		at := s.packs[p.key()]
+		look := func(now time.Time, published, gaps int) {
+			t.Helper()
+			if err := s.advance(t.Context(), at, now); err != nil {
+				t.Error(err)
+			}
+			s.backfill(t.Context(), at)
+			if len(w.published) != published || w.gapTimes != gaps {
+				t.Errorf("at %v: %d published and %d gaps, want %d and %d", now, len(w.published), w.gapTimes, published, gaps)
+			}
+		}
+		day := 24 * time.Hour
+		look(midnight.Add(20*365*day+time.Hour), 1, 0) // a clock that was not set yet: nothing is owed from before
+		look(midnight.Add(20*365*day+day+time.Hour), 2, 0)
+		look(midnight.Add(20*365*day-10*day), 2, 0) // set back
+		look(midnight.Add(20*365*day+day+2*time.Hour), 2, 0)
+		look(midnight.Add(20*365*day+5*day+time.Minute), 3, 3) // suspended
+	})
+}
+
+// TestRetryNow: a retry does not wait until a clock that was set back is there again.
+func TestRetryNow(t *testing.T) {
+	t.Parallel()
+	a := newDueQueue()
+	now := time.Now()
+	a.add(&pack{Plan: Plan{Pack: "regular"}, at: now.Add(time.Hour)})
+	a.add(&pack{Plan: Plan{Pack: "retried"}, at: now.Add(2 * time.Hour), tries: 1})
+	a.retryNow(now)
+	for p := range a.due(now) {
+		if p.Pack != "retried" {
+			t.Errorf("%s is due", p.Pack)
+		}
+	}
+	if wait := a.wait(now, 3*time.Hour); wait != time.Hour {
+		t.Errorf("waits for %v", wait)
+	}
+}
+
+func TestSinceHoldsForTheFutureToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		p := plan(t, "@every 1h")
+		p.Since = time.Now().Add(10 * time.Hour)
+		running(t, w, func(*Scheduler) { time.Sleep(12*time.Hour + time.Minute) }, p)
+		dues := w.dues()
+		if len(dues) != 3 || !dues[0].Equal(p.Since) {
+			t.Errorf("published %v", dues)
+		}
+	})
+}
+
+// TestOneInTrouble: a pack whose publish hangs, whose history panics or whose
+// gap panics holds up itself alone.
+func TestOneInTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		var plans []Plan
+		for _, name := range []string{"hangs", "history", "gap", "fine"} {
+			p := plan(t, "@every 1h")
+			p.Pack, p.CatchUp = name, 0
+			plans = append(plans, p)
+		}
+		time.Sleep(72*time.Hour + time.Minute)
+		o := w.options()
+		publish, gap := o.Publish, o.Gap
+		o.Publish = func(ctx context.Context, task Task) error {
+			if task.Pack == "hangs" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return publish(ctx, task)
+		}
+		var panics atomic.Int32
+		w.history = []time.Time{time.Now().Add(-3*time.Hour - time.Minute).UTC()}
+		o.History = panicking{w, func(pack string) bool { return pack == "history" && panics.Add(1) < 3 }}
+		o.Gap = func(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) error {
+			if s.Pack == "gap" && panics.Add(1) < 5 {
+				panic("on purpose")
+			}
+			return gap(ctx, s, reason, detail)
+		}
+		s := started(t, o, plans...)
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Hour)
+		defer stop()
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if len(w.published) != 3*5 || w.gapTimes != 4*3 || s.Ready() != nil {
+			t.Errorf("%d published, %d gaps, %v: %v", len(w.published), w.gapTimes, s.Ready(), w.gaps)
+		}
+	})
+}
+
+// panicking is a History that panics when it is asked about some packs.
+type panicking struct {
+	*world
+	panics func(pack string) bool
+}
+
+// FirstSettled implements History.
+func (p panicking) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+	if p.panics(pack) {
+		panic("on purpose")
+	}
+	return p.world.FirstSettled(ctx, source, pack)
+}
+
+// TestManyGaps: a schedule of seconds owes a gap for each of them.
+func TestManyGaps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		p := plan(t, "@every 1s")
+		w.history = []time.Time{time.Now().UTC()}
+		time.Sleep(time.Hour)
+		running(t, w, func(*Scheduler) {}, p)
+		if len(w.published) != 1 || w.gapTimes != 3599 || len(w.gaps) != 3599 {
+			t.Errorf("%d published, %d gaps of %d slots", len(w.published), w.gapTimes, len(w.gaps))
+		}
+	})
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	good := plan(t, "@daily")
+	noSchedule, noTimeout := good, good
+	noSchedule.Schedule, noTimeout.Timeout = Schedule{}, 0
+	w := &world{}
+	s, err := New(w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update([]Plan{good}); err != nil {
+		t.Fatal(err)
+	}
+	for name, plans := range map[string][]Plan{
+		"no schedule": {noSchedule}, "no time-out": {noTimeout}, "twice": {good, good},
+	} {
+		if err := s.Update(plans); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, next := s.Due("prod", "cp-1"); next.IsZero() {
+		t.Error("plans that are no good replaced good ones")
+	}
+	if last, next := s.Due("prod", "cp-0"); !last.IsZero() || !next.IsZero() {
+		t.Errorf("a pack that is not there was due at %v and %v", last, next)
+	}
+	if fault.Of(s.Ready()) != fault.NotReady {
+		t.Errorf("ready before Run: %v", s.Ready())
+	}
+	if _, err := New(Options{}); err == nil {
+		t.Error("no options: no error")
+	}
+	o := w.options()
+	if _, err := New(o); err != nil {
+		t.Error(err)
+	}
+	if _, err := New(o); err == nil {
+		t.Error("registered twice: no error")
+	}
+}

@@ -1,0 +1,38 @@
+package queue
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+	"packseal.example/scheduler/replica"
+)
+
+// common is what the parts of an open queue share.
+type common struct {
+	stream   *stream
+	group    *replica.Group
+	pauses   *pauses
+	inflight *inflight
+	metrics  *metrics
+	timing   Timing
+	log      *slog.Logger
+}
+
+// handle calls the handler. A panic costs this attempt and nothing else.
+func (c *common) handle(ctx context.Context, settle Handler, t scheduler.Task) (again time.Duration) {
+	end := c.inflight.begin(t)
+	defer func() { end(again) }()
+	defer func() {
+		if p := recover(); p != nil {
+			c.metrics.panics.WithLabelValues(t.Source).Inc()
+			c.log.Error("panic recovered", "source", t.Source, "pack", t.Pack, "due", t.Due,
+				"err", p, "stack", string(debug.Stack()))
+			again = fault.Backoff{}.Wait(t.Delivered-1, nil)
+		}
+	}()
+	return settle(ctx, t)
+}
