@@ -51,7 +51,7 @@ func TestClusterStranger(t *testing.T) {
 			stranger.configure(bad)
 			c.start(stranger)
 			for _, m := range c.members {
-				m.p.says(30*time.Second, "a replica is not let in by another one")
+				m.p.says(30*time.Second, "replica refused by another one")
 			}
 			stranger.p.says(30*time.Second, "1 are here")
 			c.ready(others...)
@@ -60,7 +60,7 @@ func TestClusterStranger(t *testing.T) {
 				t.Error("the stranger says to be ready")
 			}
 			stranger.p.stop()
-			if log := stranger.p.log.String(); strings.Contains(log, "MARKED") || strings.Count(log, "is not let in") > 3 {
+			if log := stranger.p.log.String(); strings.Contains(log, "MARKED") || strings.Count(log, "replica refused") > 3 {
 				t.Errorf("the log has the token, or says it too often:\n%s", stranger.p.log.tail())
 			}
 			stranger.configure(good)

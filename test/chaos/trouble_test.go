@@ -76,7 +76,7 @@ func (p *process) complains(within time.Duration) {
 	p.t.Helper()
 	p.eventually(within, func() string {
 		for line := range strings.Lines(p.log.String()) {
-			if strings.Contains(line, `"level":"WARN"`) && !strings.Contains(line, "engine complains") {
+			if strings.Contains(line, `"level":"WARN"`) && !strings.Contains(line, "queue server warning") {
 				return ""
 			}
 		}
