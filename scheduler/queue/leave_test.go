@@ -76,7 +76,7 @@ func TestQuorum(t *testing.T) {
 }
 
 // TestRefusalHint: what replicas that do not know one another say of it gets a
-// hint, and what else the engine complains of does not.
+// hint, and what else the server logs does not.
 func TestRefusalHint(t *testing.T) {
 	t.Parallel()
 	for says, about := range map[string]string{

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestWatch: an engine that has complained of its disk is to be opened anew,
-// and no other is.
+// TestWatch: the queue is to be reopened when its server has logged that the
+// disk failed, and for nothing else.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	q, _ := open(t, t.TempDir())
@@ -27,8 +27,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestDiskFailure: what stands in the engine's complaints when its disk failed it,
-// and when it has given its store up for that.
+// TestDiskFailure: what the server logs when its disk failed, and when it has
+// given its store up for that.
 func TestDiskFailure(t *testing.T) {
 	t.Parallel()
 	for says, want := range map[string]bool{

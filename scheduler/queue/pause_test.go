@@ -277,9 +277,9 @@ func TestPauseInAllReplicas(t *testing.T) {
 	known(0)
 }
 
-// TestBoardLost: when the board is lost, nothing is paused any more, and a new
+// TestBucketLost: when the bucket is lost, nothing is paused any more, and a new
 // pause can be set.
-func TestBoardLost(t *testing.T) {
+func TestBucketLost(t *testing.T) {
 	t.Parallel()
 	r := newReplicas(t, nil)
 	r.start(t, 0, 1, 2)

@@ -97,7 +97,7 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
-// TestTornWork: what the engine kept of who has which task is torn, as a loss of
+// TestTornWork: what the server kept of who has which task is torn, as a loss of
 // power leaves it. The tasks are handed out all the same.
 func TestTornWork(t *testing.T) {
 	t.Parallel()

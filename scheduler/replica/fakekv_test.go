@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -92,18 +93,18 @@ func (f *fakeKV) Delete(context.Context, string, ...jetstream.KVDeleteOpt) error
 // faultyLink is one replica's way to the bucket.
 type faultyLink struct {
 	*fakeKV
-	cut bool
+	cut atomic.Bool
 }
 
 func (l *faultyLink) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
-	if l.cut {
+	if l.cut.Load() {
 		return nil, errFake
 	}
 	return l.fakeKV.Get(ctx, key)
 }
 
 func (l *faultyLink) Delete(ctx context.Context, key string, o ...jetstream.KVDeleteOpt) error {
-	if l.cut {
+	if l.cut.Load() {
 		return errFake
 	}
 	return l.fakeKV.Delete(ctx, key, o...)

@@ -70,7 +70,7 @@ func TestLease(t *testing.T) {
 		want("right after the holder has ended", all, "[]")
 		time.Sleep(a.timing.RetryPeriod)
 		want("soon after", all, "[b]")
-		link.cut = true
+		link.cut.Store(true)
 		for cut := time.Now(); time.Since(cut) < 40*time.Second; time.Sleep(time.Second) {
 			synctest.Wait()
 			held := fmt.Sprint(holders(all...))
@@ -81,7 +81,7 @@ func TestLease(t *testing.T) {
 				t.Errorf("%s after it was cut off it is held by %s", passed, held)
 			}
 		}
-		link.cut = false
+		link.cut.Store(false)
 		time.Sleep(10 * time.Second)
 		want("when it is back", all, "[c]")
 		stopB()
@@ -150,7 +150,7 @@ func TestLeaseNeverTwice(t *testing.T) {
 				case k < 15 || quiet:
 					fault.Sleep(t.Context(), time.Duration(rng.Int64N(int64(5*time.Second))))
 				case k < 16:
-					links[i].cut = !links[i].cut
+					links[i].cut.Store(!links[i].cut.Load())
 				case k < 17 && len(kv.late) > 0:
 					kv.late[0]()
 					kv.late = kv.late[1:]
@@ -160,7 +160,7 @@ func TestLeaseNeverTwice(t *testing.T) {
 					fault.Sleep(t.Context(), time.Duration(rng.Int64N(int64(time.Minute))))
 				}
 				if quiet {
-					links[i].cut = false
+					links[i].cut.Store(false)
 				}
 				if held := holders(leases[:]...); len(held) > 1 {
 					t.Fatalf("seed %d, step %d: held by %v", seed, step, held)

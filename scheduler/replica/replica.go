@@ -96,11 +96,7 @@ func Join(o Options) (*Group, error) {
 	if o.Alone {
 		return g, nil
 	}
-	for name, handle := range map[string]nats.MsgHandler{
-		"here":  func(m *nats.Msg) { g.heard(string(m.Data)) },
-		"gone":  func(m *nats.Msg) { g.members.left(string(m.Data)) },
-		"asked": g.reply,
-	} {
+	for name, handle := range map[string]nats.MsgHandler{"here": g.heard, "asked": g.reply} {
 		if _, err := o.Conn.Subscribe(g.subject(name), handle); err != nil { // it ends with the connection
 			return nil, fmt.Errorf("subscribing to other replicas: %w", err)
 		}
@@ -121,7 +117,7 @@ func (g *Group) Run(ctx context.Context) {
 	for fault.Sleep(ctx, g.o.Timing.Heartbeat) {
 		g.beat()
 	}
-	err := g.o.Conn.Publish(g.subject("gone"), []byte(g.o.Name))
+	err := g.o.Conn.PublishMsg(&nats.Msg{Subject: g.subject("here"), Data: []byte(g.o.Name), Header: nats.Header{leaving: {"true"}}})
 	if err = errors.Join(err, g.o.Conn.FlushTimeout(requestTimeout)); err != nil {
 		g.o.Logger.DebugContext(ctx, "leaving not announced", "err", err)
 	}
@@ -136,17 +132,21 @@ func (g *Group) beat() {
 
 // heard takes in a heartbeat. A replica that has just come gets one back at
 // once, so that it knows soon how many there are.
-func (g *Group) heard(name string) {
-	if len(name) > maxName {
-		return
-	}
-	if joined := g.members.heard(name, time.Now()); joined && name != g.o.Name {
+func (g *Group) heard(m *nats.Msg) {
+	name := string(m.Data)
+	switch {
+	case len(name) > maxName:
+	case m.Header.Get(leaving) != "":
+		g.members.left(name)
+	case g.members.heard(name, time.Now()) && name != g.o.Name:
 		g.beat()
 	}
 }
 
-// maxName bounds what is taken for a replica's name, in bytes.
-const maxName = 512
+const (
+	leaving = "packseal-leaving" // the header of a replica's last heartbeat
+	maxName = 512                // bounds what is taken for a replica's name, in bytes
+)
 
 const (
 	chunk     = 256                 // items in one message

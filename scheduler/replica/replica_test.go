@@ -195,9 +195,11 @@ func TestBroadcast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := g.o.Conn.Flush(); err != nil { // now the server knows of it
+			t.Fatal(err)
+		}
 		groups, stops = append(groups, g), append(stops, stop)
 	}
-	live(t, 2, groups...) // by then the subscriptions are known as well
 	groups[0].Broadcast("other").Publish([]byte("something else"))
 	groups[0].Broadcast("news").Publish([]byte("one"))
 	all := []string{<-got, <-got}
