@@ -29,32 +29,3 @@
 // Its schema is "packseal.<record>/v<version>". See [Decode] for what becomes of
 // schemas that this program does not know.
 package evidence
-
-import (
-	"time"
-
-	"packseal.example/internal/fault"
-)
-
-// State is how a slot ended.
-type State string
-
-// The two states of a settled slot.
-const (
-	Sealed State = "sealed"
-	Gapped State = "gap"
-)
-
-// Record is the essence of a settled slot, as list, page and API show it.
-type Record struct {
-	Slot
-	State       State        `json:"state"`
-	Settled     time.Time    `json:"settled"`                // when it was sealed, or recorded as a gap
-	Created     time.Time    `json:"created,omitzero"`       // when the report was made, by Config's clock
-	Object      string       `json:"object,omitempty"`       // the report's key in the sinks
-	Size        int64        `json:"size,omitempty"`         // bytes
-	SHA256      string       `json:"sha256,omitempty"`       // hex
-	LateSeconds int64        `json:"late_seconds,omitempty"` // from due until the report was fetched
-	Reason      fault.Reason `json:"reason,omitempty"`       // of a gap
-	Detail      string       `json:"detail,omitempty"`       // of a gap: the last error, in words
-}
