@@ -1,9 +1,6 @@
 package config
 
-import (
-	"packseal.example/internal/fault"
-	"packseal.example/notify"
-)
+import "packseal.example/internal/fault"
 
 // Choose returns the entries of the packs named: by key, by ID, or by
 // source/key. No name chooses all. A name that fits no entry is fault.NotFound.
@@ -24,17 +21,4 @@ func Choose(entries []Entry, names []string) ([]Entry, error) {
 		}
 	}
 	return chosen, nil
-}
-
-// Channels opens every notification channel of the configuration.
-func (c *Config) Channels(env notify.Env) ([]notify.Entry, error) {
-	entries := make([]notify.Entry, 0, len(c.Notify))
-	for _, n := range c.Notify {
-		e, err := n.Entry(env)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
 }

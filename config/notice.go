@@ -38,13 +38,26 @@ type Notice struct {
 // builtinDigest is the default schedule of digests.
 const builtinDigest = "0 9 * * *"
 
-// Entry opens the channel.
-func (n Notice) Entry(env notify.Env) (notify.Entry, error) {
+// Channels opens every channel.
+func (c *Config) Channels(env notify.Env) ([]notify.Entry, error) {
+	entries := make([]notify.Entry, 0, len(c.Notify))
+	for _, n := range c.Notify {
+		e, err := n.entry(env)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// entry opens the channel.
+func (n Notice) entry(env notify.Env) (notify.Entry, error) {
 	channel, err := n.Opener().Open(env)
 	if err != nil {
 		return notify.Entry{}, fmt.Errorf("opening channel %s: %w", n.Name, err)
 	}
-	e := notify.Entry{Name: n.Name, Channel: channel, Language: n.Language, Group: n.Group}
+	e := notify.Entry{Name: n.Name, Channel: channel, Language: n.Language, Group: n.Group, Spec: n}
 	for _, k := range n.On {
 		e.On = append(e.On, notify.Kind(k))
 	}

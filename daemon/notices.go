@@ -15,14 +15,14 @@ import (
 	"packseal.example/scheduler/replica"
 )
 
-// teller makes one replica's notices those of all.
-type teller struct {
+// leader makes one replica's notices those of all.
+type leader struct {
 	*replica.Notes
 	lease *replica.Lease
 }
 
-// Tells implements [notify.Shared].
-func (t teller) Tells() bool { return t.lease.Held() }
+// IsLeader implements [notify.Replicas].
+func (l leader) IsLeader() bool { return l.lease.Held() }
 
 // openNotices gives the engine its notices, before anything is settled. The
 // queue is there already.
@@ -31,21 +31,22 @@ func (e *engine) openNotices(reg prometheus.Registerer, o Options) error {
 	if err != nil {
 		return err
 	}
-	var shared notify.Shared
+	var replicas notify.Replicas
 	e.lease = e.queue.Lease("teller")
 	if e.cfg.Queue.Shared() {
-		shared = teller{e.queue.Notes("told"), e.lease}
+		replicas = leader{e.queue.Notes("told"), e.lease}
 	}
 	e.notices, err = notify.New(notify.Options{
-		Shared:  shared,
-		Entries: entries, File: filepath.Join(e.cfg.StateDir, "notify.json"), Instance: o.Instance,
+		Replicas: replicas,
+		File:     filepath.Join(e.cfg.StateDir, "notify.json"), Instance: o.Instance,
 		Overdue: e.allOverdue, Digest: e.digest, Health: e.health,
-		Findings: func() map[string]int { return loadVerified(e.cfg.StateDir).counts() },
+		Problems: func() map[string]int { return loadVerified(e.cfg.StateDir).counts() },
 		Logger:   o.Logger, Registerer: reg,
 	})
 	if err != nil {
 		return err
 	}
+	e.notices.Update(entries)
 	names := make(map[string]string)
 	for _, entry := range e.entries {
 		names[entry.Plan.Source+"/"+entry.Plan.Pack] = entry.Pack.Name
@@ -104,7 +105,7 @@ func (e *engine) digest(ctx context.Context, from, to time.Time) (notify.Digest,
 	v := loadVerified(e.cfg.StateDir)
 	d := notify.Digest{
 		From: from, To: to, Packs: len(e.entries), Gaps: []notify.Event{}, Overdue: e.allOverdue(),
-		Verified: v.Success, Findings: v.counts(),
+		Verified: v.Success, Problems: v.counts(),
 	}
 	for _, entry := range e.entries {
 		if err := e.sumUp(ctx, &d, entry); err != nil {

@@ -69,7 +69,7 @@ func TestNotices(t *testing.T) {
 		got := taken(t, people, receiver, 1)
 		switch {
 		case receiver == notifytest.Ping:
-			if !strings.HasPrefix(got.Path, "POST") || !strings.Contains(got.Text, "works") {
+			if !strings.HasPrefix(got.Path, "POST") || !strings.Contains(got.Text, "packseal: OK") {
 				t.Errorf("pinged with %+v", got)
 			}
 		case !strings.Contains(got.Text, "not there") || !strings.Contains(got.Text, "合规包、账号组或账号不存在"):
@@ -135,7 +135,7 @@ func TestWhatNoticesSay(t *testing.T) {
 	if err := SaveVerified(e.cfg.StateDir, archive.Result{Findings: []archive.Finding{{Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = e.digest(t.Context(), year, year); err != nil || got.Findings["altered"] != 1 || len(got.Findings) != 1 {
+	if got, err = e.digest(t.Context(), year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {
 		t.Errorf("digest after findings: %+v, %v", got, err)
 	}
 	if err := os.RemoveAll(filepath.Join(filepath.Dir(e.cfg.StateDir), "archive")); err != nil {

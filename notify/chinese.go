@@ -8,19 +8,18 @@ import (
 	"packseal.example/internal/i18n"
 )
 
-// chinese says the same as english.
-func chinese() *words {
-	return &words{
+func chinese() *messages {
+	return &messages{
 		prefix: "packseal：", comma: "，", counts: chineseCounts, reasons: i18n.ChineseReasons(),
 		gap: func(reason string) string { return "缺失：" + reason },
 		heads: map[Kind]string{
 			Overdue:      "逾期：已过时限，报告仍未封存。",
 			Recovered:    "已恢复：最新报告已封存。",
-			Findings:     "校验发现问题，明细请运行 packseal verify 查看。",
+			Problems:     "校验发现问题，明细请运行 packseal verify 查看。",
 			ReloadFailed: "新配置未能加载，继续使用原配置。",
 		},
 		cleared:  "校验已恢复正常，不再有问题。",
-		findings: chineseFindings,
+		problems: chineseProblems,
 		slots: func(pack string, n int, first, last string) string {
 			if n == 1 {
 				return fmt.Sprintf("%s，到期时间 %s", pack, first)
@@ -49,14 +48,14 @@ func chineseCounts(k Kind, packs int) string {
 		return fmt.Sprintf("%d 个合规包逾期", packs)
 	case Recovered:
 		return fmt.Sprintf("%d 个合规包已恢复", packs)
-	case Findings:
+	case Problems:
 		return "校验结果有变化"
 	}
 	return "配置加载失败"
 }
 
-// chineseFindings names the kinds of findings that there are.
-func chineseFindings(kind string, n int) string {
+// chineseProblems names the kinds of problems.
+func chineseProblems(kind string, n int) string {
 	name := map[string]string{
 		"missing": "报告丢失", "altered": "报告被改动", "malformed": "记录损坏",
 		"orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到",

@@ -7,64 +7,59 @@ import (
 	"packseal.example/internal/i18n"
 )
 
-func english() *words {
-	return &words{
+func english() *messages {
+	return &messages{
 		prefix: "packseal: ", comma: ", ", counts: englishCounts, reasons: i18n.EnglishReasons(),
 		gap: func(reason string) string { return "Gap: " + reason },
 		heads: map[Kind]string{
-			Overdue:      "Overdue: past its time limit, and no report is sealed.",
-			Recovered:    "Recovered: a report is sealed again.",
-			Findings:     "Verification found damage; packseal verify lists it.",
-			ReloadFailed: "The new configuration was not loaded; the old one stays in force.",
+			Overdue:      "Overdue: the time limit has passed, and the report is not sealed.",
+			Recovered:    "Recovered: the latest report is sealed.",
+			Problems:     "Verification found problems. Run packseal verify to list them.",
+			ReloadFailed: "The new configuration was not loaded. The previous one remains in effect.",
 		},
-		cleared:  "Verification finds nothing any more.",
-		findings: func(kind string, n int) string { return fmt.Sprintf("%s: %d", kind, n) },
+		cleared:  "Verification no longer finds any problems.",
+		problems: func(kind string, n int) string { return fmt.Sprintf("%s: %d", kind, n) },
 		slots: func(pack string, n int, first, last string) string {
 			if n == 1 {
 				return fmt.Sprintf("%s, due %s", pack, first)
 			}
-			return fmt.Sprintf("%s, %d times, due %s to %s", pack, n, first, last)
+			return fmt.Sprintf("%s, %d slots, due %s to %s", pack, n, first, last)
 		},
 		detail:  func(text string) string { return "Detail: " + text },
 		more:    func(n int) string { return fmt.Sprintf("… and %d more", n) },
-		dropped: func(n int) string { return fmt.Sprintf("And %s too many to list.", count(n, "event")) },
+		dropped: func(n int) string { return fmt.Sprintf("%s more not listed.", i18n.Count(n, "event")) },
 		foot: func(instance, at, zone string) string {
-			return fmt.Sprintf("%s, %s (times are %s)", instance, at, zone)
+			return fmt.Sprintf("%s, %s (times in %s)", instance, at, zone)
 		},
 		test: func(channel string) (string, string) {
-			return "this is a test", fmt.Sprintf("A test of the channel %s. Nothing happened, and nothing is to be done.", channel)
+			return "this is a test", fmt.Sprintf("This is a test of the channel %s. No action is needed.", channel)
 		},
 		digest: englishDigest,
 		period: func(from, to string) string { return fmt.Sprintf("Slots due from %s to %s", from, to) },
 	}
 }
 
-// count writes a number with its noun.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
 func englishCounts(k Kind, packs int) string {
+	n := i18n.Count(packs, "pack")
 	switch k {
-	case Findings:
+	case Gap:
+		return "gaps in " + n
+	case Problems:
 		return "verification result changed"
 	case ReloadFailed:
 		return "configuration not loaded"
 	}
-	return fmt.Sprintf("%s: %s", count(packs, "pack"), k)
+	return fmt.Sprintf("%s %s", n, k)
 }
 
 func englishDigest(d Digest, at func(time.Time) string) (title string, lines []string) {
-	title = fmt.Sprintf("digest: %s sealed, %s", count(d.Sealed, "report"), count(len(d.Gaps), "gap"))
+	title = fmt.Sprintf("digest: %s sealed, %s", i18n.Count(d.Sealed, "report"), i18n.Count(len(d.Gaps), "gap"))
 	if n := len(d.Overdue); n > 0 {
 		title += fmt.Sprintf(", %d overdue", n)
 	}
-	verified := "Verification: never without findings"
+	verified := "Verification: has never passed"
 	if !d.Verified.IsZero() {
-		verified = "Verification: last without findings " + at(d.Verified)
+		verified = "Verification: last passed " + at(d.Verified)
 	}
 	lines = []string{
 		fmt.Sprintf("Packs: %d", d.Packs), fmt.Sprintf("Sealed: %d", d.Sealed),
@@ -74,7 +69,7 @@ func englishDigest(d Digest, at func(time.Time) string) (title string, lines []s
 		lines = append(lines, "Next due: "+at(d.Next))
 	}
 	if d.Unread > 0 {
-		lines = append(lines, fmt.Sprintf("Not counted, because the archive could not be read: %s", count(d.Unread, "pack")))
+		lines = append(lines, fmt.Sprintf("Not counted, because the archive could not be read: %s", i18n.Count(d.Unread, "pack")))
 	}
 	return title, lines
 }

@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// Tone is how a message ought to look.
+// Tone is how a message should look.
 type Tone string
 
 // The tones.
@@ -19,20 +19,20 @@ const (
 	Plain Tone = "plain"
 )
 
-// Message is what goes out at once. Its texts are plain: no markup, no control
-// characters. They hold names from the configuration and words of servers, so
-// a channel that sends markup must see to it that they are none.
+// Message is one message. Its texts are plain: no markup, no control characters.
+// They contain names from the configuration and errors of servers, so a channel
+// that sends markup must escape them, see [Unmarked].
 type Message struct {
-	ID       string    `json:"id"` // follows from the content, so that who gets it twice can tell
+	ID       string    `json:"id"` // follows from the content, so that a receiver recognizes repetitions
 	Time     time.Time `json:"time"`
-	Instance string    `json:"instance"` // the host that tells
+	Instance string    `json:"instance"` // the sending host
 	Tone     Tone      `json:"tone"`
-	Title    string    `json:"title"` // one line; it always has the word packseal
+	Title    string    `json:"title"` // one line; it always contains the word packseal
 	Parts    []Part    `json:"-"`
-	Foot     string    `json:"-"` // one line: who tells, and when
+	Foot     string    `json:"-"` // one line: the host and the time
 
-	Events  []Event `json:"events,omitempty"`  // what it is made of
-	Dropped int     `json:"dropped,omitempty"` // events that were too many to keep
+	Events  []Event `json:"events,omitempty"`  // what it reports
+	Dropped int     `json:"dropped,omitempty"` // events that are not listed, because there were too many
 	Digest  *Digest `json:"digest,omitempty"`
 	Test    bool    `json:"test,omitempty"`
 }
@@ -42,10 +42,10 @@ type Part struct {
 	Head  string
 	Lines []string
 
-	more func(n int) string // says that n lines are left out
+	more func(n int) string // says that n lines are omitted
 }
 
-// maxLines is how many lines of a list anybody reads.
+// maxLines is the most lines of a list: nobody reads more.
 const maxLines = 40
 
 // Text is the whole message as plain text.
@@ -64,9 +64,8 @@ func (m Message) Text() string {
 	return b.String() + "\n" + m.Foot + "\n"
 }
 
-// Fit returns the message with as much in it as keeps it within limit by the
-// measure of size, and says how much was left out: first lists are shortened,
-// then parts go.
+// Fit shortens the message as much as it takes for size to be within limit: first
+// lists are cut, then parts are dropped. The message says how much is missing.
 func (m Message) Fit(limit int, size func(Message) int) Message {
 	if size(m) <= limit {
 		return m
@@ -82,7 +81,7 @@ func (m Message) Fit(limit int, size func(Message) int) Message {
 	return m.head(sort.Search(len(m.Parts), func(n int) bool { return size(m.head(n+1)) > limit }))
 }
 
-// head returns the message with its first n parts only.
+// head returns the message with only its first n parts.
 func (m Message) head(n int) Message {
 	m.Parts = append(slices.Clone(m.Parts[:n]), Part{Head: "…"})
 	return m
@@ -100,9 +99,8 @@ func (m Message) cut(n int) Message {
 	return m
 }
 
-// Unmarked returns text that no channel's markup can take for anything but
-// text: what has a meaning there is replaced by its full-width form, which a
-// person reads as the same.
+// Unmarked returns text that has no meaning as markup in any channel: special
+// characters are replaced by their full-width forms, which read the same.
 func Unmarked(text string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("<>[]*`@\\~#", r) {
@@ -112,8 +110,7 @@ func Unmarked(text string) string {
 	}, text)
 }
 
-// clip returns text on one line, without control characters, of n runes at
-// most.
+// clip returns text on one line, without control characters, of at most n runes.
 func clip(text string, n int) string {
 	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {

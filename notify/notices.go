@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,175 +17,236 @@ import (
 	"packseal.example/scheduler"
 )
 
-// Entry is a channel and what it is told.
+// Entry is a channel and what it is sent.
 type Entry struct {
-	Name     string // in logs, metrics and the file of what was told
+	Name     string // in logs, metrics and the notification log
 	Channel  Channel
-	On       []Kind             // which events; none = all
+	On       []Kind             // kinds of events; none = all
 	Language string             // "en", "zh" or "both"; default en
-	Group    time.Duration      // how long an event waits for others to go with it; default 1m
+	Group    time.Duration      // how long an event waits for others to go out with it; default 1m
 	Digest   scheduler.Schedule // when digests are due, if On has them; the zero one is never
 	Zone     *time.Location     // of the times in messages; default UTC
+
+	// Spec is what the entry was made from. Entries with deeply equal ones are the
+	// same to [Notices.Update]; nil is never the same.
+	Spec any
 }
 
 // Options are what Notices need. Required fields are marked.
 type Options struct {
-	Entries  []Entry
-	File     string // where what was told is kept; none = nowhere
+	File     string // the notification log; none = it is not kept
 	Instance string // the host's name, for messages
 
 	// Overdue returns an event for each slot that is overdue now. Required.
 	Overdue func() []Event
-	// Findings returns what the last verification found, by kind, without
-	// zeros. Required.
-	Findings func() map[string]int
-	// Digest sums up the slots that fell due in (from, to]. Required.
+	// Problems returns what the last verification found, by kind, without zeros.
+	// Required.
+	Problems func() map[string]int
+	// Digest summarizes the slots that were due in (from, to]. Required.
 	Digest func(ctx context.Context, from, to time.Time) (Digest, error)
-	// Health returns nil when packseal works, fault.NotReady while it starts,
-	// and otherwise what is the matter. Required.
+	// Health returns nil when packseal works, fault.NotReady while it starts, and
+	// otherwise what is wrong. Required.
 	Health func() error
 
-	// Shared is set where other replicas have the same channels.
-	Shared Shared
+	// Replicas is set if other replicas have the same channels.
+	Replicas Replicas
 
 	Logger     *slog.Logger // required
 	Registerer prometheus.Registerer
 }
 
-// Notices tell channels what happens. Its methods may be called from many
+// Notices sends notices to channels. Its methods may be called from several
 // goroutines, and never wait for a channel.
 type Notices struct {
-	Options
-	metrics *metrics
-	saving  sync.Mutex  // held while the file is written
-	knows   atomic.Bool // with Shared: what was told by other replicas is known
+	opts     Options
+	metrics  *metrics
+	saving   sync.Mutex  // held while the file is written
+	caughtUp atomic.Bool // with Replicas: this one leads and knows what was sent
 
-	mu       sync.Mutex // guards what the couriers know and have waiting
-	couriers []*courier
+	mu          sync.Mutex // guards the following, and backlogs
+	dispatchers []*dispatcher
+	logs        map[string]channelLog // of the file, until the first Update
+	start       func(*dispatcher)     // nil unless Run is running
 }
 
-// New makes Notices. It sends nothing before Run.
+// New makes Notices without channels.
 func New(o Options) (*Notices, error) {
-	if o.Overdue == nil || o.Findings == nil || o.Digest == nil || o.Health == nil || o.Logger == nil {
-		return nil, errors.New("notify: Overdue, Findings, Digest, Health and Logger are required")
+	if o.Overdue == nil || o.Problems == nil || o.Digest == nil || o.Health == nil || o.Logger == nil {
+		return nil, errors.New("notify: Overdue, Problems, Digest, Health and Logger are required")
 	}
-	n := &Notices{Options: o, metrics: newMetrics(o.Registerer, o.Entries)}
-	known := readTold(o.File)
-	for _, e := range o.Entries {
-		t := known[e.Name]
-		if t.Since.IsZero() {
-			now := time.Now().UTC().Truncate(time.Second)
-			t = told{Since: now, Digest: now}
-		}
-		n.couriers = append(n.couriers, newCourier(n, e, t))
+	n := &Notices{opts: o, metrics: newMetrics(o.Registerer)}
+	var err error
+	if n.logs, err = readLogs(o.File); err != nil {
+		o.Logger.Warn("notification log not read", "err", err)
 	}
 	return n, nil
 }
 
-// Gap tells of a slot that ended as a gap. It may be called for any gap in the
-// archive, again and again: what a channel knows is no news to it.
-func (n *Notices) Gap(e Event) { n.tell(Gap, e) }
-
-// Sealed says that a slot was sealed, which is news of a pack that was not
-// well before. Like Gap, it may be called for any slot that is.
-func (n *Notices) Sealed(e Event) { n.tell(Recovered, e) }
-
-// ReloadFailed tells of a new configuration that was refused.
-func (n *Notices) ReloadFailed(err error) {
-	n.tell(ReloadFailed, Event{At: time.Now().UTC(), Detail: err.Error()})
+// Update sets the channels, at any time. An unchanged one goes on undisturbed. A
+// changed one keeps what is pending under its name; a message that is being sent
+// ends first. A removed one is forgotten with what is pending.
+//
+// Only channels that are there get an event, so call it once before any event.
+func (n *Notices) Update(entries []Entry) {
+	n.mu.Lock()
+	old := make(map[string]*dispatcher, len(n.dispatchers))
+	for _, d := range n.dispatchers {
+		old[d.Name] = d
+	}
+	n.dispatchers = make([]*dispatcher, 0, len(entries))
+	for _, e := range entries {
+		d := old[e.Name]
+		delete(old, e.Name)
+		n.dispatchers = append(n.dispatchers, n.updated(d, e))
+	}
+	for _, d := range old {
+		d.end()
+		n.metrics.remove(d.Name)
+	}
+	n.logs = nil
+	n.caughtUp.Store(false) // a new channel may have been sent things by other replicas
+	n.mu.Unlock()
+	n.save()
 }
 
-func (n *Notices) tell(k Kind, e Event) {
+// updated returns the dispatcher for an entry. d is the one under its name, or nil.
+func (n *Notices) updated(d *dispatcher, e Entry) *dispatcher {
+	switch {
+	case d != nil && d.same(e):
+		return d
+	case d != nil:
+		d = d.replace(e)
+	default:
+		log := n.logs[e.Name]
+		if log.Since.IsZero() {
+			log = newLog()
+		}
+		d = newDispatcher(n, e, newBacklog(log))
+		n.metrics.add(e.Name)
+	}
+	d.showPending()
+	if n.start != nil {
+		n.start(d)
+	}
+	return d
+}
+
+// Gap reports a slot that ended as a gap. It may be called for any gap in the
+// archive, repeatedly: what a channel was sent is not sent again.
+func (n *Notices) Gap(e Event) { n.add(Gap, e) }
+
+// Sealed reports a slot that was sealed, which recovers a pack that had a gap or
+// was overdue. Like Gap, it may be called for any such slot.
+func (n *Notices) Sealed(e Event) { n.add(Recovered, e) }
+
+// ReloadFailed reports a new configuration that was refused.
+func (n *Notices) ReloadFailed(err error) {
+	n.add(ReloadFailed, Event{At: time.Now().UTC(), Detail: err.Error()})
+}
+
+func (n *Notices) add(k Kind, e Event) {
 	e.Kind = k
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, c := range n.couriers {
-		c.add(e)
+	for _, d := range n.dispatchers {
+		d.add(e)
 	}
 }
 
-// Run tells until ctx ends. What waits then is sent if that takes no more than
-// a moment; the rest will follow from the archive at the next start.
+// Run sends notices until ctx ends. What is pending then is sent if that takes a
+// few seconds at most; the rest follows from the archive at the next start.
 func (n *Notices) Run(ctx context.Context) error {
-	n.save(ctx)
 	var wg sync.WaitGroup
-	for _, c := range n.couriers {
-		if c.Channel.Traits().Pulse > 0 {
-			wg.Go(func() { c.pulses(ctx) })
-			continue
-		}
-		wg.Go(func() { c.news(ctx) })
-		if slices.Contains(c.On, DigestDue) {
-			wg.Go(func() { c.digests(ctx) })
-		}
+	n.mu.Lock()
+	n.start = func(d *dispatcher) {
+		running, stop := context.WithCancelCause(ctx)
+		d.stop, d.ended = stop, make(chan struct{})
+		wg.Go(func() {
+			defer stop(nil)
+			d.run(running)
+			close(d.ended)
+			n.forget(d)
+		})
 	}
+	for _, d := range n.dispatchers {
+		n.start(d)
+	}
+	n.mu.Unlock()
 	wg.Go(func() { n.watch(ctx) })
-	if n.Shared != nil {
-		wg.Go(func() { n.takeTurns(ctx) })
+	if n.opts.Replicas != nil {
+		wg.Go(func() { n.followLeader(ctx) })
 	}
+	<-ctx.Done()
+	n.mu.Lock()
+	n.start = nil // nothing is added to wg while it is waited for
+	n.mu.Unlock()
 	wg.Wait()
-	n.save(ctx)
+	n.save()
 	return nil
 }
 
-// watchEvery is between two looks at what is overdue and what verification
-// found. The first comes as long after the start: what is caught up with then
-// is not worth a notice.
-const watchEvery = time.Minute
+// forget removes the metrics of a dispatcher that has ended, if its channel was
+// removed: it may have counted its last message after that.
+func (n *Notices) forget(d *dispatcher) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !slices.ContainsFunc(n.dispatchers, func(other *dispatcher) bool { return other.Name == d.Name }) {
+		n.metrics.remove(d.Name)
+	}
+}
 
-// watch finds the events that nobody comes with.
+// watchInterval is between two looks for overdue slots and verification results.
+// The first is this long after the start: what is caught up with by then is not
+// worth a notice.
+const watchInterval = time.Minute
+
+// watch looks for the events that are not reported by callers.
 func (n *Notices) watch(ctx context.Context) {
-	for fault.Sleep(ctx, watchEvery) {
-		n.guarded(ctx, "looking for what is overdue", func() error {
-			for _, e := range n.Overdue() {
-				n.tell(Overdue, e)
+	for fault.Sleep(ctx, watchInterval) {
+		n.guard(ctx, "looking for overdue slots", func() error { //nolint:errcheck // a panic is logged and counted
+			for _, e := range n.opts.Overdue() {
+				n.add(Overdue, e)
 			}
-			n.tell(Findings, Event{At: time.Now().UTC(), Counts: n.Findings()})
+			n.add(Problems, Event{At: time.Now().UTC(), Counts: n.opts.Problems()})
 			return nil
 		})
 	}
 }
 
-// save writes down what the channels were told.
-func (n *Notices) save(ctx context.Context) {
-	if n.File == "" || len(n.couriers) == 0 {
-		return
-	}
+// save writes the notification log.
+func (n *Notices) save() {
 	n.saving.Lock()
 	defer n.saving.Unlock()
-	channels := make(map[string]told)
+	channels := make(map[string]channelLog)
 	n.mu.Lock()
-	for _, c := range n.couriers {
-		channels[c.Name] = c.saved.copy()
+	for _, d := range n.dispatchers {
+		channels[d.Name] = d.sent.clone()
 	}
 	n.mu.Unlock()
-	if err := writeTold(n.File, channels); err != nil {
-		n.Logger.WarnContext(ctx, "what was told can't be kept: a restart may tell it again", "err", err)
+	if n.opts.File == "" || len(channels) == 0 {
+		return
+	}
+	if err := writeLogs(n.opts.File, channels); err != nil {
+		n.opts.Logger.Warn("notification log not saved", "err", err)
 	}
 }
 
-// guarded calls f, and makes a panic an error: no notice is worth the daemon.
-func (n *Notices) guarded(ctx context.Context, what string, f func() error) (err error) {
+// guard calls f and turns a panic into an error: no notice is worth the daemon.
+func (n *Notices) guard(ctx context.Context, task string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			n.metrics.panics.Inc()
-			n.Logger.ErrorContext(ctx, "a panic was caught in notices", "what", what, "err", v, "stack", string(debug.Stack()))
-			err = fault.New(fault.Internal, "%s: panic: %v", what, v)
+			n.opts.Logger.ErrorContext(ctx, "notice panicked", "task", task, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = fault.New(fault.Internal, "%s: panic: %v", task, v)
 		}
 	}()
 	return f()
 }
 
-// Test sends a marked message to a channel, in one try.
+// Test sends a channel a message that is marked as a test, in one attempt.
 func Test(ctx context.Context, e Entry, instance string) error {
-	s := styleOf(e, instance)
-	if err := e.Channel.Send(ctx, s.test(e.Name)); err != nil {
+	if err := e.Channel.Send(ctx, newRenderer(e, instance).test(e.Name)); err != nil {
 		return fmt.Errorf("testing %s: %w", e.Name, err)
 	}
 	return nil
-}
-
-// styleOf is how a channel's messages are written.
-func styleOf(e Entry, instance string) style {
-	return style{words: wordsOf(e.Language), zone: cmp.Or(e.Zone, time.UTC), instance: instance}
 }

@@ -24,13 +24,13 @@ func TestGroups(t *testing.T) {
 			rest(time.Second)
 		}
 		rest(time.Minute)
-		c.want(t, "14 packs: gap")
+		c.want(t, "gaps in 14 packs")
 		n.Sealed(now("cp-3"))
 		n.Sealed(now("cp-99"))
 		rest(time.Hour)
 		n.Sealed(now("cp-3"))
 		rest(time.Hour)
-		c.want(t, "14 packs: gap", "1 pack: recovered")
+		c.want(t, "gaps in 14 packs", "1 pack recovered")
 		stop()
 	})
 }
@@ -51,17 +51,17 @@ func TestTriesAgain(t *testing.T) {
 		rest(30 * time.Minute)
 		n.Gap(now("cp-2"))
 		rest(2 * time.Hour)
-		c.want(t, "2 packs: gap")
+		c.want(t, "gaps in 2 packs")
 		if c.tries < 8 || c.tries > 20 {
 			t.Errorf("tried %d times in an hour", c.tries)
 		}
 		if err := testutil.GatherAndCompare(w.registry, strings.NewReader(fmt.Sprintf(`
-# HELP packseal_notices_total Tries to send a message to a channel, by what came of them.
+# HELP packseal_notices_total Attempts to send a message to a channel, by result.
 # TYPE packseal_notices_total counter
 packseal_notices_total{channel="chat",result="failed"} %d
 packseal_notices_total{channel="chat",result="refused"} 0
 packseal_notices_total{channel="chat",result="sent"} 1
-# HELP packseal_notices_pending Events that a channel is still to be told.
+# HELP packseal_notices_pending Events that are still to be sent to a channel.
 # TYPE packseal_notices_pending gauge
 packseal_notices_pending{channel="chat"} 0
 `, c.tries-1)), "packseal_notices_total", "packseal_notices_pending"); err != nil {
@@ -89,7 +89,7 @@ func TestGivesUp(t *testing.T) {
 			}
 			n.Gap(now("cp-2"))
 			rest(time.Hour)
-			c.want(t, map[bool]string{true: "1 pack: gap", false: "2 packs: gap"}[hopeless])
+			c.want(t, map[bool]string{true: "gaps in 1 pack", false: "gaps in 2 packs"}[hopeless])
 			stop()
 		}
 	})
@@ -105,7 +105,7 @@ func TestPanics(t *testing.T) {
 		n, stop := w.start(t, good.entry(), second)
 		n.Gap(now("cp-1"))
 		rest(time.Hour)
-		good.want(t, "1 pack: gap")
+		good.want(t, "gaps in 1 pack")
 		if bad.tries != 1 || testutil.ToFloat64(n.metrics.panics) != 1 {
 			t.Errorf("tried %d times", bad.tries)
 		}
@@ -144,10 +144,10 @@ func TestRestart(t *testing.T) {
 		n, stop = w.start(t, c.entry())
 		again(n)
 		rest(2 * time.Minute)
-		c.want(t, "2 packs: gap")
+		c.want(t, "gaps in 2 packs")
 		gap(n, "cp-3")
 		stop() // within the group's minute: it goes out at once
-		c.want(t, "2 packs: gap", "1 pack: gap")
+		c.want(t, "gaps in 2 packs", "gaps in 1 pack")
 		n, stop = w.start(t, c.entry())
 		again(n)
 		n.Sealed(now("cp-2"))
@@ -158,7 +158,7 @@ func TestRestart(t *testing.T) {
 		n.Sealed(now("cp-2"))
 		rest(time.Hour)
 		stop()
-		c.want(t, "2 packs: gap", "1 pack: gap", "1 pack: recovered")
+		c.want(t, "gaps in 2 packs", "gaps in 1 pack", "1 pack recovered")
 	})
 }
 
@@ -172,10 +172,10 @@ func TestEnds(t *testing.T) {
 		n.ReloadFailed(errors.New("packseal.yaml:3: unknown key"))
 		began := time.Now()
 		stop()
-		if took := time.Since(began); took > lastWords {
+		if took := time.Since(began); took > drainTimeout {
 			t.Errorf("took %s", took)
 		}
-		c.want(t, "1 pack: gap", "configuration not loaded")
+		c.want(t, "gaps in 1 pack", "configuration not loaded")
 	})
 }
 
@@ -201,7 +201,7 @@ func TestBounds(t *testing.T) {
 			t.Error("telling waited")
 		}
 		rest(time.Hour)
-		if len(c.messages) != maxPending/maxEvents || c.messages[0].Title != "packseal: 1000 packs: gap" || c.messages[0].Dropped != 5 || c.messages[1].Dropped != 0 {
+		if len(c.messages) != maxPending/maxEvents || c.messages[0].Title != "packseal: gaps in 1000 packs" || c.messages[0].Dropped != 5 || c.messages[1].Dropped != 0 {
 			t.Errorf("said %v, %d dropped", c.said(), c.messages[0].Dropped)
 		}
 		if got := testutil.ToFloat64(n.metrics.dropped); got != 5 {
@@ -237,22 +237,22 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// TestWatches: overdue slots and findings are found without being told of, and
+// TestWatches: overdue slots and problems are found without being told of, and
 // not in the first minute.
 func TestWatches(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, c := newWorld(t), new(chat)
-		w.overdue, w.findings = []Event{now("cp-1")}, map[string]int{"altered": 1}
+		w.overdue, w.problems = []Event{now("cp-1")}, map[string]int{"altered": 1}
 		n, stop := w.start(t, c.entry())
 		rest(59 * time.Second)
-		if waiting, _ := n.couriers[0].waiting(); len(waiting) > 0 {
-			t.Errorf("found at once: %v", waiting)
+		if pending, _ := n.dispatchers[0].batch(); len(pending) > 0 {
+			t.Errorf("found at once: %v", pending)
 		}
 		rest(time.Hour)
-		w.set(func() { w.overdue, w.findings = nil, nil })
+		w.set(func() { w.overdue, w.problems = nil, nil })
 		n.Sealed(now("cp-1"))
 		rest(time.Hour)
-		c.want(t, "verification result changed, 1 pack: overdue", "verification result changed, 1 pack: recovered")
+		c.want(t, "verification result changed, 1 pack overdue", "verification result changed, 1 pack recovered")
 		stop()
 	})
 }
@@ -270,7 +270,7 @@ func TestOn(t *testing.T) {
 		rest(time.Hour)
 		n.Sealed(now("cp-1"))
 		rest(time.Hour)
-		c.want(t, "1 pack: recovered")
+		c.want(t, "1 pack recovered")
 		stop()
 	})
 }
@@ -307,11 +307,11 @@ func TestDigests(t *testing.T) {
 	})
 }
 
-// TestPulses: a dead man's switch hears at each interval how things are, and
+// TestHeartbeats: a dead man's switch hears at each interval how things are, and
 // nothing at the start.
-func TestPulses(t *testing.T) {
+func TestHeartbeats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c := newWorld(t), &chat{traits: Traits{Pulse: 5 * time.Minute}}
+		w, c := newWorld(t), &chat{traits: Traits{Heartbeat: 5 * time.Minute}}
 		w.health = fault.New(fault.NotReady, "starting")
 		n, stop := w.start(t, c.entry())
 		n.Gap(now("cp-1"))
@@ -321,7 +321,7 @@ func TestPulses(t *testing.T) {
 		rest(6 * time.Minute)
 		w.set(func() { w.health = errors.New("1 of 2 packs overdue") })
 		rest(5 * time.Minute)
-		c.want(t, "works", "works", "1 of 2 packs overdue")
+		c.want(t, "OK", "OK", "1 of 2 packs overdue")
 		if c.messages[1].Tone != Good || c.messages[2].Tone != Bad {
 			t.Errorf("tones: %s, %s", c.messages[1].Tone, c.messages[2].Tone)
 		}

@@ -1,16 +1,16 @@
-// Package notify tells people: of gaps, of packs that are overdue and that
-// have recovered, of what verification found, of a configuration that could
-// not be loaded, and, in a digest, how things stand.
+// Package notify sends notices to people: of gaps, of packs that are overdue or
+// have recovered, of what verification found, of a configuration that could not
+// be loaded, and, in a digest, of the state of all packs.
 //
-// [Notices] takes events in and never keeps anybody waiting: an event is noted
-// in memory, and all the rest (grouping, rate limits, sending, trying again)
-// happens in goroutines of [Notices.Run]. What a channel was told is kept in a
-// small file, so that no restart tells it twice; what it was not told, because
-// nobody was running or the channel was down, follows from the archive when
-// its records are read back at the start. The file is disposable: without it,
-// telling begins anew from now.
+// [Notices] accepts events and never blocks its caller: an event is kept in
+// memory, and the rest (grouping, rate limits, sending, retries) happens in
+// goroutines of [Notices.Run]. What a channel was sent is kept in a notification
+// log, a small file, so that no restart sends it twice. What it was not sent,
+// because the daemon was not running or the channel was down, follows from the
+// archive when its records are read at the next start. Without the file, only what
+// happens from now on is sent.
 //
-// A channel is one package below this one and one field in config.Notice.
+// A channel is a package below this one and a field in config.Notice.
 package notify
 
 import (
@@ -22,70 +22,75 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Kind is what an event is about.
+// Kind is the kind of an event.
 type Kind string
 
 // The kinds of events.
 const (
 	Gap          Kind = "gap"           // a slot ended without a report
-	Overdue      Kind = "overdue"       // a slot is past its time-out and not settled
-	Recovered    Kind = "recovered"     // a pack with a gap or an overdue slot has a report sealed again
-	Findings     Kind = "findings"      // verification found something else than the last time
+	Overdue      Kind = "overdue"       // a slot is past its timeout and not settled
+	Recovered    Kind = "recovered"     // a pack with a gap or an overdue slot has a sealed report again
+	Problems     Kind = "findings"      // the result of verification has changed
 	ReloadFailed Kind = "reload_failed" // a new configuration was refused
-	DigestDue    Kind = "digest"        // the time for a statement of how things stand
+	DigestDue    Kind = "digest"        // a digest is due
 )
 
-// Kinds lists every kind, the ones to look at first in front.
-func Kinds() []Kind { return []Kind{Gap, Findings, Overdue, ReloadFailed, Recovered, DigestDue} }
+// Kinds returns all kinds, the most important ones first.
+func Kinds() []Kind { return []Kind{Gap, Problems, Overdue, ReloadFailed, Recovered, DigestDue} }
+
+// perReplica reports whether events of the kind concern one replica (the file that
+// it loads, the archive that it verifies). It sends them whether it leads or not.
+func (k Kind) perReplica() bool { return k == Problems || k == ReloadFailed }
 
 // Event is one thing that happened.
 type Event struct {
 	Kind   Kind           `json:"kind"`
 	Source string         `json:"source,omitempty"` // of a pack: its source's name
 	Pack   string         `json:"pack,omitempty"`   // its key
-	Name   string         `json:"name,omitempty"`   // what people call it
-	Due    time.Time      `json:"due,omitzero"`     // the slot
-	At     time.Time      `json:"at,omitzero"`      // when it was recorded or seen
+	Name   string         `json:"name,omitempty"`   // its display name
+	Due    time.Time      `json:"due,omitzero"`     // the slot's
+	At     time.Time      `json:"at,omitzero"`      // when it was recorded or noticed
 	Reason fault.Reason   `json:"reason,omitempty"` // of a gap
-	Detail string         `json:"detail,omitempty"` // of a gap or a refused configuration: what was met
-	Counts map[string]int `json:"counts,omitempty"` // of findings: how many of each kind; none = all is well again
+	Detail string         `json:"detail,omitempty"` // of a gap or a refused configuration: the error
+	Counts map[string]int `json:"counts,omitempty"` // of problems: how many of each kind; none = there are none any more
 }
 
-// key tells packs apart.
-func (e Event) key() string { return e.Source + "/" + e.Pack }
+// pack identifies the event's pack.
+func (e Event) pack() string { return e.Source + "/" + e.Pack }
 
-// slot tells slots of one pack apart.
+// slot identifies the event's slot among those of its pack.
 func (e Event) slot() string { return e.Due.UTC().Format(evidence.DueFormat) }
 
-// Channel is one place that messages go to. Its methods may be called from
-// many goroutines.
+// Channel is a destination of messages. Its methods may be called from several
+// goroutines.
 type Channel interface {
-	// Send delivers one message, in one try. Errors are classified: what is
-	// transient is tried again, as is what a person can mend (credentials, an
-	// address that is gone); with any other the message itself was refused, and
-	// is given up. No error holds the channel's address or secret.
+	// Send delivers one message, in one attempt. Errors are classified: transient
+	// ones are retried, and so are those that an administrator can fix
+	// (credentials, an address that no longer exists); with any other, the message
+	// itself was refused, and is discarded. No error contains the channel's address
+	// or secret.
 	Send(ctx context.Context, m Message) error
 
-	// Traits returns what the channel can take. They never change.
+	// Traits returns what the channel supports. They never change.
 	Traits() Traits
 }
 
-// Traits are what a channel can take.
+// Traits are what a channel supports.
 type Traits struct {
-	PerMinute int           // how many messages within any minute, as its vendor says
-	Pulse     time.Duration // if positive, the channel is told of no event, but this often whether packseal works
+	PerMinute int           // messages within any minute, by its vendor's limit
+	Heartbeat time.Duration // if positive, the channel gets no events, but at this interval whether packseal works
 }
 
 // Opener is a channel's entry in the configuration.
 type Opener interface {
-	// Check returns what is wrong with the entry, without the network.
+	// Check returns what is wrong with the entry, without using the network.
 	Check() []fault.Problem
-	// Open makes the channel, without the network.
+	// Open makes the channel, without using the network.
 	Open(Env) (Channel, error)
 }
 
 // Env is what channels are opened with.
 type Env struct {
 	UserAgent string
-	Transport http.RoundTripper // nil = one with bounded times and TLS 1.2 or later
+	Transport http.RoundTripper // nil = one of package egress
 }

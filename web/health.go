@@ -19,9 +19,9 @@ type Health struct {
 	Hint string // what to do about it, or empty
 }
 
-// AskHealth requests a health endpoint of a running daemon once. It follows no
+// AskHealth requests a health endpoint of a running daemon, once. It follows no
 // redirect and closes the transport's idle connections. The error says only that
-// there was no response; what else answers at the URL is for the caller to tell.
+// there was no response: the caller judges any other.
 func AskHealth(ctx context.Context, transport *http.Transport, url string) (Health, error) {
 	defer transport.CloseIdleConnections()
 	client := &http.Client{

@@ -124,7 +124,7 @@ packs:
 	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") || !strings.Contains(places["log"], "in sink mirror: ") {
 		t.Fatalf("nothing was fetched, or the mirror was not asked: %s", places["log"])
 	}
-	if !strings.Contains(places["log"], "notice has to wait") || places["/state/notify.json"] == "" {
+	if !strings.Contains(places["log"], "notice failed") || places["/state/notify.json"] == "" {
 		t.Fatalf("nothing was told: %s", places["log"])
 	}
 	for place, content := range places {

@@ -1,10 +1,8 @@
-// Package dingtalk tells a group of DingTalk (钉钉) through a custom robot.
+// Package dingtalk sends notices to a group of DingTalk (钉钉), through a custom
+// robot.
 package dingtalk
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +15,8 @@ import (
 
 const (
 	perMinute = 20               // the robot's documented limit
-	banned    = 10 * time.Minute // how long a robot is held back that went over it
-	maxBody   = 20_000           // bytes; a longer message is refused (460101)
+	banned    = 10 * time.Minute // how long a robot that exceeded it is blocked
+	maxBody   = 20_000           // bytes; longer messages are refused (460101)
 )
 
 // Options are the `dingtalk` entry of a channel in the configuration file.
@@ -28,45 +26,36 @@ type Options struct {
 	AllowHTTP  bool        `yaml:"allow_http,omitempty"`  // permit http:// for an address that is not a loopback one
 }
 
-// Check implements [notify.Opener].
-func (o *Options) Check() []fault.Problem {
-	return append(post.Check("url_file", o.URLFile, o.AllowHTTP), o.SecretFile.Check("secret_file")...)
+func (o *Options) robot() post.Robot {
+	return post.Robot{
+		Vendor: "DingTalk", PerMinute: perMinute, URLFile: o.URLFile, SecretFile: o.SecretFile, AllowHTTP: o.AllowHTTP,
+		Codes: codes(), Compose: compose,
+	}
 }
+
+// Check implements [notify.Opener].
+func (o *Options) Check() []fault.Problem { return o.robot().Check() }
 
 // Open implements [notify.Opener].
-func (o *Options) Open(env notify.Env) (notify.Channel, error) {
-	return post.Robot{
-		Vendor: "DingTalk", PerMinute: perMinute, URLFile: o.URLFile, AllowHTTP: o.AllowHTTP,
-		Verdicts: verdicts(), Compose: o.compose,
-	}.Open(env)
-}
+func (o *Options) Open(env notify.Env) (notify.Channel, error) { return o.robot().Open(env) }
 
 // compose is [post.Robot]'s.
-func (o *Options) compose(r *post.Request, m notify.Message) error {
-	if o.SecretFile != "" {
-		key, err := o.SecretFile.Read()
-		if err != nil {
-			return err
-		}
+func compose(r *post.Request, m notify.Message, key secret.Value) {
+	if key != "" {
 		at := strconv.FormatInt(time.Now().UnixMilli(), 10)
 		q := r.URL.Query()
 		q.Set("timestamp", at)
 		q.Set("sign", sign(at, key))
-		r.URL.RawQuery, r.Secrets = q.Encode(), []string{key.Reveal()}
+		r.URL.RawQuery = q.Encode()
 	}
 	r.Body = body(m.Fit(maxBody, func(m notify.Message) int { return len(body(m)) }))
-	return nil
 }
 
-// sign is the documented signature: the secret signs the time in milliseconds
-// and itself.
-func sign(at string, key secret.Value) string {
-	mac := hmac.New(sha256.New, []byte(key.Reveal()))
-	mac.Write([]byte(at + "\n" + key.Reveal()))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
-}
+// sign returns the signature as documented: of the time in milliseconds and the
+// secret, under the secret.
+func sign(at string, key secret.Value) string { return post.Sign(key.Reveal(), at+"\n"+key.Reveal()) }
 
-// body is the message as the robot takes it.
+// body returns the message as the robot expects it.
 func body(m notify.Message) []byte {
 	var text strings.Builder
 	text.WriteString("### " + notify.Unmarked(m.Title) + "\n\n")
@@ -86,15 +75,15 @@ func body(m notify.Message) []byte {
 	})
 }
 
-// verdicts are the robot's documented codes.
-func verdicts() map[int]post.Verdict {
-	const gone = "the robot is gone or stopped: put its new webhook into url_file"
-	throttled := post.Verdict{Reason: fault.Throttled, RetryAfter: banned, Hint: "the robot is held back for ten minutes: does something else write through it?"}
-	return map[int]post.Verdict{
+// codes are the robot's documented error codes.
+func codes() map[int]post.Code {
+	const gone = "the robot was deleted or stopped: put its new webhook into url_file"
+	throttled := post.Code{Reason: fault.Throttled, RetryAfter: banned, Hint: "the robot is blocked for ten minutes: does another program use it?"}
+	return map[int]post.Code{
 		-1:     {Reason: fault.Unavailable},
 		130101: throttled,
 		410100: throttled,
-		310000: {Reason: fault.Credentials, Hint: "the robot's security settings refuse it: put its signing secret into secret_file, or allow the keyword packseal or this machine's address; a signature is good for an hour, so look at the clock too"},
+		310000: {Reason: fault.Credentials, Hint: "the robot's security settings refuse the message: put its signing secret into secret_file, or allow the keyword packseal or this machine's address; signatures are valid for an hour, so check the clock too"},
 		300001: {Reason: fault.Credentials, Hint: gone},
 		400101: {Reason: fault.Credentials, Hint: gone},
 		400102: {Reason: fault.Credentials, Hint: gone},

@@ -1,10 +1,8 @@
-// Package feishu tells a group of Feishu (飞书) or Lark through a custom bot.
+// Package feishu sends notices to a group of Feishu (飞书) or Lark, through a custom
+// bot.
 package feishu
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +14,8 @@ import (
 )
 
 const (
-	perMinute = 100    // the bot's documented limit; that of five a second holds because of the burst that notify allows
-	maxBody   = 20_000 // bytes; 20 KB are documented
+	perMinute = 100    // the bot's documented limit; notify's burst keeps within the one of five a second
+	maxBody   = 20_000 // bytes; the documented limit is 20 KB
 )
 
 // Options are the `feishu` entry of a channel in the configuration file.
@@ -27,44 +25,36 @@ type Options struct {
 	AllowHTTP  bool        `yaml:"allow_http,omitempty"`  // permit http:// for an address that is not a loopback one
 }
 
-// Check implements [notify.Opener].
-func (o *Options) Check() []fault.Problem {
-	return append(post.Check("url_file", o.URLFile, o.AllowHTTP), o.SecretFile.Check("secret_file")...)
+func (o *Options) robot() post.Robot {
+	return post.Robot{
+		Vendor: "Feishu", PerMinute: perMinute, URLFile: o.URLFile, SecretFile: o.SecretFile, AllowHTTP: o.AllowHTTP,
+		Codes: codes(), Compose: compose,
+	}
 }
+
+// Check implements [notify.Opener].
+func (o *Options) Check() []fault.Problem { return o.robot().Check() }
 
 // Open implements [notify.Opener].
-func (o *Options) Open(env notify.Env) (notify.Channel, error) {
-	return post.Robot{
-		Vendor: "Feishu", PerMinute: perMinute, URLFile: o.URLFile, AllowHTTP: o.AllowHTTP,
-		Verdicts: verdicts(), Compose: o.compose,
-	}.Open(env)
-}
+func (o *Options) Open(env notify.Env) (notify.Channel, error) { return o.robot().Open(env) }
 
 // compose is [post.Robot]'s.
-func (o *Options) compose(r *post.Request, m notify.Message) error {
+func compose(r *post.Request, m notify.Message, key secret.Value) {
 	content := content{Type: "interactive"}
-	if o.SecretFile != "" {
-		key, err := o.SecretFile.Read()
-		if err != nil {
-			return err
-		}
+	if key != "" {
 		content.Timestamp = strconv.FormatInt(time.Now().Unix(), 10)
 		content.Sign = sign(content.Timestamp, key)
-		r.Secrets = []string{key.Reveal(), content.Sign}
+		r.Secrets = append(r.Secrets, content.Sign)
 	}
 	r.Body = content.with(m.Fit(maxBody, func(m notify.Message) int { return len(content.with(m)) }))
-	return nil
 }
 
-// sign is the documented signature: the time in seconds and the secret are the
-// key, and what they sign is empty.
-func sign(at string, key secret.Value) string {
-	mac := hmac.New(sha256.New, []byte(at+"\n"+key.Reveal()))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
-}
+// sign returns the signature as documented: of nothing, under the time in seconds
+// and the secret.
+func sign(at string, key secret.Value) string { return post.Sign(at+"\n"+key.Reveal(), "") }
 
-// content is the body as the bot takes it: a card of plain text, in which
-// nothing is markup.
+// content is the body that the bot expects: a card of plain text, in which nothing
+// is markup.
 type content struct {
 	Timestamp string `json:"timestamp,omitempty"`
 	Sign      string `json:"sign,omitempty"`
@@ -106,15 +96,15 @@ func (c content) with(m notify.Message) []byte {
 	return post.Encode(c)
 }
 
-// verdicts are the bot's documented codes.
-func verdicts() map[int]post.Verdict {
-	const gone = "the bot is gone: put its new webhook into url_file"
-	const settings = "the bot's security settings refuse it: allow this machine's address, or the keyword packseal"
-	throttled := post.Verdict{Reason: fault.Throttled, RetryAfter: time.Minute, Hint: "does something else write through the bot?"}
-	return map[int]post.Verdict{
+// codes are the bot's documented error codes.
+func codes() map[int]post.Code {
+	const gone = "the bot was deleted: put its new webhook into url_file"
+	const settings = "the bot's security settings refuse the message: allow this machine's address, or the keyword packseal"
+	throttled := post.Code{Reason: fault.Throttled, RetryAfter: time.Minute, Hint: "does another program use the bot?"}
+	return map[int]post.Code{
 		11232:    throttled,
 		99991400: throttled,
-		19021:    {Reason: fault.Credentials, Hint: "put the bot's signing secret into secret_file; a signature is good for an hour, so look at the clock too"},
+		19021:    {Reason: fault.Credentials, Hint: "put the bot's signing secret into secret_file; signatures are valid for an hour, so check the clock too"},
 		19022:    {Reason: fault.Credentials, Hint: settings},
 		19024:    {Reason: fault.Credentials, Hint: settings},
 		19001:    {Reason: fault.Credentials, Hint: gone},

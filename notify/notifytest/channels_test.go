@@ -257,13 +257,14 @@ func TestRates(t *testing.T) {
 			entries = append(entries, notify.Entry{Name: receiver, Channel: c, Group: time.Millisecond})
 		}
 		n, err := notify.New(notify.Options{
-			Entries: entries, Logger: slog.New(slog.DiscardHandler), Health: func() error { return nil },
-			Overdue: func() []notify.Event { return nil }, Findings: func() map[string]int { return nil },
+			Logger: slog.New(slog.DiscardHandler), Health: func() error { return nil },
+			Overdue: func() []notify.Event { return nil }, Problems: func() map[string]int { return nil },
 			Digest: func(context.Context, time.Time, time.Time) (notify.Digest, error) { return notify.Digest{}, nil },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		n.Update(entries)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- n.Run(ctx) }()

@@ -1,6 +1,6 @@
-// Package ping keeps a dead man's switch from going off: a service that raises
-// an alarm when it has not heard from packseal for too long. It speaks the way
-// of Healthchecks, whose addresses take /fail for a fault that is known.
+// Package ping calls a dead man's switch: a service that raises an alarm when it
+// has not been called for too long. It follows the conventions of Healthchecks,
+// where /fail after the address reports a known failure.
 package ping
 
 import (
@@ -18,23 +18,23 @@ import (
 
 const (
 	defaultEvery = 5 * time.Minute
-	shortest     = 10 * time.Second
+	minEvery     = 10 * time.Second
 )
 
 // Options are the `ping` entry of a channel in the configuration file.
 type Options struct {
 	URLFile   secret.File   `yaml:"url_file"`             // holds the address to ping, such as https://hc-ping.com/…; required
 	Every     time.Duration `yaml:"every,omitempty"`      // how often; at least 10s; default 5m
-	Method    string        `yaml:"method,omitempty"`     // POST, which carries what is the matter, or GET; default POST
-	Silent    bool          `yaml:"silent,omitempty"`     // send nothing when something is the matter, for services that know no /fail; default false
+	Method    string        `yaml:"method,omitempty"`     // POST, whose body says what is wrong, or GET; default POST
+	Silent    bool          `yaml:"silent,omitempty"`     // send nothing when something is wrong, for services without /fail; default false
 	AllowHTTP bool          `yaml:"allow_http,omitempty"` // permit http:// for an address that is not a loopback one
 }
 
 // Check implements [notify.Opener].
 func (o *Options) Check() []fault.Problem {
 	problems := post.Check("url_file", o.URLFile, o.AllowHTTP)
-	if o.Every != 0 && o.Every < shortest {
-		problems = append(problems, fault.Problem{Path: "every", Message: fmt.Sprintf("%s is too often", o.Every), Hint: "at least 10s; the service waits for some minutes anyway"})
+	if o.Every != 0 && o.Every < minEvery {
+		problems = append(problems, fault.Problem{Path: "every", Message: fmt.Sprintf("%s is too short", o.Every), Hint: "use 10s or more"})
 	}
 	if o.Method != "" && o.Method != http.MethodGet && o.Method != http.MethodPost {
 		problems = append(problems, fault.Problem{Path: "method", Message: fmt.Sprintf("%.64q is neither GET nor POST", o.Method), Hint: "leave it out"})
@@ -55,10 +55,10 @@ type channel struct {
 
 // Traits implements [notify.Channel].
 func (c *channel) Traits() notify.Traits {
-	return notify.Traits{PerMinute: 20, Pulse: cmp.Or(c.Every, defaultEvery)}
+	return notify.Traits{PerMinute: 20, Heartbeat: cmp.Or(c.Every, defaultEvery)}
 }
 
-// Send implements [notify.Channel]: a message of a bad tone is a fault.
+// Send implements [notify.Channel]: a message with a bad tone is a failure.
 func (c *channel) Send(ctx context.Context, m notify.Message) error {
 	u, err := post.Address(c.URLFile, c.AllowHTTP)
 	switch {

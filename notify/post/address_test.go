@@ -19,11 +19,11 @@ func TestAddress(t *testing.T) {
 		"http://[::1]/Mk7391qZ":                                      "",
 		"http://localhost/Mk7391qZ":                                  "",
 		"http://example.com/Mk7391qZ":                                "clear text",
-		"Mk7391qZ":                                                   "does not hold an address",
-		"ftp://example.com/Mk7391qZ":                                 "does not hold an address",
-		"https:///Mk7391qZ":                                          "does not hold an address",
-		"https://example.com/%zz/Mk7391qZ":                           "does not hold an address",
-		"https://example.com/Mk7391qZ\nhttps://example.com/Mk7391qZ": "does not hold an address",
+		"Mk7391qZ":                                                   "does not contain an address",
+		"ftp://example.com/Mk7391qZ":                                 "does not contain an address",
+		"https:///Mk7391qZ":                                          "does not contain an address",
+		"https://example.com/%zz/Mk7391qZ":                           "does not contain an address",
+		"https://example.com/Mk7391qZ\nhttps://example.com/Mk7391qZ": "does not contain an address",
 	} {
 		path := filepath.Join(t.TempDir(), "url")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -49,14 +49,14 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
+func TestRedact(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse("https://user:hidden-password@example.com/hooks/T0123456/abc?key=a%2Bb%2Fc%3Dd-long&n=1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := Request{URL: u, Secrets: []string{"signing-secret"}}
-	got := r.Clean("a+b/c=d-long a%2Bb%2Fc%3Dd-long\r\n T0123456 signing-secret hidden-password " + u.RequestURI() + " hooks 1 \x1b[31m\xff" + strings.Repeat("长", 400))
+	got := r.Redact("a+b/c=d-long a%2Bb%2Fc%3Dd-long\r\n T0123456 signing-secret hidden-password " + u.RequestURI() + " hooks 1 \x1b[31m\xff" + strings.Repeat("长", 400))
 	if want := strings.Repeat("(secret) ", 6) + "hooks 1 [31m?长长"; !strings.HasPrefix(got, want) || len([]rune(got)) != 301 {
 		t.Errorf("got %s\nwant %s…", got, want)
 	}

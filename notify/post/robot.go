@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -13,36 +16,50 @@ import (
 	"packseal.example/notify"
 )
 
-// Encode returns v as JSON, with <, > and & as they are: they would count
+// Encode returns v as JSON, with <, > and & as they are: escaped, each would count
 // sixfold against a robot's limit.
 func Encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.Encode(v) //nolint:errcheck // what messages are made of can be encoded
+	enc.Encode(v) //nolint:errcheck // messages can be encoded
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// Verdict is what an error code of a robot means.
-type Verdict struct {
+// Sign returns the HMAC-SHA256 of text under key, in base64.
+func Sign(key, text string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Code is the meaning of a vendor's error code.
+type Code struct {
 	Reason     fault.Reason
 	RetryAfter time.Duration
 	Hint       string
 }
 
-// Robot is what vendors' robots differ in.
+// Robot is a vendor's kind of robot: a webhook that takes JSON and answers with
+// an error code.
 type Robot struct {
-	Vendor    string
-	PerMinute int         // messages, at most
-	URLFile   secret.File // holds the robot's address
-	AllowHTTP bool
-	Verdicts  map[int]Verdict // what the vendor's codes mean; one that is not here is fault.Request
+	Vendor     string
+	PerMinute  int         // messages, at most
+	URLFile    secret.File // holds the robot's address
+	SecretFile secret.File // holds its signing secret; empty = messages are not signed
+	AllowHTTP  bool
+	Codes      map[int]Code // a code that is not here is fault.Request
 
-	// Compose gives the request its body, and signs it.
-	Compose func(r *Request, m notify.Message) error
+	// Compose sets the request's body and, unless key is empty, signs it.
+	Compose func(r *Request, m notify.Message, key secret.Value)
 }
 
-// Open makes the robot a channel.
+// Check returns what is wrong with the robot's files, as [notify.Opener] does.
+func (r Robot) Check() []fault.Problem {
+	return append(Check("url_file", r.URLFile, r.AllowHTTP), r.SecretFile.Check("secret_file")...)
+}
+
+// Open makes the robot's channel.
 func (r Robot) Open(env notify.Env) (notify.Channel, error) {
 	client, err := New(env)
 	return &robot{r, client}, err
@@ -63,38 +80,43 @@ func (r *robot) Send(ctx context.Context, m notify.Message) error {
 		return err
 	}
 	req := Request{URL: u, Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}}
-	if err := r.Compose(&req, m); err != nil {
-		return err
+	var key secret.Value
+	if r.SecretFile != "" {
+		if key, err = r.SecretFile.Read(); err != nil {
+			return err
+		}
+		req.Secrets = []string{key.Reveal()}
 	}
+	r.Compose(&req, m, key)
 	body, err := r.client.Do(ctx, req)
 	if err != nil {
 		return err
 	}
-	return r.judge(req, body)
+	return r.result(req, body)
 }
 
-// judge returns what the robot's answer means. Robots answer with status 200
-// also when they refuse: the code in their answer tells, 0 being success.
-func (r *robot) judge(req Request, body []byte) error {
-	var answer struct { // DingTalk and WeCom have the first pair, Feishu the second
+// result returns the error that a response means. Robots answer with status 200
+// even when they refuse a message; the code in the body tells, 0 being success.
+func (r *robot) result(req Request, body []byte) error {
+	var response struct { // DingTalk and WeCom have the first pair, Feishu the second
 		ErrCode *int   `json:"errcode"`
 		ErrMsg  string `json:"errmsg"`
 		Code    *int   `json:"code"`
 		Msg     string `json:"msg"`
 	}
-	err := json.Unmarshal(body, &answer)
-	code := cmp.Or(answer.ErrCode, answer.Code)
+	err := json.Unmarshal(body, &response)
+	code := cmp.Or(response.ErrCode, response.Code)
 	if err != nil || code == nil {
-		return fault.New(fault.Damaged, "%s: not an answer of %s's: %s", req.URL.Host, r.Vendor, req.Clean(string(body))).WithHint("look at the address in url_file")
+		return fault.New(fault.Damaged, "%s: not a response of %s: %s", req.URL.Host, r.Vendor, req.Redact(string(body))).WithHint("check the address in url_file")
 	}
 	if *code == 0 {
 		return nil
 	}
-	v, ok := r.Verdicts[*code]
+	c, ok := r.Codes[*code]
 	if !ok {
-		v.Reason = fault.Request
+		c.Reason = fault.Request
 	}
-	e := fault.New(v.Reason, "%s answers %d: %s", r.Vendor, *code, req.Clean(cmp.Or(answer.ErrMsg, answer.Msg))).WithHint("%s", v.Hint)
-	e.RetryAfter = v.RetryAfter
+	e := fault.New(c.Reason, "%s returned error %d: %s", r.Vendor, *code, req.Redact(cmp.Or(response.ErrMsg, response.Msg))).WithHint("%s", c.Hint)
+	e.RetryAfter = c.RetryAfter
 	return e
 }

@@ -1,5 +1,5 @@
-// Package webhook tells any receiver of HTTP requests, in JSON or in what a
-// template makes of it, signed with a shared secret.
+// Package webhook sends notices to any receiver of HTTP requests, as JSON or
+// rendered by a template, signed with a shared secret.
 package webhook
 
 import (
@@ -22,9 +22,9 @@ import (
 	"packseal.example/notify/post"
 )
 
-// The headers that a receiver may look at.
+// The headers of a request.
 const (
-	headerID        = "X-Packseal-Id"        // names the message: the same again is a repetition
+	headerID        = "X-Packseal-Id"        // identifies the message: the same ID is a repetition
 	headerTimestamp = "X-Packseal-Timestamp" // when it was signed, in seconds
 	headerSignature = "X-Packseal-Signature" // sha256=<hex>
 )
@@ -46,11 +46,11 @@ func (o *Options) Check() []fault.Problem {
 	t, err := parse(o.Template)
 	for _, m := range []notify.Message{{Events: []notify.Event{{}}}, {Digest: &notify.Digest{}}} {
 		if err == nil {
-			_, err = render(t, m) // of events and of a digest: it must do for both
+			_, err = render(t, m) // with events and with a digest: it must work for both
 		}
 	}
 	if err != nil {
-		problems = append(problems, fault.Problem{Path: "template", Message: err.Error(), Hint: `such as '{"text": {{json .Text}}}'; its fields are in docs/notices.md`})
+		problems = append(problems, fault.Problem{Path: "template", Message: err.Error(), Hint: `for example '{"text": {{json .Text}}}'; docs/notices.md lists the fields`})
 	}
 	return problems
 }
@@ -108,15 +108,15 @@ func (c *channel) Send(ctx context.Context, m notify.Message) error {
 	return err
 }
 
-// sign is the HMAC-SHA256 of "<timestamp>.<body>", so that an old message
-// cannot be sent again as a new one.
+// sign returns the HMAC-SHA256 of "<timestamp>.<body>" in hex. With the timestamp
+// signed, an old message cannot be replayed as a new one.
 func sign(key secret.Value, at string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(key.Reveal()))
 	fmt.Fprintf(mac, "%s.%s", at, body)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// parse reads a template; none is nil.
+// parse parses a template. An empty one is nil.
 func parse(text string) (*template.Template, error) {
 	if text == "" {
 		return nil, nil
@@ -125,13 +125,13 @@ func parse(text string) (*template.Template, error) {
 	return template.New("template").Option("missingkey=error").Funcs(template.FuncMap{"json": json}).Parse(text)
 }
 
-// message is what the body is made of: all of the message, and its text.
+// message is what the body is rendered from: the whole message, and its text.
 type message struct {
 	notify.Message
 	Text string `json:"text"`
 }
 
-// render makes the body.
+// render returns the body.
 func render(t *template.Template, m notify.Message) ([]byte, error) {
 	whole := message{m, m.Text()}
 	if t == nil {

@@ -1,4 +1,4 @@
-// Package wecom tells a group of WeCom (企业微信) through a group robot.
+// Package wecom sends notices to a group of WeCom (企业微信), through a group robot.
 package wecom
 
 import (
@@ -17,33 +17,34 @@ const (
 )
 
 // Options are the `wecom` entry of a channel in the configuration file. WeCom
-// has no signature: the key in the address is all there is.
+// has no signatures: the key in the address is the only secret.
 type Options struct {
 	URLFile   secret.File `yaml:"url_file"`             // holds the robot's webhook, https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…; required
 	AllowHTTP bool        `yaml:"allow_http,omitempty"` // permit http:// for an address that is not a loopback one
 }
 
-// Check implements [notify.Opener].
-func (o *Options) Check() []fault.Problem { return post.Check("url_file", o.URLFile, o.AllowHTTP) }
-
-// Open implements [notify.Opener].
-func (o *Options) Open(env notify.Env) (notify.Channel, error) {
+func (o *Options) robot() post.Robot {
 	return post.Robot{
 		Vendor: "WeCom", PerMinute: perMinute, URLFile: o.URLFile, AllowHTTP: o.AllowHTTP,
-		Verdicts: verdicts(), Compose: o.compose,
-	}.Open(env)
+		Codes: codes(), Compose: compose,
+	}
 }
 
+// Check implements [notify.Opener].
+func (o *Options) Check() []fault.Problem { return o.robot().Check() }
+
+// Open implements [notify.Opener].
+func (o *Options) Open(env notify.Env) (notify.Channel, error) { return o.robot().Open(env) }
+
 // compose is [post.Robot]'s.
-func (*Options) compose(r *post.Request, m notify.Message) error {
+func compose(r *post.Request, m notify.Message, _ secret.Value) {
 	m = m.Fit(maxContent, func(m notify.Message) int { return len(content(m)) })
 	r.Body = post.Encode(map[string]any{
 		"msgtype": "markdown", "markdown": map[string]string{"content": content(m)},
 	})
-	return nil
 }
 
-// content is the message in WeCom's kind of Markdown, which has no lists.
+// content returns the message in WeCom's kind of Markdown, which has no lists.
 func content(m notify.Message) string {
 	var b strings.Builder
 	color := map[notify.Tone]string{notify.Bad: "warning", notify.Good: "info", notify.Plain: "comment"}
@@ -60,14 +61,14 @@ func content(m notify.Message) string {
 	return b.String()
 }
 
-// verdicts are the robot's documented codes.
-func verdicts() map[int]post.Verdict {
-	throttled := post.Verdict{Reason: fault.Throttled, RetryAfter: time.Minute, Hint: "does something else write through the robot?"}
-	return map[int]post.Verdict{
+// codes are the robot's documented error codes.
+func codes() map[int]post.Code {
+	throttled := post.Code{Reason: fault.Throttled, RetryAfter: time.Minute, Hint: "does another program use the robot?"}
+	return map[int]post.Code{
 		-1:    {Reason: fault.Unavailable},
 		45009: throttled,
 		45033: throttled,
-		93000: {Reason: fault.Credentials, Hint: "the robot is gone, or the key is wrong: put its webhook into url_file"},
+		93000: {Reason: fault.Credentials, Hint: "the robot was deleted, or the key is wrong: put its webhook into url_file"},
 		40058: {Reason: fault.TooLarge},
 	}
 }

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// written is a style of a host in Shanghai.
-func written(t *testing.T, language string) style {
+// rendering is the renderer of a host in Shanghai.
+func rendering(t *testing.T, language string) renderer {
 	t.Helper()
 	zone, err := time.LoadLocation("Asia/Shanghai")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return styleOf(Entry{Language: language, Zone: zone}, "host-1")
+	return newRenderer(Entry{Language: language, Zone: zone}, "host-1")
 }
 
 func wantText(t *testing.T, m Message, want string) {
@@ -28,51 +28,51 @@ func wantText(t *testing.T, m Message, want string) {
 }
 
 // events are one of each kind, and some that belong together.
-func events() []Event {
+func allKinds() []Event {
 	named := event(Gap, "cp-1", 0)
 	named.Name = "MLPS\nlevel 3"
 	denied := event(Gap, "ca-1/cp-2", 1)
 	denied.Reason, denied.Detail = "denied", "GetCompliancePackReport: NoPermission"
 	return []Event{
 		named, event(Recovered, "cp-3", 0), event(Gap, "cp-1", 24), denied, event(Overdue, "cp-4", 0),
-		{Kind: Findings, Counts: map[string]int{"missing": 1, "altered": 2}},
+		{Kind: Problems, Counts: map[string]int{"missing": 1, "altered": 2}},
 		{Kind: ReloadFailed, Detail: "packseal.yaml:3: paks: unknown key\n  hint: did you mean \"packs\"?\n1 fault"},
 	}
 }
 
-func TestNews(t *testing.T) {
+func TestEvents(t *testing.T) {
 	t.Parallel()
-	m := written(t, "en").news(events(), 3)
-	wantText(t, m, `packseal: 2 packs: gap, verification result changed, 1 pack: overdue, configuration not loaded, 1 pack: recovered
+	m := rendering(t, "en").events(allKinds(), 3)
+	wantText(t, m, `packseal: gaps in 2 packs, verification result changed, 1 pack overdue, configuration not loaded, 1 pack recovered
 
-Gap: packseal was not running when the report fell due.
-- prod/cp-1, 2 times, due 2026-11-25 10:00 to 2026-11-26 10:00
+Gap: packseal was not running when the report was due.
+- prod/cp-1, 2 slots, due 2026-11-25 10:00 to 2026-11-26 10:00
 
-Gap: The credentials are good, but a permission is missing.
+Gap: The credentials are valid, but a permission is missing.
 - prod/ca-1/cp-2, due 2026-11-25 11:00
 - Detail: GetCompliancePackReport: NoPermission
 
-Verification found damage; packseal verify lists it.
+Verification found problems. Run packseal verify to list them.
 - altered: 2
 - missing: 1
 
-Overdue: past its time limit, and no report is sealed.
+Overdue: the time limit has passed, and the report is not sealed.
 - prod/cp-4, due 2026-11-25 10:00
 
-The new configuration was not loaded; the old one stays in force.
+The new configuration was not loaded. The previous one remains in effect.
 - packseal.yaml:3: paks: unknown key
 - hint: did you mean "packs"?
 - 1 fault
 
-Recovered: a report is sealed again.
+Recovered: the latest report is sealed.
 - prod/cp-3, due 2026-11-25 10:00
 
-And 3 events too many to list.
+3 events more not listed.
 `)
 	if m.Tone != Bad || m.ID == "" || m.Instance != "host-1" {
 		t.Errorf("got %+v", m)
 	}
-	wantText(t, written(t, "zh").news(events()[:4], 0), `packseal：2 个合规包报告缺失，1 个合规包已恢复
+	wantText(t, rendering(t, "zh").events(allKinds()[:4], 0), `packseal：2 个合规包报告缺失，1 个合规包已恢复
 
 缺失：报告到期时 packseal 没有运行。
 - prod/cp-1，共 2 次，到期时间 2026-11-25 10:00 至 2026-11-26 10:00
@@ -84,19 +84,19 @@ And 3 events too many to list.
 已恢复：最新报告已封存。
 - prod/cp-3，到期时间 2026-11-25 10:00
 `)
-	both := written(t, "both").news(events()[:1], 0)
-	wantText(t, both, `packseal: 1 pack: gap / 1 个合规包报告缺失
+	both := rendering(t, "both").events(allKinds()[:1], 0)
+	wantText(t, both, `packseal: gaps in 1 pack / 1 个合规包报告缺失
 
-Gap: packseal was not running when the report fell due.
+Gap: packseal was not running when the report was due.
 - MLPS level 3 (prod/cp-1), due 2026-11-25 10:00
 
 缺失：报告到期时 packseal 没有运行。
 - MLPS level 3 (prod/cp-1)，到期时间 2026-11-25 10:00
 `)
-	if again := written(t, "both").news(events()[:1], 0); again.ID != both.ID {
+	if again := rendering(t, "both").events(allKinds()[:1], 0); again.ID != both.ID {
 		t.Error("the same message has another ID")
 	}
-	cleared := written(t, "zh").news([]Event{{Kind: Findings}}, 0)
+	cleared := rendering(t, "zh").events([]Event{{Kind: Problems}}, 0)
 	if cleared.Tone != Good || !strings.Contains(cleared.Text(), "不再有问题") {
 		t.Errorf("got %s", cleared.Text())
 	}
@@ -105,27 +105,27 @@ Gap: packseal was not running when the report fell due.
 func TestDigestMessage(t *testing.T) {
 	t.Parallel()
 	d := Digest{
-		From: base, To: base.Add(24 * time.Hour), Packs: 12, Sealed: 11, Gaps: events()[:1], Overdue: []Event{event(Overdue, "cp-4", 0)},
-		Verified: base, Findings: map[string]int{"altered": 2}, Next: base.Add(25 * time.Hour), Unread: 1,
+		From: base, To: base.Add(24 * time.Hour), Packs: 12, Sealed: 11, Gaps: allKinds()[:1], Overdue: []Event{event(Overdue, "cp-4", 0)},
+		Verified: base, Problems: map[string]int{"altered": 2}, Next: base.Add(25 * time.Hour), Unread: 1,
 	}
-	wantText(t, written(t, "both").digest(d), `packseal: digest: 11 reports sealed, 1 gap, 1 overdue / 定期汇总：封存 11 份，缺失 1 次，逾期 1 个
+	wantText(t, rendering(t, "both").digest(d), `packseal: digest: 11 reports sealed, 1 gap, 1 overdue / 定期汇总：封存 11 份，缺失 1 次，逾期 1 个
 
 Slots due from 2026-11-25 10:00 to 2026-11-26 10:00
 - Packs: 12
 - Sealed: 11
 - Gaps: 1
 - Overdue now: 1
-- Verification: last without findings 2026-11-25 10:00
+- Verification: last passed 2026-11-25 10:00
 - Next due: 2026-11-26 11:00
 - Not counted, because the archive could not be read: 1 pack
 
-Gap: packseal was not running when the report fell due.
+Gap: packseal was not running when the report was due.
 - MLPS level 3 (prod/cp-1), due 2026-11-25 10:00
 
-Overdue: past its time limit, and no report is sealed.
+Overdue: the time limit has passed, and the report is not sealed.
 - prod/cp-4, due 2026-11-25 10:00
 
-Verification found damage; packseal verify lists it.
+Verification found problems. Run packseal verify to list them.
 - altered: 2
 
 统计范围：2026-11-25 10:00 至 2026-11-26 10:00 到期的报告
@@ -146,22 +146,22 @@ Verification found damage; packseal verify lists it.
 校验发现问题，明细请运行 packseal verify 查看。
 - 报告被改动：2 处
 `)
-	quiet := written(t, "en").digest(Digest{From: base, To: base, Packs: 1, Sealed: 1})
-	if quiet.Tone != Plain || !strings.Contains(quiet.Text(), "never without findings") || strings.Contains(quiet.Text(), "Next") {
+	quiet := rendering(t, "en").digest(Digest{From: base, To: base, Packs: 1, Sealed: 1})
+	if quiet.Tone != Plain || !strings.Contains(quiet.Text(), "has never passed") || strings.Contains(quiet.Text(), "Next") {
 		t.Errorf("got %s", quiet.Text())
 	}
 }
 
-func TestTestAndPulse(t *testing.T) {
+func TestTestAndHeartbeat(t *testing.T) {
 	t.Parallel()
-	m := written(t, "both").test("chat")
-	if !m.Test || m.Tone != Plain || !strings.Contains(m.Text(), "chat 的测试消息") || !strings.Contains(m.Text(), "Nothing happened") {
+	m := rendering(t, "both").test("chat")
+	if !m.Test || m.Tone != Plain || !strings.Contains(m.Text(), "chat 的测试消息") || !strings.Contains(m.Text(), "No action is needed") {
 		t.Errorf("got %s", m.Text())
 	}
-	if p := written(t, "en").pulse(nil); p.Tone != Good || p.Title != "packseal: works" {
+	if p := rendering(t, "en").heartbeat(nil); p.Tone != Good || p.Title != "packseal: OK" {
 		t.Errorf("got %+v", p)
 	}
-	if p := written(t, "en").pulse(errors.New("1 of 2\npacks overdue")); p.Tone != Bad || p.Title != "packseal: 1 of 2 packs overdue" {
+	if p := rendering(t, "en").heartbeat(errors.New("1 of 2\npacks overdue")); p.Tone != Bad || p.Title != "packseal: 1 of 2 packs overdue" {
 		t.Errorf("got %+v", p)
 	}
 }
@@ -169,14 +169,14 @@ func TestTestAndPulse(t *testing.T) {
 // Every word there is must be there in both languages.
 func TestNoWordIsMissing(t *testing.T) {
 	t.Parallel()
-	for _, w := range wordsOf("both") {
+	for _, w := range messagesOf("both") {
 		v := reflect.ValueOf(*w)
 		for i := range v.NumField() {
 			if v.Field(i).IsZero() {
 				t.Errorf("%s has no %s", w.prefix, v.Type().Field(i).Name)
 			}
 		}
-		for _, k := range []Kind{Overdue, Recovered, Findings, ReloadFailed} {
+		for _, k := range []Kind{Overdue, Recovered, Problems, ReloadFailed} {
 			if w.heads[k] == "" {
 				t.Errorf("%s has no head for %s", w.prefix, k)
 			}
@@ -194,7 +194,7 @@ func TestFit(t *testing.T) {
 	for i := range 500 {
 		many = append(many, event(Gap, fmt.Sprintf("cp-%03d", i), 0))
 	}
-	m := written(t, "both").news(many, 0)
+	m := rendering(t, "both").events(many, 0)
 	if text := m.Text(); !strings.Contains(text, "… and 460 more") || !strings.Contains(text, "……另有 460 项") {
 		t.Errorf("got %s", text)
 	}

@@ -16,7 +16,7 @@ import (
 // board is what replicas share in a test.
 type board struct {
 	mu     sync.Mutex
-	teller string
+	leader string
 	values map[string][]byte
 	broken bool
 }
@@ -25,7 +25,7 @@ type board struct {
 func (b *board) turn(replica string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.teller = replica
+	b.leader = replica
 }
 
 // seat is a replica's side of the board.
@@ -34,10 +34,10 @@ type seat struct {
 	replica string
 }
 
-func (s seat) Tells() bool {
+func (s seat) IsLeader() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.teller == s.replica
+	return s.leader == s.replica
 }
 
 func (s seat) Read(context.Context) (map[string][]byte, error) {
@@ -62,7 +62,7 @@ func replicas(t *testing.T, b *board, entry func(*chat) Entry) (first, second *N
 	one, two = new(chat), new(chat)
 	start := func(name string, c *chat) *Notices {
 		w := newWorld(t)
-		w.shared = seat{b, name}
+		w.replicas = seat{b, name}
 		n, stop := w.start(t, entry(c))
 		t.Cleanup(stop)
 		return n
@@ -76,7 +76,7 @@ func replicas(t *testing.T, b *board, entry func(*chat) Entry) (first, second *N
 func TestOneTells(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{teller: "first", values: make(map[string][]byte)}
+		b := &board{leader: "first", values: make(map[string][]byte)}
 		first, second, one, two := replicas(t, b, (*chat).entry)
 		time.Sleep(2 * time.Second)
 		gap := now("cp-1")
@@ -132,7 +132,7 @@ func TestOneTells(t *testing.T) {
 func TestOwnEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{teller: "first", values: make(map[string][]byte)}
+		b := &board{leader: "first", values: make(map[string][]byte)}
 		_, second, one, two := replicas(t, b, (*chat).entry)
 		second.Gap(now("cp-1"))
 		second.ReloadFailed(fault.New(fault.Request, "no such key"))
@@ -148,12 +148,12 @@ func TestOwnEvents(t *testing.T) {
 func TestLearns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{teller: "second", values: make(map[string][]byte)}
+		b := &board{leader: "second", values: make(map[string][]byte)}
 		one := new(chat)
 		w := newWorld(t)
-		w.shared, w.findings = seat{b, "first"}, map[string]int{"missing": 1}
+		w.replicas, w.problems = seat{b, "first"}, map[string]int{"missing": 1}
 		e := one.entry()
-		e.On = []Kind{Recovered, Findings}
+		e.On = []Kind{Recovered, Problems}
 		first, stop := w.start(t, e)
 		defer stop()
 		time.Sleep(3 * time.Minute)
@@ -162,7 +162,7 @@ func TestLearns(t *testing.T) {
 		}
 		gap := now("cp-1")
 		first.Gap(gap)
-		if err := first.Shared.Write(t.Context(), "chat", []byte(`{"since":"2000-01-01T00:00:00Z","digest":"2000-01-01T00:00:00Z"}`)); err != nil {
+		if err := first.opts.Replicas.Write(t.Context(), "chat", []byte(`{"since":"2000-01-01T00:00:00Z","digest":"2000-01-01T00:00:00Z"}`)); err != nil {
 			t.Fatal(err)
 		}
 		b.turn("first")
@@ -183,27 +183,27 @@ func TestLearns(t *testing.T) {
 func TestManyWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{teller: "first", values: make(map[string][]byte)}
+		b := &board{leader: "first", values: make(map[string][]byte)}
 		_, second, _, _ := replicas(t, b, (*chat).entry)
 		for i := range maxPending + 5 {
 			second.Gap(now(fmt.Sprint("cp-", i)))
 		}
 		second.mu.Lock()
 		defer second.mu.Unlock()
-		c := second.couriers[0]
+		c := second.dispatchers[0]
 		if len(c.pending) != maxPending || c.dropped != 0 || c.pending[0].number != 6 {
 			t.Errorf("%d wait from number %d on, %d were dropped", len(c.pending), c.pending[0].number, c.dropped)
 		}
 	})
 }
 
-// TestOnePulse: of two replicas one pings.
-func TestOnePulse(t *testing.T) {
+// TestOneHeartbeat: of two replicas one pings.
+func TestOneHeartbeat(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{teller: "first", values: make(map[string][]byte)}
+		b := &board{leader: "first", values: make(map[string][]byte)}
 		_, _, one, two := replicas(t, b, func(c *chat) Entry {
-			c.traits = Traits{PerMinute: 60, Pulse: time.Minute}
+			c.traits = Traits{PerMinute: 60, Heartbeat: time.Minute}
 			return Entry{Name: "ping", Channel: c}
 		})
 		time.Sleep(10 * time.Minute)

@@ -64,11 +64,11 @@ func (c *chat) Send(ctx context.Context, m Message) error {
 type world struct {
 	file     string
 	registry *prometheus.Registry
-	shared   Shared // nil = alone
+	replicas Replicas // nil = alone
 
 	mu       sync.Mutex
 	overdue  []Event
-	findings map[string]int
+	problems map[string]int
 	digests  []string
 	health   error
 }
@@ -89,9 +89,9 @@ func (w *world) start(t *testing.T, entries ...Entry) (n *Notices, stop func()) 
 	t.Helper()
 	w.registry = prometheus.NewRegistry()
 	n, err := New(Options{
-		Entries: entries, File: w.file, Instance: "host-1", Logger: slog.New(slog.DiscardHandler), Registerer: w.registry, Shared: w.shared,
+		File: w.file, Instance: "host-1", Logger: slog.New(slog.DiscardHandler), Registerer: w.registry, Replicas: w.replicas,
 		Overdue:  func() (events []Event) { w.set(func() { events = w.overdue }); return },
-		Findings: func() (counts map[string]int) { w.set(func() { counts = w.findings }); return },
+		Problems: func() (counts map[string]int) { w.set(func() { counts = w.problems }); return },
 		Health:   func() (err error) { w.set(func() { err = w.health }); return },
 		Digest: func(_ context.Context, from, to time.Time) (Digest, error) {
 			w.mu.Lock()
@@ -103,6 +103,7 @@ func (w *world) start(t *testing.T, entries ...Entry) (n *Notices, stop func()) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.Update(entries)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
