@@ -38,7 +38,7 @@ type Notice struct {
 // builtinDigest is the default schedule of digests.
 const builtinDigest = "0 9 * * *"
 
-// Channels opens every channel.
+// Channels opens every notification channel.
 func (c *Config) Channels(env notify.Env) ([]notify.Entry, error) {
 	entries := make([]notify.Entry, 0, len(c.Notify))
 	for _, n := range c.Notify {

@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -31,14 +32,14 @@ func md5Of(b []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// announced makes the answer say another length than its body has.
-func announced(n int64, resp *http.Response) *http.Response {
+// withLength sets another Content-Length than the body has.
+func withLength(n int64, resp *http.Response) *http.Response {
 	resp.ContentLength = n
 	return resp
 }
 
-// TestDamagedBody: a body that is not the report is downloaded again, a
-// bounded number of times, and never looked up again or made anew.
+// A damaged body is downloaded again, a limited number of times. The link is not
+// looked up and the report not requested again.
 func TestDamagedBody(t *testing.T) {
 	t.Parallel()
 	whole := content(1000)
@@ -53,10 +54,10 @@ func TestDamagedBody(t *testing.T) {
 		answer func() *http.Response
 		want   string
 	}{
-		"empty":               {func() *http.Response { return serve(200, nil) }, "0 bytes only"},
-		"too small":           {func() *http.Response { return serve(200, whole[:63]) }, "63 bytes only"},
-		"short":               {func() *http.Response { return announced(1000, serve(200, whole[:999])) }, "999 bytes, announced were 1000"},
-		"long":                {func() *http.Response { return announced(999, serve(200, whole)) }, "1000 bytes, announced were 999"},
+		"empty":               {func() *http.Response { return serve(200, nil) }, "only 0 bytes"},
+		"too small":           {func() *http.Response { return serve(200, whole[:63]) }, "only 63 bytes"},
+		"short":               {func() *http.Response { return withLength(1000, serve(200, whole[:999])) }, "999 bytes, but Content-Length is 1000"},
+		"long":                {func() *http.Response { return withLength(999, serve(200, whole)) }, "1000 bytes, but Content-Length is 999"},
 		"cut":                 {cut, "after 600 bytes: unexpected EOF"},
 		"short, by its CRC":   {func() *http.Response { return serve(200, whole[:999], "X-Oss-Hash-Crc64ecma", crc(whole)) }, "CRC-64"},
 		"altered, by its CRC": {func() *http.Response { return serve(200, altered, "X-Oss-Hash-Crc64ecma", crc(whole)) }, "CRC-64"},
@@ -73,7 +74,7 @@ func TestDamagedBody(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				src := &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}
-				h := newHouse(t, src, &store{answer: func(int, *http.Request) *http.Response { return c.answer() }}, fetcher.Settings{})
+				h := newFixture(t, src, &store{answer: func(int, *http.Request) *http.Response { return c.answer() }}, fetcher.Settings{})
 				_, err := h.fetch(t.Context(), t)
 				if fault.Of(err) != fault.Damaged || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %v (%s), want it damaged, with %q", err, fault.Of(err), c.want)
@@ -82,13 +83,13 @@ func TestDamagedBody(t *testing.T) {
 					t.Errorf("%d downloads by %d links, want %d by 1", len(h.store.seen), src.lookups, tries)
 				}
 
-				// The next time the store is well again.
+				// The store recovers.
 				h.store.answer = good
 				if r, err := h.fetch(t.Context(), t); err != nil || r.Size != 1000 {
 					t.Errorf("then: %d bytes, %v", r.Size, err)
 				}
 				if len(src.attempts) != 1 {
-					t.Errorf("%d reports were asked for", len(src.attempts))
+					t.Errorf("%d reports were requested", len(src.attempts))
 				}
 			})
 		})
@@ -97,12 +98,12 @@ func TestDamagedBody(t *testing.T) {
 
 var htmlPage = []byte("<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><p>Please sign in to the proxy.</p></body></html>")
 
-// TestWholeBody: what a report says of its body is true, for sizes around
-// that of a chunk, with the store's sums or without, and without a length.
-func TestWholeBody(t *testing.T) {
+// The Report describes its body, for sizes around that of a chunk, with and
+// without checksums of the store, and without a Content-Length.
+func TestCompleteBody(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{64, 1000, 256<<10 - 1, 256 << 10, 256<<10 + 1, 3<<20 + 7} {
-		for name, dress := range map[string]func(*http.Response, []byte){
+		for name, prepare := range map[string]func(*http.Response, []byte){
 			"bare":      func(*http.Response, []byte) {},
 			"no length": func(r *http.Response, _ []byte) { r.ContentLength = -1 },
 			"with sums": func(r *http.Response, b []byte) {
@@ -120,10 +121,10 @@ func TestWholeBody(t *testing.T) {
 				want := content(size)
 				st := &store{answer: func(int, *http.Request) *http.Response {
 					resp := serve(200, want)
-					dress(resp, want)
+					prepare(resp, want)
 					return resp
 				}}
-				h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/a/r.xls"))}, st, fetcher.Settings{})
+				h := newFixture(t, &source{lookup: always(linkTo("https://bucket.example.com/a/r.xls"))}, st, fetcher.Settings{})
 				r, err := h.fetch(t.Context(), t)
 				if err != nil {
 					t.Fatal(err)
@@ -132,19 +133,19 @@ func TestWholeBody(t *testing.T) {
 				if r.Size != int64(size) || r.SHA256 != sha(want) || r.MD5 != hex.EncodeToString(sum[:]) || r.CRC64 != crc(want) || r.Sum() != sha256.Sum256(want) {
 					t.Errorf("the report is %+v", r)
 				}
-				if r.Name != "r.xls" || r.Container != fetcher.OLE2 || r.Account != "123" || r.Fetched.IsZero() || len(r.RequestIDs) != 2 {
+				if r.Name != "r.xls" || r.Container != evidence.OLE2 || r.Account != "123" || r.Fetched.IsZero() || len(r.RequestIDs) != 2 {
 					t.Errorf("the report is %+v", r)
 				}
 				if got := h.body(t); !bytes.Equal(got, want) {
-					t.Errorf("the body on disk has %d bytes and is another", len(got))
+					t.Errorf("the body on disk differs; it has %d bytes", len(got))
 				}
 			})
 		}
 	}
 }
 
-// body reads the entry's body.
-func (h *house) body(t *testing.T) []byte {
+// body returns the body in the spool.
+func (h *fixture) body(t *testing.T) []byte {
 	t.Helper()
 	e, err := h.spool.Lock(t.Context(), aSlot)
 	if err != nil {
@@ -163,40 +164,40 @@ func (h *house) body(t *testing.T) []byte {
 	return b
 }
 
-// counted counts what is read of an endless body.
-type counted struct{ n int64 }
+// endless is an endless body that counts what is read.
+type endless struct{ n int64 }
 
-func (c *counted) Read(p []byte) (int, error) {
+func (c *endless) Read(p []byte) (int, error) {
 	c.n += int64(len(p))
 	return len(p), nil
 }
 
-// TestMaximum: a report that is too large is refused once, before it fills
-// the disk, with the setting to raise.
-func TestMaximum(t *testing.T) {
+// A report that is too large is refused before it fills the disk, and not
+// downloaded again.
+func TestMaxBytes(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
 	for name, c := range map[string]struct {
-		length int64 // as announced
+		length int64 // Content-Length
 		body   io.Reader
 		read   int64 // at most
 	}{
-		"by its length": {limit + 1, new(counted), 0},
-		"by its bytes":  {-1, new(counted), 1 << 20},
+		"by its length": {limit + 1, new(endless), 0},
+		"by its bytes":  {-1, new(endless), 1 << 20},
 		"one byte more": {-1, bytes.NewReader(content(limit + 1)), limit + 1},
-		"a lie":         {limit, new(counted), 1 << 20},
+		"a lie":         {limit, new(endless), 1 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st := &store{answer: func(int, *http.Request) *http.Response {
-				return announced(c.length, &http.Response{StatusCode: 200, Body: io.NopCloser(c.body)})
+				return withLength(c.length, &http.Response{StatusCode: 200, Body: io.NopCloser(c.body)})
 			}}
-			h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{MaxBytes: limit})
+			h := newFixture(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{MaxBytes: limit})
 			_, err := h.fetch(t.Context(), t)
 			if fault.Of(err) != fault.TooLarge || !strings.Contains(fault.Hint(err), "max_bytes") || len(st.seen) != 1 {
 				t.Errorf("got %v, hint %q, after %d downloads", err, fault.Hint(err), len(st.seen))
 			}
-			if read, ok := c.body.(*counted); ok && read.n > c.read {
+			if read, ok := c.body.(*endless); ok && read.n > c.read {
 				t.Errorf("%d bytes were read, at most %d should be", read.n, c.read)
 			}
 			if size := h.onDisk(t); size > limit+1 {
@@ -205,14 +206,14 @@ func TestMaximum(t *testing.T) {
 		})
 	}
 	st := &store{answer: func(int, *http.Request) *http.Response { return serve(200, content(limit)) }}
-	h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{MaxBytes: limit})
+	h := newFixture(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{MaxBytes: limit})
 	if r, err := h.fetch(t.Context(), t); err != nil || r.Size != limit {
-		t.Errorf("the largest that is permitted: %d bytes, %v", r.Size, err)
+		t.Errorf("the largest permitted: %d bytes, %v", r.Size, err)
 	}
 }
 
-// onDisk is the size of what the spool holds of bodies.
-func (h *house) onDisk(t *testing.T) (size int64) {
+// onDisk returns the size of the body in the spool.
+func (h *fixture) onDisk(t *testing.T) (size int64) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(h.dir, "*.body"))
 	if err != nil || len(found) != 1 {

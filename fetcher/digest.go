@@ -15,13 +15,13 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// digest takes all sums of a body at once, and keeps its first bytes. MD5 is as
-// slow as the two others together, so large writes take them side by side.
+// digest computes all checksums of a body, and keeps its first bytes. MD5 takes as
+// long as the other two together, so it runs concurrently for large writes.
 type digest struct {
 	sha, md5 hash.Hash
 	crc      hash.Hash64
 	size     int64
-	head     []byte // the first sniffLen bytes at most
+	head     []byte // at most sniffLen bytes
 }
 
 var ecma = sync.OnceValue(func() *crc64.Table { return crc64.MakeTable(crc64.ECMA) })
@@ -30,7 +30,7 @@ func newDigest() *digest {
 	return &digest{sha: sha256.New(), md5: md5.New(), crc: crc64.New(ecma())}
 }
 
-// Write never fails.
+// Write implements [io.Writer]. It never fails.
 func (d *digest) Write(p []byte) (int, error) {
 	d.size += int64(len(p))
 	d.head = append(d.head, p[:min(len(p), sniffLen-len(d.head))]...)
@@ -48,7 +48,7 @@ func (d *digest) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sums fills in what the digest took.
+// sums sets the size and the checksums of r.
 func (d *digest) sums(r *Report) {
 	r.Size = d.size
 	r.SHA256 = hex.EncodeToString(d.sha.Sum(nil))
@@ -56,7 +56,7 @@ func (d *digest) sums(r *Report) {
 	r.CRC64 = strconv.FormatUint(d.crc.Sum64(), 10)
 }
 
-// check compares the sums with what the store's headers say about the body.
+// check compares the checksums with those in the headers of the store.
 func (d *digest) check(h http.Header) error {
 	if want := h.Get("X-Oss-Hash-Crc64ecma"); want != "" {
 		if got := strconv.FormatUint(d.crc.Sum64(), 10); got != want {
@@ -71,13 +71,13 @@ func (d *digest) check(h http.Header) error {
 	return nil
 }
 
-// chunk is how much of a body is in memory at a time.
+// chunk is how many bytes of a body are in memory at a time.
 const chunk = 256 << 10
 
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// copyBody copies r to w and to d in whole chunks. Errors of w are those of
-// our disk and are classified; errors of r are returned as they are.
+// copyBody copies r to w and d in whole chunks. Errors of w are classified as
+// those of the local disk; errors of r are returned as they are.
 func copyBody(w io.Writer, r io.Reader, d *digest) (n int64, err error) {
 	buf := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(buf)

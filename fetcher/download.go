@@ -16,14 +16,14 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// minSize is less than any workbook or archive takes; a smaller body is no report.
+// minSize is less than the size of any workbook or archive.
 const minSize = 64
 
-// maxRedirects bounds how often a link may send us on.
+// maxRedirects is how many redirects of a link are followed.
 const maxRedirects = 3
 
-// downloader gets what a link points to. It adds no header of its own that a
-// link's signature might cover, and takes the body as it is stored.
+// downloader downloads from links. It sends no header that the signature of a
+// link may cover, and does not decompress the body.
 type downloader struct {
 	client *http.Client
 	bounds Bounds
@@ -36,7 +36,7 @@ func newDownloader(o Options) (*downloader, error) {
 	transport := o.Transport
 	if transport == nil {
 		var err error
-		if transport, err = newRoad(o.Bounds, nil); err != nil {
+		if transport, err = newTransport(o.Bounds, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -44,17 +44,17 @@ func newDownloader(o Options) (*downloader, error) {
 	return d, nil
 }
 
-// redirect lets a store send us on to where a link itself might have pointed.
+// redirect permits redirects to where a link itself may point.
 func (d *downloader) redirect(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fault.New(fault.LinkRefused, "the link was redirected more than %d times", maxRedirects)
 	}
-	r.Header.Del("Referer") // it is the link itself, signature and all
+	r.Header.Del("Referer") // it is the signed link
 	return d.allow(r.URL)
 }
 
-// allow refuses links to where no report of this source can be: by scheme, by
-// host, or with a user in them.
+// allow returns an error if links of the source must not point to u, because of
+// its scheme or host, or because it has a user name.
 func (d *downloader) allow(u *url.URL) error {
 	host := strings.ToLower(u.Hostname())
 	refuse := func(why string) error {
@@ -62,7 +62,7 @@ func (d *downloader) allow(u *url.URL) error {
 	}
 	switch {
 	case u.User != nil:
-		return refuse("it carries a user name")
+		return refuse("it has a user name")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return refuse("neither http nor https")
 	case u.Scheme == "http" && !d.bounds.AllowHTTP && !loopback(host):
@@ -73,8 +73,8 @@ func (d *downloader) allow(u *url.URL) error {
 			return nil
 		}
 	}
-	e := fault.New(fault.LinkRefused, "the link points to host %s, which is not among link_hosts", host)
-	return e.WithHint("if the reports' bucket is there, add %q to the source's link_hosts", host)
+	e := fault.New(fault.LinkRefused, "the link points to host %s, which is not in link_hosts", host)
+	return e.WithHint("if the bucket with the reports is there, add %q to link_hosts of the source", host)
 }
 
 func loopback(host string) bool {
@@ -82,22 +82,22 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// get downloads the link's body to w and returns what is known of it. The
-// whole body has passed every check when the error is nil.
+// get downloads the body to w. If the error is nil, the body is complete and
+// verified, and r describes it.
 func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report, err error) {
 	u, err := url.Parse(link.URL.Reveal())
 	if err != nil {
-		return r, fault.New(fault.LinkRefused, "the link is no URL")
+		return r, fault.New(fault.LinkRefused, "the link is not a URL")
 	}
 	if err := d.allow(u); err != nil {
 		return r, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	watch := time.AfterFunc(d.stall, func() {
-		stop(fault.New(fault.Unavailable, "the download brought nothing for %s", d.stall))
+	timer := time.AfterFunc(d.stall, func() {
+		stop(fault.New(fault.Unavailable, "the download stalled for %s", d.stall))
 	})
-	defer watch.Stop()
+	defer timer.Stop()
 
 	resp, err := d.request(ctx, u, "")
 	if err != nil {
@@ -110,7 +110,7 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 	if resp.ContentLength > d.max {
 		return r, tooLarge(d.max)
 	}
-	body := &watched{r: io.LimitReader(resp.Body, d.max+1), watch: watch, every: d.stall}
+	body := &progressReader{r: io.LimitReader(resp.Body, d.max+1), timer: timer, timeout: d.stall}
 	sums := newDigest()
 	n, err := copyBody(w, body, sums)
 	switch {
@@ -121,7 +121,7 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 	case err != nil:
 		return r, fault.Wrap(fault.Damaged, fmt.Errorf("reading the body after %d bytes: %w", n, cmp.Or(context.Cause(ctx), plainError(err))))
 	case resp.ContentLength >= 0 && n != resp.ContentLength:
-		return r, fault.New(fault.Damaged, "the body has %d bytes, announced were %d", n, resp.ContentLength)
+		return r, fault.New(fault.Damaged, "the body has %d bytes, but Content-Length is %d", n, resp.ContentLength)
 	}
 	if err := sums.check(resp.Header); err != nil {
 		return r, err
@@ -132,16 +132,16 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 	return r, err
 }
 
-// request sends the GET, for a part where one is given. Its errors hold
-// neither the link nor its parts.
-func (d *downloader) request(ctx context.Context, u *url.URL, part string) (*http.Response, error) {
+// request sends a GET, with the value of a Range header if it is not empty. Its
+// errors contain nothing of the link but the host.
+func (d *downloader) request(ctx context.Context, u *url.URL, byteRange string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err)
 	}
 	req.URL = u
-	if part != "" {
-		req.Header.Set("Range", part)
+	if byteRange != "" {
+		req.Header.Set("Range", byteRange)
 	}
 	resp, err := d.client.Do(req)
 	if err != nil {
@@ -150,7 +150,7 @@ func (d *downloader) request(ctx context.Context, u *url.URL, part string) (*htt
 		}
 		err = plainError(err)
 		if _, ok := errors.AsType[*fault.Error](err); !ok && ctx.Err() == nil {
-			// A redirect to what is no address is quoted in full.
+			// net/http quotes an invalid Location in full.
 			err = fault.New(fault.Unavailable, "%s", signed.ReplaceAllString(err.Error(), "…"))
 		}
 		return nil, fmt.Errorf("downloading from %s: %w", u.Host, err)
@@ -158,7 +158,7 @@ func (d *downloader) request(ctx context.Context, u *url.URL, part string) (*htt
 	return resp, nil
 }
 
-// plainError takes the URL out of an error of net/http's.
+// plainError removes the URL from an error of net/http.
 func plainError(err error) error {
 	for {
 		u, ok := errors.AsType[*url.Error](err)
@@ -169,28 +169,11 @@ func plainError(err error) error {
 	}
 }
 
-// objectName is the name of the object in the link's path, for people: no file
-// is ever named so.
+// objectName returns the last element of the link's path, for people. It is never
+// used as a file name.
 func objectName(u *url.URL) string {
 	name := path.Base(u.Path)
 	return strings.ToValidUTF8(name[:min(len(name), 255)], "\ufffd")
-}
-
-// refusal classifies an answer other than 200.
-func refusal(resp *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // what came of it is all there is to say
-	e, _ := parseStoreError(body, resp.Request.URL.Query())
-	said := fmt.Sprintf("the store answered %d", resp.StatusCode)
-	if e.Code != "" {
-		said += " " + e.String()
-	}
-	switch {
-	case e.expired():
-		return fault.New(fault.LinkExpired, "%s", said)
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests:
-		return fault.New(fault.Unavailable, "%s", said)
-	}
-	return fault.New(fault.LinkRefused, "%s", said)
 }
 
 func tooLarge(limit int64) error {
@@ -198,38 +181,19 @@ func tooLarge(limit int64) error {
 	return e.WithHint("raise fetch.max_bytes if reports of this size are expected")
 }
 
-// inspect looks at the first bytes of a complete body: an empty one, and a
-// store's error that came with status 200, are no report.
-func inspect(head []byte, link url.Values) (Container, error) {
-	if len(head) < minSize {
-		return "", fault.New(fault.Damaged, "the body has %d bytes only", len(head))
-	}
-	c := sniff(head)
-	if !errorPage(c, head) {
-		return c, nil
-	}
-	if e, ok := parseStoreError(head, link); ok {
-		if e.expired() {
-			return c, fault.New(fault.LinkExpired, "the store answered 200 with an error: %s", e)
-		}
-		return c, fault.New(fault.Damaged, "the store answered 200 with an error: %s", e)
-	}
-	return c, fault.New(fault.Damaged, "the body is an error page, not a report")
-}
-
-// watched puts off the watch at every byte that comes: what is cut is silence,
-// not slowness.
-type watched struct {
-	r     io.Reader
-	watch *time.Timer
-	every time.Duration
+// progressReader resets a timer whenever bytes arrive, so that a download may be
+// slow but not stall.
+type progressReader struct {
+	r       io.Reader
+	timer   *time.Timer
+	timeout time.Duration
 }
 
 // Read implements [io.Reader].
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
+func (p *progressReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
 	if n > 0 {
-		w.watch.Reset(w.every)
+		p.timer.Reset(p.timeout)
 	}
 	return n, err
 }

@@ -16,28 +16,28 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Entry is one slot's place in the spool, held by this process alone until
-// Close or Remove.
+// Entry is the spool entry of a slot. The process holds its lock until Close or
+// Remove.
 type Entry struct {
-	base    string   // the path of its files, without their extensions
-	file    *os.File // the state's; the lock is on it
+	base    string   // path of the files without extension
+	file    *os.File // the state file, which is locked
 	state   state
 	removed bool
 }
 
-// state is what was reached so far.
+// state is the progress of a slot.
 type state struct {
-	Ticket *Ticket `json:"ticket,omitempty"` // the report that was asked for
-	Report *Report `json:"report,omitempty"` // what was fetched
-	Draft  string  `json:"draft,omitempty"`  // the manifest, the same bytes for every sink and every try
+	Ticket *Ticket `json:"ticket,omitempty"` // the requested report
+	Report *Report `json:"report,omitempty"` // the complete report
+	Draft  string  `json:"draft,omitempty"`  // the manifest, identical for all sinks and tries
 }
 
-// maxState bounds a state's line, in bytes: several times what a ticket, a
-// report and a manifest take.
+// maxState is the size limit of a state, in bytes: several times that of a
+// ticket, a report and a manifest.
 const maxState = 1 << 20
 
-// readState reads the state's one line. One that does not parse was cut short
-// by a crash, and is worth nothing; nor is one that is too long to be ours.
+// readState reads the state. It returns the zero state if the line is too long or
+// does not parse, because a crash interrupted the write.
 func readState(f io.Reader) (s state, err error) {
 	b, err := io.ReadAll(io.LimitReader(f, maxState))
 	if err != nil {
@@ -51,8 +51,8 @@ func readState(f io.Reader) (s state, err error) {
 	return s, nil
 }
 
-// upgrade sets the slots of a state as spools had it at first: the pack as an
-// object, and the due time beside it.
+// upgrade reads the slots from the old format, in which the pack was an object
+// and the due time a field of its own.
 func (s *state) upgrade(line []byte) {
 	type slot struct {
 		Pack struct{ Source, ID, Aggregator string }
@@ -71,8 +71,8 @@ func (s *state) upgrade(line []byte) {
 	}
 }
 
-// save writes the state over what is there. Whoever reads it meanwhile may see
-// a line that does not parse.
+// save overwrites the state. A concurrent reader may see a line that does not
+// parse.
 func (e *Entry) save() error {
 	b, err := json.Marshal(e.state)
 	if err != nil {
@@ -82,8 +82,8 @@ func (e *Entry) save() error {
 	return diskFault(err)
 }
 
-// Close lets go of the entry and leaves it for the next try. An entry that
-// holds nothing is removed. After Remove it does nothing.
+// Close releases the entry for the next try. It removes an entry that has no
+// ticket. After Remove, it does nothing.
 func (e *Entry) Close() error {
 	switch {
 	case e.removed:
@@ -94,14 +94,14 @@ func (e *Entry) Close() error {
 	return e.file.Close()
 }
 
-// Remove deletes the entry: the slot is settled. The file with the lock goes
-// last, so that nobody else gets in between.
+// Remove deletes and releases the entry of a slot that is settled. It deletes the
+// locked file last, so that no other worker takes the entry in between.
 func (e *Entry) Remove() error {
 	e.removed = true
 	return errors.Join(removed(os.Remove(e.base+bodyExt)), removed(os.Remove(e.base+stateExt)), e.file.Close())
 }
 
-// removed is the error of a removal, unless nothing was there.
+// removed returns the error of a removal, unless the file did not exist.
 func removed(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -109,7 +109,7 @@ func removed(err error) error {
 	return diskFault(err)
 }
 
-// Ticket returns the ticket of an earlier try, if there is one.
+// Ticket returns the ticket of an earlier try, if any.
 func (e *Entry) Ticket() (t Ticket, ok bool) {
 	if e.state.Ticket == nil {
 		return t, false
@@ -117,14 +117,14 @@ func (e *Entry) Ticket() (t Ticket, ok bool) {
 	return *e.state.Ticket, true
 }
 
-// SaveTicket keeps the ticket for a later try.
+// SaveTicket saves the ticket for later tries.
 func (e *Entry) SaveTicket(t Ticket) error {
 	e.state.Ticket = &t
 	return e.save()
 }
 
-// Report returns the finished report, if there is one whose body is on disk
-// in full size.
+// Report returns the complete report, if there is one whose body has the right
+// size on disk.
 func (e *Entry) Report() (r Report, ok bool) {
 	if e.state.Report == nil {
 		return r, false
@@ -133,36 +133,36 @@ func (e *Entry) Report() (r Report, ok bool) {
 	return *e.state.Report, err == nil && fi.Size() == e.state.Report.Size
 }
 
-// SaveReport marks the body as complete.
+// SaveReport saves the report, which marks the body as complete.
 func (e *Entry) SaveReport(r Report) error {
 	e.state.Report = &r
 	return e.save()
 }
 
-// Draft returns the manifest that was drafted for the report, or "".
+// Draft returns the manifest that was saved for the report, or "".
 func (e *Entry) Draft() string { return e.state.Draft }
 
-// SaveDraft keeps the manifest for this and every later try.
+// SaveDraft saves the manifest for this and all later tries.
 func (e *Entry) SaveDraft(manifest string) error {
 	e.state.Draft = manifest
 	return e.save()
 }
 
-// Discard forgets the report, which turned out not to be whole: it is fetched
+// Discard drops the report, because its body is damaged, so that it is fetched
 // again.
 func (e *Entry) Discard() error {
 	e.state.Report, e.state.Draft = nil, ""
 	return e.save()
 }
 
-// Body opens the report's body for reading.
+// Body opens the body for reading.
 func (e *Entry) Body() (*os.File, error) {
 	f, err := os.Open(e.base + bodyExt)
 	return f, diskFault(err)
 }
 
-// Import replaces the body by what r reads, which must have the given size
-// and SHA-256 (hex).
+// Import replaces the body with the content of r, which must have that size and
+// SHA-256 (hex).
 func (e *Entry) Import(r io.Reader, size int64, sha256 string) error {
 	f, err := e.create()
 	if err != nil {
@@ -174,12 +174,12 @@ func (e *Entry) Import(r io.Reader, size int64, sha256 string) error {
 		return fmt.Errorf("copying the report: %w", err)
 	}
 	if got := hex.EncodeToString(d.sha.Sum(nil)); n != size || got != sha256 {
-		return fault.New(fault.Damaged, "the copy at hand has %d bytes and SHA-256 %s, not %d and %s", n, got, size, sha256)
+		return fault.New(fault.Damaged, "the copy has %d bytes and SHA-256 %s, not %d and %s", n, got, size, sha256)
 	}
 	return nil
 }
 
-// Sync makes the entry survive a loss of power: body, state, their names.
+// Sync syncs the entry to disk: body, state, and their names.
 func (e *Entry) Sync() error {
 	for _, name := range []string{e.base + bodyExt, e.base + stateExt, filepath.Dir(e.base)} {
 		f, err := os.Open(name)
@@ -196,7 +196,7 @@ func (e *Entry) Sync() error {
 	return nil
 }
 
-// create opens a new, empty body; whatever was there is no longer complete.
+// create creates a new, empty body in place of an existing one.
 func (e *Entry) create() (*os.File, error) {
 	if e.state.Report != nil {
 		if err := e.Discard(); err != nil {
@@ -208,4 +208,13 @@ func (e *Entry) create() (*os.File, error) {
 	}
 	f, err := os.OpenFile(e.base+bodyExt, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	return f, diskFault(err)
+}
+
+// Idle returns how long ago the entry was last written to.
+func (e *Entry) Idle() time.Duration {
+	fi, err := e.file.Stat()
+	if err != nil {
+		return 0
+	}
+	return time.Since(fi.ModTime())
 }

@@ -37,7 +37,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// FuzzExpiry: a stranger's link never panics, and never prints its query.
+// FuzzExpiry: no link causes a panic or prints its query.
 func FuzzExpiry(f *testing.F) {
 	f.Add("https://h/p?Expires=1777636800")
 	f.Add("https://u:p@h/p?x-oss-date=20260501T110000Z&x-oss-expires=3600#f")
@@ -51,8 +51,8 @@ func FuzzExpiry(f *testing.F) {
 		if ok && (at.Location() != time.UTC || at.Unix() <= 0 || at.Unix() > 1<<40) {
 			t.Errorf("Expiry of %q is %v", link, at)
 		}
-		if left, ok := receive(Link{URL: u}).remaining(); ok && left > 0 != at.After(time.Now()) {
-			t.Errorf("%v are left until %v", left, at) // no overflow
+		if left, ok := received(Link{URL: u}).remaining(); ok && left > 0 != at.After(time.Now()) {
+			t.Errorf("%v left until %v", left, at) // must not overflow
 		}
 		if _, query, ok := strings.Cut(u.String(), "?"); ok {
 			t.Errorf("the link prints its query %q", query)
@@ -84,12 +84,12 @@ func TestFresh(t *testing.T) {
 		created time.Time
 		want    bool
 	}{
-		"newer than the baseline":   {Ticket{Slot: slot, Baseline: before}, after, true},
-		"the baseline itself":       {Ticket{Slot: slot, Baseline: before}, before, false},
-		"asked for by a fast clock": {Ticket{Slot: slot, Baseline: before}, due.Add(-time.Minute), true},
-		"attached, made too early":  {Ticket{Slot: slot, Attached: true}, before, false},
-		"attached, made since":      {Ticket{Slot: slot, Attached: true}, after, true},
-		"attached, made at due":     {Ticket{Slot: slot, Attached: true}, due, true},
+		"newer than the baseline":  {Ticket{Slot: slot, Baseline: before}, after, true},
+		"the baseline itself":      {Ticket{Slot: slot, Baseline: before}, before, false},
+		"our clock is ahead":       {Ticket{Slot: slot, Baseline: before}, due.Add(-time.Minute), true},
+		"attached, made too early": {Ticket{Slot: slot, Attached: true}, before, false},
+		"attached, made since":     {Ticket{Slot: slot, Attached: true}, after, true},
+		"attached, made at due":    {Ticket{Slot: slot, Attached: true}, due, true},
 	} {
 		if got := c.ticket.Fresh(c.created); got != c.want {
 			t.Errorf("%s: Fresh is %t", name, got)

@@ -1,3 +1,7 @@
+// Package fetcher fetches the report of a slot to disk and verifies it.
+//
+// A [Source] generates reports and returns links to them. The [Fetcher] requests
+// the report, waits for it, and downloads it into the [Spool].
 package fetcher
 
 import (
@@ -16,17 +20,38 @@ import (
 	"packseal.example/internal/trace"
 )
 
-// Options are what a Fetcher needs. Required fields are marked.
+// Options configure a Fetcher.
 type Options struct {
 	Source     Source                // required
-	Bounds     Bounds                // required; the source's
+	Bounds     Bounds                // of the source; required
 	Settings   Settings              // a zero field means its default
 	Logger     *slog.Logger          // required
-	Registerer prometheus.Registerer // with the source's name as label already; nil = none
-	Transport  http.RoundTripper     // for downloads; default: one of our own
+	Registerer prometheus.Registerer // labelled with the source's name; nil registers nothing
+	Transport  http.RoundTripper     // for downloads; default: one that checks addresses against Bounds
 }
 
-// Fetcher gets a source's reports.
+// Settings control the wait for a report and its download. A zero field means
+// its default.
+type Settings struct {
+	PollMin    time.Duration `yaml:"poll_min,omitempty"`    // first interval between checks whether a report is ready; default 1s
+	PollMax    time.Duration `yaml:"poll_max,omitempty"`    // longest interval; default 30s
+	StaleAfter time.Duration `yaml:"stale_after,omitempty"` // request the report again if the source has not been generating it for this long; default 5m
+	LinkMargin time.Duration `yaml:"link_margin,omitempty"` // look up a new link before the download if it expires sooner than this; default 2m
+	MaxBytes   int64         `yaml:"max_bytes,omitempty"`   // size limit of a report; default 2 GiB
+	StallAfter time.Duration `yaml:"stall_after,omitempty"` // abort and retry a download that makes no progress for this long; default 30s
+}
+
+func (s Settings) withDefaults() Settings {
+	s.PollMin = cmp.Or(s.PollMin, time.Second)
+	s.PollMax = max(cmp.Or(s.PollMax, 30*time.Second), s.PollMin)
+	s.StaleAfter = cmp.Or(s.StaleAfter, 5*time.Minute)
+	s.LinkMargin = cmp.Or(s.LinkMargin, 2*time.Minute)
+	s.MaxBytes = cmp.Or(s.MaxBytes, 2<<30)
+	s.StallAfter = cmp.Or(s.StallAfter, 30*time.Second)
+	return s
+}
+
+// Fetcher fetches the reports of one source.
 type Fetcher struct {
 	source   Source
 	settings Settings
@@ -35,42 +60,27 @@ type Fetcher struct {
 	download *downloader
 }
 
-// The defaults of Settings.
-const (
-	defaultPollMin    = time.Second
-	defaultPollMax    = 30 * time.Second
-	defaultStaleAfter = 5 * time.Minute
-	defaultLinkMargin = 2 * time.Minute
-	defaultMaxBytes   = 2 << 30
-	defaultStallAfter = 30 * time.Second
-)
+// maxTries limits, separately, how many links are used because earlier ones had
+// expired or were refused, and how many downloads are made because earlier ones
+// failed.
+const maxTries = 5
 
-// attempts bounds each of: links looked up again because they had expired or
-// were refused, and downloads begun again because they failed.
-const attempts = 5
-
-// New makes a Fetcher.
+// New returns a Fetcher.
 func New(o Options) (*Fetcher, error) {
 	if o.Source == nil || o.Logger == nil {
 		return nil, errors.New("fetcher: Source and Logger are required")
 	}
-	s := &o.Settings
-	s.PollMin = cmp.Or(s.PollMin, defaultPollMin)
-	s.PollMax = max(cmp.Or(s.PollMax, defaultPollMax), s.PollMin)
-	s.StaleAfter = cmp.Or(s.StaleAfter, defaultStaleAfter)
-	s.LinkMargin = cmp.Or(s.LinkMargin, defaultLinkMargin)
-	s.MaxBytes = cmp.Or(s.MaxBytes, defaultMaxBytes)
-	s.StallAfter = cmp.Or(s.StallAfter, defaultStallAfter)
+	o.Settings = o.Settings.withDefaults()
 	download, err := newDownloader(o)
 	if err != nil {
 		return nil, err
 	}
-	return &Fetcher{source: o.Source, settings: *s, logger: o.Logger, metrics: newMetrics(o.Registerer), download: download}, nil
+	return &Fetcher{source: o.Source, settings: o.Settings, logger: o.Logger, metrics: newMetrics(o.Registerer), download: download}, nil
 }
 
-// Fetch returns the slot's report, its body complete and checked in the spool
-// entry. It goes on where an earlier try of the same slot stopped, and waits
-// while the report is being made, until ctx ends.
+// Fetch returns the slot's report, with its body complete and verified in the
+// spool entry. It resumes where an earlier try of the slot ended, and waits for
+// the report until ctx ends.
 func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report, error) {
 	if r, ok := e.Report(); ok {
 		return r, nil
@@ -95,19 +105,19 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report,
 	return r, err
 }
 
-// poll is the wait between two looks at a report, and between two downloads.
+// poll returns the intervals between lookups, and between downloads.
 func (f *Fetcher) poll() fault.Backoff {
 	return fault.Backoff{Base: f.settings.PollMin, Max: f.settings.PollMax}
 }
 
-// request asks for the report and keeps the ticket. Between the two a crash
-// costs nothing: the same slot and attempt ask for the same report.
+// request requests the report and saves the ticket. A crash in between is
+// harmless, because Generate is idempotent.
 func (f *Fetcher) request(ctx context.Context, e *Entry, s evidence.Slot, attempt int) (Ticket, error) {
 	defer f.metrics.stage("request", time.Now())
 	ctx, span := trace.Begin(ctx, "request", trace.Attempt.Int(attempt))
 	t, err := f.source.Generate(ctx, s, attempt)
 	if err != nil {
-		err = fmt.Errorf("asking for the report: %w", err)
+		err = fmt.Errorf("requesting the report: %w", err)
 	} else {
 		err = e.SaveTicket(t)
 	}
@@ -116,102 +126,81 @@ func (f *Fetcher) request(ctx context.Context, e *Entry, s evidence.Slot, attemp
 	return t, err
 }
 
-// await looks until the ticket's report is finished, and returns a link to
-// it. A report that nobody is making, although it was asked for, is asked for
-// again: the ticket returned is the last one.
+// await polls until the requested report is ready, and returns a link to it. If
+// the source is not generating the report, it is requested again; the returned
+// ticket is that of the last request.
 //
-//	Lookup says      then
-//	a link           download
-//	being made       look again, after a wait that grows from PollMin to PollMax
-//	only an older    the same; after StaleAfter of nothing else, ask again, as
-//	  one            another attempt: the same request would be taken for a copy
-//	  …attached      ask again at once: what we attached to is finished, and was
-//	                 made before the slot fell due
-//	anything else    give up, for now
+//	result of Lookup  action
+//	link              return it
+//	NotReady          poll again, at intervals from PollMin to PollMax
+//	ErrStale          the same; after StaleAfter without another result, request
+//	                  the report again, as a new attempt since requests are
+//	                  idempotent
+//	ErrStale and      request the report at once: the report that was being
+//	  attached        generated is ready, and was created before the slot fell due
+//	other error       return it
 //
-// There is no bound on the number of looks but ctx's deadline, as nothing says
-// how long a report may take.
-func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (held, Ticket, error) {
-	began := time.Now()
-	var stale time.Time // since when the source has had nothing but an older report
+// The number of polls is limited by ctx only: the API documents no limit on how
+// long a report may take.
+func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (timedLink, Ticket, error) {
+	start := time.Now()
+	var stale time.Time // since when Lookup has returned ErrStale
 	for try := 0; ; try++ {
 		link, err := f.source.Lookup(ctx, t)
 		switch {
 		case err == nil:
-			f.metrics.stage("making", began)
-			return receive(link), t, nil
+			f.metrics.stage("making", start)
+			return received(link), t, nil
 		case fault.Of(err) != fault.NotReady:
-			return held{}, t, fmt.Errorf("looking the report up: %w", err)
+			return timedLink{}, t, fmt.Errorf("looking up the report: %w", err)
 		case !errors.Is(err, ErrStale):
 			stale = time.Time{}
 		case t.Attached || !stale.IsZero() && time.Since(stale) >= f.settings.StaleAfter:
-			// What we attached to was made too early, or what we asked for
-			// never came: this slot needs a report of its own.
+			// The report of somebody else was too early, or ours never came.
 			if t, err = f.request(ctx, e, t.Slot, t.Attempt+1); err != nil {
-				return held{}, t, err
+				return timedLink{}, t, err
 			}
 			stale = time.Time{}
 		case stale.IsZero():
 			stale = time.Now()
 		}
-		wait := f.poll().Wait(try, nil)
-		if !fault.Sleep(ctx, wait) {
-			return held{}, t, fmt.Errorf("waiting for the report: %w", context.Cause(ctx))
+		if !fault.Sleep(ctx, f.poll().Wait(try, nil)) {
+			return timedLink{}, t, fmt.Errorf("waiting for the report: %w", context.Cause(ctx))
 		}
 	}
 }
 
-// held is a link and when it came to us.
-type held struct {
-	Link
-	since time.Time
-}
-
-func receive(l Link) held { return held{l, time.Now()} }
-
-// remaining is what is left of the link's life, reckoned by the source's
-// clock: our own may be off. ok is false for a link that does not say.
-func (h held) remaining() (left time.Duration, ok bool) {
-	expiry, ok := h.URL.Expiry()
-	served := h.Served
-	if served.IsZero() {
-		served = h.since
-	}
-	return expiry.Sub(served) - time.Since(h.since), ok
-}
-
-// fetch downloads the report, with a fresh link when the one at hand is old
-// or refused, and again from the start when the body is not whole. Two counts
-// are kept apart: a store that cuts connections does not use up the links, and
-// links that are refused do not use up the downloads. A report is never asked
-// for again here: whatever happens to its body, it is made.
-func (f *Fetcher) fetch(ctx context.Context, e *Entry, t Ticket, link held) (Report, error) {
+// fetch downloads the report. It looks up a new link if the current one is about
+// to expire or is refused, and starts over if the body is damaged. Tries of links
+// and of downloads are counted separately. The report is not requested again: it
+// has been generated, whatever happens to the download.
+func (f *Fetcher) fetch(ctx context.Context, e *Entry, t Ticket, link timedLink) (Report, error) {
 	defer f.metrics.stage("download", time.Now())
 	refreshed, failed := 0, 0
 	for {
 		if left, ok := link.remaining(); ok && left < f.settings.LinkMargin && refreshed == 0 {
-			// Once: a source whose links never live longer is served as it is.
+			// Only once: the links of this source may never be valid for longer.
 			refreshed++
 			if err := f.refresh(ctx, t, &link); err != nil {
 				return Report{}, err
 			}
 		}
-		r, err := f.try(ctx, e, t, link)
+		r, err := f.downloadOnce(ctx, e, t, link)
 		if err == nil {
 			return r, nil
 		}
 		f.logger.WarnContext(ctx, "download failed", "pack", t.Slot.Pack, "due", t.Slot.Due, "reason", fault.Of(err), "err", err)
 		switch fault.Of(err) {
 		case fault.LinkExpired, fault.LinkRefused:
-			// Links signed within one second may be the very same one.
-			if refreshed++; refreshed >= attempts || !fault.Sleep(ctx, fault.Backoff{}.Wait(0, nil)) {
+			// Links that are signed within the same second may be identical.
+			if refreshed++; refreshed >= maxTries || !fault.Sleep(ctx, fault.Backoff{}.Wait(0, nil)) {
 				return Report{}, err
 			}
 			if rerr := f.refresh(ctx, t, &link); rerr != nil {
 				return Report{}, rerr
 			}
 		case fault.Damaged, fault.Unavailable:
-			if failed++; failed >= attempts || !fault.Sleep(ctx, f.poll().Wait(failed-1, err)) {
+			if failed++; failed >= maxTries || !fault.Sleep(ctx, f.poll().Wait(failed-1, err)) {
 				return Report{}, err
 			}
 		default:
@@ -220,19 +209,19 @@ func (f *Fetcher) fetch(ctx context.Context, e *Entry, t Ticket, link held) (Rep
 	}
 }
 
-// refresh looks the same report up again, for a new link.
-func (f *Fetcher) refresh(ctx context.Context, t Ticket, link *held) error {
+// refresh looks up a new link to the same report.
+func (f *Fetcher) refresh(ctx context.Context, t Ticket, link *timedLink) error {
 	f.metrics.refreshes.Inc()
 	fresh, err := f.source.Lookup(ctx, t)
 	if err != nil {
-		return fmt.Errorf("looking the link up again: %w", err)
+		return fmt.Errorf("refreshing the link: %w", err)
 	}
-	*link = receive(fresh)
+	*link = received(fresh)
 	return nil
 }
 
-// try is one download.
-func (f *Fetcher) try(ctx context.Context, e *Entry, t Ticket, link held) (Report, error) {
+// downloadOnce downloads the body and saves the report.
+func (f *Fetcher) downloadOnce(ctx context.Context, e *Entry, t Ticket, link timedLink) (Report, error) {
 	if left, ok := link.remaining(); ok {
 		f.metrics.remaining.Observe(left.Seconds())
 	}

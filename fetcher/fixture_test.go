@@ -25,10 +25,10 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// mark is in the query of every link of these tests.
+// mark is in the query of every link in these tests.
 const mark = "MARKED91c4"
 
-// tries is how often a link is had, or a download begun, before it is enough.
+// tries is the value of maxTries.
 const tries = 5
 
 var (
@@ -38,7 +38,7 @@ var (
 	discard = slog.New(slog.DiscardHandler)
 )
 
-// content makes a workbook of n bytes, as far as its first bytes tell.
+// content returns n bytes that begin like a workbook.
 func content(n int) []byte {
 	b := bytes.Repeat([]byte("0123456789abcdef"), n/16+1)[:n]
 	copy(b, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")
@@ -50,9 +50,9 @@ func sha(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// store is an object store in the process. It counts requests from 0.
+// store is an object store. It numbers requests from 0.
 type store struct {
-	answer func(n int, r *http.Request) *http.Response // nil: no connection
+	answer func(n int, r *http.Request) *http.Response // returns nil if the connection is refused
 	seen   []*http.Request
 }
 
@@ -66,7 +66,7 @@ func (s *store) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// serve is an answer with that body; headers are pairs.
+// serve returns a response with that body; headers are pairs.
 func serve(status int, body []byte, headers ...string) *http.Response {
 	h := http.Header{}
 	for i := 0; i < len(headers); i += 2 {
@@ -75,17 +75,17 @@ func serve(status int, body []byte, headers ...string) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
 }
 
-// refuse is how OSS refuses.
+// refuse returns an error response of OSS.
 func refuse(status int, code, message string) *http.Response {
 	return serve(status, fmt.Appendf(nil, "<?xml version=\"1.0\"?>\n<Error><Code>%s</Code><Message>%s</Message><RequestId>R-1</RequestId></Error>", code, message))
 }
 
-// good serves a whole report.
+// good serves a report.
 func good(int, *http.Request) *http.Response { return serve(http.StatusOK, content(1000)) }
 
-// source is a Source that does as it is told: lookup counts from 0.
+// source is a scripted Source. It numbers lookups from 0.
 type source struct {
-	generate func(t fetcher.Ticket) (fetcher.Ticket, error) // nil: the ticket as it is
+	generate func(t fetcher.Ticket) (fetcher.Ticket, error) // nil returns the ticket as it is
 	lookup   func(n int, t fetcher.Ticket) (fetcher.Link, error)
 
 	attempts []int // of each Generate
@@ -106,7 +106,7 @@ func (s *source) Lookup(_ context.Context, t fetcher.Ticket) (fetcher.Link, erro
 	return s.lookup(s.lookups-1, t)
 }
 
-// linkTo is a link that says nothing of its life.
+// linkTo returns a link without an expiry.
 func linkTo(address string) fetcher.Link {
 	return fetcher.Link{
 		URL: fetcher.SecretURL(address + "?Signature=" + mark), Account: "123", RequestID: "R-get",
@@ -114,22 +114,22 @@ func linkTo(address string) fetcher.Link {
 	}
 }
 
-// living is a link with that much life left by the source's clock, which is
+// expiring returns a link that expires in left by the source's clock, which is
 // ahead of ours by skew.
-func living(left, skew time.Duration) fetcher.Link {
+func expiring(left, skew time.Duration) fetcher.Link {
 	l := linkTo("https://bucket.example.com/report.xls")
 	l.Served = time.Now().Add(skew)
 	l.URL += fetcher.SecretURL(fmt.Sprintf("&Expires=%d", l.Served.Add(left).Unix()))
 	return l
 }
 
-// always looks up the same link.
+// always returns the same link.
 func always(l fetcher.Link) func(int, fetcher.Ticket) (fetcher.Link, error) {
 	return func(int, fetcher.Ticket) (fetcher.Link, error) { return l, nil }
 }
 
-// house is a Fetcher with all that it works with.
-type house struct {
+// fixture is a Fetcher with its environment.
+type fixture struct {
 	*fetcher.Fetcher
 	source *source
 	store  *store
@@ -139,11 +139,11 @@ type house struct {
 	log    bytes.Buffer
 }
 
-// newHouse makes one whose links may point to bucket.example.com and its
-// neighbours, and to loopback. Without a store, downloads use sockets.
-func newHouse(t *testing.T, src *source, st *store, settings fetcher.Settings) *house {
+// newFixture permits links to *.example.com and to loopback addresses. Without a
+// store, downloads use sockets.
+func newFixture(t *testing.T, src *source, st *store, settings fetcher.Settings) *fixture {
 	t.Helper()
-	h := &house{source: src, store: st, reg: prometheus.NewRegistry(), dir: t.TempDir()}
+	h := &fixture{source: src, store: st, reg: prometheus.NewRegistry(), dir: t.TempDir()}
 	o := fetcher.Options{
 		Source: src, Settings: settings, Registerer: h.reg,
 		Bounds: fetcher.Bounds{LinkHosts: []string{"*.example.com", "127.0.0.1", "::1", "localhost"}},
@@ -159,13 +159,13 @@ func newHouse(t *testing.T, src *source, st *store, settings fetcher.Settings) *
 	if h.spool, err = fetcher.OpenSpool(h.dir); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { h.searchForTheMark(t) })
+	t.Cleanup(func() { h.checkLeaks(t) })
 	return h
 }
 
-// fetch fetches the slot's report once. Neither its error nor the report may
-// have a word of a link's query.
-func (h *house) fetch(ctx context.Context, t *testing.T) (fetcher.Report, error) {
+// fetch fetches the report of aSlot. It fails the test if the report or the error
+// contain the query of a link.
+func (h *fixture) fetch(ctx context.Context, t *testing.T) (fetcher.Report, error) {
 	t.Helper()
 	e, err := h.spool.Lock(ctx, aSlot)
 	if err != nil {
@@ -173,14 +173,14 @@ func (h *house) fetch(ctx context.Context, t *testing.T) (fetcher.Report, error)
 	}
 	defer e.Close()
 	r, err := h.Fetch(ctx, e, aSlot)
-	if said := fmt.Sprintf("%+v %v %#v %s", r, err, err, fault.Hint(err)); strings.Contains(said, mark) {
-		t.Errorf("a part of the link came out: %s", said)
+	if text := fmt.Sprintf("%+v %v %#v %s", r, err, err, fault.Hint(err)); strings.Contains(text, mark) {
+		t.Errorf("the query of a link leaks: %s", text)
 	}
 	return r, err
 }
 
-// searchForTheMark looks for links in log, spool and metrics.
-func (h *house) searchForTheMark(t *testing.T) {
+// checkLeaks fails the test if log, spool or metrics contain a link.
+func (h *fixture) checkLeaks(t *testing.T) {
 	t.Helper()
 	places := map[string]string{"log": h.log.String()}
 	err := filepath.WalkDir(h.dir, func(name string, d fs.DirEntry, err error) error {
@@ -204,13 +204,14 @@ func (h *house) searchForTheMark(t *testing.T) {
 	places["metrics"] = metrics.String()
 	for place, text := range places {
 		if strings.Contains(text, mark) {
-			t.Errorf("%s has a part of a link: %s", place, text)
+			t.Errorf("%s contains a part of a link: %s", place, text)
 		}
 	}
 }
 
-// value returns the sum of a metric's series: of a histogram, its sum.
-func (h *house) value(t *testing.T, name string) (total float64, count uint64) {
+// value returns the total of a metric over its series, which is the sum of a
+// histogram, and the count of a histogram.
+func (h *fixture) value(t *testing.T, name string) (total float64, count uint64) {
 	t.Helper()
 	families, err := h.reg.Gather()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// TestLinkPointsElsewhere: a link to where no report can be is never followed.
-func TestLinkPointsElsewhere(t *testing.T) {
+// A link to a host that is not permitted is not followed.
+func TestLinkRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ address, want string }{
 		"other host":          {"https://bucket.example.net/r.xls", "bucket.example.net"},
@@ -25,7 +25,7 @@ func TestLinkPointsElsewhere(t *testing.T) {
 		"no scheme":           {"//bucket.example.com/r.xls", "neither http nor https"},
 		"a user":              {"https://u@bucket.example.com/r.xls", "user name"},
 		"a user and password": {"https://u:" + mark + "@bucket.example.com/r.xls", "user name"},
-		"no URL":              {"https://bucket.example.com/%zz", "no URL"},
+		"no URL":              {"https://bucket.example.com/%zz", "not a URL"},
 		"a number for a host": {"http://2130706433/r.xls", "loopback"},
 		"host of a hint":      {"https://bucket.example.net:444/r.xls", "bucket.example.net"},
 	} {
@@ -33,7 +33,7 @@ func TestLinkPointsElsewhere(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				src := &source{lookup: always(linkTo(c.address))}
-				h := newHouse(t, src, &store{answer: good}, fetcher.Settings{})
+				h := newFixture(t, src, &store{answer: good}, fetcher.Settings{})
 				_, err := h.fetch(t.Context(), t)
 				if fault.Of(err) != fault.LinkRefused || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %v, want a refusal with %q", err, c.want)
@@ -42,29 +42,28 @@ func TestLinkPointsElsewhere(t *testing.T) {
 					t.Error("the link was followed")
 				}
 				if src.lookups != tries || len(src.attempts) != 1 {
-					t.Errorf("%d lookups and %d reports asked for, want %d and 1", src.lookups, len(src.attempts), tries)
+					t.Errorf("%d lookups and %d reports requested, want %d and 1", src.lookups, len(src.attempts), tries)
 				}
 			})
 		})
 	}
 }
 
-// TestLinkPointsWhereItMay: host names are compared as DNS does, and loopback
-// needs no TLS.
-func TestLinkPointsWhereItMay(t *testing.T) {
+// Host names are not case sensitive, and loopback addresses need no TLS.
+func TestLinkPermitted(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{
 		"https://bucket.example.com/r.xls", "https://Bucket.EXAMPLE.com:8443/r.xls", "https://a.b.example.com/r.xls",
 		"http://127.0.0.1:9000/r.xls", "http://[::1]:9000/r.xls", "http://localhost/r.xls",
 	} {
-		h := newHouse(t, &source{lookup: always(linkTo(address))}, &store{answer: good}, fetcher.Settings{})
+		h := newFixture(t, &source{lookup: always(linkTo(address))}, &store{answer: good}, fetcher.Settings{})
 		if r, err := h.fetch(t.Context(), t); err != nil || r.Name != "r.xls" {
 			t.Errorf("%s: %q, %v", address, r.Name, err)
 		}
 	}
 }
 
-func TestHTTPWhenItIsAllowed(t *testing.T) {
+func TestAllowHTTP(t *testing.T) {
 	t.Parallel()
 	f, err := fetcher.New(fetcher.Options{
 		Source: &source{lookup: always(linkTo("http://bucket.example.com/r.xls"))}, Transport: &store{answer: good},
@@ -73,7 +72,7 @@ func TestHTTPWhenItIsAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHouse(t, nil, nil, fetcher.Settings{})
+	h := newFixture(t, nil, nil, fetcher.Settings{})
 	e, err := h.spool.Lock(t.Context(), aSlot)
 	if err != nil {
 		t.Fatal(err)
@@ -84,9 +83,9 @@ func TestHTTPWhenItIsAllowed(t *testing.T) {
 	}
 }
 
-// TestExpiryFamily: what a fresh link cures is cured by one, a bounded number
-// of times, and never by another report.
-func TestExpiryFamily(t *testing.T) {
+// If a link has expired, a new one is looked up, a limited number of times. The
+// report is not requested again.
+func TestExpiredLink(t *testing.T) {
 	t.Parallel()
 	for name, refusal := range map[string]func() *http.Response{
 		"expired":          func() *http.Response { return refuse(403, "AccessDenied", "Request has expired.") },
@@ -95,7 +94,7 @@ func TestExpiryFamily(t *testing.T) {
 		"S3 token":         func() *http.Response { return refuse(400, "ExpiredToken", "") },
 		"expired with 200": func() *http.Response { return refuse(200, "AccessDenied", "Request has expired.") },
 	} {
-		for bad, cured := range map[int]bool{1: true, tries - 1: true, tries: false} {
+		for bad, recovers := range map[int]bool{1: true, tries - 1: true, tries: false} {
 			t.Run(fmt.Sprintf("%s, %d times", name, bad), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -108,16 +107,16 @@ func TestExpiryFamily(t *testing.T) {
 					src := &source{lookup: func(n int, _ fetcher.Ticket) (fetcher.Link, error) {
 						return linkTo(fmt.Sprintf("https://bucket.example.com/%d.xls", n)), nil
 					}}
-					h := newHouse(t, src, st, fetcher.Settings{})
+					h := newFixture(t, src, st, fetcher.Settings{})
 					r, err := h.fetch(t.Context(), t)
-					if cured && (err != nil || r.Name != fmt.Sprintf("%d.xls", bad)) {
+					if recovers && (err != nil || r.Name != fmt.Sprintf("%d.xls", bad)) {
 						t.Errorf("%q, %v: want the report by the fresh link", r.Name, err)
 					}
-					if !cured && fault.Of(err) != fault.LinkExpired {
+					if !recovers && fault.Of(err) != fault.LinkExpired {
 						t.Errorf("got %v", err)
 					}
 					if want := min(bad+1, tries); src.lookups != want || len(st.seen) != want || len(src.attempts) != 1 {
-						t.Errorf("%d lookups, %d downloads, %d reports asked for; want %d, %d, 1", src.lookups, len(st.seen), len(src.attempts), want, want)
+						t.Errorf("%d lookups, %d downloads, %d reports requested; want %d, %d, 1", src.lookups, len(st.seen), len(src.attempts), want, want)
 					}
 					if n, _ := h.value(t, "packseal_link_refreshes_total"); int(n) != src.lookups-1 {
 						t.Errorf("counted %v refreshes of %d", n, src.lookups-1)
@@ -128,7 +127,7 @@ func TestExpiryFamily(t *testing.T) {
 	}
 }
 
-// TestStoreRefuses: other refusals, each with its reason and the store's words.
+// Other error responses, with their reason and message.
 func TestStoreRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -151,7 +150,7 @@ func TestStoreRefuses(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				src := &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}
-				h := newHouse(t, src, &store{answer: func(int, *http.Request) *http.Response { return c.answer() }}, fetcher.Settings{})
+				h := newFixture(t, src, &store{answer: func(int, *http.Request) *http.Response { return c.answer() }}, fetcher.Settings{})
 				_, err := h.fetch(t.Context(), t)
 				if fault.Of(err) != c.want || !strings.Contains(err.Error(), c.mentions) {
 					t.Errorf("got %v (%s), want %s with %q", err, fault.Of(err), c.want, c.mentions)
@@ -164,8 +163,7 @@ func TestStoreRefuses(t *testing.T) {
 	}
 }
 
-// TestLinkMargin: a link that is soon to expire is looked up again before the
-// download begins, once.
+// A link that is about to expire is replaced before the download, once.
 func TestLinkMargin(t *testing.T) {
 	t.Parallel()
 	const margin, hour = 2 * time.Minute, time.Hour
@@ -189,9 +187,9 @@ func TestLinkMargin(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				src := &source{lookup: func(n int, _ fetcher.Ticket) (fetcher.Link, error) {
-					return living(c.lives[min(n, len(c.lives)-1)], c.skew), nil
+					return expiring(c.lives[min(n, len(c.lives)-1)], c.skew), nil
 				}}
-				h := newHouse(t, src, &store{answer: good}, fetcher.Settings{LinkMargin: margin})
+				h := newFixture(t, src, &store{answer: good}, fetcher.Settings{LinkMargin: margin})
 				if _, err := h.fetch(t.Context(), t); err != nil {
 					t.Fatal(err)
 				}
@@ -207,18 +205,18 @@ func TestLinkMargin(t *testing.T) {
 	}
 }
 
-// TestLinkAges: the life of a link runs while downloads fail.
-func TestLinkAges(t *testing.T) {
+// A link can expire while downloads fail.
+func TestLinkExpiresBetweenDownloads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		src := &source{lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return living(10*time.Minute, time.Hour), nil }}
+		src := &source{lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return expiring(10*time.Minute, time.Hour), nil }}
 		st := &store{answer: func(n int, r *http.Request) *http.Response {
 			if n == 0 {
 				return serve(503, nil)
 			}
 			return good(n, r)
 		}}
-		h := newHouse(t, src, st, fetcher.Settings{PollMin: 20 * time.Minute, PollMax: 20 * time.Minute})
+		h := newFixture(t, src, st, fetcher.Settings{PollMin: 20 * time.Minute, PollMax: 20 * time.Minute})
 		if _, err := h.fetch(t.Context(), t); err != nil {
 			t.Fatal(err)
 		}
@@ -228,12 +226,11 @@ func TestLinkAges(t *testing.T) {
 	})
 }
 
-// TestLinkOfNoAge: a link that does not say when it expires is taken at its
-// word, and observed as nothing.
-func TestLinkOfNoAge(t *testing.T) {
+// A link without an expiry is used as it is, and not observed.
+func TestLinkWithoutExpiry(t *testing.T) {
 	t.Parallel()
 	src := &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}
-	h := newHouse(t, src, &store{answer: good}, fetcher.Settings{})
+	h := newFixture(t, src, &store{answer: good}, fetcher.Settings{})
 	if _, err := h.fetch(t.Context(), t); err != nil {
 		t.Fatal(err)
 	}
@@ -242,8 +239,7 @@ func TestLinkOfNoAge(t *testing.T) {
 	}
 }
 
-// TestRefreshFails: what the source says when it is asked for a fresh link is
-// what becomes of the slot.
+// An error of the lookup for a new link is returned.
 func TestRefreshFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -251,9 +247,9 @@ func TestRefreshFails(t *testing.T) {
 			if n > 0 {
 				return fetcher.Link{}, fault.New(fault.Denied, "no more")
 			}
-			return living(time.Second, 0), nil
+			return expiring(time.Second, 0), nil
 		}}
-		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{})
+		h := newFixture(t, src, &store{answer: good}, fetcher.Settings{})
 		if _, err := h.fetch(t.Context(), t); fault.Of(err) != fault.Denied || len(h.store.seen) != 0 {
 			t.Errorf("got %v after %d downloads", err, len(h.store.seen))
 		}

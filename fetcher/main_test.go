@@ -6,5 +6,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// What downloads are cut, stalled or refused leaves no goroutine behind.
+// Downloads leave no goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

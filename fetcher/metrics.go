@@ -6,9 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are one source's; the registerer names it. Packs are no label here:
-// stages and links behave alike for all packs of a source, and a histogram for
-// each of a thousand packs would be more series than all the rest.
+// metrics are those of one source, which is a label of the registerer. They have
+// no label for packs, because stages and links are alike for all packs of a
+// source, and a histogram per pack would multiply the number of series.
 type metrics struct {
 	stages    map[string]prometheus.Observer
 	remaining prometheus.Histogram
@@ -37,8 +37,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// NewStage makes the series of packseal_slot_duration_seconds for one stage of
-// a slot's journey. The registerer names the source; nil registers nothing.
+// NewStage returns the histogram packseal_slot_duration_seconds for one stage of
+// a slot. The source is a label of the registerer; nil registers nothing.
 func NewStage(reg prometheus.Registerer, stage string) prometheus.Observer {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:        "packseal_slot_duration_seconds",
@@ -52,13 +52,13 @@ func NewStage(reg prometheus.Registerer, stage string) prometheus.Observer {
 	return h
 }
 
-// stage records that a stage which began then is over.
-func (m *metrics) stage(name string, began time.Time) {
-	m.stages[name].Observe(time.Since(began).Seconds())
+// stage records the duration of a stage that ends now.
+func (m *metrics) stage(name string, start time.Time) {
+	m.stages[name].Observe(time.Since(start).Seconds())
 }
 
-// RegisterMetrics shows the spool's finished reports and their size, read from
-// its folder at each scrape: what waits there from before a restart counts too.
+// RegisterMetrics registers gauges of the number and size of complete reports in
+// the spool. They are read from its directory on each scrape.
 func (s *Spool) RegisterMetrics(reg prometheus.Registerer) {
 	sum := func(value func(Report) int64) func() float64 {
 		return func() (total float64) {

@@ -10,8 +10,7 @@ import (
 	"packseal.example/fetcher"
 )
 
-// TestMetrics: all series are there before anything happened, and count what
-// happens in the stages' own time.
+// All series exist from the start. The stages are measured.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -27,7 +26,7 @@ func TestMetrics(t *testing.T) {
 				return linkTo("https://bucket.example.com/r.xls"), nil
 			},
 		}
-		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{PollMin: time.Minute, PollMax: time.Minute})
+		h := newFixture(t, src, &store{answer: good}, fetcher.Settings{PollMin: time.Minute, PollMax: time.Minute})
 		for name, want := range map[string]int{"packseal_slot_duration_seconds": 3, "packseal_link_remaining_seconds": 1, "packseal_link_refreshes_total": 1} {
 			if n, err := testutil.GatherAndCount(h.reg, name); n != want || err != nil {
 				t.Errorf("%d series of %s at the start, want %d; %v", n, name, want, err)
@@ -39,7 +38,7 @@ func TestMetrics(t *testing.T) {
 		if _, err := h.fetch(t.Context(), t); err != nil {
 			t.Fatal(err)
 		}
-		// Two seconds of asking, and one wait of half a minute to a minute.
+		// Two seconds of the request, and one interval of 30 to 60 s.
 		if took, n := h.value(t, "packseal_slot_duration_seconds"); n != 3 || took < 32 || took > 62 {
 			t.Errorf("%d stages took %v s", n, took)
 		}

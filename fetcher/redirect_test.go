@@ -10,15 +10,14 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// TestRedirect: a store may send us on, but no further than a link might have
-// pointed itself.
+// Redirects are followed to where a link itself may point.
 func TestRedirect(t *testing.T) {
 	t.Parallel()
 	const there = "https://other.example.com/moved.xls?Signature=" + mark
 	for name, c := range map[string]struct {
 		location string
 		hops     int
-		want     string // "" = it is followed
+		want     string // "" if it is followed
 	}{
 		"to a permitted host": {there, 1, ""},
 		"thrice":              {there, 3, ""},
@@ -38,7 +37,7 @@ func TestRedirect(t *testing.T) {
 					}
 					return good(n, r)
 				}}
-				h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{})
+				h := newFixture(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{})
 				r, err := h.fetch(t.Context(), t)
 				switch {
 				case c.want == "":
@@ -50,7 +49,7 @@ func TestRedirect(t *testing.T) {
 				}
 				for _, r := range st.seen {
 					if referer := r.Header.Get("Referer"); referer != "" {
-						t.Errorf("the next host is told of the link: %s", referer)
+						t.Errorf("the Referer has the link: %s", referer)
 					}
 					if !strings.HasSuffix(r.URL.Hostname(), ".example.com") || r.URL.Scheme != "https" {
 						t.Errorf("a request went to %s://%s", r.URL.Scheme, r.URL.Host)
@@ -61,22 +60,21 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// TestRedirectToNowhere: what net/http says of an address that is none quotes
-// it, and it may be signed.
-func TestRedirectToNowhere(t *testing.T) {
+// The error of net/http for an invalid Location quotes it, and it may be signed.
+func TestInvalidRedirect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &store{answer: func(int, *http.Request) *http.Response {
 			return serve(http.StatusFound, nil, "Location", "https://other.example.com/%zz?Signature="+mark)
 		}}
-		h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{})
+		h := newFixture(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, st, fetcher.Settings{})
 		if _, err := h.fetch(t.Context(), t); fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "Location") {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-// hops is how often we were sent on until this request.
+// hops returns the number of redirects that led to r.
 func hops(r *http.Request) (n int) {
 	for ; r.Response != nil; r = r.Response.Request {
 		n++

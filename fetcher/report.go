@@ -5,37 +5,39 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
-// Report is a report as it was fetched and checked: the draft of its manifest.
-// Its body lies beside it in the spool.
+// Report describes a report that was fetched and verified. Its body is in the
+// spool.
 type Report struct {
 	Ticket
-	Account   string    `json:"account,omitempty"` // the account ID the source names
-	Created   time.Time `json:"created"`           // when it was made, by the source's clock
-	Fetched   time.Time `json:"fetched"`           // when its last byte came, by the local clock
-	Name      string    `json:"name"`              // the object's name in the link's path
-	Container Container `json:"container"`
-	Size      int64     `json:"size"`   // bytes
-	SHA256    string    `json:"sha256"` // hex
-	CRC64     string    `json:"crc64"`  // ECMA polynomial, decimal, as OSS writes it
-	MD5       string    `json:"md5"`    // hex
+	Account   string             `json:"account,omitempty"` // the account ID that the source reports
+	Created   time.Time          `json:"created"`           // when it was generated, by the source's clock
+	Fetched   time.Time          `json:"fetched"`           // when the download was complete, by the local clock
+	Name      string             `json:"name"`              // the name of the object in the link's path
+	Container evidence.Container `json:"container"`
+	Size      int64              `json:"size"`   // bytes
+	SHA256    string             `json:"sha256"` // hex
+	CRC64     string             `json:"crc64"`  // ECMA polynomial, decimal, as OSS writes it
+	MD5       string             `json:"md5"`    // hex
 }
 
-// Ext returns the extension for the report's file, without the dot: that of
-// its name where it is a plain one, else what its container suggests.
+// Ext returns the extension for the report's file, without the dot: that of its
+// name if it is up to 8 letters and digits, and otherwise one for its container.
 func (r Report) Ext() string {
 	ext := strings.ToLower(strings.TrimPrefix(path.Ext(r.Name), "."))
-	plain := func(c rune) bool { return c < 'a' && (c < '0' || c > '9') || c > 'z' }
-	if ext != "" && len(ext) <= 8 && !strings.ContainsFunc(ext, plain) {
+	invalid := func(c rune) bool { return c < 'a' && (c < '0' || c > '9') || c > 'z' }
+	if ext != "" && len(ext) <= 8 && !strings.ContainsFunc(ext, invalid) {
 		return ext
 	}
 	switch r.Container {
-	case OLE2:
+	case evidence.OLE2:
 		return "xls"
-	case OOXML:
+	case evidence.OOXML:
 		return "xlsx"
-	case Other:
+	case evidence.Other:
 		return "bin"
 	}
 	return string(r.Container)
@@ -43,6 +45,6 @@ func (r Report) Ext() string {
 
 // Sum returns the report's SHA-256 as bytes.
 func (r Report) Sum() (sum [32]byte) {
-	hex.Decode(sum[:], []byte(r.SHA256)) //nolint:errcheck // always ours, and compared with the body's
+	hex.Decode(sum[:], []byte(r.SHA256)) //nolint:errcheck // written by us, and compared with that of the body
 	return sum
 }

@@ -12,22 +12,23 @@ import (
 	"time"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
-// served fetches once from a server that answers so.
-func served(t *testing.T, query string, settings fetcher.Settings, answer http.HandlerFunc) (*house, fetcher.Report, error) {
+// served fetches the report from a server with that handler.
+func served(t *testing.T, query string, settings fetcher.Settings, answer http.HandlerFunc) (*fixture, fetcher.Report, error) {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
 	settings.PollMin, settings.PollMax = time.Millisecond, time.Millisecond
-	h := newHouse(t, &source{lookup: always(fetcher.Link{URL: fetcher.SecretURL(server.URL + "/a%2fb/r.xls" + query)})}, nil, settings)
+	h := newFixture(t, &source{lookup: always(fetcher.Link{URL: fetcher.SecretURL(server.URL + "/a%2fb/r.xls" + query)})}, nil, settings)
 	r, err := h.fetch(t.Context(), t)
 	return h, r, err
 }
 
-// TestRequestAsSigned: what a link's signature covers goes out as it was
-// written: the verb, the path, the query, and no header of ours that counts.
+// What the signature of a link covers is sent unchanged: method, path and query,
+// without extra headers.
 func TestRequestAsSigned(t *testing.T) {
 	t.Parallel()
 	query := "?security-token=a%2Bb%2fc/d+e=&b=&Expires=1&a=%e5%8C%85&Signature=" + mark + "&x"
@@ -47,8 +48,7 @@ func TestRequestAsSigned(t *testing.T) {
 	}
 }
 
-// TestBodyAsStored: a body that is stored compressed stays so, as its sums are
-// of it.
+// A body that is stored compressed is not decompressed.
 func TestBodyAsStored(t *testing.T) {
 	t.Parallel()
 	var stored bytes.Buffer
@@ -60,13 +60,13 @@ func TestBodyAsStored(t *testing.T) {
 		w.Header().Set("X-Oss-Hash-Crc64ecma", crc(stored.Bytes()))
 		w.Write(stored.Bytes())
 	})
-	if err != nil || r.Container != fetcher.Other || !bytes.Equal(h.body(t), stored.Bytes()) {
+	if err != nil || r.Container != evidence.Other || !bytes.Equal(h.body(t), stored.Bytes()) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
-// TestConnectionFails: what net/http makes of a connection in trouble is
-// damage or absence, says nothing of the link, and is tried again.
+// Errors of the connection are classified, do not contain the link, and are
+// retried.
 func TestConnectionFails(t *testing.T) {
 	t.Parallel()
 	whole := content(1000)
@@ -76,8 +76,8 @@ func TestConnectionFails(t *testing.T) {
 		w.(http.Flusher).Flush()
 	}
 	for name, c := range map[string]struct {
-		trouble http.HandlerFunc
-		want    fault.Reason
+		fails http.HandlerFunc
+		want  fault.Reason
 	}{
 		"cut before the header": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, fault.Unavailable},
 		"cut in the body":       {func(w http.ResponseWriter, _ *http.Request) { part(w, 600); panic(http.ErrAbortHandler) }, fault.Damaged},
@@ -94,18 +94,18 @@ func TestConnectionFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			settings := fetcher.Settings{StallAfter: 50 * time.Millisecond}
-			_, _, err := served(t, "?Signature="+mark, settings, c.trouble)
+			_, _, err := served(t, "?Signature="+mark, settings, c.fails)
 			if fault.Of(err) != c.want {
 				t.Errorf("got %v (%s), want %s", err, fault.Of(err), c.want)
 			}
 			var n atomic.Int32
-			settings.StallAfter = time.Minute // the whole one is not cut, however slow the machine
+			settings.StallAfter = time.Minute // the good download must not time out on a slow machine
 			if strings.HasPrefix(name, "stuck") {
 				return
 			}
 			_, r, err := served(t, "?Signature="+mark, settings, func(w http.ResponseWriter, r *http.Request) {
 				if n.Add(1) < tries {
-					c.trouble(w, r)
+					c.fails(w, r)
 				}
 				part(w, 1000)
 			})
@@ -116,14 +116,14 @@ func TestConnectionFails(t *testing.T) {
 	}
 }
 
-// TestNobodyListens: an address where nobody listens is no fault of the link.
-func TestNobodyListens(t *testing.T) {
+// If the connection is refused, the link is not looked up again.
+func TestConnectionRefused(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	settings := fetcher.Settings{PollMin: time.Millisecond, PollMax: time.Millisecond}
 	src := &source{lookup: always(linkTo(server.URL + "/r.xls"))}
-	h := newHouse(t, src, nil, settings)
+	h := newFixture(t, src, nil, settings)
 	if _, err := h.fetch(t.Context(), t); fault.Of(err) != fault.Unavailable || src.lookups != 1 {
 		t.Errorf("got %v after %d lookups", err, src.lookups)
 	}

@@ -1,15 +1,9 @@
-// Package fetcher turns a pack and a due time into a checked report on disk.
-//
-// A [Source] makes reports and hands out links to them; the [Fetcher] drives
-// it, downloads what the link points to into the [Spool], and checks it.
 package fetcher
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,109 +12,72 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// Source makes reports. Its errors are classified (see internal/fault) and
-// carry neither a link nor a credential. Methods may be called from many
-// goroutines; they retry nothing but what the protocol itself asks for.
+// Source generates reports. Its errors are classified (see package fault) and
+// contain neither links nor credentials. Methods are safe for concurrent use;
+// they retry only what the protocol of the source demands.
 type Source interface {
-	// Generate asks for the slot's report, and returns what Lookup needs to
-	// tell that report from older ones. The attempt, from 0, sets a repeated
-	// request for the same slot apart; the same slot and attempt ask for the
-	// same report, however often.
+	// Generate requests the slot's report, and returns what Lookup needs to
+	// tell that report from older ones. It is idempotent for the same slot and
+	// attempt, which counts from 0: another attempt requests another report.
 	Generate(ctx context.Context, s evidence.Slot, attempt int) (Ticket, error)
 
-	// Lookup returns a fresh link to the report that the ticket stands for:
-	// signed just now, as far as the source allows. While the report is being
-	// made it fails with fault.NotReady. When the source has nothing but a
-	// report that is too old for the ticket and makes no other, it fails with
-	// an error that is ErrStale and fault.NotReady.
+	// Lookup returns a link to the requested report, newly signed as far as
+	// the source allows. While the report is being generated, the error is
+	// fault.NotReady. It is ErrStale as well if the source only has a report
+	// that is too old for the ticket, and is not generating another.
 	Lookup(ctx context.Context, t Ticket) (Link, error)
 }
 
-// Ticket is a report that was asked for. It is kept in the spool, so that a
-// restart goes on waiting for the same report.
+// Ticket is a requested report. It is kept in the spool, so that a restarted
+// process waits for the same report.
 type Ticket struct {
 	Slot       evidence.Slot `json:"slot"`
 	Attempt    int           `json:"attempt"`
 	Requested  time.Time     `json:"requested"`             // by the local clock
-	Baseline   time.Time     `json:"baseline,omitzero"`     // creation time of the report that stood there before, by the source's clock; zero = none
-	Attached   bool          `json:"attached"`              // the report was being made already, or stood there made since it fell due: not asked for by us
-	RequestIDs []string      `json:"request_ids,omitempty"` // the source's IDs of the calls made, for its support
+	Baseline   time.Time     `json:"baseline,omitzero"`     // creation time of the previous report, by the source's clock; zero if there was none
+	Attached   bool          `json:"attached"`              // the report was already being generated, or had been since the slot fell due: we did not request it
+	RequestIDs []string      `json:"request_ids,omitempty"` // the source's IDs of the API calls, for its support
 }
 
 // Fresh reports whether a report created at that time, by the source's clock,
-// may be sealed for the ticket's slot: it is newer than the baseline, and a
-// report that we did not ask for ourselves was made after the slot fell due.
+// can be sealed for the slot: it is newer than the baseline and, if we did not
+// request it ourselves, was created after the slot fell due.
 func (t Ticket) Fresh(created time.Time) bool {
 	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Slot.Due))
 }
 
-// Link is where a finished report can be fetched, for a while.
-type Link struct {
-	URL       SecretURL
-	Created   time.Time // when the report was made, by the source's clock
-	Account   string    // the account ID the source names, or empty
-	Served    time.Time // the source's own clock when it returned the link (its Date header), or zero when it did not say
-	RequestID string    // of the call that returned the link
-}
+// ErrStale is the error of Lookup (by errors.Is) while the source only has a
+// report that is too old for the ticket, and is not generating another.
+var ErrStale = errors.New("the source has only an older report")
 
-// SecretURL is a signed link: whoever has it can read the report. It prints
-// as its scheme, host and path alone.
-type SecretURL string
-
-// Reveal returns the whole link. Only the request for it may use this.
-func (u SecretURL) Reveal() string { return string(u) }
-
-// String returns the link without its query, user and fragment.
-func (u SecretURL) String() string {
-	p, err := url.Parse(string(u))
-	if err != nil {
-		return "(unreadable link)"
-	}
-	p.User, p.RawQuery, p.ForceQuery, p.Fragment, p.RawFragment = nil, "", false, "", ""
-	return strings.TrimSuffix(p.String(), "?")
-}
-
-// GoString returns String, quoted.
-func (u SecretURL) GoString() string { return "fetcher.SecretURL(" + u.String() + ")" }
-
-// LogValue redacts the link in logs.
-func (u SecretURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
-
-// MarshalText redacts the link in JSON and text encodings.
-func (u SecretURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
-
-// ErrStale is what Lookup's error is (by errors.Is) while the source offers
-// only a report that the ticket must not accept, and is not making another.
-var ErrStale = errors.New("only an older report stands there")
-
-// Opener is a source's entry in the configuration: what a new kind of source
-// implements beside [Source].
+// Opener is the configuration of a source; each kind of source implements it in
+// addition to [Source].
 type Opener interface {
-	// Check returns everything that is wrong with the entry, without asking
-	// the source.
+	// Check returns all problems of the configuration, without accessing the
+	// source.
 	Check() []fault.Problem
-	// Open makes the source. It does not ask the source anything yet.
+	// Open returns the source. It does not access it yet.
 	Open(Env) (Source, error)
-	// Bounds returns what holds for the source's reports.
+	// Bounds returns the limits on the source's reports.
 	Bounds() Bounds
 }
 
-// Env is what Open gives a source to work with.
+// Env is what a source gets from its environment.
 type Env struct {
-	Registerer prometheus.Registerer // for the source's own metrics, with its name as label already; nil = none
+	Registerer prometheus.Registerer // for the source's metrics, labelled with its name; nil registers nothing
 	Logger     *slog.Logger          // required
 	UserAgent  string                // "packseal/<version>"
 
-	// Share returns how much of the source's rate is this process's at the
-	// moment, from 0 to 1, where others call the source too; nil = all of it.
+	// Share returns the current share of this process in the source's rate,
+	// from 0 to 1, if there are other replicas; nil means all of it.
 	Share func() float64
 }
 
-// Bounds are a source's limits, with its defaults applied.
+// Bounds are the limits of a source, with defaults applied.
 type Bounds struct {
-	MaxInFlight  int      // reports in the making at once, in all replicas together
-	LinkHosts    []string // hosts a link may point to; "*.example.com" for a whole domain
-	LinkNetworks []string // networks (CIDR) that these hosts may be in although no store is there: loopback, link-local and the like
-	AllowHTTP    bool     // links may be http to hosts that are not loopback addresses
-	CAFile       string   // certificates to trust besides the system's, or empty
+	MaxInFlight  int      // reports that are generated at once, over all replicas
+	LinkHosts    []string // hosts that links may point to; "*.example.com" for a whole domain
+	LinkNetworks []string // special networks (CIDR) that these hosts may be in: loopback, link-local and the like
+	AllowHTTP    bool     // permit http links to hosts that are not loopback addresses
+	CAFile       string   // PEM certificates to trust in addition to the system's, or empty
 }

@@ -8,24 +8,22 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/flock"
 )
 
-// Spool is where a report waits between its download and the last sink that
-// takes it. It has two files for each slot at work:
+// Spool holds reports from their download until every sink has stored them. There
+// are two files for each slot in progress:
 //
-//	<dir>/<source>@<pack>@<due>.json   what was reached so far, in one line;
-//	                                   held (flock) by who works on the slot, in whichever process
-//	<dir>/<source>@<pack>@<due>.body   the report, complete once the line says so
+//	<dir>/<source>@<pack>@<due>.json   the state, one line of JSON; locked (flock)
+//	                                   by the worker, across processes
+//	<dir>/<source>@<pack>@<due>.body   the report; complete once the state has it
 //
-// "/" in the pack's key is written as "@", and a hash stands for the end of
-// what is too long for a file's name. Nothing in the spool is the truth:
-// lost, or torn by a crash, the slot is worked on from the beginning. A body is
-// never written to again, because a sink may have taken the very file over; a
-// new one takes its place.
+// "/" in the pack's key is written as "@", and the end of names that are too long
+// is replaced by a hash. The spool is a cache: if an entry is lost or damaged by
+// a crash, the slot starts over. A body is replaced and never modified, because a
+// sink may have linked the file.
 type Spool struct{ dir string }
 
 const (
@@ -33,49 +31,39 @@ const (
 	bodyExt  = ".body"
 )
 
-// OpenSpool makes the folder if need be.
+// OpenSpool creates the directory if it does not exist.
 func OpenSpool(dir string) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, diskFault(fmt.Errorf("making the spool: %w", err))
+		return nil, diskFault(fmt.Errorf("creating the spool: %w", err))
 	}
 	return &Spool{dir: dir}, nil
 }
 
-// lockPoll is how often Lock looks whether another process has let go.
+// lockPoll is how often Lock tries to take a lock that another worker holds.
 const lockPoll = 100 * time.Millisecond
 
-// Lock takes the slot's entry, made if need be, and waits while another
-// worker or process holds it. The error is fault.Busy when ctx ends first.
+// Lock returns the slot's entry, new or existing, and waits while another worker
+// or process holds it. The error is fault.Busy if ctx ends first.
 func (s *Spool) Lock(ctx context.Context, slot evidence.Slot) (*Entry, error) {
 	name := entryName(slot)
 	for {
-		e, err := tryLock(filepath.Join(s.dir, name))
+		e, err := openEntry(filepath.Join(s.dir, name))
 		switch {
 		case err == nil:
 			return e, nil
-		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, errGone):
+		case !errors.Is(err, flock.ErrLocked):
 			return nil, diskFault(fmt.Errorf("locking the spool entry: %w", err))
 		case !fault.Sleep(ctx, lockPoll):
-			return nil, fault.New(fault.Busy, "waiting for another worker on the slot: %w", context.Cause(ctx))
+			return nil, fault.New(fault.Busy, "waiting for another worker of the slot: %w", context.Cause(ctx))
 		}
 	}
 }
 
-// errGone is what a lock is worth on a file that its former holder removed.
-var errGone = errors.New("the entry was removed")
-
-// tryLock makes the state's file, takes the lock, and reads what is there.
-func tryLock(base string) (*Entry, error) {
-	f, err := os.OpenFile(base+stateExt, os.O_CREATE|os.O_RDWR, 0o600)
+// openEntry locks the state file, creating it if needed, and reads the state.
+func openEntry(base string) (*Entry, error) {
+	f, err := flock.TryLock(base + stateExt)
 	if err != nil {
 		return nil, err
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		err = sameFile(f)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
 	}
 	e := &Entry{base: base, file: f}
 	if e.state, err = readState(f); err != nil {
@@ -84,23 +72,11 @@ func tryLock(base string) (*Entry, error) {
 	return e, nil
 }
 
-// sameFile returns errGone when f's path no longer leads to f.
-func sameFile(f *os.File) error {
-	held, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if now, err := os.Stat(f.Name()); err != nil || !os.SameFile(held, now) {
-		return errGone
-	}
-	return nil
-}
-
-// diskFault classifies a failure of the spool's file system.
+// diskFault classifies an error of the spool's file system.
 func diskFault(err error) error {
 	if err == nil {
 		return nil
 	}
 	e := &fault.Error{Reason: fault.SinkUnavailable, Err: err}
-	return e.WithHint("look at the disk under state_dir: is it full, read-only, or not this user's?")
+	return e.WithHint("check that the file system of state_dir is not full or read-only, and that packseal's user owns the spool")
 }

@@ -39,7 +39,7 @@ func lock(t *testing.T, s *fetcher.Spool, slot evidence.Slot) *fetcher.Entry {
 	return e
 }
 
-// fill imports a body into the entry and marks it as finished.
+// fill imports a body into the entry and marks it as complete.
 func fill(t *testing.T, e *fetcher.Entry, slot evidence.Slot, body []byte) fetcher.Report {
 	t.Helper()
 	r := fetcher.Report{Ticket: fetcher.Ticket{Slot: slot}, Size: int64(len(body)), SHA256: sha(body)}
@@ -49,13 +49,13 @@ func fill(t *testing.T, e *fetcher.Entry, slot evidence.Slot, body []byte) fetch
 	return r
 }
 
-// TestLockExcludes: an entry is held by one worker of one process; whoever
-// waits for it waits no longer than his context.
+// An entry is locked by one worker of one process. Others wait as long as their
+// context.
 func TestLockExcludes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := lock(t, openSpool(t, dir), aSlot)
-	other := openSpool(t, dir) // as in another process: the lock is the file's
+	other := openSpool(t, dir) // as in another process: flock applies to open files
 	ctx, stop := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("enough"))
 	defer stop()
 	if _, err := other.Lock(ctx, aSlot); fault.Of(err) != fault.Busy || !strings.Contains(err.Error(), "enough") {
@@ -77,9 +77,8 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
-// TestLockBesideRemove: workers that remove the entry under each other's feet
-// are still one at a time.
-func TestLockBesideRemove(t *testing.T) {
+// Workers that remove the entry still exclude each other.
+func TestLockAndRemove(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var workers sync.WaitGroup
@@ -94,7 +93,7 @@ func TestLockBesideRemove(t *testing.T) {
 					return
 				}
 				if !inside.TryLock() {
-					t.Error("two are inside")
+					t.Error("two workers hold the lock")
 					return
 				}
 				err = e.SaveTicket(fetcher.Ticket{Slot: aSlot})
@@ -111,7 +110,7 @@ func TestLockBesideRemove(t *testing.T) {
 	}
 }
 
-// TestEmptyEntryIsRemoved: a slot that came to nothing leaves nothing.
+// An entry without a ticket leaves no file.
 func TestEmptyEntryIsRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -123,14 +122,14 @@ func TestEmptyEntryIsRemoved(t *testing.T) {
 	}
 }
 
-// TestReportNeedsItsBody: a report whose body is not there in full size, or
-// whose record a crash has torn, is none for the next holder.
-func TestReportNeedsItsBody(t *testing.T) {
+// An entry is not complete if its body is missing or truncated, or its state is
+// damaged.
+func TestDamagedEntry(t *testing.T) {
 	t.Parallel()
 	const body, record = "*.body", "*.json"
 	for name, c := range map[string]struct {
-		file string
-		harm func(path string) error
+		file   string
+		damage func(path string) error
 	}{
 		"body gone":      {body, os.Remove},
 		"body cut":       {body, func(path string) error { return os.Truncate(path, 10) }},
@@ -153,11 +152,11 @@ func TestReportNeedsItsBody(t *testing.T) {
 		if err != nil || len(found) != 1 {
 			t.Fatal(found, err)
 		}
-		if err := c.harm(found[0]); err != nil {
+		if err := c.damage(found[0]); err != nil {
 			t.Fatal(err)
 		}
 		for range s.Waiting() {
-			t.Errorf("%s: it waits for a sink", name)
+			t.Errorf("%s: it counts as complete", name)
 		}
 		e = lock(t, s, aSlot)
 		if r, ok := e.Report(); ok {
@@ -173,9 +172,8 @@ func TestReportNeedsItsBody(t *testing.T) {
 	}
 }
 
-// TestLongNames: a slot whose source, account group and pack are as long as
-// they may be has a place in the spool too, which is its alone, and is found
-// again. Names that always fitted stay what they were.
+// Slots with the longest possible names have distinct entries, which are found
+// again. Names that fit are not shortened.
 func TestLongNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -216,7 +214,7 @@ func TestLongNames(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// Without a ticket, nobody can tell whose it was; its slot's next try can.
+	// Without a ticket, the slot of such an entry is unknown.
 	if err := os.WriteFile(filepath.Join(dir, "x~"+strings.Repeat("0", 32)+"@20260101T000000Z.json"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +223,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// TestImport: a copy from elsewhere counts only when it is the very report.
+// Import accepts exactly the report.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	whole := content(1000)
@@ -237,25 +235,25 @@ func TestImport(t *testing.T) {
 		"a longer one":     {io.MultiReader(bytes.NewReader(whole), strings.NewReader("x")), fault.Damaged},
 		"a shorter one":    {bytes.NewReader(whole[:999]), fault.Damaged},
 		"another":          {bytes.NewReader(append(bytes.Clone(whole[:999]), 'x')), fault.Damaged},
-		"without an end":   {new(counted), fault.Damaged},
+		"without an end":   {new(endless), fault.Damaged},
 		"broken off":       {io.MultiReader(bytes.NewReader(whole[:9]), iotest.ErrReader(fault.New(fault.SinkUnavailable, "gone"))), fault.SinkUnavailable},
 		"byte by byte":     {iotest.OneByteReader(bytes.NewReader(whole)), ""},
 		"an end with data": {iotest.DataErrReader(bytes.NewReader(whole)), ""},
 	} {
 		e := lock(t, openSpool(t, t.TempDir()), aSlot)
 		defer e.Close()
-		fill(t, e, aSlot, content(50)) // what was there before is not taken for it
+		fill(t, e, aSlot, content(50)) // which it replaces
 		if err := e.Import(c.body, 1000, sha(whole)); fault.Of(err) != c.want {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 		if _, ok := e.Report(); ok {
-			t.Errorf("%s: the report before counts for the copy", name)
+			t.Errorf("%s: the previous report is still there", name)
 		}
 	}
 }
 
-// TestEntryKeeps: what is saved is there for the next holder, byte by byte.
-func TestEntryKeeps(t *testing.T) {
+// What is saved is there for the next holder.
+func TestEntryPersists(t *testing.T) {
 	t.Parallel()
 	s := openSpool(t, t.TempDir())
 	e := lock(t, s, aSlot)
@@ -277,39 +275,38 @@ func TestEntryKeeps(t *testing.T) {
 	}
 }
 
-// TestDiskInTrouble: what the spool's disk refuses is storage's trouble, with
-// a hint, and never the source's.
-func TestDiskInTrouble(t *testing.T) {
+// Errors of the file system are classified as those of storage, with a hint.
+func TestDiskErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := fetcher.OpenSpool(filepath.Join(dir, "file", "spool"))
-	inTrouble(t, "a file in its place", err)
+	wantDiskFault(t, "a file in its place", err)
 
 	gone := openSpool(t, filepath.Join(dir, "spool"))
-	h := newHouse(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, &store{answer: good}, fetcher.Settings{})
+	h := newFixture(t, &source{lookup: always(linkTo("https://bucket.example.com/r.xls"))}, &store{answer: good}, fetcher.Settings{})
 	e := lock(t, gone, aSlot)
 	defer e.Close()
 	if err := os.RemoveAll(filepath.Join(dir, "spool")); err != nil {
 		t.Fatal(err)
 	}
 	_, err = h.Fetch(t.Context(), e, aSlot)
-	inTrouble(t, "the ticket", err)
+	wantDiskFault(t, "the ticket", err)
 	_, err = e.Body()
-	inTrouble(t, "the body", err)
-	inTrouble(t, "a copy", e.Import(bytes.NewReader(content(100)), 100, sha(content(100))))
+	wantDiskFault(t, "the body", err)
+	wantDiskFault(t, "a copy", e.Import(bytes.NewReader(content(100)), 100, sha(content(100))))
 }
 
-func inTrouble(t *testing.T, what string, err error) {
+func wantDiskFault(t *testing.T, what string, err error) {
 	t.Helper()
 	if fault.Of(err) != fault.SinkUnavailable || !strings.Contains(fault.Hint(err), "state_dir") {
 		t.Errorf("%s: got %v (%s), hint %q", what, err, fault.Of(err), fault.Hint(err))
 	}
 }
 
-// TestSpoolMetrics: what waits for a sink is counted as it lies there.
+// The gauges count complete reports.
 func TestSpoolMetrics(t *testing.T) {
 	t.Parallel()
 	s := openSpool(t, t.TempDir())

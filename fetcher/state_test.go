@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzState: a spool entry's line, torn or strange, is read or worth nothing;
-// what is read is what would be written.
+// FuzzState: any line is read as a state or as none, and what is read is what
+// would be written.
 func FuzzState(f *testing.F) {
 	f.Add([]byte("{}\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -17,11 +17,11 @@ func FuzzState(f *testing.F) {
 			t.Fatal(err)
 		}
 		if s != (state{}) && !bytes.Contains(b, []byte("\n")) {
-			t.Errorf("a torn line is %+v", s)
+			t.Errorf("a truncated line is %+v", s)
 		}
 		line, err := json.Marshal(s)
 		if err != nil {
-			t.Skip(err) // a time that no clock shows
+			t.Skip(err) // such as a year that JSON cannot have
 		}
 		again, err := readState(bytes.NewReader(append(line, '\n')))
 		if err != nil {
@@ -33,8 +33,8 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// A line that is too long to be ours is not taken into memory.
-func TestEndlessState(t *testing.T) {
+// A line that is too long is not read into memory.
+func TestStateLimit(t *testing.T) {
 	t.Parallel()
 	long := strings.NewReader(`{"draft":"` + strings.Repeat("x", 3*maxState) + "\"}\n")
 	if s, err := readState(long); err != nil || s != (state{}) || long.Len() < maxState {

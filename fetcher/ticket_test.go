@@ -14,21 +14,21 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// What a source says while there is no report.
+// The errors of Lookup while there is no report.
 var (
-	errMaking = fault.New(fault.NotReady, "it is being made")
+	errMaking = fault.New(fault.NotReady, "generating")
 	errStale  = fault.Wrap(fault.NotReady, fmt.Errorf("nothing new: %w", fetcher.ErrStale))
 )
 
-// script is what Lookup answers for how long, from the first Lookup on.
+// script is what Lookup returns, and for how long, from the first call on.
 type script []struct {
-	err     error // nil: the report is there
+	err     error // nil if the report is ready
 	minutes int
 }
 
-// TestAsksAgain: the report is asked for again when nothing newer was being
-// made for StaleAfter, each time as an attempt of its own.
-func TestAsksAgain(t *testing.T) {
+// The report is requested again, as a new attempt, if the source has not been
+// generating it for StaleAfter.
+func TestRequestsAgain(t *testing.T) {
 	t.Parallel()
 	const staleAfter = 5
 	for name, c := range map[string]struct {
@@ -49,15 +49,15 @@ func TestAsksAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				began := time.Now()
+				start := time.Now()
 				src := &source{
-					// Only the first request meets a report in the making.
+					// Only the first request finds a report being generated.
 					generate: func(ticket fetcher.Ticket) (fetcher.Ticket, error) {
 						ticket.Attached = c.attached && ticket.Attempt == 0
 						return ticket, nil
 					},
 					lookup: func(int, fetcher.Ticket) (fetcher.Link, error) {
-						at := time.Since(began)
+						at := time.Since(start)
 						for _, step := range c.script {
 							if at -= time.Duration(step.minutes) * time.Minute; at < 0 {
 								return fetcher.Link{}, step.err
@@ -66,7 +66,7 @@ func TestAsksAgain(t *testing.T) {
 						return linkTo("https://bucket.example.com/r.xls"), nil
 					},
 				}
-				h := newHouse(t, src, &store{answer: good}, fetcher.Settings{StaleAfter: staleAfter * time.Minute, PollMax: 10 * time.Second})
+				h := newFixture(t, src, &store{answer: good}, fetcher.Settings{StaleAfter: staleAfter * time.Minute, PollMax: 10 * time.Second})
 				r, err := h.fetch(t.Context(), t)
 				if err != nil {
 					t.Fatal(err)
@@ -75,19 +75,19 @@ func TestAsksAgain(t *testing.T) {
 					t.Errorf("attempts were %v, want %v; the report is of %d", src.attempts, c.attempts, r.Attempt)
 				}
 				if len(c.attempts) > 1 && r.Attached {
-					t.Error("the report counts as attached to")
+					t.Error("the report counts as attached")
 				}
 			})
 		})
 	}
 }
 
-// TestGoesOn: a later try of the slot goes on where the earlier one stopped.
-func TestGoesOn(t *testing.T) {
+// A later try of the slot resumes where the earlier one ended.
+func TestResume(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return fetcher.Link{}, errMaking }}
-		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{})
+		h := newFixture(t, src, &store{answer: good}, fetcher.Settings{})
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
 		if _, err := h.fetch(ctx, t); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "waiting for the report") {
@@ -98,7 +98,7 @@ func TestGoesOn(t *testing.T) {
 		src.lookup = always(linkTo("https://bucket.example.com/r.xls"))
 		first, err := h.fetch(t.Context(), t)
 		if err != nil || src.lookups != looked+1 || len(src.attempts) != 1 {
-			t.Errorf("%v; %d more lookups, %d reports asked for", err, src.lookups-looked, len(src.attempts))
+			t.Errorf("%v; %d more lookups, %d reports requested", err, src.lookups-looked, len(src.attempts))
 		}
 
 		again, err := h.fetch(t.Context(), t)
@@ -108,7 +108,7 @@ func TestGoesOn(t *testing.T) {
 	})
 }
 
-// TestPolls: the waits between two looks grow from PollMin to PollMax.
+// The intervals between lookups grow from PollMin to PollMax.
 func TestPolls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestPolls(t *testing.T) {
 			}
 			return linkTo("https://bucket.example.com/r.xls"), nil
 		}}
-		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{PollMin: time.Second, PollMax: longest})
+		h := newFixture(t, src, &store{answer: good}, fetcher.Settings{PollMin: time.Second, PollMax: longest})
 		if _, err := h.fetch(t.Context(), t); err != nil {
 			t.Fatal(err)
 		}
@@ -138,25 +138,25 @@ func TestPolls(t *testing.T) {
 	})
 }
 
-// TestSourceFails: what the source says is kept, with what was being done.
+// Errors of the source are returned with what was being done.
 func TestSourceFails(t *testing.T) {
 	t.Parallel()
 	denied := fault.New(fault.Denied, "no right").WithHint("grant it")
 	for want, src := range map[string]*source{
-		"asking for the report: no right": {generate: func(t fetcher.Ticket) (fetcher.Ticket, error) { return t, denied }},
-		"looking the report up: no right": {lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return fetcher.Link{}, denied }},
+		"requesting the report: no right": {generate: func(t fetcher.Ticket) (fetcher.Ticket, error) { return t, denied }},
+		"looking up the report: no right": {lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return fetcher.Link{}, denied }},
 	} {
-		h := newHouse(t, src, &store{answer: good}, fetcher.Settings{})
+		h := newFixture(t, src, &store{answer: good}, fetcher.Settings{})
 		if _, err := h.fetch(t.Context(), t); err == nil || err.Error() != want || fault.Of(err) != fault.Denied || fault.Hint(err) != "grant it" {
 			t.Errorf("got %v, want %s", err, want)
 		}
 		if len(src.attempts) != 1 {
-			t.Errorf("it was asked for %d times", len(src.attempts))
+			t.Errorf("%d reports were requested", len(src.attempts))
 		}
 	}
 }
 
-func TestNewNamesWhatIsMissing(t *testing.T) {
+func TestNewRequires(t *testing.T) {
 	t.Parallel()
 	for _, o := range []fetcher.Options{{Logger: discard}, {Source: new(source)}} {
 		if _, err := fetcher.New(o); err == nil {

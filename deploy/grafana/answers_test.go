@@ -83,7 +83,7 @@ func (s *scene) move(t *testing.T) *lab.Process {
 	t.Helper()
 	s.moved.configure("@every 4s")
 	p := s.run(t, s.moved)
-	s.await(t, `changes(packseal_slots_total{job="packseal-moved", result="sealed"}[1h]) >= 2`)
+	s.await(t, `changes(packseal_archive_slots{job="packseal-moved", result="sealed"}[1h]) >= 2`)
 	p.Stop()
 	s.moved.damage(t)
 	s.moved.verify(t, true)
@@ -100,7 +100,7 @@ func TestAnswers(t *testing.T) {
 	restarted := time.Now()
 	s.sound.verify(t, false)
 	for _, condition := range []string{
-		`count(sum by (pack) (packseal_slots_total{job="packseal-demo"}) >= 2) == 9`,
+		`count(sum by (pack) (packseal_archive_slots{job="packseal-demo"}) >= 2) == 9`,
 		`packseal_verify_last_success_timestamp_seconds{job="packseal-demo"} > 0`,
 		`packseal_sink_up{job="packseal-broken", sink="bucket"} == 0`,
 		`packseal_spool_reports{job="packseal-broken"} > 0`,
@@ -182,14 +182,13 @@ func annotations(b board) []*dashboard.Panel {
 // seen is how long it takes at most until a new target is scraped.
 const seen = 9 * time.Second
 
-// nothingNew: a restart at another address changes no number. The counter that
-// begins at nothing and jumps to what the archive holds is no new report.
+// nothingNew: a restart at another address changes no number.
 func (s *scene) nothingNew(t *testing.T, restarted time.Time) {
 	reports, gaps := len(s.moved.files(t, "manifest.json")), len(s.moved.files(t, "gap.json"))
 	one := *s.asker
 	one.chosen = map[string][]string{"cell": {"4s"}, "resolution": {"1s"}, "job": {s.moved.job}}
 	panels := panelsOf(evidence())
-	for title, want := range map[string]int{"Reports sealed": reports, "Reports kept": reports, "Gaps": gaps, "Is anything missing?": gaps, "Findings": 1} {
+	for title, want := range map[string]int{"Reports sealed": reports, "Reports kept": reports, "Gaps": gaps, "Is anything missing?": gaps, "Problems": 1} {
 		if got := one.number(t, panels, title); got != float64(want) {
 			t.Errorf("%s: %v of the daemon that moved, want %d", title, got, want)
 		}

@@ -34,12 +34,14 @@ func evidence() board {
 
 // missing counts the slots without a report: the gaps of the time range, and
 // one for each pack that is overdue without having had any. It is not a number
-// when nobody knows: there are no metrics, or a job's targets are all down.
+// when nobody knows: there are no metrics, a job's targets are all down, or of a
+// pack the daemon has yet to learn what the archive holds.
 func missing() string {
 	return "sum(" + within("gap") + ")" +
 		"\n+ (count(" + overdue + "\n unless on (job, source, pack) " + within("gap") + " > 0) or vector(0))" +
 		"\nand on () " + next +
 		"\nunless on () (max by (job) (up{" + ofJob + "}) == 0)" +
+		"\nunless on () (" + next + "\n unless on (job, source, pack) " + sealed + ")" +
 		"\nor vector(NaN)"
 }
 
@@ -48,7 +50,7 @@ func verdicts() []panel {
 	return []panel{
 		{
 			title: "Is anything missing?", width: 7, kind: verdict, unit: "suffix:slots missing", runbook: "gap",
-			description: "Slots without a report: the gaps recorded in the time range, and one for each pack that is overdue. Unknown when packseal's metrics are not there or a job has no target that is up. Of a pack that Prometheus did not know before the time range all gaps count, unless the latest is older.",
+			description: "Slots without a report: the gaps recorded in the time range, and one for each pack that is overdue. Unknown when packseal's metrics are not there, a job has no target that is up, or what the archive holds of a pack is not known yet. Of a pack that Prometheus did not know before the time range all gaps count, unless the latest is older.",
 			queries:     []query{{missing(), ""}}, steps: some,
 			words: map[string]word{"0": {"Nothing is missing", good}, "1": {"1 slot missing", bad}, "nan": {"Unknown", "orange"}},
 		},
@@ -64,7 +66,7 @@ func verdicts() []panel {
 		},
 		{
 			title: "Reports sealed", width: 3, kind: number, unit: "short", steps: []step{{0, "blue"}},
-			description: "Slots that were sealed in the time range. With several replicas each counts what it sealed itself until it starts anew, so this is the least it can be.",
+			description: "Slots that were sealed in the time range.",
 			queries:     []query{{"sum(" + within("sealed") + ")", ""}},
 		},
 		{
@@ -74,14 +76,14 @@ func verdicts() []panel {
 		},
 		{
 			title: "Last verified", width: 3, kind: number, unit: "s", empty: "never", runbook: "verify-overdue",
-			description: "How long ago packseal verify last read everything back and found nothing; the longest of the jobs chosen.",
+			description: "How long ago packseal verify last read everything back and found no problem; the longest of the jobs chosen.",
 			queries:     []query{{"time() - (min(max by (job) (packseal_verify_last_success_timestamp_seconds{" + ofJob + "})) > 0)", ""}},
 			steps:       []step{{0, good}, {8 * 86400, bad}},
 		},
 		{
-			title: "Findings", width: 2, kind: number, unit: "short", runbook: "verify-damage", steps: some,
+			title: "Problems", width: 2, kind: number, unit: "short", runbook: "verify-damage", steps: some,
 			description: "What the last packseal verify found: objects missing, altered, malformed or orphaned, and sinks that differ.",
-			queries:     []query{{"sum(max by (job, kind) (packseal_verify_findings{" + ofJob + "}))", ""}},
+			queries:     []query{{"sum(max by (job, kind) (packseal_verify_problems{" + ofJob + "}))", ""}},
 		},
 	}
 }
@@ -117,7 +119,7 @@ func packTable() panel {
 			column{"State", map[string]any{
 				"custom.width": 130, "custom.cellOptions": map[string]any{"type": "color-background", "mode": "basic"},
 				"mappings": mappings(map[string]word{
-					"0": {"up to date", good}, "1": {"due", open}, "2": {"no report yet", open}, "3": {"gap", bad}, "4": {"overdue", bad},
+					"-1": {"not known yet", dim}, "0": {"up to date", good}, "1": {"due", open}, "2": {"no report yet", open}, "3": {"gap", bad}, "4": {"overdue", bad},
 				}),
 			}},
 			column{}, // the names: what is told is in the label
@@ -139,6 +141,7 @@ func state() string {
 		"\nor 0 * (" + due + " and " + gap + " > " + sealed + ") + 3" +
 		"\nor 0 * (" + due + " and " + sealed + " == 0) + 2" +
 		"\nor 0 * (" + due + " > " + sealed + ") + 1" +
+		"\nor 0 * (" + due + " unless " + sealed + ") - 1" +
 		"\nor 0 * " + due
 }
 
@@ -178,14 +181,11 @@ func reports() []panel {
 // reasons are why reports are missing, how late they come, and what was found
 // in the archive.
 func reasons() []panel {
-	gaps := func(offset string) string {
-		return "max by (job, reason) (max_over_time(packseal_gaps_total{" + ofJob + "}[$__range]" + offset + "))"
-	}
 	return []panel{
 		{
 			title: "Gaps by reason", width: 8, unit: "short", kind: bars, runbook: "gap", empty: "no gap",
-			description: "Why slots ended without a report in the time range. Of all packs of the jobs chosen.",
-			queries:     []query{{"sum by (reason) (" + gaps("") + " - (" + gaps(" offset $__range") + " or 0 * " + gaps("") + ")) > 0", "{{reason}}"}},
+			description: "Why slots ended without a report in the time range, as the processes that recorded it counted. Of all packs of the jobs chosen.",
+			queries:     []query{{"sum by (reason) (increase(packseal_gaps_total{" + ofJob + "}[$__range])) > 0", "{{reason}}"}},
 			steps:       []step{{0, bad}}, limits: [2]*float64{new(0.0)},
 		},
 		{
@@ -198,9 +198,9 @@ func reasons() []panel {
 			limits: [2]*float64{new(0.0)},
 		},
 		{
-			title: "Findings by kind", width: 8, unit: "short", kind: bars, runbook: "verify-damage",
+			title: "Problems by kind", width: 8, unit: "short", kind: bars, runbook: "verify-damage",
 			description: "What the last packseal verify found in the sinks.",
-			queries:     []query{{"sum by (kind) (max by (job, kind) (packseal_verify_findings{" + ofJob + "}))", "{{kind}}"}},
+			queries:     []query{{"sum by (kind) (max by (job, kind) (packseal_verify_problems{" + ofJob + "}))", "{{kind}}"}},
 			steps:       []step{{0, good}, {1, bad}}, limits: [2]*float64{new(0.0)},
 		},
 	}

@@ -23,17 +23,12 @@ const byPack = "max by (job, source, pack) "
 // latest is a pack's gauge now.
 func latest(metric string) string { return byPack + "(" + metric + "{" + ofPack + "})" }
 
-// newest is a pack's time stamp that only ever grows. A daemon that has just
-// started shows 0 until it has read the archive, so the last minutes count.
-func newest(metric string) string {
-	return byPack + "(max_over_time(" + metric + "{" + ofPack + "}[15m]))"
-}
-
-// What follows from the schedule and the archive of each pack.
+// What follows from the schedule and the archive of each pack. What the archive
+// says is absent while the daemon does not know it.
 var (
-	sealed   = newest("packseal_last_sealed_timestamp_seconds")
-	gap      = newest("packseal_last_gap_timestamp_seconds")
-	owed     = newest("packseal_owed_since_timestamp_seconds")
+	sealed   = latest("packseal_last_sealed_timestamp_seconds")
+	gap      = latest("packseal_last_gap_timestamp_seconds")
+	owed     = latest("packseal_owed_since_timestamp_seconds")
 	due      = latest("packseal_last_due_timestamp_seconds")
 	next     = latest("packseal_next_due_timestamp_seconds")
 	interval = latest("packseal_expected_interval_seconds")
@@ -49,14 +44,10 @@ var (
 )
 
 // settled is how many slots the archive has that ended so, as of the end of
-// the range, or, with " offset …", as of another time.
-//
-// packseal_slots_total is read back from the archive at each start, and the
-// archive never loses a slot. So the greatest value seen is the true one,
-// through restarts, when the counter begins at nothing and jumps to what the
-// archive holds: increase() would take that jump for new slots.
+// the range, or, with " offset …", as of another time. What was known last
+// counts, also while the daemon is down.
 func settled(result, offset string) string {
-	return fmt.Sprintf(`%s(max_over_time(packseal_slots_total{%s, result="%s"}[$__range]%s))`, byPack, ofPack, result, offset)
+	return fmt.Sprintf(`%s(last_over_time(packseal_archive_slots{%s, result="%s"}[$__range]%s))`, byPack, ofPack, result, offset)
 }
 
 // stamp is the time of the latest slot that ended so.
@@ -85,7 +76,7 @@ const ahead = " offset -$__interval"
 func cell(result string) string {
 	labels := `, result="` + result + `"`
 	return fmt.Sprintf("(%s\n - %s > bool 0\n or %s > bool time())",
-		until("packseal_slots_total", labels, ahead), until("packseal_slots_total", labels, ""), until(stamp(result), "", ahead))
+		until("packseal_archive_slots", labels, ahead), until("packseal_archive_slots", labels, ""), until(stamp(result), "", ahead))
 }
 
 // named adds the label name to what an expression says of each pack, as of

@@ -32,16 +32,16 @@ func newDaemon(t *testing.T, job, timeout string, packs []sim.Pack) *daemon {
 // configure writes the configuration. Its packs are those of the simulator and
 // one that the simulator does not have, if it is named.
 func (d *daemon) configure(schedule string, absent ...string) {
-	c := lab.Config{
+	c := lab.Setup{
 		Source:   "requests_per_second: 20",
 		Defaults: fmt.Sprintf("schedule: %q, catch_up: 1m, timeout: %s", schedule, d.timeout),
 		Sinks:    "[{name: primary, local: {dir: archive}}" + d.sinks + "]", Log: "level: error",
 	}
 	for _, p := range d.packs {
-		c.Packs = append(c.Packs, fmt.Sprintf("%s, name: %q, aggregator: %q", p.ID, p.Name, p.Aggregator))
+		c.Packs = append(c.Packs, fmt.Sprintf("{id: %s, name: %q, aggregator: %q}", p.ID, p.Name, p.Aggregator))
 	}
 	for _, id := range absent {
-		c.Packs = append(c.Packs, id+", name: a pack that does not exist")
+		c.Packs = append(c.Packs, "{id: "+id+", name: a pack that does not exist}")
 	}
 	d.Configure(c)
 }
@@ -90,7 +90,7 @@ func write(t *testing.T, path, content string) {
 // in the folder says, and returns its URL.
 func watch(t *testing.T, dir string) (url string) {
 	t.Helper()
-	binary, address := lab.Tool(t, "prometheus"), lab.FreePort(t)
+	binary, address := lab.Tool(t, "prometheus"), lab.Addresses(t, 1)[0]
 	config := filepath.Join(dir, "prometheus.yml")
 	write(t, config, `global: {scrape_interval: 1s}
 scrape_configs:

@@ -18,8 +18,8 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// TestSent holds what goes out: documented parameters alone, in the documented
-// place, and no header that is not needed.
+// Requests have only documented parameters, in the documented place, and no
+// headers that are not needed.
 func TestSent(t *testing.T) {
 	t.Parallel()
 	group := evidence.PackRef{ID: "cp-1", Aggregator: "ca-1"}
@@ -34,7 +34,7 @@ func TestSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range c.Packs(t.Context(), p.Aggregator) {
-				t.Error("a pack out of nothing")
+				t.Error("a pack in an empty list")
 			}
 		}
 		var got []string
@@ -60,8 +60,8 @@ func TestSent(t *testing.T) {
 	})
 }
 
-// TestRepeatsAreSignedAnew: a nonce is good once, and the date is the time.
-func TestRepeatsAreSignedAnew(t *testing.T) {
+// Retries have a new nonce and the current date.
+func TestRetriesAreSigned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		plan := []*http.Response{
@@ -90,8 +90,7 @@ func TestRepeatsAreSignedAnew(t *testing.T) {
 	})
 }
 
-// TestSockets runs the client's own transport against a server, with
-// redirects, closed connections and a refused port.
+// The real transport, against a server that redirects and one that is down.
 func TestSockets(t *testing.T) {
 	t.Parallel()
 	var paths []string
@@ -107,12 +106,12 @@ func TestSockets(t *testing.T) {
 	}
 	c.http.Transport = transport
 	c.endpoint, _ = parseEndpoint(server.URL, false)
-	_, err = c.once(t.Context(), reportCall("Get", aPack), marked)
+	_, err = c.try(t.Context(), reportCall("Get", aPack), marked)
 	if e, ok := errors.AsType[*APIError](err); !ok || e.Status != 307 || slices.Contains(paths, "/elsewhere") {
-		t.Errorf("got %v, asked for %v", err, paths)
+		t.Errorf("got %v, requested %v", err, paths)
 	}
 	server.Close()
-	_, err = c.once(t.Context(), reportCall("Get", aPack), marked)
+	_, err = c.try(t.Context(), reportCall("Get", aPack), marked)
 	if fault.Of(err) != fault.Unavailable || strings.Contains(err.Error(), "CompliancePackId") {
 		t.Errorf("got %v", err)
 	}

@@ -3,29 +3,98 @@ package cloudconfig
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
 
 	"github.com/aliyun/credentials-go/credentials/providers"
 
+	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
 )
 
-// keys are what a call is signed with.
-type keys struct {
-	id, secret secret.Value
-	token      secret.Value // of temporary keys
+// Credentials configure how calls are signed: with static keys from files, or keys
+// from the SDK credential chain or one of its providers. A role can be assumed
+// with either.
+type Credentials struct {
+	AccessKeyIDFile     secret.File `yaml:"access_key_id_file,omitempty"`
+	AccessKeySecretFile secret.File `yaml:"access_key_secret_file,omitempty"`
+	SecurityTokenFile   secret.File `yaml:"security_token_file,omitempty"` // with temporary (STS) keys
+
+	Profile string `yaml:"profile,omitempty"`  // a profile of the aliyun CLI's configuration, instead of the chain
+	ECSRole string `yaml:"ecs_role,omitempty"` // the RAM role of the ECS instance, instead of the chain
+	URI     string `yaml:"uri,omitempty"`      // a credentials URI, instead of the chain
+
+	RoleARN         string `yaml:"role_arn,omitempty"`          // a RAM role to assume: acs:ram::<account>:role/<name>
+	RoleSessionName string `yaml:"role_session_name,omitempty"` // default packseal
+	ExternalID      string `yaml:"external_id,omitempty"`
 }
 
-// provider gives keys, for each call anew. Its errors are classified and hold
-// no secret.
+// The formats that RAM documents for ARNs and session names.
+var (
+	roleARN     = regexp.MustCompile(`^acs:ram::\d+:role/[A-Za-z0-9._-]+$`)
+	sessionName = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,64}$`)
+)
+
+// check returns all problems, with paths that begin with "credentials".
+func (c *Credentials) check() []fault.Problem {
+	var ps fault.Problems
+	const path = "credentials."
+	chosen := c.chosen()
+	ps.Require(len(chosen) <= 1, "credentials", strings.Join(chosen, " and ")+" exclude each other", "keep one of them, or none for the SDK credential chain")
+	ps.Require(!c.files() || c.AccessKeyIDFile != "", path+"access_key_id_file", "missing", "an access key has an ID and a secret")
+	ps.Require(!c.files() || c.AccessKeySecretFile != "", path+"access_key_secret_file", "missing", "an access key has an ID and a secret")
+	ps = append(ps, c.AccessKeyIDFile.Check(path+"access_key_id_file")...)
+	ps = append(ps, c.AccessKeySecretFile.Check(path+"access_key_secret_file")...)
+	ps = append(ps, c.SecurityTokenFile.Check(path+"security_token_file")...)
+	u, err := url.Parse(c.URI)
+	web := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	ps.Require(c.URI == "" || web, path+"uri", "not a URL", "http://host/path or https://host/path")
+	// Whether the role exists is left to STS.
+	ps.Require(c.RoleARN == "" || roleARN.MatchString(c.RoleARN), path+"role_arn", fmt.Sprintf("%.80q is not the ARN of a role", c.RoleARN), "acs:ram::<account>:role/<name>")
+	ps.Require(c.RoleARN != "" || c.RoleSessionName == "", path+"role_session_name", "set without role_arn", "set role_arn too")
+	ps.Require(c.RoleARN != "" || c.ExternalID == "", path+"external_id", "set without role_arn", "set role_arn too")
+	ps.Require(c.RoleSessionName == "" || sessionName.MatchString(c.RoleSessionName), path+"role_session_name",
+		"not a valid session name", "2 to 64 of A-Z a-z 0-9 . @ - _")
+	return ps
+}
+
+// files reports whether static keys are configured.
+func (c *Credentials) files() bool {
+	return c.AccessKeyIDFile != "" || c.AccessKeySecretFile != "" || c.SecurityTokenFile != ""
+}
+
+// chosen returns the configured sources of keys, which exclude each other.
+func (c *Credentials) chosen() (names []string) {
+	for _, choice := range []struct {
+		name string
+		is   bool
+	}{{"files", c.files()}, {"profile", c.Profile != ""}, {"ecs_role", c.ECSRole != ""}, {"uri", c.URI != ""}} {
+		if choice.is {
+			names = append(names, choice.name)
+		}
+	}
+	return names
+}
+
+// keys are the access key that a call is signed with.
+type keys struct {
+	id, secret secret.Value
+	token      secret.Value // of a temporary key
+}
+
+// provider returns the current keys for a call. Its errors are classified and
+// contain no secret.
 type provider interface {
 	get(context.Context) (keys, error)
-	// forget says that the API refused these keys.
-	forget(keys)
-	// origin names where the keys come from, for people.
+	// invalidate reports that the API rejected these keys.
+	invalidate(keys)
+	// origin returns where the keys come from, for people.
 	origin() string
 }
 
-// newProvider makes the provider that c describes; nil means the official chain.
+// newProvider returns the provider for c; nil means the SDK credential chain.
 func newProvider(c *Credentials) provider {
 	if c == nil {
 		c = &Credentials{}
@@ -33,12 +102,12 @@ func newProvider(c *Credentials) provider {
 	if c.files() && c.RoleARN == "" {
 		return fileKeys{c}
 	}
-	return &official{what: c.what(), build: c.build}
+	return &sdkProvider{name: c.name(), build: c.build}
 }
 
-// what names where the keys come from, for messages.
-func (c *Credentials) what() string {
-	from := "the official chain"
+// name returns where the keys come from, for messages.
+func (c *Credentials) name() string {
+	from := "the SDK credential chain"
 	switch {
 	case c.files():
 		from = "files"
@@ -47,21 +116,20 @@ func (c *Credentials) what() string {
 	case c.ECSRole != "":
 		from = "the ECS role " + c.ECSRole
 	case c.URI != "":
-		from = "the credentials URI" // it may hold a token itself
+		from = "the credentials URI" // the URI may contain a token
 	}
 	if c.RoleARN != "" {
-		return from + " to assume " + c.RoleARN
+		return from + ", assuming " + c.RoleARN
 	}
 	return from
 }
 
-// build makes the official library's provider.
+// build returns the provider of the SDK.
 func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
-	// Nothing built may be returned in place of nil: each branch has a type
-	// of its own, and a nil pointer in an interface is not nil.
+	// Do not return a typed nil as p: it would not be nil in the interface.
 	switch {
 	case c.files():
-		p = &libraryFiles{fileKeys{c}}
+		p = &sdkFiles{fileKeys{c}}
 	case c.Profile != "":
 		p, err = providers.NewCLIProfileCredentialsProviderBuilder().WithProfileName(c.Profile).Build()
 	case c.ECSRole != "":
@@ -82,11 +150,11 @@ func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
 		Build()
 }
 
-// fileKeys reads static keys from their files at each use.
+// fileKeys reads static keys from their files on each use.
 type fileKeys struct{ from *Credentials }
 
-func (f fileKeys) forget(keys)    {}
-func (f fileKeys) origin() string { return f.from.what() }
+func (f fileKeys) invalidate(keys) {}
+func (f fileKeys) origin() string  { return f.from.name() }
 
 func (f fileKeys) get(context.Context) (k keys, err error) {
 	if k.id, err = f.from.AccessKeyIDFile.Read(); err != nil {
@@ -101,11 +169,11 @@ func (f fileKeys) get(context.Context) (k keys, err error) {
 	return k, err
 }
 
-// libraryFiles lets the official library read the files, to assume a role.
-type libraryFiles struct{ fileKeys }
+// sdkFiles is fileKeys as a provider of the SDK, to assume a role.
+type sdkFiles struct{ fileKeys }
 
-// GetCredentials implements the library's interface.
-func (f libraryFiles) GetCredentials() (*providers.Credentials, error) {
+// GetCredentials implements [providers.CredentialsProvider].
+func (f sdkFiles) GetCredentials() (*providers.Credentials, error) {
 	k, err := f.get(context.Background())
 	if err != nil {
 		return nil, err
@@ -116,5 +184,5 @@ func (f libraryFiles) GetCredentials() (*providers.Credentials, error) {
 	}, nil
 }
 
-// GetProviderName implements the library's interface.
-func (libraryFiles) GetProviderName() string { return "static" }
+// GetProviderName implements [providers.CredentialsProvider].
+func (sdkFiles) GetProviderName() string { return "static" }

@@ -14,7 +14,7 @@ import (
 	"packseal.example/internal/secret"
 )
 
-// temporary are keys as STS and a credentials URI answer them.
+// temporary returns keys in the format of STS and credentials URIs.
 func temporary(k keys) string {
 	b, _ := json.Marshal(map[string]string{
 		"AccessKeyId": k.id.Reveal(), "AccessKeySecret": k.secret.Reveal(), "SecurityToken": k.token.Reveal(),
@@ -23,7 +23,7 @@ func temporary(k keys) string {
 	return string(b)
 }
 
-// write replaces a secret file, as a rotation does.
+// write replaces a secret file.
 func write(t *testing.T, f secret.File, content string) {
 	t.Helper()
 	tmp := string(f) + ".new"
@@ -32,7 +32,7 @@ func write(t *testing.T, f secret.File, content string) {
 	}
 }
 
-func TestFilesAreReadAtEachUse(t *testing.T) {
+func TestFilesAreReread(t *testing.T) {
 	t.Parallel()
 	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-1\n"), AccessKeySecretFile: secretFile(t, "MARKED-2\n")}
 	p := newProvider(c)
@@ -54,9 +54,9 @@ func TestFilesAreReadAtEachUse(t *testing.T) {
 	}
 }
 
-// TestRotationUnderWay: keys that are refused are read again, and the call is
-// repeated when they have become others.
-func TestRotationUnderWay(t *testing.T) {
+// If keys are rejected, the files are read again, and the call is retried if they
+// have changed.
+func TestRotation(t *testing.T) {
 	t.Parallel()
 	for code, changes := range map[string]bool{"InvalidAccessKeyId.NotFound": true, "SignatureDoesNotMatch": true, "InvalidAccessKeyId.Inactive": false} {
 		t.Run(code, func(t *testing.T) {

@@ -3,29 +3,31 @@ package cloudconfig
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
+	"unicode"
 
 	"packseal.example/internal/fault"
 )
 
-// APIError is an answer by which the API, or something in front of it,
-// refused a call. It stands inside a [fault.Error], which says what kind of
-// failure it is and what to do. Its texts are cleaned: they are bounded and
-// hold no key, token or link.
+// APIError is an error response of the API, or of a proxy in front of it. It is
+// wrapped in a [fault.Error] with reason and hint. Its texts are sanitized: they
+// are limited in length and contain no key, token or link.
 type APIError struct {
 	Call      string // GenerateCompliancePackReport, …
 	Status    int    // HTTP status
-	Code      string // the API's word for it; empty when the answer was not the API's
+	Code      string // of the API; empty if the response is not from the API
 	Message   string // for people
-	RequestID string // for Alibaba Cloud's support; may be empty
+	RequestID string // for support of Alibaba Cloud; may be empty
 }
 
-// Error is one line: the call, the code, the message, the status and the request ID.
+// Error returns call, code, message, status and request ID on one line.
 func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", e.Call)
 	if e.Code == "" {
-		b.WriteString("not an answer of the API's")
+		b.WriteString("not a response of the Config API")
 	} else {
 		b.WriteString(e.Code)
 	}
@@ -39,14 +41,66 @@ func (e *APIError) Error() string {
 	return b.String() + ")"
 }
 
-// rule is a row of the table of errors. A code that ends in "*" stands for
-// all that begin so.
+// errorBody is the body of an error response.
+type errorBody struct {
+	Code      text
+	Message   text
+	RequestID text `json:"RequestId" xml:"RequestId"`
+}
+
+// newAPIError returns the error for a response whose status is not 200. Code is
+// empty if the body is not that of the API.
+func newAPIError(name string, res *http.Response, body []byte, k keys) *APIError {
+	e := &APIError{Call: name, Status: res.StatusCode}
+	var r errorBody
+	if err := unmarshal(body, &r); err != nil || r.Code == "" {
+		r = errorBody{Message: text(http.StatusText(res.StatusCode))}
+	}
+	if r.RequestID == "" {
+		r.RequestID = text(res.Header.Get("X-Acs-Request-Id"))
+	}
+	e.Code, e.Message, e.RequestID = k.sanitize(string(r.Code), 80), k.sanitize(string(r.Message), 300), k.sanitize(string(r.RequestID), 80)
+	return e
+}
+
+// query matches the query of a URL, which may be signed.
+var query = regexp.MustCompile(`(https?://[^\s?"'<>]*)\?[^\s"'<>]*`)
+
+// sanitize makes text of a response fit for an error: on one line, limited in
+// length, and without the keys, which the API quotes if the signature is wrong.
+func (k keys) sanitize(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r) || r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, s)
+	// The API quotes the whole request, headers included.
+	s, _, _ = strings.Cut(s, "server string to sign is")
+	for _, v := range []string{k.secret.Reveal(), k.token.Reveal(), k.id.Reveal()} {
+		if v != "" {
+			s = strings.ReplaceAll(s, v, "(secret)")
+			s = strings.ReplaceAll(s, url.QueryEscape(v), "(secret)")
+		}
+	}
+	s = query.ReplaceAllString(s, "$1")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return strings.TrimSpace(s)
+}
+
+// rule maps an error code to a reason. A code that ends in "*" matches all codes
+// with that prefix.
 type rule struct {
 	code   string
 	reason fault.Reason
 }
 
-// rules are the codes that are known. The first that matches counts.
+// rules returns the rules for known codes. The first match wins.
 func rules() []rule {
 	return []rule{
 		{"CompliancePackReportCreating", fault.NotReady},
@@ -73,7 +127,7 @@ func rules() []rule {
 	}
 }
 
-// family is the code as a metric label.
+// family returns the code as a metric label.
 func (r rule) family() string { return strings.TrimSuffix(r.code, "*") }
 
 func (r rule) matches(code string) bool {
@@ -83,12 +137,11 @@ func (r rule) matches(code string) bool {
 	return code == r.code
 }
 
-// other is the metric label of codes that no rule knows.
+// other is the metric label of unknown codes.
 const other = "other"
 
-// classify finds the rule for an answer. What did not come from the API, such
-// as a proxy's page, says nothing about the call and may pass: it is
-// Unavailable whatever its status.
+// classify returns the rule for an error response. One that is not from the API,
+// such as the page of a proxy, is Unavailable whatever its status.
 func classify(code string, status int) rule {
 	for _, r := range rules() {
 		if r.matches(code) {
@@ -104,28 +157,28 @@ func classify(code string, status int) rule {
 	return rule{other, fault.Request}
 }
 
-// hint says what to do about a refusal of the call.
+// hint returns what to do about an error response.
 func (c call) hint(e *APIError, reason fault.Reason) string {
 	switch reason {
 	case fault.Denied:
 		return fmt.Sprintf("allow the RAM action config:%s on %s", c.name, c.resource())
 	case fault.NotFound:
-		return "look at the pack's id and aggregator, and whether the credentials are of the account and site (China or international) that have it"
+		return "check the pack's id and aggregator, and that the credentials belong to its account and site (China or international)"
 	case fault.Credentials:
-		return "look at the source's credentials: is the access key active, complete, of this site, and the token not expired?"
+		return "check the source's credentials: the access key must be active, complete and of this site, and the token not expired"
 	case fault.Request:
-		return "look whether endpoint is that of the Config API; if it is, report this with the request ID"
+		return "check that endpoint is that of the Config API; if it is, report a bug with the request ID"
 	case fault.Throttled:
-		return "lower requests_per_second, or see what else calls the API with this account"
+		return "lower requests_per_second, or find what else calls the API with this account"
 	case fault.Unavailable:
 		if e.Code == "" {
-			return "look at endpoint, and at any proxy between here and there"
+			return "check endpoint, and any proxy in between"
 		}
 	}
 	return ""
 }
 
-// resource is what the permission for the call is needed on.
+// resource returns the resource that the call needs permission for.
 func (c call) resource() string {
 	switch {
 	case c.pack.ID == "":

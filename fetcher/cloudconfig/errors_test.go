@@ -11,8 +11,8 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// table is every row of the API's errors: the code, its HTTP status, what kind
-// of failure it is, a word of the hint, and how often the call is tried.
+// table has the errors of the API: code, HTTP status, reason, a part of the hint,
+// and how often the call is tried.
 var table = []struct {
 	code   string
 	status int
@@ -88,11 +88,11 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
-// htmlPage is a page that speaks of what the API would say in another form.
+// htmlPage is an HTML page with error codes of the API.
 const htmlPage = "<html><body><h1>NoPermission</h1><p>Throttling.User MARKED</p></body></html>"
 
-// TestForeignAnswers is about what stands in front of the API.
-func TestForeignAnswers(t *testing.T) {
+// Responses that are not from the API, such as those of a proxy.
+func TestInvalidResponses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		status int
@@ -112,14 +112,14 @@ func TestForeignAnswers(t *testing.T) {
 		"redirect":        {302, "", fault.Unavailable, "Found (HTTP status 302"},
 		"json without":    {500, `{"error":"MARKED"}`, fault.Unavailable, "Internal Server Error (HTTP status 500"},
 		"json list":       {400, `[1]`, fault.Unavailable, "Bad Request (HTTP status 400"},
-		"html 200":        {200, "<html>log in</html>", fault.Damaged, "nothing that was asked for"},
+		"html 200":        {200, "<html>log in</html>", fault.Damaged, "lacks the expected content"},
 		"broken xml 200":  {200, "<html", fault.Damaged, "neither JSON nor"},
 		"empty 200":       {200, "", fault.Damaged, "empty"},
-		"empty object":    {200, "{}", fault.Damaged, "nothing that was asked for"},
-		"cut":             {200, `{"RequestId":"R`, fault.Damaged, "broken"},
-		"other shape":     {200, `{"RequestId":"R","CompliancePackReport":[]}`, fault.Damaged, "shape"},
-		"nonsense time":   {200, `{"RequestId":"R","CompliancePackReport":{"ReportCreateTimestamp":"MARKED"}}`, fault.Damaged, "shape"},
-		"endless":         {200, strings.Repeat(" ", maxAnswer+1), fault.Damaged, "over 1048576 bytes"},
+		"empty object":    {200, "{}", fault.Damaged, "lacks the expected content"},
+		"truncated":       {200, `{"RequestId":"R`, fault.Damaged, "malformed"},
+		"other shape":     {200, `{"RequestId":"R","CompliancePackReport":[]}`, fault.Damaged, "does not match the API"},
+		"nonsense time":   {200, `{"RequestId":"R","CompliancePackReport":{"ReportCreateTimestamp":"MARKED"}}`, fault.Damaged, "does not match the API"},
+		"endless":         {200, strings.Repeat(" ", maxResponse+1), fault.Damaged, "over 1048576 bytes"},
 		"of another pack": {200, `{"RequestId":"R","CompliancePackReport":{"CompliancePackId":"cp-2"}}`, fault.Damaged, "cp-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,8 +155,8 @@ func TestHintNamesTheResource(t *testing.T) {
 	}
 }
 
-// TestClean is about messages that quote what they should not.
-func TestClean(t *testing.T) {
+// Messages of the API that quote secrets.
+func TestSanitize(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"plain":                                            "plain",
@@ -168,7 +168,7 @@ func TestClean(t *testing.T) {
 		"合规包不存在":                                           "合规包不存在",
 		strings.Repeat("规", 100):                           strings.Repeat("规", 33) + "…",
 	} {
-		if got := marked.clean(in, 100); got != want {
+		if got := marked.sanitize(in, 100); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}

@@ -16,71 +16,71 @@ import (
 
 var _ fetcher.Examiner = (*Client)(nil)
 
-// maxDrift is how far the clocks may be apart: far less than the quarter of an
-// hour at which the API refuses calls, for records carry the local time, and
-// more than any clock that is kept right.
-const maxDrift = time.Minute
+// maxSkew is the tolerated difference of the clocks. It is more than that of
+// synchronized clocks, and far less than the 15 minutes at which the API rejects
+// calls, because records contain the local time.
+const maxSkew = time.Minute
 
 // Examine implements [fetcher.Examiner].
 func (c *Client) Examine(ctx context.Context, p evidence.PackRef) []diag.Result {
-	reached, date, between := c.reach(ctx)
-	if reached.State != diag.Good {
-		return []diag.Result{reached}
+	endpoint, date, at := c.checkEndpoint(ctx)
+	if endpoint.State != diag.Good {
+		return []diag.Result{endpoint}
 	}
-	return []diag.Result{reached, drift(date, between), c.whoAmI(ctx, p)}
+	return []diag.Result{endpoint, checkClock(date, at), c.checkCredentials(ctx, p)}
 }
 
-// reach sends a request that is not signed, which every gateway refuses: that
-// it answers, and when, is all that counts. The date is as the answer says it,
-// between is the local time half way.
-func (c *Client) reach(ctx context.Context) (r diag.Result, date string, between time.Time) {
+// checkEndpoint sends an unsigned request, to which every gateway responds with an
+// error. It returns the Date of the response, and the local time halfway between
+// request and response.
+func (c *Client) checkEndpoint(ctx context.Context) (r diag.Result, date string, at time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	q := call{name: "reaching the API"}
+	q := call{name: "connecting to the API"}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint.String(), http.NoBody)
 	if err != nil {
-		return diag.Fail("endpoint", fault.Wrap(fault.Internal, err)), "", between
+		return diag.Fail("endpoint", fault.Wrap(fault.Internal, err)), "", at
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", c.userAgent)
-	began := time.Now()
-	res, _, err := c.exchange(request)
-	between = began.Add(time.Since(began) / 2)
+	start := time.Now()
+	res, _, err := c.roundTrip(request)
+	at = start.Add(time.Since(start) / 2)
 	switch {
 	case err != nil:
-		_, err = c.broken(q, keys{}, err)
-		return diag.Fail("endpoint", err), "", between
+		_, err = c.noResponse(q, keys{}, err)
+		return diag.Fail("endpoint", err), "", at
 	case res.StatusCode >= 500:
-		err := fault.New(fault.Unavailable, "%s answered %d", c.endpoint.Host, res.StatusCode).WithHint("look at any proxy between here and there")
-		return diag.Fail("endpoint", err), "", between
+		err := fault.New(fault.Unavailable, "%s responded with %d", c.endpoint.Host, res.StatusCode).WithHint("check any proxy in between")
+		return diag.Fail("endpoint", err), "", at
 	}
 	over := "plain HTTP"
 	if res.TLS != nil {
 		over = tls.VersionName(res.TLS.Version)
 	}
-	return diag.OK("endpoint", "%s answers, over %s", c.endpoint.Host, over), res.Header.Get("Date"), between
+	return diag.OK("endpoint", "%s responds over %s", c.endpoint.Host, over), res.Header.Get("Date"), at
 }
 
-// drift says how far the local clock is from the server's.
-func drift(date string, local time.Time) diag.Result {
+// checkClock compares the local clock with the Date of a response.
+func checkClock(date string, local time.Time) diag.Result {
 	at, err := http.ParseTime(date)
 	if err != nil {
-		return diag.Skip("clock", "the answer has no Date to hold the local clock against")
+		return diag.Skip("clock", "the response has no Date to compare the local clock with")
 	}
-	// The date is cut to whole seconds.
+	// The date is truncated to seconds.
 	skew := at.Add(time.Second / 2).Sub(local).Round(time.Second)
-	if skew.Abs() > maxDrift {
-		return diag.Fail("clock", fault.New(fault.ClockSkew, "the local clock is %s", describe(skew)).WithHint("set it right (NTP)"))
+	if skew.Abs() > maxSkew {
+		return diag.Fail("clock", fault.New(fault.ClockSkew, "the local clock is %s", describeSkew(skew)).WithHint("correct it (NTP)"))
 	}
 	if skew.Abs() <= time.Second {
 		return diag.OK("clock", "within a second of the server's")
 	}
-	return diag.OK("clock", "%s", describe(skew))
+	return diag.OK("clock", "%s", describeSkew(skew))
 }
 
-// whoAmI makes one signed call, about the pack or, for none, a list. What the
-// API refuses for another reason than the credentials speaks for them.
-func (c *Client) whoAmI(ctx context.Context, p evidence.PackRef) diag.Result {
+// checkCredentials makes a signed call: it looks up the pack or, if p is zero,
+// lists packs. An error for another reason shows that the credentials are valid.
+func (c *Client) checkCredentials(ctx context.Context, p evidence.PackRef) diag.Result {
 	k, err := c.keys.get(ctx)
 	if err != nil {
 		return diag.Fail("credentials", err)
@@ -96,9 +96,9 @@ func (c *Client) whoAmI(ctx context.Context, p evidence.PackRef) diag.Result {
 	default:
 		return diag.Fail("credentials", err)
 	}
-	account := "an account that the API does not name"
+	account := "an unknown account"
 	if r.Account != "" {
-		account = "account " + k.clean(string(r.Account), 40)
+		account = "account " + k.sanitize(string(r.Account), 40)
 	}
 	return diag.OK("credentials", "access key %s from %s, of %s", k.id.Abbreviated(), c.keys.origin(), account)
 }
@@ -109,54 +109,53 @@ func (c *Client) ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Resu
 	if err != nil {
 		result := diag.Fail("permission", err)
 		if result.Reason == fault.NotFound {
-			result.Hint += c.others(ctx, p)
+			result.Hint += c.suggestPacks(ctx, p)
 		}
 		return result, fetcher.Link{}
 	}
-	stands := "no report stands there yet"
+	latest := "there is no report yet"
 	switch {
 	case r.complete():
-		stands = "the report of " + r.Created.Format(time.RFC3339) + " stands there"
+		latest = "the latest report is of " + r.Created.Format(time.RFC3339)
 	case !r.idle():
-		stands = "a report is being made"
+		latest = "a report is being generated"
 	}
-	result := diag.OK("permission", "config:%s; %s", reportCall("Get", p).name, stands)
+	result := diag.OK("permission", "config:%s; %s", reportCall("Get", p).name, latest)
 	if !r.complete() || r.URL == "" {
 		return result, fetcher.Link{}
 	}
 	return result, r.link(a)
 }
 
-// others names packs that there are, for a pack that there is not, where they
-// may be listed.
-func (c *Client) others(ctx context.Context, p evidence.PackRef) string {
+// suggestPacks returns existing packs for the hint about one that does not exist,
+// if the credentials permit listing them.
+func (c *Client) suggestPacks(ctx context.Context, p evidence.PackRef) string {
 	var names []string
 	for info, err := range c.Packs(ctx, p.Aggregator) {
 		if err != nil || len(names) == 5 {
 			break
 		}
-		names = append(names, fmt.Sprintf("%.40q (%s)", info.ID, keys{}.clean(info.Name, 40)))
+		names = append(names, fmt.Sprintf("%.40q (%s)", info.ID, keys{}.sanitize(info.Name, 40)))
 	}
 	if len(names) == 0 {
 		return ""
 	}
-	return "; among those that there are: " + strings.Join(names, ", ")
+	return "; existing packs: " + strings.Join(names, ", ")
 }
 
-// doctorAttempt is the attempt in a doctor's ClientToken, which no slot has.
+// doctorAttempt is the attempt in the ClientToken of doctor. No slot has it.
 const doctorAttempt = -1
 
-// ExamineRequest implements [fetcher.Examiner]. Whether a call that would be
-// refused for a parameter is refused for lack of permission first is not
-// documented, so only a real one tells.
+// ExamineRequest implements [fetcher.Examiner]. It makes a real request: the API
+// does not document whether it checks permissions before parameters.
 func (c *Client) ExamineRequest(ctx context.Context, p evidence.PackRef) diag.Result {
 	q := generateCall(p.Slot(time.Now()), doctorAttempt)
 	_, err := c.do(ctx, q)
-	if _, ok := creating(err); ok {
-		return diag.Skip("permission", "config:%s: a report is being made already, and that answer does not tell", q.name).WithHint("ask again when it is done")
+	if _, ok := isCreating(err); ok {
+		return diag.Skip("permission", "config:%s: unknown while a report is being generated", q.name).WithHint("check again when it is ready")
 	}
 	if err != nil {
 		return diag.Fail("permission", err)
 	}
-	return diag.OK("permission", "config:%s; a report is being made now", q.name)
+	return diag.OK("permission", "config:%s; a report is now being generated", q.name)
 }

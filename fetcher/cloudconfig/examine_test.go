@@ -15,11 +15,11 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// noDate is for an answer without one.
+// noDate is for a response without a Date.
 const noDate = time.Duration(math.MaxInt64)
 
-// dated answers calls that are not signed, as the gateway does, by a clock that
-// is so far ahead; others are answered by signed.
+// dated responds to unsigned calls like the gateway, with a clock that is ahead,
+// and passes others to signed.
 func dated(ahead time.Duration, signed func(r *http.Request) *http.Response) *stub {
 	return &stub{answer: func(_ int, r *http.Request) (*http.Response, error) {
 		if r.Header.Get("Authorization") == "" {
@@ -34,7 +34,7 @@ func dated(ahead time.Duration, signed func(r *http.Request) *http.Response) *st
 	}}
 }
 
-// brief is a result by what matters to a test.
+// brief is the part of a result that a test checks.
 type brief struct {
 	check  string
 	state  diag.State
@@ -42,7 +42,7 @@ type brief struct {
 	says   string
 }
 
-// compare holds results to what is wanted of them, and searches for secrets.
+// compare fails the test unless the results match and contain no secrets.
 func compare(t *testing.T, got []diag.Result, want ...brief) {
 	t.Helper()
 	for _, r := range got {
@@ -61,7 +61,7 @@ func TestExamine(t *testing.T) {
 	refuse := func(status int, code string) func(*http.Request) *http.Response {
 		return func(*http.Request) *http.Response { return refusing(status, code) }
 	}
-	reached := brief{"endpoint", diag.Good, "", "config.example.com answers"}
+	reached := brief{"endpoint", diag.Good, "", "config.example.com responds"}
 	onTime := brief{"clock", diag.Good, "", "within a second"}
 	for name, c := range map[string]struct {
 		api  *stub
@@ -70,13 +70,13 @@ func TestExamine(t *testing.T) {
 	}{
 		"good":      {dated(0, good), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", "key MA… from nowhere, of account 123"}}},
 		"drifting":  {dated(-20*time.Second, good), aPack, []brief{reached, {"clock", diag.Good, "", "20s ahead of the server's"}, {"credentials", diag.Good, "", ""}}},
-		"skewed":    {dated(20*time.Minute, good), aPack, []brief{reached, {"clock", diag.Bad, fault.ClockSkew, "20m1s behind the server's set it right"}, {"credentials", diag.Good, "", ""}}},
+		"skewed":    {dated(20*time.Minute, good), aPack, []brief{reached, {"clock", diag.Bad, fault.ClockSkew, "20m1s behind the server's correct it"}, {"credentials", diag.Good, "", ""}}},
 		"no date":   {dated(noDate, good), aPack, []brief{reached, {"clock", diag.Skipped, "", "no Date"}, {"credentials", diag.Good, "", ""}}},
-		"denied":    {dated(0, refuse(403, "NoPermission")), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", "does not name"}}},
+		"denied":    {dated(0, refuse(403, "NoPermission")), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", "an unknown account"}}},
 		"not there": {dated(0, refuse(400, "Invalid.CompliancePackId.Value")), aPack, []brief{reached, onTime, {"credentials", diag.Good, "", ""}}},
-		"wrong key": {dated(0, refuse(404, "InvalidAccessKeyId.NotFound")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Credentials, "is the access key active"}}},
+		"wrong key": {dated(0, refuse(404, "InvalidAccessKeyId.NotFound")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Credentials, "the access key must be active"}}},
 		"forged":    {dated(0, refuse(400, "SignatureDoesNotMatch")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Credentials, ""}}},
-		"other API": {dated(0, refuse(404, "InvalidAction.NotFound")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Request, "look whether endpoint"}}},
+		"other API": {dated(0, refuse(404, "InvalidAction.NotFound")), aPack, []brief{reached, onTime, {"credentials", diag.Bad, fault.Request, "check that endpoint"}}},
 		"no pack": {dated(0, func(r *http.Request) *http.Response {
 			if r.Header.Get("X-Acs-Action") != "ListCompliancePacks" {
 				return refusing(400, "MissingCompliancePackId")
@@ -84,9 +84,9 @@ func TestExamine(t *testing.T) {
 			return respond(200, `{"RequestId":"R","CompliancePacksResult":{"CompliancePacks":[]}}`)
 		}), evidence.PackRef{}, []brief{reached, onTime, {"credentials", diag.Good, "", ""}}},
 		"proxy": {&stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(502, "<html>"), nil }}, aPack,
-			[]brief{{"endpoint", diag.Bad, fault.Unavailable, "answered 502 look at any proxy"}}},
+			[]brief{{"endpoint", diag.Bad, fault.Unavailable, "responded with 502 check any proxy"}}},
 		"away": {&stub{answer: func(int, *http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }}, aPack,
-			[]brief{{"endpoint", diag.Bad, fault.Unavailable, "no route to host look whether config.example.com can be reached"}}},
+			[]brief{{"endpoint", diag.Bad, fault.Unavailable, "no route to host check that config.example.com is reachable"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,11 +108,11 @@ func TestExaminePack(t *testing.T) {
 		link   bool
 	}{
 		"finished": {func(*http.Request) *http.Response { return reporting("COMPLETE", url, created) },
-			brief{"permission", diag.Good, "", "config:GetCompliancePackReport; the report of 2026-01-02T03:04:05Z"}, true},
-		"in the making": {func(*http.Request) *http.Response { return reporting("CREATING", "", created) },
-			brief{"permission", diag.Good, "", "is being made"}, false},
+			brief{"permission", diag.Good, "", "config:GetCompliancePackReport; the latest report is of 2026-01-02T03:04:05Z"}, true},
+		"in progress": {func(*http.Request) *http.Response { return reporting("CREATING", "", created) },
+			brief{"permission", diag.Good, "", "is being generated"}, false},
 		"none": {func(*http.Request) *http.Response { return respond(200, `{"RequestId":"R"}`) },
-			brief{"permission", diag.Good, "", "no report stands there yet"}, false},
+			brief{"permission", diag.Good, "", "there is no report yet"}, false},
 		"denied": {func(*http.Request) *http.Response { return refusing(403, "NoPermission") },
 			brief{"permission", diag.Bad, fault.Denied, "allow the RAM action config:GetCompliancePackReport on acs:config:*:*:compliancepack/cp-1"}, false},
 		"not there": {func(r *http.Request) *http.Response {
@@ -120,13 +120,13 @@ func TestExaminePack(t *testing.T) {
 				return respond(200, list)
 			}
 			return refusing(400, "Invalid.CompliancePackId.Value")
-		}, brief{"permission", diag.Bad, fault.NotFound, `those that there are: "cp-2" (the other)`}, false},
+		}, brief{"permission", diag.Bad, fault.NotFound, `existing packs: "cp-2" (the other)`}, false},
 		"not there, nor to be listed": {func(r *http.Request) *http.Response {
 			if r.Header.Get("X-Acs-Action") == "ListCompliancePacks" {
 				return refusing(403, "NoPermission")
 			}
 			return refusing(400, "Invalid.CompliancePackId.Value")
-		}, brief{"permission", diag.Bad, fault.NotFound, "China or international) that have it"}, false},
+		}, brief{"permission", diag.Bad, fault.NotFound, "(China or international)"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +138,7 @@ func TestExaminePack(t *testing.T) {
 			}
 			for _, s := range api.seen {
 				if strings.HasPrefix(s.Header.Get("X-Acs-Action"), "Generate") {
-					t.Error("a report was asked for")
+					t.Error("a report was requested")
 				}
 			}
 		})
@@ -148,9 +148,9 @@ func TestExaminePack(t *testing.T) {
 func TestExamineRequest(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]brief{
-		"":                             {"permission", diag.Good, "", "config:GenerateCompliancePackReport; a report is being made now"},
+		"":                             {"permission", diag.Good, "", "config:GenerateCompliancePackReport; a report is now being generated"},
 		"NoPermission":                 {"permission", diag.Bad, fault.Denied, "allow the RAM action config:GenerateCompliancePackReport"},
-		"CompliancePackReportCreating": {"permission", diag.Skipped, "", "does not tell ask again"},
+		"CompliancePackReportCreating": {"permission", diag.Skipped, "", "unknown while a report is being generated check again"},
 	} {
 		api := dated(0, func(*http.Request) *http.Response {
 			if code == "" {
@@ -165,15 +165,15 @@ func TestExamineRequest(t *testing.T) {
 	}
 }
 
-// The chain's link that gave the keys is named.
+// The provider of the chain that returned the keys is named.
 func TestOrigin(t *testing.T) {
-	for giver, want := range map[string]string{
-		"default/env": "the official chain (the environment)", "default/oidc_role_arn": "the official chain (OIDC)",
-		"ram_role_arn/default/ecs_ram_role": "the official chain (the ECS instance's role)", "default/cli_profile/static_ak": "the official chain (a profile of the official CLI)",
-		"default/new": "the official chain", "": "the official chain",
+	for used, want := range map[string]string{
+		"default/env": "the SDK credential chain (the environment)", "default/oidc_role_arn": "the SDK credential chain (OIDC)",
+		"ram_role_arn/default/ecs_ram_role": "the SDK credential chain (the role of the ECS instance)", "default/cli_profile/static_ak": "the SDK credential chain (a profile of the aliyun CLI)",
+		"default/new": "the SDK credential chain", "": "the SDK credential chain",
 	} {
-		if got := (&official{what: "the official chain", giver: giver}).origin(); got != want {
-			t.Errorf("%q: got %q, want %q", giver, got, want)
+		if got := (&sdkProvider{name: "the SDK credential chain", used: used}).origin(); got != want {
+			t.Errorf("%q: got %q, want %q", used, got, want)
 		}
 	}
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAI5tMARKEDenvironment")
@@ -182,5 +182,5 @@ func TestOrigin(t *testing.T) {
 	c.keys = newProvider(nil)
 	got := c.Examine(t.Context(), aPack)
 	compare(t, got, brief{"endpoint", diag.Good, "", ""}, brief{"clock", diag.Good, "", ""},
-		brief{"credentials", diag.Good, "", "access key LTAI…ment from the official chain (the environment), of account 123"})
+		brief{"credentials", diag.Good, "", "access key LTAI…ment from the SDK credential chain (the environment), of account 123"})
 }

@@ -13,84 +13,86 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// maxPause bounds what a throttle header can make the source wait.
+// maxPause is the longest pause that a throttle header can cause.
 const maxPause = 5 * time.Minute
 
-// noShare is between two looks whether some of the rate is ours again.
-const noShare = 100 * time.Millisecond
+// sharePoll is the interval at which a process without a share checks for one.
+const sharePoll = 100 * time.Millisecond
 
-// limiter paces all calls of a source. When the API asks to slow down, no call
-// starts for as long as it says, and the rate is halved; each call that is
-// answered brings a little of it back. All of that is this process's share of
-// the rate only.
+// limiter limits the rate of all calls of a source. When the API throttles a call,
+// no call starts for as long as it demands, and the rate is halved; each call that
+// succeeds raises it again a little. With replicas, each of them has a share of
+// the rate.
 type limiter struct {
-	rate  *rate.Limiter
-	full  rate.Limit
-	share func() float64
-	turn  chan struct{} // has a token of the call that is next
+	rate     *rate.Limiter
+	full     rate.Limit
+	getShare func() float64
+	next     chan struct{} // holds a token of the call that is next
 
-	mu    sync.Mutex
-	bears rate.Limit // what the API bears of full
-	part  rate.Limit // the share as it was last
-	until time.Time  // no call starts before
+	mu      sync.Mutex
+	current rate.Limit // full, reduced by throttling
+	share   rate.Limit // the last result of getShare
+	until   time.Time  // no call starts before
 }
 
-// newLimiter makes a limiter; a nil share is all of the rate.
-func newLimiter(perSecond float64, share func() float64) *limiter {
+// newLimiter returns a limiter. A nil getShare means all of the rate.
+func newLimiter(perSecond float64, getShare func() float64) *limiter {
 	full := rate.Limit(perSecond)
 	return &limiter{
-		rate: rate.NewLimiter(full, burst(full)), full: full, share: share,
-		turn: make(chan struct{}, 1), bears: full, part: 1,
+		rate: rate.NewLimiter(full, burst(full)), full: full, getShare: getShare,
+		next: make(chan struct{}, 1), current: full, share: 1,
 	}
 }
 
-// burst is how many calls may start at once after a rest: those of a second.
+// burst returns how many calls may start at once after an idle time: those of one
+// second.
 func burst(perSecond rate.Limit) int { return max(1, int(perSecond)) }
 
-// wait blocks until a call may start, and reports whether ctx let it. Of calls
-// that wait only the next one has its time by the rate as it is now, so that
-// none keeps to a rate of long ago.
+// wait blocks until a call may start. It returns false if ctx ends first. Only one
+// waiting call at a time reserves its start, so that the others follow the rate
+// when it changes.
 func (l *limiter) wait(ctx context.Context) bool {
-	if !l.pass(ctx) {
+	if !l.waitPause(ctx) {
 		return false
 	}
 	select {
 	case <-ctx.Done():
 		return false
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case l.next <- struct{}{}:
+		defer func() { <-l.next }()
 	}
-	for !l.apportion() {
-		if !fault.Sleep(ctx, noShare) {
+	for !l.updateShare() {
+		if !fault.Sleep(ctx, sharePoll) {
 			return false
 		}
 	}
-	slot := l.rate.Reserve()
-	if !fault.Sleep(ctx, slot.Delay()) {
-		slot.Cancel()
+	r := l.rate.Reserve()
+	if !fault.Sleep(ctx, r.Delay()) {
+		r.Cancel()
 		return false
 	}
-	return l.pass(ctx) // a pause may have begun meanwhile
+	return l.waitPause(ctx) // one may have started meanwhile
 }
 
-// apportion takes up the share, and reports whether there is any.
-func (l *limiter) apportion() bool {
-	if l.share == nil {
+// updateShare applies the current share, and reports whether it is more than 0.
+func (l *limiter) updateShare() bool {
+	if l.getShare == nil {
 		return true
 	}
-	part := rate.Limit(l.share())
+	share := rate.Limit(l.getShare())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if part > 0 && part != l.part {
-		l.part = part
-		l.rate.SetBurst(burst(l.full * part))
-		l.rate.SetLimit(l.bears * part)
+	if share > 0 && share != l.share {
+		l.share = share
+		l.rate.SetBurst(burst(l.full * share))
+		l.rate.SetLimit(l.current * share)
 	}
-	return part > 0
+	return share > 0
 }
 
-// pass waits out the pause, also one that gets longer.
-func (l *limiter) pass(ctx context.Context) bool {
+// waitPause waits until the pause is over, even if it is extended. It returns
+// false if ctx ends first.
+func (l *limiter) waitPause(ctx context.Context) bool {
 	for {
 		l.mu.Lock()
 		left := time.Until(l.until)
@@ -104,44 +106,44 @@ func (l *limiter) pass(ctx context.Context) bool {
 	}
 }
 
-// slow begins a pause. Calls that were under way together count as one reason
-// to halve the rate.
-func (l *limiter) slow(pause time.Duration) {
+// throttle starts or extends a pause. Calls that are throttled together halve the
+// rate only once.
+func (l *limiter) throttle(pause time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	if now.After(l.until) {
-		l.bears = max(l.bears/2, l.full/16)
-		l.rate.SetLimit(l.bears * l.part)
+		l.current = max(l.current/2, l.full/16)
+		l.rate.SetLimit(l.current * l.share)
 	}
 	if until := now.Add(min(pause, maxPause)); until.After(l.until) {
 		l.until = until
 	}
 }
 
-// answered lets the rate recover.
-func (l *limiter) answered() {
+// succeeded lets the rate recover.
+func (l *limiter) succeeded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bears < l.full {
-		l.bears = min(l.bears+l.full/32, l.full)
-		l.rate.SetLimit(l.bears * l.part)
+	if l.current < l.full {
+		l.current = min(l.current+l.full/32, l.full)
+		l.rate.SetLimit(l.current * l.share)
 	}
 }
 
-// timeLeft returns how long the throttle headers ask to wait, or 0. A header
-// whose Remain is not 0 is about a limit that is not the reason.
+// timeLeft returns the wait that the throttle headers demand, or 0. A header whose
+// Remain is not 0 is about a limit that was not exceeded.
 func timeLeft(h http.Header) (longest time.Duration) {
 	for _, name := range []string{"X-Ratelimit-User-Api", "X-Ratelimit-User"} {
-		said := map[string]int64{}
+		values := map[string]int64{}
 		for part := range strings.SplitSeq(h.Get(name), ",") {
 			key, value, _ := strings.Cut(part, ":")
 			if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil && n > 0 {
-				said[strings.ToLower(strings.TrimSpace(key))] = n
+				values[strings.ToLower(strings.TrimSpace(key))] = n
 			}
 		}
-		if said["remain"] == 0 {
-			left := min(said["timeleft"], maxPause.Milliseconds())
+		if values["remain"] == 0 {
+			left := min(values["timeleft"], maxPause.Milliseconds())
 			longest = max(longest, time.Duration(left)*time.Millisecond)
 		}
 	}

@@ -43,36 +43,36 @@ func TestSlow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(16, nil)
-		for range 10 { // calls that were under way together
-			l.slow(time.Second)
+		for range 10 { // calls that are throttled together
+			l.throttle(time.Second)
 		}
 		if got := l.rate.Limit(); got != 8 {
 			t.Errorf("the rate is %v, want half", got)
 		}
 		for range 10 {
 			time.Sleep(time.Minute)
-			l.slow(time.Hour) // bounded
+			l.throttle(time.Hour) // limited to maxPause
 			time.Sleep(maxPause)
 		}
 		if got := l.rate.Limit(); got != 1 {
 			t.Errorf("the rate is %v, want a sixteenth", got)
 		}
-		if began := time.Now(); !l.wait(t.Context()) || time.Since(began) > time.Second {
-			t.Errorf("waited %s after the pause", time.Since(began))
+		if start := time.Now(); !l.wait(t.Context()) || time.Since(start) > time.Second {
+			t.Errorf("waited %s after the pause", time.Since(start))
 		}
 	})
 }
 
-// TestPauseGrows: who waits already waits for the longer pause too.
-func TestPauseGrows(t *testing.T) {
+// A pause can be extended while calls wait.
+func TestPauseIsExtended(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(1, nil)
-		l.slow(time.Second)
-		time.AfterFunc(500*time.Millisecond, func() { l.slow(10 * time.Second) })
-		began := time.Now()
-		if !l.wait(t.Context()) || time.Since(began) < 10500*time.Millisecond {
-			t.Errorf("waited %s", time.Since(began))
+		l.throttle(time.Second)
+		time.AfterFunc(500*time.Millisecond, func() { l.throttle(10 * time.Second) })
+		start := time.Now()
+		if !l.wait(t.Context()) || time.Since(start) < 10500*time.Millisecond {
+			t.Errorf("waited %s", time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -91,9 +91,8 @@ func BenchmarkWait(b *testing.B) {
 	}
 }
 
-// TestThrottlePausesTheSource: no call of the source starts before TimeLeft
-// has passed, whichever call was told.
-func TestThrottlePausesTheSource(t *testing.T) {
+// No call of the source starts until the TimeLeft of a throttled call has passed.
+func TestThrottledCallPausesAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const pause = 7 * time.Second
@@ -106,7 +105,7 @@ func TestThrottlePausesTheSource(t *testing.T) {
 			return respond(200, `{"RequestId":"R"}`), nil
 		}}
 		c := newTest(t, s)
-		began := time.Now()
+		start := time.Now()
 		var calls sync.WaitGroup
 		one := func() {
 			if _, err := c.do(t.Context(), reportCall("Get", aPack)); err != nil {
@@ -123,11 +122,11 @@ func TestThrottlePausesTheSource(t *testing.T) {
 		}
 		calls.Wait()
 		for i, r := range s.seen[1:] {
-			if waited := r.at.Sub(began); waited < pause {
+			if waited := r.at.Sub(start); waited < pause {
 				t.Errorf("call %d started after %s", i+1, waited)
 			}
 		}
-		if got := time.Since(began); len(s.seen) != 21 || got > pause+2*time.Second {
+		if got := time.Since(start); len(s.seen) != 21 || got > pause+2*time.Second {
 			t.Errorf("%d calls in %s", len(s.seen), got)
 		}
 		if got := c.limit.rate.Limit(); got != c.limit.full {
@@ -139,9 +138,9 @@ func TestThrottlePausesTheSource(t *testing.T) {
 	})
 }
 
-// TestThrottledForLong returns after a bounded number of tries, and says how
-// long to wait.
-func TestThrottledForLong(t *testing.T) {
+// A call that stays throttled fails after a limited number of tries, with the time
+// to wait.
+func TestThrottleTries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) {
@@ -156,27 +155,27 @@ func TestThrottledForLong(t *testing.T) {
 	})
 }
 
-// TestRate holds that calls leave no faster than they may, after the burst.
+// Calls keep to the rate after the burst.
 func TestRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
 		c := newTest(t, s)
 		c.limit = newLimiter(2, nil)
-		began := time.Now()
+		start := time.Now()
 		for range 12 {
 			if _, err := c.do(t.Context(), reportCall("Get", aPack)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if took := time.Since(began); took != 5*time.Second {
+		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("12 calls at 2 a second took %s, want 5s", took)
 		}
 	})
 }
 
-// TestShares: three processes that share a rate keep to it together, however
-// their shares change, and use it whole. What may come on top are their bursts.
+// Three processes that share a rate use all of it and keep to it together, except
+// for bursts, while their shares change.
 func TestShares(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -184,7 +183,7 @@ func TestShares(t *testing.T) {
 		shares := []float64{1, 0, 0}
 		var mu sync.Mutex
 		var starts []time.Duration
-		began := time.Now()
+		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), hour)
 		defer cancel()
 		var all sync.WaitGroup
@@ -198,7 +197,7 @@ func TestShares(t *testing.T) {
 				all.Go(func() {
 					for l.wait(ctx) {
 						mu.Lock()
-						starts = append(starts, time.Since(began))
+						starts = append(starts, time.Since(start))
 						mu.Unlock()
 					}
 				})
@@ -208,7 +207,7 @@ func TestShares(t *testing.T) {
 		for moves := 0; ctx.Err() == nil; moves++ {
 			fault.Sleep(ctx, time.Duration(10+rng.IntN(40))*time.Second)
 			mu.Lock()
-			to, of := rng.IntN(3), rng.IntN(3) // who has it all, or a third of it with the others
+			to, of := rng.IntN(3), rng.IntN(3) // one has all of it, or each a third
 			for i := range shares {
 				shares[i] = 1. / 3
 				if of == 0 {
@@ -231,8 +230,8 @@ func TestShares(t *testing.T) {
 			}
 			return most
 		}
-		// A burst is a second's calls. In ten seconds shares move once, so that
-		// each may have had a burst before and one has one after.
+		// A burst is the calls of one second. Shares change once in ten seconds,
+		// so there may be bursts before and after.
 		if n := within(10 * time.Second); n > 10*perSecond+2*perSecond {
 			t.Errorf("%d calls in ten seconds", n)
 		}
@@ -242,13 +241,13 @@ func TestShares(t *testing.T) {
 	})
 }
 
-// TestNoShare: who has none of the rate calls nothing until he has some.
+// Without a share, no call starts until there is one.
 func TestNoShare(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
+		start := time.Now()
 		l := newLimiter(5, func() float64 {
-			if time.Since(began) < time.Minute {
+			if time.Since(start) < time.Minute {
 				return 0
 			}
 			return 0.1
@@ -259,11 +258,11 @@ func TestNoShare(t *testing.T) {
 			t.Error("a call starts")
 		}
 		for _, want := range []time.Duration{time.Minute, time.Minute + 2*time.Second} {
-			if !l.wait(t.Context()) || time.Since(began) != want {
-				t.Errorf("a call starts after %s, want %s", time.Since(began), want)
+			if !l.wait(t.Context()) || time.Since(start) != want {
+				t.Errorf("a call starts after %s, want %s", time.Since(start), want)
 			}
 		}
-		l.slow(0)
+		l.throttle(0)
 		if got := l.rate.Limit(); got != 0.25 {
 			t.Errorf("slowed down, the rate is %v", got)
 		}

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// TestMain keeps the official library from the machine it runs on: no
-// environment, no home, no metadata service. Its STS calls go to sts, in plain
-// HTTP: the library copies http.DefaultTransport, and takes what
-// DialTLSContext returns for a connection that is encrypted already.
+// TestMain isolates the SDK from the machine: no environment, no home, no metadata
+// service. Its STS calls go to sts over plain HTTP: the SDK copies
+// http.DefaultTransport, and takes the connections of DialTLSContext for encrypted
+// ones.
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
@@ -40,12 +40,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// sts answers by the role that is asked for, so that tests stay apart.
+// sts is an STS with a handler per role, so that tests are independent.
 var sts stsStub
 
 type stsStub struct{ roles sync.Map }
 
-// role has answer called for requests of the role.
+// role sets the handler for a role.
 func (s *stsStub) role(arn string, answer http.HandlerFunc) { s.roles.Store(arn, answer) }
 
 func (s *stsStub) serve(w http.ResponseWriter, r *http.Request) {

@@ -6,18 +6,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Labels of calls that brought no refusal with a code.
+// The codes of calls without an error code of the API.
 const (
 	codeOK       = "OK"
 	codeTimeout  = "timeout"
 	codeNetwork  = "network"
 	codeCanceled = "canceled"
-	codeDamaged  = "damaged" // status 200 with a body that is no answer
+	codeDamaged  = "damaged" // status 200 with an invalid body
 )
 
-// metrics are one source's; the registerer names it. The label code has the
-// API's own words for the refusals that are known, and "other" for all else:
-// what comes over the network must not be able to make series without end.
+// metrics are those of one source, which is a label of the registerer. The label
+// code has known error codes of the API, and "other" for all others, so that the
+// number of series is bounded.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	throttled prometheus.Counter
@@ -52,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// codes are all values of the label code.
+// codes returns all values of the label code.
 func codes() []string {
 	all := []string{codeOK, codeTimeout, codeNetwork, codeCanceled, codeDamaged, other}
 	for _, r := range rules() {
@@ -61,8 +61,8 @@ func codes() []string {
 	return all
 }
 
-// sent records a try that began then.
-func (m *metrics) sent(call, code string, began time.Time) {
+// sent records a try that ends now.
+func (m *metrics) sent(call, code string, start time.Time) {
 	m.requests.WithLabelValues(call, code).Inc()
-	m.duration.WithLabelValues(call).Observe(time.Since(began).Seconds())
+	m.duration.WithLabelValues(call).Observe(time.Since(start).Seconds())
 }

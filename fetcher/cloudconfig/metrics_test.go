@@ -34,8 +34,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestLabelsAreBounded: whatever the API says, no series comes into being.
-func TestLabelsAreBounded(t *testing.T) {
+// No response of the API adds a series.
+func TestSeriesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		answers := []string{"MARKED-id", "Throttling.Whatever", "Forbidden.Anything", "InvalidSecurityToken.Odd", "", "OK", "timeout"}
@@ -45,7 +45,7 @@ func TestLabelsAreBounded(t *testing.T) {
 		c := newTest(t, s)
 		for _, q := range []call{reportCall("Get", aPack), listCall("ca-1", 1)} {
 			for range answers {
-				if _, err := c.once(t.Context(), q, marked); err == nil {
+				if _, err := c.try(t.Context(), q, marked); err == nil {
 					t.Error("no error")
 				}
 			}

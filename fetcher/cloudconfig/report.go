@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// report is the latest report of a pack: it has one slot and no ID.
+// report is the latest report of a pack. The API keeps only one, without an ID.
 type report struct {
 	Account text   `json:"AccountId" xml:"AccountId"`
 	Pack    text   `json:"CompliancePackId" xml:"CompliancePackId"`
@@ -23,17 +25,17 @@ type report struct {
 	URL     text   `json:"ReportUrl" xml:"ReportUrl"`
 }
 
-// complete reports whether there is a finished report.
+// complete reports whether the report is ready.
 func (r report) complete() bool {
 	switch strings.ToUpper(string(r.Status)) {
-	case "COMPLETE", "COMPLETED": // the documents spell it both ways
+	case "COMPLETE", "COMPLETED": // both are documented
 		return true
 	}
 	return false
 }
 
-// idle reports whether neither a report is there nor one is being made.
-// Words that are not known mean that there is something to wait for.
+// idle reports whether there is no report and none is being generated. An unknown
+// status counts as being generated.
 func (r report) idle() bool {
 	switch strings.ToUpper(string(r.Status)) {
 	case "", "NONE", "FAILED", "TIMEOUT":
@@ -42,17 +44,16 @@ func (r report) idle() bool {
 	return false
 }
 
-// Generate implements [fetcher.Source]. It looks at the report that stands
-// there (the baseline) and asks for another, unless that one was made since
-// the slot fell due: then it is the slot's, whoever asked for it, perhaps this
-// program before it was stopped. It asks for none before the slot falls due by
-// the API's clock, whatever that of this replica says, or of the one that was
-// the first to have the slot.
+// Generate implements [fetcher.Source]. It looks up the latest report (the
+// baseline) and requests another, unless that one was created since the slot fell
+// due: then it is the slot's, whoever requested it, such as this program before a
+// restart. It requests none before the slot is due by the API's clock, whatever
+// the clocks of replicas say.
 func (c *Client) Generate(ctx context.Context, s evidence.Slot, attempt int) (fetcher.Ticket, error) {
 	t := fetcher.Ticket{Slot: s, Attempt: attempt, Requested: time.Now().UTC()}
 	base, a, err := c.get(ctx, s.Ref())
 	if err != nil {
-		return t, fmt.Errorf("looking at the report before: %w", err)
+		return t, fmt.Errorf("looking up the previous report: %w", err)
 	}
 	t.RequestIDs = appendID(t.RequestIDs, string(a.RequestID))
 	if base.complete() && !base.Created.IsZero() && !base.Created.Before(s.Due) {
@@ -64,9 +65,9 @@ func (c *Client) Generate(ctx context.Context, s evidence.Slot, attempt int) (fe
 	}
 	t.Baseline = base.Created.Time
 	a, err = c.do(ctx, generateCall(s, attempt))
-	if e, ok := creating(err); ok {
-		// A report in the making may show its time already. Attached to, it
-		// must be newer than the due time, and that is enough.
+	if e, ok := isCreating(err); ok {
+		// A report that is being generated may already have its creation
+		// time, which must not be the baseline.
 		t.Attached, a.RequestID, err = true, text(e.RequestID), nil
 		if !base.complete() {
 			t.Baseline = time.Time{}
@@ -76,21 +77,21 @@ func (c *Client) Generate(ctx context.Context, s evidence.Slot, attempt int) (fe
 	return t, err
 }
 
-// shortly is what is waited for on the spot: clocks that are kept right differ
-// by less, and an answer's date has whole seconds only.
-const shortly = 10 * time.Second
+// maxEarly is the longest time that awaitDue waits. It is more than the difference
+// of synchronized clocks.
+const maxEarly = 10 * time.Second
 
-// awaitDue waits until the slot is due by the API's clock, or fails with how
-// long that takes. An answer without a date is of no help there.
+// awaitDue waits until the slot is due by the API's clock. If that takes too long,
+// it returns an error with RetryAfter. It does nothing if served is zero.
 func awaitDue(ctx context.Context, due, served time.Time) error {
 	left := due.Sub(served)
 	switch {
 	case served.IsZero() || left <= 0:
 		return nil
-	case left > shortly:
+	case left > maxEarly:
 		return &fault.Error{
-			Reason: fault.NotReady, RetryAfter: left, Hint: "set the clocks of all replicas right (NTP)",
-			Err: fmt.Errorf("by the API's clock, the slot falls due in %s only", left.Round(time.Second)),
+			Reason: fault.NotReady, RetryAfter: left, Hint: "synchronize the clocks of all replicas (NTP)",
+			Err: fmt.Errorf("by the API's clock, the slot is not due for %s", left.Round(time.Second)),
 		}
 	case !fault.Sleep(ctx, left):
 		return fmt.Errorf("waiting until the slot is due: %w", context.Cause(ctx))
@@ -98,8 +99,8 @@ func awaitDue(ctx context.Context, due, served time.Time) error {
 	return nil
 }
 
-// creating reports whether the API refused because a report is in the making.
-func creating(err error) (*APIError, bool) {
+// isCreating reports whether err says that a report is already being generated.
+func isCreating(err error) (*APIError, bool) {
 	e, ok := errors.AsType[*APIError](err)
 	return e, ok && strings.HasSuffix(e.Code, "ReportCreating")
 }
@@ -113,50 +114,48 @@ func (c *Client) Lookup(ctx context.Context, t fetcher.Ticket) (fetcher.Link, er
 	created := r.Created.Format(time.RFC3339)
 	switch key := t.Slot.Pack; {
 	case r.idle():
-		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError(key+" has no report, and none is being made"))
+		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError(key+" has no report, and none is being generated"))
 	case !r.complete():
-		return fetcher.Link{}, fault.New(fault.NotReady, "the report of %s is being made", key)
+		return fetcher.Link{}, fault.New(fault.NotReady, "the report of %s is being generated", key)
 	case !t.Fresh(r.Created.Time):
-		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError("the report of "+key+" is that of "+created))
+		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError("the latest report of "+key+" is of "+created))
 	case r.URL == "":
-		return fetcher.Link{}, fault.New(fault.NotReady, "the report of %s is made, but has no link yet", key)
+		return fetcher.Link{}, fault.New(fault.NotReady, "the report of %s is ready, but has no link yet", key)
 	}
 	return r.link(a), nil
 }
 
-// link is the answer's link to the report.
-func (r report) link(a answer) fetcher.Link {
+// link returns the link to the report in the response.
+func (r report) link(a response) fetcher.Link {
 	return fetcher.Link{
-		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: keys{}.clean(string(r.Account), 80),
+		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: keys{}.sanitize(string(r.Account), 80),
 		Served: a.served, RequestID: string(a.RequestID),
 	}
 }
 
-// staleError is an error that is [fetcher.ErrStale], in other words.
+// staleError is an [fetcher.ErrStale] with a message of its own.
 type staleError string
 
-// Error says what stands there instead of the report.
+// Error implements error.
 func (e staleError) Error() string { return string(e) }
 
-// Is makes the error one of the [fetcher.ErrStale] kind, whose own text would
-// say less.
+// Is reports whether target is [fetcher.ErrStale].
 func (e staleError) Is(target error) bool { return target == fetcher.ErrStale }
 
-// get returns the pack's report; one that the answer leaves out is no report.
-func (c *Client) get(ctx context.Context, p evidence.PackRef) (report, answer, error) {
+// get returns the pack's latest report, or the zero report if there is none.
+func (c *Client) get(ctx context.Context, p evidence.PackRef) (report, response, error) {
 	q := reportCall("Get", p)
 	a, err := c.do(ctx, q)
 	if err != nil || a.Report == nil {
 		return report{}, a, err
 	}
 	if got := string(a.Report.Pack); got != "" && got != p.ID {
-		return report{}, a, fault.New(fault.Damaged, "%s: asked for %s, the answer is about %.40q", q.name, p.ID, got)
+		return report{}, a, fault.New(fault.Damaged, "%s: requested %s, but the response is about %.40q", q.name, p.ID, got)
 	}
 	return *a.Report, a, nil
 }
 
-// reportCall makes the call about a pack's report: a GET with a query, unless
-// it is made otherwise.
+// reportCall returns a call for the pack's report, by default a GET with a query.
 func reportCall(verb string, p evidence.PackRef) call {
 	q := call{name: verb + "CompliancePackReport", method: http.MethodGet, pack: p, params: url.Values{"CompliancePackId": {p.ID}}}
 	if p.Aggregator != "" {
@@ -166,7 +165,7 @@ func reportCall(verb string, p evidence.PackRef) call {
 	return q
 }
 
-// generateCall asks for the slot's report.
+// generateCall returns the call that requests the slot's report.
 func generateCall(s evidence.Slot, attempt int) call {
 	q := reportCall("Generate", s.Ref())
 	q.method, q.form = http.MethodPost, true
@@ -174,7 +173,7 @@ func generateCall(s evidence.Slot, attempt int) call {
 	return q
 }
 
-// callNames are all calls that the client makes.
+// callNames returns the names of all calls.
 func callNames() []string {
 	return []string{
 		"GenerateCompliancePackReport", "GetCompliancePackReport", "ListCompliancePacks",
@@ -182,8 +181,8 @@ func callNames() []string {
 	}
 }
 
-// clientToken follows from what is asked alone, so that a repetition after a
-// crash, or by another replica, is recognized as the same request.
+// clientToken returns the idempotency token of a request. It depends only on slot
+// and attempt, so that it is the same after a crash and on another replica.
 func clientToken(s evidence.Slot, attempt int) string {
 	return "packseal-" + hexSum(fmt.Appendf(nil, "%s\n%d\n%d", s.Pack, s.Due.Unix(), attempt))[:40]
 }
@@ -193,4 +192,96 @@ func appendID(ids []string, id string) []string {
 		return ids
 	}
 	return append(ids, id)
+}
+
+// pageSize is the largest page of the API.
+const pageSize = 100
+
+// maxPages ends a listing that the API never would.
+const maxPages = 1000
+
+// PackInfo is a compliance pack in a listing.
+type PackInfo struct {
+	ID         string    // "cp-…"
+	Aggregator string    // the account group that was listed, or empty
+	Account    string    // the ID of the account it belongs to
+	Name       string    // the display name
+	Status     string    // ACTIVE, CREATING or a status that was added later
+	Created    time.Time // zero if unknown
+}
+
+// page is one page of a list.
+type page struct {
+	Packs []packItem `json:"CompliancePacks" xml:"CompliancePacks"`
+}
+
+type packItem struct {
+	ID      text   `json:"CompliancePackId" xml:"CompliancePackId"`
+	Account text   `json:"AccountId" xml:"AccountId"`
+	Name    text   `json:"CompliancePackName" xml:"CompliancePackName"`
+	Status  text   `json:"Status" xml:"Status"`
+	Created millis `json:"CreateTimestamp" xml:"CreateTimestamp"`
+}
+
+// Packs yields the compliance packs of the account or, if aggregator is not empty,
+// of that account group. It stops at the first error. A pack that moves to another
+// page meanwhile is yielded once.
+func (c *Client) Packs(ctx context.Context, aggregator string) iter.Seq2[PackInfo, error] {
+	return func(yield func(PackInfo, error) bool) {
+		seen := map[text]bool{}
+		for number := 1; number <= maxPages; number++ {
+			a, err := c.do(ctx, listCall(aggregator, number))
+			if err != nil {
+				yield(PackInfo{}, fmt.Errorf("listing packs: %w", err))
+				return
+			}
+			before := len(seen)
+			for p := range a.items() {
+				if p.ID == "" || seen[p.ID] {
+					continue
+				}
+				seen[p.ID] = true
+				if !yield(p.info(aggregator), nil) {
+					return
+				}
+			}
+			// Rely neither on the total nor on the page size: a page without
+			// new packs is the last.
+			if len(seen) == before {
+				return
+			}
+		}
+	}
+}
+
+// items yields the packs of a page.
+func (a response) items() iter.Seq[packItem] {
+	return func(yield func(packItem) bool) {
+		if a.Packs == nil {
+			return
+		}
+		for _, p := range a.Packs.Packs {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+func (p packItem) info(aggregator string) PackInfo {
+	return PackInfo{
+		ID: string(p.ID), Aggregator: aggregator, Account: string(p.Account),
+		Name: string(p.Name), Status: string(p.Status), Created: p.Created.Time,
+	}
+}
+
+func listCall(aggregator string, number int) call {
+	q := call{name: "ListCompliancePacks", method: http.MethodPost, params: url.Values{
+		"PageNumber": {strconv.Itoa(number)}, "PageSize": {strconv.Itoa(pageSize)},
+	}}
+	if aggregator != "" {
+		q.name = "ListAggregateCompliancePacks"
+		q.params.Set("AggregatorId", aggregator)
+	}
+	return q
 }

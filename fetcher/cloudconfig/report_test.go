@@ -32,18 +32,18 @@ func TestGenerate(t *testing.T) {
 		want          fetcher.Ticket
 		reason        fault.Reason
 	}{
-		"nothing there":     {get: func() *http.Response { return reporting("NONE", "", time.UnixMilli(0)) }, generate: ok},
-		"left out":          {get: func() *http.Response { return respond(200, `{"RequestId":"R-get"}`) }, generate: ok},
-		"yesterday's":       {get: func() *http.Response { return reporting("COMPLETE", "u", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
-		"other spelling":    {get: func() *http.Response { return reporting("Completed", "u", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
-		"made since":        {get: func() *http.Response { return reporting("COMPLETE", "u", after) }, want: fetcher.Ticket{Attached: true}},
-		"made when due":     {get: func() *http.Response { return reporting("COMPLETE", "u", due) }, want: fetcher.Ticket{Attached: true}},
-		"in the making":     {get: func() *http.Response { return reporting("CREATING", "", after) }, generate: creating, want: fetcher.Ticket{Attached: true}},
-		"was in the making": {get: func() *http.Response { return reporting("CREATING", "", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
-		"begun meanwhile":   {get: func() *http.Response { return reporting("COMPLETE", "", before) }, generate: creating, want: fetcher.Ticket{Attached: true, Baseline: before}},
-		"unknown word":      {get: func() *http.Response { return reporting("PONDERING", "", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
-		"no look":           {get: refuse, reason: fault.Denied},
-		"no permission":     {get: func() *http.Response { return reporting("NONE", "", before) }, generate: refuse, reason: fault.Denied},
+		"nothing there":   {get: func() *http.Response { return reporting("NONE", "", time.UnixMilli(0)) }, generate: ok},
+		"left out":        {get: func() *http.Response { return respond(200, `{"RequestId":"R-get"}`) }, generate: ok},
+		"yesterday's":     {get: func() *http.Response { return reporting("COMPLETE", "u", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"other spelling":  {get: func() *http.Response { return reporting("Completed", "u", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"made since":      {get: func() *http.Response { return reporting("COMPLETE", "u", after) }, want: fetcher.Ticket{Attached: true}},
+		"made when due":   {get: func() *http.Response { return reporting("COMPLETE", "u", due) }, want: fetcher.Ticket{Attached: true}},
+		"in progress":     {get: func() *http.Response { return reporting("CREATING", "", after) }, generate: creating, want: fetcher.Ticket{Attached: true}},
+		"was in progress": {get: func() *http.Response { return reporting("CREATING", "", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"begun meanwhile": {get: func() *http.Response { return reporting("COMPLETE", "", before) }, generate: creating, want: fetcher.Ticket{Attached: true, Baseline: before}},
+		"unknown word":    {get: func() *http.Response { return reporting("PONDERING", "", before) }, generate: ok, want: fetcher.Ticket{Baseline: before}},
+		"no look":         {get: refuse, reason: fault.Denied},
+		"no permission":   {get: func() *http.Response { return reporting("NONE", "", before) }, generate: refuse, reason: fault.Denied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,8 +77,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// TestGenerateEarly: by the API's clock the slot is not due yet. For seconds
-// that is waited for, and nothing is asked for before; for minutes it is said.
+// If the slot is not due by the API's clock, Generate waits for seconds, but
+// returns an error if it takes minutes. It makes no request before.
 func TestGenerateEarly(t *testing.T) {
 	t.Parallel()
 	for left, waits := range map[time.Duration]bool{0: true, 2 * time.Second: true, 5 * time.Minute: false} {
@@ -93,13 +93,13 @@ func TestGenerateEarly(t *testing.T) {
 					r.Header.Set("Date", due.Add(-left).Format(http.TimeFormat))
 					return r, nil
 				}}
-				began := time.Now()
+				start := time.Now()
 				_, err := newTest(t, s).Generate(t.Context(), aPack.Slot(due), 0)
-				if took := time.Since(began); waits && (err != nil || took < left) {
+				if took := time.Since(start); waits && (err != nil || took < left) {
 					t.Errorf("%v after %v", err, took)
 				}
 				if !waits && (fault.Of(err) != fault.NotReady || fault.RetryAfter(err) != left || len(s.seen) != 1) {
-					t.Errorf("got %v, to be tried again in %v", err, fault.RetryAfter(err))
+					t.Errorf("got %v, retry after %v", err, fault.RetryAfter(err))
 				}
 			})
 		})
@@ -128,7 +128,7 @@ func TestLookup(t *testing.T) {
 		"attached, too old": {attached, "COMPLETE", link, due.Add(-time.Millisecond), fault.NotReady, true},
 		"no time":           {asked, "COMPLETE", link, time.UnixMilli(0), fault.NotReady, true},
 		"no link":           {asked, "COMPLETE", "", after, fault.NotReady, false},
-		"in the making":     {asked, "CREATING", link, after, fault.NotReady, false},
+		"in progress":       {asked, "CREATING", link, after, fault.NotReady, false},
 		"unknown word":      {asked, "PONDERING", link, after, fault.NotReady, false},
 		"nothing":           {asked, "NONE", "", time.UnixMilli(0), fault.NotReady, true},
 		"given up":          {asked, "FAILED", "", after, fault.NotReady, true},
@@ -173,7 +173,7 @@ func TestClientToken(t *testing.T) {
 			}
 		}
 	}
-	// Replicas of different versions must ask for the same thing.
+	// The token must not differ between versions.
 	if got, want := clientToken(aPack.Slot(due), 0), "packseal-"+hexSum([]byte("cp-1\n1772388000\n0"))[:40]; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -185,7 +185,7 @@ func TestPacksEnds(t *testing.T) {
 		return fmt.Sprintf(`{"AccountId":"12","CompliancePackId":%q,"CompliancePackName":"名","Status":"ACTIVE","CreateTimestamp":"1624869012000"}`, id)
 	}
 	for name, c := range map[string]struct {
-		pages []string // of items; the last is answered for ever
+		pages []string // of items; the last one is repeated
 		want  int
 		calls int
 	}{
@@ -221,7 +221,7 @@ func TestPacksEnds(t *testing.T) {
 	}
 }
 
-// TestPacksIsBounded: an API that always has something new comes to an end.
+// A listing that never ends is stopped.
 func TestPacksIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// algorithm names the signature in the Authorization header.
+// algorithm is the signature algorithm in the Authorization header.
 const algorithm = "ACS3-HMAC-SHA256"
 
-// stamp is how x-acs-date is written, in UTC.
+// stamp is the format of x-acs-date, in UTC.
 const stamp = "2006-01-02T15:04:05Z"
 
-// sign adds the headers that make r a signed call at that time, with a new
-// nonce. A request is signed once: a repeated call is a new request.
+// sign signs r at that time, with a new nonce. A request is signed only once; a
+// retry is a new request.
 func sign(r *http.Request, body []byte, k keys, at time.Time) {
 	r.Header.Set("X-Acs-Date", at.UTC().Format(stamp))
 	r.Header.Set("X-Acs-Signature-Nonce", rand.Text())
@@ -29,7 +29,7 @@ func sign(r *http.Request, body []byte, k keys, at time.Time) {
 	authorize(r, body, k)
 }
 
-// authorize signs what stands in r, which must not change afterwards.
+// authorize adds the signature to r, which must not be modified afterwards.
 func authorize(r *http.Request, body []byte, k keys) {
 	r.Header.Set("X-Acs-Content-Sha256", hexSum(body))
 	canonical, names := canonicalRequest(r)
@@ -39,8 +39,8 @@ func authorize(r *http.Request, body []byte, k keys) {
 		",SignedHeaders="+names+",Signature="+hex.EncodeToString(mac.Sum(nil)))
 }
 
-// canonicalRequest returns what is signed, and the names of the headers in it:
-// the host, the content type and all x-acs-*.
+// canonicalRequest returns the text to sign and the names of the signed headers:
+// host, content-type and all x-acs-*.
 func canonicalRequest(r *http.Request) (text, names string) {
 	headers := map[string]string{"host": r.URL.Host}
 	for name, values := range r.Header {
@@ -59,8 +59,8 @@ func canonicalRequest(r *http.Request) (text, names string) {
 	}, "\n"), names
 }
 
-// encode writes the parameters sorted and escaped as RFC 3986 has it: what is
-// signed is byte for byte what is sent.
+// encode encodes the parameters sorted and escaped by RFC 3986, both for the
+// signature and for the request.
 func encode(params url.Values) string {
 	var pairs []string
 	for _, name := range sortedKeys(params) {
@@ -71,8 +71,8 @@ func encode(params url.Values) string {
 	return strings.Join(pairs, "&")
 }
 
-// escape is url.QueryEscape, but for the space: the standard library leaves
-// the unreserved A-Za-z0-9-_.~ alone and escapes all else, "*" too.
+// escape escapes all but the unreserved characters A-Za-z0-9-_.~ as %XX, where
+// url.QueryEscape writes a space as "+".
 func escape(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }

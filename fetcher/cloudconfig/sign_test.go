@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestVector recomputes the signature that Alibaba Cloud publishes as an example.
+// The example in the documentation of Alibaba Cloud.
 func TestVector(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest(http.MethodPost, "https://ecs.cn-shanghai.aliyuncs.com/?"+encode(url.Values{

@@ -25,14 +25,14 @@ import (
 	"packseal.example/internal/secret"
 )
 
-// The keys are marked, so that a leak can be searched for.
+// Marked keys, to detect leaks.
 const (
 	keyID     = "MARKED-key-id"
 	keySecret = "MARKED-key-secret"
 	keyToken  = "MARKED-token"
 )
 
-// inProcess hands requests to a handler without a socket.
+// inProcess passes requests to a handler without a socket.
 type inProcess struct{ handler http.Handler }
 
 func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -47,7 +47,7 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// serve turns the panic by which a handler breaks a connection into an error.
+// serve returns an error if the handler aborts the connection.
 func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -58,8 +58,8 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	return nil
 }
 
-// start makes a simulator with the packs, and a client of it. What the client
-// logs is searched for marks at the end.
+// start starts a simulator with the packs and returns a client of it. It fails the
+// test if the log contains secrets.
 func start(t *testing.T, packs ...sim.Pack) *cloudconfig.Client {
 	t.Helper()
 	server, err := sim.New(sim.Options{AccessKeyID: keyID, AccessKeySecret: keySecret, SecurityToken: keyToken, Packs: packs})
@@ -97,7 +97,7 @@ func file(t *testing.T, name, content string) secret.File {
 	return secret.File(path)
 }
 
-// await polls for the ticket's link.
+// await polls for the link.
 func await(ctx context.Context, c *cloudconfig.Client, ticket fetcher.Ticket) (fetcher.Link, error) {
 	for {
 		link, err := c.Lookup(ctx, ticket)
@@ -163,7 +163,7 @@ func TestSimulator(t *testing.T) {
 	}
 }
 
-// TestSimulatorAttaches asks for a report that is being made already.
+// Generate attaches to a report that is being generated.
 func TestSimulatorAttaches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestSimulatorLists(t *testing.T) {
 			}
 		}
 		for range client.Packs(t.Context(), "") {
-			break // leaving early must not panic
+			break // an early break must not panic
 		}
 		for _, err := range client.Packs(t.Context(), "ca-unknown") {
 			if fault.Of(err) != fault.NotFound {
@@ -215,8 +215,7 @@ func TestSimulatorLists(t *testing.T) {
 	})
 }
 
-// TestSimulatorOverSockets opens the source as the daemon does, against a
-// simulator whose clock is off.
+// The source as the daemon opens it, with a simulator whose clock is skewed.
 func TestSimulatorOverSockets(t *testing.T) {
 	t.Parallel()
 	const skew = 40 * time.Minute
@@ -248,7 +247,7 @@ func TestSimulatorOverSockets(t *testing.T) {
 	if ahead := time.Until(link.Served); err != nil || (ahead-skew).Abs() > time.Minute {
 		t.Errorf("got %+v, %v", link, err)
 	}
-	if got := logs.String(); strings.Count(got, "the local clock is off") != 1 || strings.Contains(got, "MARKED") {
+	if got := logs.String(); strings.Count(got, "local clock skewed") != 1 || strings.Contains(got, "MARKED") {
 		t.Errorf("logged %s", got)
 	}
 }

@@ -19,18 +19,17 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// The keys are marked, so that a leak can be searched for. The characters are
-// such that an escaped token is another text.
+// marked are keys to detect leaks. The escaped token differs from the token.
 var marked = keys{"MARKED-id", "MARKED-secret", "MARKED/token+="}
 
-// seen is a request as it arrived.
+// seen is a request that was received.
 type seen struct {
 	*http.Request
 	body string
 	at   time.Time
 }
 
-// stub is the API in process: n counts the requests from 0.
+// stub is an API without a socket. It numbers requests from 0.
 type stub struct {
 	answer func(n int, r *http.Request) (*http.Response, error)
 
@@ -47,7 +46,7 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.answer(n, r)
 }
 
-// respond makes an answer; headers are pairs.
+// respond returns a response; headers are pairs.
 func respond(status int, body string, headers ...string) *http.Response {
 	h := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}
 	for i := 0; i < len(headers); i += 2 {
@@ -56,26 +55,26 @@ func respond(status int, body string, headers ...string) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// refusing is an error of the API's as JSON.
+// refusing returns an error response of the API.
 func refusing(status int, code string) *http.Response {
 	return respond(status, `{"RequestId":"R-1","HostId":"h","Code":"`+code+`","Message":"no","Recommend":"https://x"}`)
 }
 
-// reporting answers a Get.
+// reporting returns the response to a Get.
 func reporting(status, url string, created time.Time) *http.Response {
 	return respond(200, `{"RequestId":"R-get","CompliancePackReport":{"AccountId":123,"CompliancePackId":"cp-1","ReportCreateTimestamp":`+
 		strconv.FormatInt(created.UnixMilli(), 10)+`,"ReportStatus":"`+status+`","ReportUrl":"`+url+`"}}`)
 }
 
-// fixed is a provider of keys that stay.
+// fixed is a provider of constant keys.
 type fixed struct{ keys }
 
 func (f fixed) get(context.Context) (keys, error) { return f.keys, nil }
-func (fixed) forget(keys)                         {}
+func (fixed) invalidate(keys)                     {}
 func (fixed) origin() string                      { return "nowhere" }
 
-// newTest makes a client of the stub. Everything it logs is searched for marks
-// at the end.
+// newTest returns a client of the stub. It fails the test if the log contains
+// secrets.
 func newTest(t testing.TB, s *stub) *Client {
 	t.Helper()
 	var logs bytes.Buffer
@@ -108,15 +107,15 @@ func (l locked) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// clean fails the test when a marked secret stands in the text.
+// clean fails the test if the text contains a secret.
 func clean(t testing.TB, text string) {
 	t.Helper()
 	if strings.Contains(strings.ToUpper(text), "MARKED") {
-		t.Errorf("a secret came out: %s", text)
+		t.Errorf("a secret leaks: %s", text)
 	}
 }
 
-// cleanError is clean for an error, its hint and its parts.
+// cleanError fails the test if the error, its hint or its chain contain a secret.
 func cleanError(t testing.TB, err error) {
 	t.Helper()
 	for ; err != nil; err = unwrap(err) {
@@ -132,5 +131,5 @@ func unwrap(err error) error {
 	return nil
 }
 
-// aPack is what the calls of the tests are about.
+// aPack is the pack of most tests.
 var aPack = evidence.PackRef{ID: "cp-1"}

@@ -40,7 +40,7 @@ func TestAPITrouble(t *testing.T) {
 			t.Parallel()
 			w := newRig(t, twoPacks)
 			w.broken.Store(&broken)
-			w.configure(lab.Config{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.complains()
 			time.Sleep(lasts(t, name))
@@ -69,7 +69,7 @@ func lasts(t *testing.T, name string) time.Duration {
 func TestReportNeverMade(t *testing.T) {
 	t.Parallel()
 	w := newRig(t, []sim.Pack{{ID: "cp-never", Script: sim.Script{Never: true}}, {ID: "cp-good"}})
-	w.configure(lab.Config{Packs: []string{"cp-never, timeout: 4s", "cp-good"}})
+	w.configure(lab.Setup{Packs: []string{"cp-never, timeout: 4s", "cp-good"}})
 	p := w.start()
 	p.Eventually(lab.Patience, func() string {
 		a := lab.ReadArchive(w.Path("archive"))
@@ -98,7 +98,7 @@ func TestClockSkew(t *testing.T) {
 			}
 			away := http.HandlerFunc(off.ServeHTTP)
 			w.broken.Store(&away)
-			w.configure(lab.Config{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.Logs(lab.Patience, "how far the clock is off", func(r lab.Record) bool {
 				ns, _ := r.Fields["skew"].(float64)
@@ -123,7 +123,7 @@ func TestNetwork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newRig(t, twoPacks)
-			w.configure(lab.Config{Endpoint: "http://" + n.start(t, w.HTTP.URL), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Endpoint: "http://" + n.start(t, w.HTTP.URL), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, w.Path("archive"), w.Path("state"))
 			p.ends()

@@ -42,7 +42,7 @@ func TestClusterClocks(t *testing.T) {
 			s.due[lab.SlotAt(pack, at)] = true
 		}
 	}
-	c.configure(lab.Config{Defaults: once, Packs: configured})
+	c.configure(lab.Setup{Defaults: once, Packs: configured})
 	for i, m := range c.members {
 		shift := apart * time.Duration(1-i)
 		m.wrapper = []string{"sh", "-c", fmt.Sprintf(`shift; PACKSEAL_TEST_SHIFT=%d exec %s "$@"`, int(shift.Seconds()), shifted), "sh"}

@@ -39,7 +39,7 @@ func TestClusterDNS(t *testing.T) {
 		m.wrapper = withHosts(t, c.Dir+"/hosts")
 	}
 	s := newStream(packs, time.Now().Add(10*time.Second), 25*time.Second)
-	c.configure(lab.Config{Defaults: once, Packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	for i, m := range c.members {
 		known(c.members[:i+1]...)
 		c.start(m)
@@ -51,7 +51,7 @@ func TestClusterDNS(t *testing.T) {
 	known(c.members[:2]...)
 	last.address = strings.Replace(last.address, ".3:", ".33:", 1)
 	last.queue = c.joined(2, fmt.Sprintf(`dns: "%s:%s"`, name, port))
-	last.configure(lab.Config{Defaults: once, Packs: s.packs, Sinks: c.sinks, Queue: last.queue})
+	last.configure(lab.Setup{Defaults: once, Packs: s.packs, Sinks: c.sinks, Queue: last.queue})
 	known(c.members...)
 	c.start(last)
 	c.ready()

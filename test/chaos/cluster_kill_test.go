@@ -43,7 +43,7 @@ func killingOne(t *testing.T, rounds int) {
 	})
 	c := newCluster(t, 3, packs)
 	s := newStream(packs, time.Now().Add(3*time.Second), time.Duration(rounds)*pace)
-	c.configure(lab.Config{Defaults: once, Packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	c.start()
 	c.ready()
 	aimed, orphans := 0, 0

@@ -177,7 +177,7 @@ func TestClusterNetwork(t *testing.T) {
 			c := newCluster(t, 3, packs)
 			l := between(c, latency)
 			s := newStream(packs, time.Now().Add(10*time.Second), time.Minute)
-			c.configure(lab.Config{Defaults: once, Packs: s.packs})
+			c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 			c.start()
 			c.ready()
 			if latency == 0 {

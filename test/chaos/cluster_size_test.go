@@ -22,7 +22,7 @@ func TestClusterSizes(t *testing.T) {
 			packs := numbered(60, func(int) sim.Script { return sim.Script{} })
 			c := newCluster(t, size, packs)
 			s := newStream(packs, time.Now().Add(20*time.Second), time.Minute)
-			c.configure(lab.Config{Defaults: once, Packs: s.packs})
+			c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 			c.start()
 			c.ready()
 			c.members[0].p.kill()

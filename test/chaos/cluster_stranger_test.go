@@ -42,7 +42,7 @@ func TestClusterStranger(t *testing.T) {
 				}
 			}
 			stranger, others := c.members[2], c.members[:2]
-			good := lab.Config{Defaults: once, Packs: s.packs, Sinks: c.sinks, Queue: stranger.queue}
+			good := lab.Setup{Defaults: once, Packs: s.packs, Sinks: c.sinks, Queue: stranger.queue}
 			c.configure(good)
 			c.start()
 			c.ready()

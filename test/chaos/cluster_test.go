@@ -70,7 +70,7 @@ func (c *cluster) joined(i int, others string) string {
 }
 
 // configure writes the configuration of every member.
-func (c *cluster) configure(o lab.Config) {
+func (c *cluster) configure(o lab.Setup) {
 	c.t.Helper()
 	for _, m := range c.members {
 		o.Sinks, o.Queue = c.sinks, m.queue

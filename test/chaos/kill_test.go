@@ -56,7 +56,7 @@ func killing(t *testing.T, rounds int) {
 		for _, p := range all[max(1, i*perRound) : (i+1)*perRound] {
 			packs = append(packs, p.ID)
 		}
-		w.configure(lab.Config{Packs: packs})
+		w.configure(lab.Setup{Packs: packs})
 		if i%2 == 1 {
 			if err := os.RemoveAll(filepath.Join(w.Dir, "state", "queue")); err != nil {
 				t.Fatal(err)

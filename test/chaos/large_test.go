@@ -51,7 +51,7 @@ func TestTooLarge(t *testing.T) {
 		}
 	})
 	w.broken.Store(&large)
-	w.configure(lab.Config{Fetch: fmt.Sprintf(polls+"stall_after: 20s, max_bytes: %d", most), Packs: []string{"cp-announced", "cp-chunked", "cp-good"}})
+	w.configure(lab.Setup{Fetch: fmt.Sprintf(polls+"stall_after: 20s, max_bytes: %d", most), Packs: []string{"cp-announced", "cp-chunked", "cp-good"}})
 	p := w.start()
 	p.Ready()
 	before, disk := p.usage(), int64(0)

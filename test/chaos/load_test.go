@@ -104,7 +104,7 @@ func TestDownloads(t *testing.T) {
 	}
 	w := newRig(t, all)
 	w.HTTP.Config.IdleTimeout = 5 * time.Second // so that connections are not kept for minutes
-	c := lab.Config{
+	c := lab.Setup{
 		Defaults: in(5*time.Second) + ", catch_up: 10m, timeout: 5m",
 		Source:   "requests_per_second: 2000, max_in_flight: 1000, request_timeout: 20s", Fetch: polls + "stall_after: 1m",
 	}
@@ -184,7 +184,7 @@ func TestDrip(t *testing.T) {
 	})
 	w.broken.Store(&slow)
 	const patience = "timeout: 30s"
-	w.configure(lab.Config{Packs: []string{
+	w.configure(lab.Setup{Packs: []string{
 		"cp-body, " + patience, "cp-header, " + patience, "cp-silent, " + patience, "cp-api, " + patience,
 		"cp-" + long + ", aggregator: ca-" + long, "cp-good",
 	}})

@@ -152,7 +152,7 @@ func TestOutsideNATS(t *testing.T) {
 		m.queue = fmt.Sprintf("{nats: {servers: [%s], credentials_file: %s/nats.creds}}", strings.Join(addresses, ", "), c.Dir)
 	}
 	s := newStream(packs, time.Now().Add(10*time.Second), 30*time.Second)
-	c.configure(lab.Config{Defaults: once, Packs: s.packs})
+	c.configure(lab.Setup{Defaults: once, Packs: s.packs})
 	c.start()
 	c.ready()
 	for i, n := range servers {

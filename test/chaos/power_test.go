@@ -27,7 +27,7 @@ func TestPowerLoss(t *testing.T) {
 	}
 	w := newRig(t, all)
 	w.archive, w.unwatched = filepath.Join(d.dir, "archive"), true
-	c := lab.Config{State: d.dir + "/state", Sinks: fmt.Sprintf("[{name: primary, local: {dir: %s/archive}}]", d.dir)}
+	c := lab.Setup{State: d.dir + "/state", Sinks: fmt.Sprintf("[{name: primary, local: {dir: %s/archive}}]", d.dir)}
 	promised := make(map[string]bool)
 	for i := range rounds {
 		for _, p := range all[i*perRound : (i+1)*perRound] {

@@ -17,6 +17,7 @@ import (
 	"flag"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -67,12 +68,24 @@ func newRig(t *testing.T, packs []sim.Pack) *rig {
 // polls are short waits for a report.
 const polls = "poll_min: 100ms, poll_max: 500ms, "
 
-// configure writes the configuration. Downloads that stall are given up soon,
-// unless the test says otherwise.
-func (r *rig) configure(c lab.Config) {
+// yearly is a schedule whose one slot of the year is due and waits to be made
+// up for.
+const yearly = `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m`
+
+// configure writes the configuration. A pack is an ID, with more settings after
+// it if need be. Calls and downloads that stall are given up soon, unless the
+// test says otherwise.
+func (r *rig) configure(s lab.Setup) {
 	r.t.Helper()
-	c.Fetch = cmp.Or(c.Fetch, polls+"stall_after: 2s")
-	r.Configure(c)
+	s.Source = cmp.Or(s.Source, "requests_per_second: 200, request_timeout: 2s")
+	s.Defaults = cmp.Or(s.Defaults, yearly)
+	s.Fetch = cmp.Or(s.Fetch, polls+"stall_after: 2s")
+	s.Log = "level: debug"
+	s.Packs = slices.Clone(s.Packs)
+	for i, p := range s.Packs {
+		s.Packs[i] = "{id: " + p + "}"
+	}
+	r.Configure(s)
 }
 
 // The steps of a report's journey that the API sees.

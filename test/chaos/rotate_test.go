@@ -47,7 +47,7 @@ func TestCredentialsExpire(t *testing.T) {
 				w.serve(rw, r)
 			})
 			w.broken.Store(&rotation)
-			w.configure(lab.Config{
+			w.configure(lab.Setup{
 				Source: "requests_per_second: 200", Packs: []string{"cp-rotated"},
 				Credentials: "access_key_id_file: key-id, access_key_secret_file: key-secret, security_token_file: token",
 			})

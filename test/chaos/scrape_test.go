@@ -26,7 +26,7 @@ func TestScrapes(t *testing.T) {
 	const many = 10_000
 	needFiles(t, 12_000)
 	w := newRig(t, []sim.Pack{{ID: "cp-ticking"}})
-	w.configure(lab.Config{Defaults: `schedule: "*/2 * * * * *", catch_up: 0s, timeout: 1m`, Packs: []string{"cp-ticking"}})
+	w.configure(lab.Setup{Defaults: `schedule: "*/2 * * * * *", catch_up: 0s, timeout: 1m`, Packs: []string{"cp-ticking"}})
 	p := w.start()
 	p.Ready()
 	before := p.usage()

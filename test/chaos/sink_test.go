@@ -30,7 +30,7 @@ func TestSinkDown(t *testing.T) {
 	const timeout = 20 * time.Second
 	begun := time.Now()
 	soon := in(5*time.Second) + fmt.Sprintf(", timeout: %s", timeout)
-	w.configure(lab.Config{
+	w.configure(lab.Setup{
 		Defaults: `schedule: "0 0 1 1 *", catch_up: 10m`, Sinks: b.sinks(w, ""),
 		Packs: []string{"cp-in-trouble, " + soon, "cp-afterwards, " + soon},
 	})
@@ -80,7 +80,7 @@ func TestSinkTrouble(t *testing.T) {
 			b := newBucket(t)
 			b.harm.Store(&does)
 			w := newRig(t, twoPacks)
-			w.configure(lab.Config{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, b.dir, w.Path("state"))
 			p.ends()
@@ -110,7 +110,7 @@ func TestSinkNetwork(t *testing.T) {
 			b := newBucket(t)
 			b.url = "http://" + n.start(t, b.proxy.URL)
 			w := newRig(t, []sim.Pack{{ID: "cp-in-trouble", Script: sim.Script{Blob: true, Size: 12 << 20}}, twoPacks[1]})
-			w.configure(lab.Config{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.settled(2, b.dir, w.Path("state"))
 			p.ends()
@@ -137,7 +137,7 @@ func TestSinkRefuses(t *testing.T) {
 				return false
 			},
 			mend: func(w *rig, b *bucket) {
-				w.configure(lab.Config{Sinks: b.sinks(w, ", conditional_writes: off"), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+				w.configure(lab.Setup{Sinks: b.sinks(w, ", conditional_writes: off"), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			},
 		},
 	} {
@@ -148,7 +148,7 @@ func TestSinkRefuses(t *testing.T) {
 				b.harm.Store(&c.does)
 			}
 			w := newRig(t, twoPacks)
-			w.configure(lab.Config{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Sinks: b.sinks(w, ""), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			if c.wrong != "" {
 				w.Write("s3-secret", c.wrong)
 			}

@@ -30,7 +30,7 @@ func TestStop(t *testing.T) {
 	var longest, resumed time.Duration
 	for i := range n {
 		packs = append(packs, all[i].ID)
-		w.configure(lab.Config{Packs: packs})
+		w.configure(lab.Setup{Packs: packs})
 		longest = max(longest, w.runTo(steps[rand.IntN(len(steps))], rand.N(50*time.Millisecond)).stop())
 		if i%5 < 4 {
 			continue // the work is taken up and given back a few times
@@ -64,13 +64,13 @@ func TestDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newRig(t, twoPacks[:1])
-			w.configure(lab.Config{Packs: []string{twoPacks[0].ID}})
+			w.configure(lab.Setup{Packs: []string{twoPacks[0].ID}})
 			archive, state := w.Path("archive"), w.Path("state")
 			p := w.start()
 			p.settled(1, archive, state) // the first record: slots are owed from here on
 			p.stop()
 			since := time.Now().Add(-c.down).UTC().Format(time.RFC3339)
-			w.configure(lab.Config{Defaults: fmt.Sprintf("schedule: %q, catch_up: 25h, timeout: 1m", c.schedule), Packs: []string{twoPacks[0].ID + ", since: " + since}})
+			w.configure(lab.Setup{Defaults: fmt.Sprintf("schedule: %q, catch_up: 25h, timeout: 1m", c.schedule), Packs: []string{twoPacks[0].ID + ", since: " + since}})
 			var was string
 			for range 3 {
 				p = w.start()

@@ -43,7 +43,7 @@ func TestDisk(t *testing.T) {
 				d := newDisk(t, "24M", filepath.Join(w.Dir, part))
 				// Below the mount point: a folder that is not there is not written to.
 				sinks := "[{name: primary, local: {dir: archive/kept}}]"
-				w.configure(lab.Config{Defaults: never, Sinks: sinks, Packs: []string{
+				w.configure(lab.Setup{Defaults: never, Sinks: sinks, Packs: []string{
 					"cp-in-trouble, " + in(10*time.Second), "cp-afterwards, " + in(25*time.Second),
 				}})
 				p := w.start()
@@ -68,7 +68,7 @@ func TestFsyncFails(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			w := newRig(t, twoPacks)
-			w.configure(lab.Config{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
+			w.configure(lab.Setup{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			trace := w.Path("trace")
 			p := w.start(strace, "-f", "-o", trace, "-e", "trace=fsync", "-e", fmt.Sprintf("inject=fsync:error=EIO:when=1..%d", n))
 			p.settled(2, w.Path("archive"), w.Path("state"))

@@ -34,7 +34,7 @@ func (p *process) watch() {
 		sealed, gaps := lab.ReadRecords(p.rig.archive).ByPack()
 		for _, s := range packs {
 			metric := func(result string) int {
-				return int(series[fmt.Sprintf("packseal_slots_total{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)])
+				return int(series[fmt.Sprintf("packseal_archive_slots{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)])
 			}
 			if n := sealed[s.Pack]; s.Sealed > n || metric("sealed") > n {
 				p.rig.t.Errorf("%s: the page has %d slots sealed, the metrics %d, the archive %d", s.Pack, s.Sealed, metric("sealed"), n)
@@ -97,11 +97,12 @@ func (p *process) differs(a lab.Archive) string {
 		return "the page does not say: " + line
 	}
 	want[`packseal_queue_pending{source="prod"}`], want["packseal_spool_reports"], want["packseal_spool_bytes"] = 0, 0, 0
-	for name := range series {
+	for name, v := range series {
 		family, labels, _ := strings.Cut(name, "{")
 		switch {
-		case family == "packseal_gaps_total":
-			want[name] = float64(gaps[strings.TrimSuffix(strings.TrimPrefix(labels, `reason="`), `"}`)])
+		case family == "packseal_gaps_total": // what this process has recorded, at most all
+			reason := strings.TrimSuffix(strings.TrimPrefix(labels, `reason="`), `"}`)
+			want[name] = min(v, float64(gaps[reason]))
 		case family == "packseal_sink_up":
 			want[name] = 1
 		case strings.HasSuffix(family, "_panics_total"):
@@ -154,11 +155,11 @@ func (of ends) last() (m lab.Manifest, gap ended) {
 }
 
 // want adds what the metrics are to be.
-func (of ends) want(series map[string]float64, s lab.Pack) {
+func (of ends) want(series map[string]float64, s lab.PackState) {
 	m, gap := of.last()
 	labels := fmt.Sprintf("{pack=%q,source=%q}", s.Pack, s.Source)
 	for result, n := range map[string]int{"sealed": len(of.sealed), "gap": len(of.gaps)} {
-		series[fmt.Sprintf("packseal_slots_total{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)] = float64(n)
+		series[fmt.Sprintf("packseal_archive_slots{pack=%q,result=%q,source=%q}", s.Pack, result, s.Source)] = float64(n)
 	}
 	for name, at := range map[string]time.Time{
 		"last_sealed": m.Sealed, "last_gap": gap.Recorded, "report_created": m.Created, "last_due": s.LastDue, "next_due": s.NextDue,
@@ -169,7 +170,7 @@ func (of ends) want(series map[string]float64, s lab.Pack) {
 }
 
 // shown says what is wrong with a pack as the API shows it.
-func (of ends) shown(s lab.Pack) string {
+func (of ends) shown(s lab.PackState) string {
 	m, gap := of.last()
 	state := "waiting"
 	switch {
@@ -191,7 +192,7 @@ func (of ends) shown(s lab.Pack) string {
 var numbers = regexp.MustCompile(`(?s)^</code></th>.*?class="state (\w+)".*?data-label="Sealed">(\d+)<.*?data-label="Gaps">(\d+)\b.*?data-label="Latest report">(.*?)</td>`)
 
 // row says what is wrong with the pack's row of the HTML page.
-func (of ends) row(page string, s lab.Pack) string {
+func (of ends) row(page string, s lab.PackState) string {
 	_, row, _ := strings.Cut(page, "<code>"+s.Source+"/"+s.Pack)
 	row, _, _ = strings.Cut(row, "</tr>")
 	m, _ := of.last()

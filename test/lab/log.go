@@ -8,26 +8,36 @@ import (
 	"time"
 )
 
-// Log is what a process has written to its standard error. It can be read at
-// any time.
-type Log struct {
+// Buffer is a buffer that goroutines may share.
+type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-// Write takes in more of it.
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
+// Write implements [io.Writer].
+func (s *Buffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
 }
 
-// String is all of it so far.
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+// String returns what was written.
+func (s *Buffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
+
+// Reset forgets what was written.
+func (s *Buffer) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.b.Reset()
+}
+
+// Log is what a process has written to its standard error. It can be read at
+// any time.
+type Log struct{ Buffer }
 
 // Record is a line of a log that is written as JSON. Tests look at its level and
 // fields: messages are for people.

@@ -94,8 +94,8 @@ func (p Page) Metric(name, labels string) (sum float64, ok bool) {
 	return sum, ok && err == nil
 }
 
-// Pack is a pack as /api/v1/packs shows it.
-type Pack struct {
+// PackState is a pack as /api/v1/packs shows it.
+type PackState struct {
 	Source, Pack, State, Trouble string
 	Sealed                       int       `json:"sealed_slots"`
 	Gaps                         int       `json:"gap_slots"`
@@ -110,8 +110,8 @@ type Pack struct {
 }
 
 // Packs are those that /api/v1/packs shows.
-func (p Page) Packs() ([]Pack, error) {
-	var list struct{ Packs []Pack }
+func (p Page) Packs() ([]PackState, error) {
+	var list struct{ Packs []PackState }
 	text, err := p.Get("/api/v1/packs")
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &list)

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"net"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -67,7 +66,7 @@ func Start(t testing.TB, args ...string) *Process {
 }
 
 // page is the URL of a page, as packseal names it when it begins to listen.
-var page = regexp.MustCompile(`https?://(127\.0\.0\.1|localhost):\d+`)
+var page = regexp.MustCompile(`https?://127(\.\d+){3}:\d+`)
 
 // address is the page's URL, once it is known.
 func (p *Process) address() string { return page.FindString(p.Log.String()) }
@@ -119,10 +118,6 @@ func (p *Process) Ready() {
 	p.Eventually(Patience, p.Unready)
 }
 
-// Patience is how long a test waits for what comes soon on a machine that has
-// nothing else to do.
-const Patience = time.Minute
-
 // poll is how long Eventually waits between two looks.
 const poll = 20 * time.Millisecond
 
@@ -158,15 +153,4 @@ func (p *Process) Logs(within time.Duration, what string, matches func(Record) b
 		return "no record of " + what + " in the log"
 	})
 	return found
-}
-
-// FreePort is an address of loopback that nobody listened on a moment ago.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // only its number was wanted
-	return l.Addr().String()
 }

@@ -35,10 +35,7 @@ const (
 func newFleet(t *testing.T, l load, n int, kind string) *fleet {
 	t.Helper()
 	f := &fleet{rig: newRig(t, l)}
-	var ports []string
-	for range n + 1 {
-		ports = append(ports, lab.FreePort(t))
-	}
+	ports := lab.Addresses(t, n+1)
 	if kind == outside {
 		f.serve(t, ports[n])
 	}

@@ -70,14 +70,14 @@ func (r *rig) configure(member *lab.Lab, queue string) {
 	}
 	packs := make([]string, r.packs)
 	for i := range packs {
-		packs[i] = packID(i) + ", source: " + r.source(i)
+		packs[i] = fmt.Sprintf("{id: %s, source: %s}", packID(i), r.source(i))
 	}
-	member.Configure(lab.Config{
+	member.Configure(lab.Setup{
 		Sources:  sources.String(),
 		Defaults: fmt.Sprintf("schedule: %q, jitter: %s, timeout: 4h", r.due.Format("5 4 15 2 1 *"), r.jitter),
 		Sinks:    fmt.Sprintf("[{name: primary, local: {dir: %s}}]", r.archive),
 		Fetch:    "poll_min: 1s, poll_max: 30s", // the defaults
-		Queue:    queue, Log: "format: json", Packs: packs,
+		Queue:    queue, Packs: packs,
 	})
 }
 

@@ -48,6 +48,14 @@ func in(d time.Duration) string {
 	return now.Add(d).Format(`, schedule: "5 4 15 2 1 *"`) + now.Format(", since: 2006-01-02T15:04:05Z")
 }
 
+// packs are IDs with more settings after them, as a configuration has them.
+func packs(ids ...string) (mappings []string) {
+	for _, id := range ids {
+		mappings = append(mappings, "{id: "+id+"}")
+	}
+	return mappings
+}
+
 // receiver is a webhook that keeps the bodies it is sent.
 type receiver struct {
 	*httptest.Server
@@ -98,8 +106,8 @@ func TestMakeFixture(t *testing.T) {
 	run := func() *lab.Process { return lab.Start(t, *old, "run", "--config", l.Path("packseal.yaml")) }
 	soon := in(3 * time.Second)
 	known := []string{"cp-member, aggregator: ca-group" + soon, absent + soon}
-	c := lab.Config{Defaults: patient, Sinks: sinks, More: notices,
-		Packs: append(known, daily+`, schedule: "*/3 * * * * *", catch_up: 0s`)}
+	c := lab.Setup{Defaults: patient, Sinks: sinks, More: notices,
+		Packs: packs(append(known, daily+`, schedule: "*/3 * * * * *", catch_up: 0s`)...)}
 	l.Configure(c)
 	for range 2 { // the slots between the two are missed
 		p := run()
@@ -124,7 +132,7 @@ func TestMakeFixture(t *testing.T) {
 	}
 	verb("verify")
 	soon = in(8 * time.Second)
-	c.Packs = append(known, daily, spooled+soon, retried+soon, asked+soon, paused+soon)
+	c.Packs = packs(append(known, daily, spooled+soon, retried+soon, asked+soon, paused+soon)...)
 	l.Configure(c)
 	p := run()
 	p.Ready()

@@ -11,10 +11,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
-// zipHead is the beginning of a zip whose first member has that name.
+// zipHead returns the beginning of a zip whose first member has that name.
 func zipHead(name string) string {
 	b := make([]byte, 30)
 	copy(b, "PK\x03\x04")
@@ -26,20 +27,20 @@ func TestSniff(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		head string
-		want Container
+		want evidence.Container
 		page bool
 	}{
-		"BIFF8":          {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1rest", OLE2, false},
-		"OOXML":          {zipHead("[Content_Types].xml"), OOXML, false},
-		"zip":            {zipHead("123_账号.xls"), Zip, false},
-		"cut zip":        {"PK\x03\x04", Zip, false},
-		"SpreadsheetML":  {"<?xml version=\"1.0\"?><Workbook>", XML, false},
-		"OSS error":      {"\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>", XML, true},
-		"bare error":     {"<Error><Code>x</Code></Error>", XML, true},
-		"HTML page":      {"<!DOCTYPE html><html><body>Bad gateway", HTML, true},
-		"HTML workbook":  {"<html><body><table><tr>", HTML, false},
-		"something else": {"Resource,Status\n", Other, false},
-		"nothing":        {"", Other, false},
+		"BIFF8":          {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1rest", evidence.OLE2, false},
+		"OOXML":          {zipHead("[Content_Types].xml"), evidence.OOXML, false},
+		"zip":            {zipHead("123_账号.xls"), evidence.Zip, false},
+		"cut zip":        {"PK\x03\x04", evidence.Zip, false},
+		"SpreadsheetML":  {"<?xml version=\"1.0\"?><Workbook>", evidence.XML, false},
+		"OSS error":      {"\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>", evidence.XML, true},
+		"bare error":     {"<Error><Code>x</Code></Error>", evidence.XML, true},
+		"HTML page":      {"<!DOCTYPE html><html><body>Bad gateway", evidence.HTML, true},
+		"HTML workbook":  {"<html><body><table><tr>", evidence.HTML, false},
+		"something else": {"Resource,Status\n", evidence.Other, false},
+		"nothing":        {"", evidence.Other, false},
 	} {
 		got := sniff([]byte(c.head))
 		if page := errorPage(got, []byte(c.head)); got != c.want || page != c.page {
@@ -67,8 +68,8 @@ func TestStoreError(t *testing.T) {
 	}
 }
 
-// FuzzStoreError: whatever answers, it is read or refused, and what is said of
-// it is one short line without a part of the link, even if it repeats them.
+// FuzzStoreError: for any response, the error is classified, and is one short line
+// without parts of the link, even if the response quotes them.
 func FuzzStoreError(f *testing.F) {
 	f.Add([]byte("<!-- <?xml"), 403)
 	u, err := url.Parse("https://b.example/r.xls?Signature=MARKED%2Fdigest%3D&OSSAccessKeyId=MARKED-key-id")
@@ -84,7 +85,7 @@ func FuzzStoreError(f *testing.F) {
 			}
 			message := err.Error()
 			if len(message) > 700 || !utf8.ValidString(message) || strings.ContainsFunc(message, unicode.IsControl) {
-				t.Errorf("said %q", message)
+				t.Errorf("message %q", message)
 			}
 			for _, secret := range []string{"MARKED/digest=", "MARKED%2Fdigest%3D", "MARKED-key-id"} {
 				if strings.Contains(message, secret) {
@@ -104,11 +105,11 @@ func TestExt(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name      string
-		container Container
+		container evidence.Container
 		want      string
 	}{
-		{"a.xls", OOXML, "xls"}, {"a.ZIP", Zip, "zip"}, {"a", OLE2, "xls"}, {"a", OOXML, "xlsx"}, {"a.x/y", Other, "bin"},
-		{"a." + strings.Repeat("x", 9), Zip, "zip"}, {"a.é", HTML, "html"},
+		{"a.xls", evidence.OOXML, "xls"}, {"a.ZIP", evidence.Zip, "zip"}, {"a", evidence.OLE2, "xls"}, {"a", evidence.OOXML, "xlsx"}, {"a.x/y", evidence.Other, "bin"},
+		{"a." + strings.Repeat("x", 9), evidence.Zip, "zip"}, {"a.é", evidence.HTML, "html"},
 	} {
 		if got := (Report{Name: c.name, Container: c.container}).Ext(); got != c.want {
 			t.Errorf("%s, %s: %s, want %s", c.name, c.container, got, c.want)
@@ -116,17 +117,16 @@ func TestExt(t *testing.T) {
 	}
 }
 
-// TestStoreQuotesTheLink: a store that quotes a bare value of the query does
-// not bring it into our messages.
-func TestStoreQuotesTheLink(t *testing.T) {
+// Values of the query that a store quotes are removed.
+func TestStoreErrorQuotesLink(t *testing.T) {
 	t.Parallel()
 	link := url.Values{"Signature": {"MARKED/signature+1="}, "Expires": {"1767225600"}}
 	for _, quoted := range []string{"MARKED/signature+1=", url.QueryEscape("MARKED/signature+1=")} {
 		body := "<Error><Code>AccessDenied</Code><Message>Request has expired. Given " + quoted +
 			"</Message><RequestId>r-" + quoted + "</RequestId><EC>0003</EC></Error>"
 		e, ok := parseStoreError([]byte(body), link)
-		if said := e.String(); !ok || !e.expired() || strings.Contains(said, "MARKED") || !strings.Contains(said, "expired. Given …, r-…, 0003") {
-			t.Errorf("got %q, %t", said, ok)
+		if message := e.String(); !ok || !e.expired() || strings.Contains(message, "MARKED") || !strings.Contains(message, "expired. Given …, r-…, 0003") {
+			t.Errorf("got %q, %t", message, ok)
 		}
 	}
 }

@@ -21,26 +21,26 @@ func TestClockSkew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				stubborn := false
+				always := false
 				s := &stub{answer: func(_ int, r *http.Request) (*http.Response, error) {
 					now := time.Now().Add(skew).UTC()
 					at, _ := time.Parse(stamp, r.Header.Get("X-Acs-Date"))
 					res := respond(200, `{"RequestId":"R"}`)
-					if stubborn || at.Sub(now).Abs() > 15*time.Minute {
+					if always || at.Sub(now).Abs() > 15*time.Minute {
 						res = refusing(400, "InvalidTimeStamp.Expired")
 					}
 					res.Header.Set("Date", now.Format(http.TimeFormat))
 					return res, nil
 				}}
 				c := newTest(t, s)
-				for want := range 2 { // the second call knows already
+				for want := range 2 { // the second call uses the skew
 					if _, err := c.do(t.Context(), reportCall("Get", aPack)); err != nil || len(s.seen) != 2+want {
 						t.Fatalf("%v after %d tries", err, len(s.seen))
 					}
 				}
-				stubborn = true
+				always = true
 				_, err := c.do(t.Context(), reportCall("Get", aPack))
-				if fault.Of(err) != fault.ClockSkew || !strings.Contains(fault.Hint(err), describe(skew)) || len(s.seen) != 5 {
+				if fault.Of(err) != fault.ClockSkew || !strings.Contains(fault.Hint(err), describeSkew(skew)) || len(s.seen) != 5 {
 					t.Errorf("%v, hint %q, %d tries", err, fault.Hint(err), len(s.seen))
 				}
 			})
@@ -56,21 +56,21 @@ func TestTimeout(t *testing.T) {
 			return nil, r.Context().Err()
 		}}
 		c := newTest(t, s)
-		began := time.Now()
+		start := time.Now()
 		_, err := c.do(t.Context(), reportCall("Get", aPack))
-		if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "no answer within 10s") || fault.Hint(err) == "" {
+		if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "no response within 10s") || fault.Hint(err) == "" {
 			t.Errorf("got %v, hint %q", err, fault.Hint(err))
 		}
-		if took := time.Since(began); len(s.seen) != failedTries || took > 34*time.Second {
+		if took := time.Since(start); len(s.seen) != failedTries || took > 34*time.Second {
 			t.Errorf("%d tries in %s", len(s.seen), took)
 		}
 		if got := testutil.ToFloat64(c.metrics.requests.WithLabelValues("GetCompliancePackReport", codeTimeout)); got != failedTries {
-			t.Errorf("%v time-outs counted", got)
+			t.Errorf("%v timeouts counted", got)
 		}
 	})
 }
 
-// TestCanceled ends a call wherever it is.
+// The end of the context ends a call at any point.
 func TestCanceled(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("shutting down")
@@ -79,9 +79,9 @@ func TestCanceled(t *testing.T) {
 			<-r.Context().Done()
 			return nil, &url.Error{Op: "Get", URL: "https://x/?MARKED", Err: r.Context().Err()}
 		},
-		"in a pause":   func(int, *http.Request) (*http.Response, error) { return refusing(400, "Throttling"), nil },
-		"in back-off":  func(int, *http.Request) (*http.Response, error) { return refusing(503, "ServiceUnavailable"), nil },
-		"before it is": nil,
+		"in a pause":  func(int, *http.Request) (*http.Response, error) { return refusing(400, "Throttling"), nil },
+		"in back-off": func(int, *http.Request) (*http.Response, error) { return refusing(503, "ServiceUnavailable"), nil },
+		"before":      nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,12 +92,12 @@ func TestCanceled(t *testing.T) {
 					cancel(cause)
 				}
 				time.AfterFunc(100*time.Millisecond, func() { cancel(cause) })
-				began := time.Now()
+				start := time.Now()
 				_, err := c.do(ctx, reportCall("Get", aPack))
-				if took := time.Since(began); err == nil || took > 100*time.Millisecond {
+				if took := time.Since(start); err == nil || took > 100*time.Millisecond {
 					t.Fatalf("%v after %s", err, took)
 				}
-				// A failure that was met before the end is worth more than the end.
+				// An earlier failure is returned rather than the cancellation.
 				if _, api := errors.AsType[*APIError](err); !api && (!errors.Is(err, cause) || fault.Of(err) != fault.Canceled) {
 					t.Errorf("got %q: %v", fault.Of(err), err)
 				}
@@ -107,16 +107,16 @@ func TestCanceled(t *testing.T) {
 	}
 }
 
-func TestEndedKeepsAReason(t *testing.T) {
+func TestContextError(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(fault.New(fault.Overlap, "the next one is due"))
-	if err := ended(ctx, "x"); fault.Of(err) != fault.Overlap {
+	if err := contextError(ctx, "x"); fault.Of(err) != fault.Overlap {
 		t.Errorf("got %q", fault.Of(err))
 	}
 	late, stop := context.WithTimeout(t.Context(), 0)
 	defer stop()
-	if err := ended(late, "x"); fault.Of(err) != fault.Deadline {
+	if err := contextError(late, "x"); fault.Of(err) != fault.Deadline {
 		t.Errorf("got %q", fault.Of(err))
 	}
 }

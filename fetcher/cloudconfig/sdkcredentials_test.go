@@ -19,8 +19,8 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// uriServer is a credentials URI with a switchable answer.
-func uriServer(t *testing.T) (p *official, hits *atomic.Int64, answer *atomic.Value) {
+// uriServer is a credentials URI with a response that can be changed.
+func uriServer(t *testing.T) (p *sdkProvider, hits *atomic.Int64, answer *atomic.Value) {
 	t.Helper()
 	hits, answer = new(atomic.Int64), new(atomic.Value)
 	answer.Store(temporary(marked))
@@ -33,11 +33,10 @@ func uriServer(t *testing.T) (p *official, hits *atomic.Int64, answer *atomic.Va
 		http.Error(w, `{"Code":"Down.Today","AccessKeySecret":"MARKED"}`, http.StatusServiceUnavailable)
 	}))
 	t.Cleanup(server.Close)
-	return newProvider(&Credentials{URI: server.URL + "/?token=MARKED"}).(*official), hits, answer
+	return newProvider(&Credentials{URI: server.URL + "/?token=MARKED"}).(*sdkProvider), hits, answer
 }
 
-// TestURIConcurrently: many calls at once ask the library once, and not again
-// while the keys last.
+// Concurrent calls share one request, and the keys are cached.
 func TestURIConcurrently(t *testing.T) {
 	t.Parallel()
 	p, hits, _ := uriServer(t)
@@ -53,19 +52,19 @@ func TestURIConcurrently(t *testing.T) {
 		callers.Wait()
 	}
 	if hits.Load() != 1 {
-		t.Errorf("asked %d times", hits.Load())
+		t.Errorf("requested %d times", hits.Load())
 	}
-	p.forget(keys{"others", "", ""})
+	p.invalidate(keys{"others", "", ""})
 	if _, err := p.get(t.Context()); err != nil || hits.Load() != 1 {
-		t.Errorf("asked %d times after others' refusal, %v", hits.Load(), err)
+		t.Errorf("requested %d times after other keys were rejected, %v", hits.Load(), err)
 	}
-	p.forget(marked)
+	p.invalidate(marked)
 	if _, err := p.get(t.Context()); err != nil || hits.Load() != 2 {
-		t.Errorf("asked %d times after a refusal, %v", hits.Load(), err)
+		t.Errorf("requested %d times after a rejection, %v", hits.Load(), err)
 	}
 }
 
-// TestURIFails and recovers, with nothing of the answers in the errors.
+// Errors do not quote the responses; the provider recovers.
 func TestURIFails(t *testing.T) {
 	t.Parallel()
 	p, _, answer := uriServer(t)
@@ -85,9 +84,9 @@ func TestURIFails(t *testing.T) {
 	if k, err := p.get(t.Context()); err != nil || k != marked {
 		t.Fatalf("no recovery: %v", err)
 	}
-	// What has worked and fails now may pass.
+	// An error after a success is transient.
 	answer.Store("")
-	p.forget(marked)
+	p.invalidate(marked)
 	_, err := p.get(t.Context())
 	if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), `"Code":"Down.Today"`) {
 		t.Errorf("got %q: %v", fault.Of(err), err)
@@ -95,7 +94,7 @@ func TestURIFails(t *testing.T) {
 	cleanError(t, err)
 }
 
-// TestURIRefused: no one listens; that may pass.
+// A refused connection is transient.
 func TestURIRefused(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(nil)
@@ -107,7 +106,7 @@ func TestURIRefused(t *testing.T) {
 	cleanError(t, err)
 }
 
-// slowProvider stands for a library call that knows no context.
+// slowProvider is a provider that blocks.
 type slowProvider struct{ release chan struct{} }
 
 func (p slowProvider) GetProviderName() string { return "slow" }
@@ -116,12 +115,12 @@ func (p slowProvider) GetCredentials() (*providers.Credentials, error) {
 	return &providers.Credentials{AccessKeyId: "MARKED-id", AccessKeySecret: "MARKED-secret"}, nil
 }
 
-func TestSlowLibrary(t *testing.T) {
+func TestSlowSDK(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		slow := slowProvider{make(chan struct{})}
 		built := 0
-		p := &official{what: "x", build: func() (providers.CredentialsProvider, error) { built++; return slow, nil }}
+		p := &sdkProvider{name: "x", build: func() (providers.CredentialsProvider, error) { built++; return slow, nil }}
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			if _, err := p.get(ctx); fault.Of(err) != fault.Deadline {
@@ -129,7 +128,7 @@ func TestSlowLibrary(t *testing.T) {
 			}
 			cancel()
 		}
-		p.forget(keys{}) // does not disturb what is under way
+		p.invalidate(keys{}) // does not affect the running call
 		close(slow.release)
 		if k, err := p.get(t.Context()); err != nil || k.id != "MARKED-id" || built != 1 {
 			t.Errorf("%v, built %d times", err, built)
@@ -137,14 +136,14 @@ func TestSlowLibrary(t *testing.T) {
 	})
 }
 
-// panicking stands for a fault of the library's.
+// panicking is a provider that panics.
 type panicking struct{ slowProvider }
 
 func (panicking) GetCredentials() (*providers.Credentials, error) { panic("MARKED") }
 
-func TestPanickingLibrary(t *testing.T) {
+func TestSDKPanics(t *testing.T) {
 	t.Parallel()
-	p := &official{what: "x", build: func() (providers.CredentialsProvider, error) { return panicking{}, nil }}
+	p := &sdkProvider{name: "x", build: func() (providers.CredentialsProvider, error) { return panicking{}, nil }}
 	_, err := p.get(t.Context())
 	if fault.Of(err) != fault.Credentials {
 		t.Errorf("got %v", err)
@@ -152,7 +151,7 @@ func TestPanickingLibrary(t *testing.T) {
 	cleanError(t, err)
 }
 
-// TestAssumeRole has the library assume a role with keys from files.
+// The SDK assumes a role with keys from files.
 func TestAssumeRole(t *testing.T) {
 	t.Parallel()
 	const role = "acs:ram::1:role/from-files"
@@ -184,13 +183,13 @@ func TestAssumeRole(t *testing.T) {
 		t.Errorf("got other keys, %v", err)
 	}
 	write(t, c.AccessKeyIDFile, " ")
-	p.forget(marked)
+	p.invalidate(marked)
 	if _, err := p.get(t.Context()); fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestNoRole: the answer is an error of STS.
+// An error of STS is returned.
 func TestNoRole(t *testing.T) {
 	t.Parallel()
 	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-1"), AccessKeySecretFile: secretFile(t, "MARKED-2"), RoleARN: "acs:ram::1:role/nobody"}
@@ -201,15 +200,15 @@ func TestNoRole(t *testing.T) {
 	cleanError(t, err)
 }
 
-// The tests below set the environment and so can't run beside others.
+// The tests below set the environment, so they cannot be parallel.
 
-// TestChain fails as a whole and then recovers: the library alone would stay
-// with the provider it tried last.
+// The chain recovers after all providers have failed; the SDK alone would stay
+// with the one that it tried last.
 func TestChain(t *testing.T) {
 	p := newProvider(nil)
 	for range 2 {
 		_, err := p.get(t.Context())
-		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the official chain") || fault.Hint(err) == "" {
+		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || fault.Hint(err) == "" {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -226,7 +225,7 @@ func TestChain(t *testing.T) {
 	callers.Wait()
 }
 
-// TestOIDC is how pods on ACK get their keys.
+// OIDC is used by pods in ACK clusters.
 func TestOIDC(t *testing.T) {
 	const role = "acs:ram::1:role/of-the-pod"
 	sts.role(role, func(w http.ResponseWriter, r *http.Request) {
@@ -260,8 +259,8 @@ func TestProfile(t *testing.T) {
 	cleanError(t, err)
 }
 
-// TestECSRole: the metadata service has a fixed address, so all that can be
-// tried here is that the choice is made.
+// The metadata service has a fixed address, so that only the choice of the
+// provider is tested.
 func TestECSRole(t *testing.T) {
 	_, err := newProvider(&Credentials{ECSRole: "auditor"}).get(t.Context())
 	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the ECS role auditor: disabled") {

@@ -48,9 +48,8 @@ func TestMillis(t *testing.T) {
 	}
 }
 
-// FuzzAnswer holds that no body panics, whether as an answer or as an error,
-// that what is accepted is usable, and that errors are short, printable and
-// free of the keys.
+// FuzzAnswer: no body causes a panic, as a response or as an error; what is
+// accepted is usable, and errors are short, printable and without the keys.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"RequestId":"R","CompliancePackReport":{"AccountId":1,"ReportCreateTimestamp":"1624869012000","ReportStatus":"COMPLETE","ReportUrl":"u"}}`,
@@ -72,7 +71,7 @@ func FuzzAnswer(f *testing.F) {
 		} else {
 			clean(t, err.Error())
 		}
-		e := apiError("Call", &http.Response{StatusCode: status, Header: http.Header{}}, body, marked)
+		e := newAPIError("Call", &http.Response{StatusCode: status, Header: http.Header{}}, body, marked)
 		message := e.Error()
 		if len(message) > 800 || strings.ContainsFunc(message, unicode.IsControl) {
 			t.Errorf("message %q", message)

@@ -12,27 +12,27 @@ import (
 	"packseal.example/internal/evidence"
 )
 
-// longestName is what file systems let a file's name have, in bytes, less
-// what the extensions take.
-const longestName = 255 - len(stateExt)
+// maxName is the length that file systems allow for a name, in bytes, without the
+// extension.
+const maxName = 255 - len(stateExt)
 
-// entryName is the name of a slot's files, without their extensions. Where
-// source and pack are too long for a name, a hash stands for their end:
+// entryName returns the name of a slot's files without extension. If source and
+// pack are too long, their end is replaced by a hash:
 //
-//	<the beginning of source@pack>~<32 hex digits>@<due>
+//	<beginning of source@pack>~<32 hex digits>@<due>
 //
-// No "~" is in a name of a configuration.
+// Names in a configuration do not contain "~".
 func entryName(s evidence.Slot) string {
 	of, at := strings.ReplaceAll(s.Source+"/"+s.Pack, "/", "@"), "@"+s.Due.UTC().Format(evidence.DueFormat)
-	if len(of)+len(at) > longestName {
+	if len(of)+len(at) > maxName {
 		sum := sha256.Sum256([]byte(of))
 		at = "~" + hex.EncodeToString(sum[:16]) + at
-		of = of[:longestName-len(at)]
+		of = of[:maxName-len(at)]
 	}
 	return of + at
 }
 
-// parseEntry is entryName the other way round.
+// parseEntry is the inverse of entryName, for names without a hash.
 func parseEntry(name string) (s evidence.Slot, ok bool) {
 	source, rest, _ := strings.Cut(name, "@")
 	at := max(0, strings.LastIndex(rest, "@"))
@@ -41,9 +41,8 @@ func parseEntry(name string) (s evidence.Slot, ok bool) {
 	return s, err == nil && !strings.Contains(name, "~") && entryName(s) == name
 }
 
-// slotOf returns whose slot the files of that name are: by the name, or, where
-// that was too long to say it, by the ticket. One that was left without a
-// ticket then is nobody's, until its slot is worked on again.
+// slotOf returns the slot of the files with that name: from the name or, if that
+// has a hash, from the ticket. Without a ticket, it is unknown.
 func (s *Spool) slotOf(name string) (slot evidence.Slot, ok bool) {
 	if slot, ok = parseEntry(name); ok {
 		return slot, true
@@ -60,11 +59,11 @@ func (s *Spool) slotOf(name string) (slot evidence.Slot, ok bool) {
 	return state.Ticket.Slot, entryName(state.Ticket.Slot) == name
 }
 
-// Waiting yields the finished reports in the spool: those that a sink has yet
-// to take, and those that are being sealed right now.
+// Waiting yields the reports in the spool whose download is complete: those that
+// are being sealed, and those that a sink has not stored yet.
 func (s *Spool) Waiting() iter.Seq[Report] {
 	return func(yield func(Report) bool) {
-		files, _ := os.ReadDir(s.dir) // a spool that can't be read shows as empty here, and as an error where it is used
+		files, _ := os.ReadDir(s.dir) // an unreadable spool is empty here, and an error in Lock
 		for _, file := range files {
 			base, ok := strings.CutSuffix(filepath.Join(s.dir, file.Name()), stateExt)
 			if !ok {
@@ -72,7 +71,7 @@ func (s *Spool) Waiting() iter.Seq[Report] {
 			}
 			f, err := os.Open(base + stateExt)
 			if err != nil {
-				continue // settled meanwhile
+				continue // removed meanwhile
 			}
 			e := Entry{base: base}
 			e.state, err = readState(f)
@@ -84,8 +83,8 @@ func (s *Spool) Waiting() iter.Seq[Report] {
 	}
 }
 
-// Unfinished yields the slots whose entries hold no finished report: those at
-// work or between two tries, and those that somebody left behind.
+// Unfinished yields the slots of entries without a complete report: those in
+// progress, those between two tries, and those that were left behind.
 func (s *Spool) Unfinished() iter.Seq[evidence.Slot] {
 	return func(yield func(evidence.Slot) bool) {
 		finished := make(map[string]bool)
@@ -98,19 +97,10 @@ func (s *Spool) Unfinished() iter.Seq[evidence.Slot] {
 			if finished[name] {
 				continue
 			}
-			finished[name] = true // its other file is not another slot
+			finished[name] = true // skip the other file of the entry
 			if slot, ok := s.slotOf(name); ok && !yield(slot) {
 				return
 			}
 		}
 	}
-}
-
-// Idle returns for how long nothing was written to the entry.
-func (e *Entry) Idle() time.Duration {
-	fi, err := e.file.Stat()
-	if err != nil {
-		return 0
-	}
-	return time.Since(fi.ModTime())
 }

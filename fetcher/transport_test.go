@@ -16,14 +16,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
-// names is a name server that answers for every name as it is told.
-func names(t *testing.T, answer func(name string) netip.Addr) *net.Resolver {
+// nameServer runs a name server for any name.
+func nameServer(t *testing.T, answer func(name string) netip.Addr) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -61,10 +63,10 @@ func names(t *testing.T, answer func(name string) netip.Addr) *net.Resolver {
 	}}
 }
 
-// follow downloads a link under the bounds, with names answered as told.
+// follow downloads a link under the bounds, with that name server.
 func follow(t *testing.T, bounds Bounds, answer func(string) netip.Addr, link string) error {
 	t.Helper()
-	r, err := newRoad(bounds, names(t, answer))
+	r, err := newTransport(bounds, nameServer(t, answer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,12 +78,12 @@ func follow(t *testing.T, bounds Bounds, answer func(string) netip.Addr, link st
 	}
 	_, err = f.download.get(t.Context(), Link{URL: SecretURL(link)}, io.Discard)
 	if err != nil && strings.Contains(err.Error()+fault.Hint(err), marked) {
-		t.Errorf("the link came out: %v", err)
+		t.Errorf("the link leaks: %v", err)
 	}
 	return err
 }
 
-// store serves a workbook, and the tests' redirects.
+// store serves a workbook and redirects.
 func store(t *testing.T) (port string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,25 +97,25 @@ func store(t *testing.T) (port string) {
 	return server.Listener.Addr().(*net.TCPAddr).AddrPort().String()[len("127.0.0.1"):]
 }
 
-// A name that is permitted leads to this machine: nothing is sent there, unless
-// that is permitted too.
-func TestNameThatLeadsAstray(t *testing.T) {
+// A permitted name resolves to an address of this machine, which is not
+// permitted by default.
+func TestNameOfLoopback(t *testing.T) {
 	t.Parallel()
 	port := store(t)
 	local := func(string) netip.Addr { return netip.MustParseAddr("127.0.0.1") }
 	bounds := Bounds{LinkHosts: []string{"*.example.com"}, AllowHTTP: true}
 	err := follow(t, bounds, local, "http://bucket.example.com"+port+"/r.xls?Signature="+marked)
-	if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "bucket.example.com leads to 127.0.0.1, a loopback address") ||
-		!strings.Contains(fault.Hint(err), `add "127.0.0.1/32" to the source's link_networks`) {
+	if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "bucket.example.com resolves to 127.0.0.1, a loopback address") ||
+		!strings.Contains(fault.Hint(err), `add "127.0.0.1/32" to link_networks of the source`) {
 		t.Errorf("got %v, hint %q", err, fault.Hint(err))
 	}
 	bounds.LinkNetworks = []string{"127.0.0.0/8"}
 	if err := follow(t, bounds, local, "http://bucket.example.com"+port+"/r.xls"); err != nil {
-		t.Errorf("permitted, it is %v", err)
+		t.Errorf("permitted: %v", err)
 	}
 }
 
-// A store that may be asked sends us on to where we may not go.
+// Redirects of a permitted store are checked too.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	port := store(t)
@@ -123,13 +125,13 @@ func TestRedirects(t *testing.T) {
 		"file:///etc/passwd":                 "neither http nor https",
 		"gopher://127.0.0.1/":                "neither http nor https",
 		"http://bucket.example.com/":         "http is permitted on loopback addresses only",
-		"https://user@127.0.0.1" + port:      "it carries a user name",
-		"https://169.254.169.254/latest/":    "not among link_hosts",
-		"https://[::1]" + port:               "not among link_hosts",
-		"https://0x7f.1" + port:              "not among link_hosts",
-		"https://metadata.example.com/":      "leads to 100.100.100.200, a cloud's metadata service",
-		"https://six.example.com/":           "leads to fe80::1, a link-local address",
-		"https://mapped.example.com/":        "leads to 169.254.169.254, a link-local address",
+		"https://user@127.0.0.1" + port:      "it has a user name",
+		"https://169.254.169.254/latest/":    "not in link_hosts",
+		"https://[::1]" + port:               "not in link_hosts",
+		"https://0x7f.1" + port:              "not in link_hosts",
+		"https://metadata.example.com/":      "resolves to 100.100.100.200, a cloud metadata service",
+		"https://six.example.com/":           "resolves to fe80::1, a link-local address",
+		"https://mapped.example.com/":        "resolves to 169.254.169.254, a link-local address",
 	} {
 		err := follow(t, bounds, func(name string) netip.Addr {
 			return map[string]netip.Addr{
@@ -144,7 +146,7 @@ func TestRedirects(t *testing.T) {
 	}
 	loop := "http://127.0.0.1" + port + "/?to=%3Fto%3D%253Fto%253D%25253Fto%25253D%2525253Fx"
 	if err := follow(t, bounds, func(string) netip.Addr { return netip.Addr{} }, loop); fault.Of(err) != fault.LinkRefused || !strings.Contains(err.Error(), "more than 3 times") {
-		t.Errorf("sent on again and again: %v", err)
+		t.Errorf("too many redirects: %v", err)
 	}
 }
 
@@ -154,8 +156,8 @@ func TestForbidden(t *testing.T) {
 		"127.0.0.1": "loopback", "127.9.9.9": "loopback", "::1": "loopback", "::ffff:127.0.0.1": "loopback",
 		"169.254.169.254": "link-local", "fe80::1%eth0": "link-local", "febf::1": "link-local", "64:ff9b::7f00:1": "loopback",
 		"100.100.100.200": "metadata", "fd00:ec2::254": "metadata", "fd20:ce::254": "metadata", "168.63.129.16": "metadata",
-		"224.0.0.1": "multicast", "ff02::1": "multicast", "0.0.0.0": "no host's", "::": "no host's", "0.1.2.3": "no host's", "255.255.255.255": "no host's",
-		// Where stores are: within a VPC, Alibaba Cloud's inner network, and elsewhere.
+		"224.0.0.1": "multicast", "ff02::1": "multicast", "0.0.0.0": "not the address", "::": "not the address", "0.1.2.3": "not the address", "255.255.255.255": "not the address",
+		// Addresses of stores: in a VPC, in Alibaba Cloud's internal network, public.
 		"10.0.0.1": "", "172.16.0.1": "", "192.168.1.1": "", "100.64.0.1": "", "100.100.100.201": "", "100.118.28.1": "", "fd00::1": "", "47.1.2.3": "", "2001:db8::1": "",
 	} {
 		got := forbidden(embedded(netip.MustParseAddr(address)))
@@ -165,7 +167,7 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-// Behind a proxy no address is looked at, for the connection is the proxy's.
+// With a proxy no address is checked.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	asked := ""
@@ -175,7 +177,7 @@ func TestProxy(t *testing.T) {
 	}))
 	t.Cleanup(proxy.Close)
 	bounds := Bounds{LinkHosts: []string{"*.example.com"}, AllowHTTP: true}
-	r, err := newRoad(bounds, nil)
+	r, err := newTransport(bounds, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,19 +188,19 @@ func TestProxy(t *testing.T) {
 	}
 	r.proxy = http.ProxyURL(by)
 	r.proxied.Proxy = r.proxy
-	d, err := newDownloader(Options{Bounds: bounds, Transport: r, Settings: Settings{MaxBytes: 1 << 20, StallAfter: defaultStallAfter}})
+	d, err := newDownloader(Options{Bounds: bounds, Transport: r, Settings: Settings{MaxBytes: 1 << 20, StallAfter: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := d.get(t.Context(), Link{URL: "http://bucket.example.com/r.xls"}, io.Discard)
-	if err != nil || got.Container != OLE2 || asked != "http://bucket.example.com/r.xls" {
+	if err != nil || got.Container != evidence.OLE2 || asked != "http://bucket.example.com/r.xls" {
 		t.Errorf("got %+v, %v; the proxy was asked for %q", got, err, asked)
 	}
 }
 
-// TestStoresCertificate: a store's certificate is one that the system trusts,
-// or the source's ca_file; and TLS is not older than 1.2.
-func TestStoresCertificate(t *testing.T) {
+// The certificate of a store must be trusted by the system or ca_file, and TLS
+// must be 1.2 or later.
+func TestStoreTLS(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[uint16]string{tls.VersionTLS13: "", tls.VersionTLS12: "", tls.VersionTLS11: "protocol version"} {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -214,7 +216,7 @@ func TestStoresCertificate(t *testing.T) {
 		}
 		bounds := Bounds{LinkHosts: []string{"127.0.0.1"}}
 		if err := follow(t, bounds, nil, server.URL+"/r.xls"); fault.Of(err) != fault.Unavailable {
-			t.Errorf("a stranger's certificate: %v", err)
+			t.Errorf("an unknown CA: %v", err)
 		}
 		bounds.CAFile = ca
 		if err := follow(t, bounds, nil, server.URL+"/r.xls"); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -223,11 +225,11 @@ func TestStoresCertificate(t *testing.T) {
 	}
 }
 
-func TestBoundsThatAreNone(t *testing.T) {
+func TestInvalidBounds(t *testing.T) {
 	t.Parallel()
 	for _, b := range []Bounds{{LinkNetworks: []string{"x"}}, {CAFile: "/nowhere"}} {
 		if _, err := New(Options{Source: noSource{}, Bounds: b, Logger: slog.New(slog.DiscardHandler)}); err == nil {
-			t.Errorf("%+v are taken", b)
+			t.Errorf("%+v are accepted", b)
 		}
 	}
 }

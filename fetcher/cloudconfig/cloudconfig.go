@@ -1,0 +1,315 @@
+// Package cloudconfig is Alibaba Cloud Config as a source of reports: a client of
+// its API (version 2020-09-07, RPC style, ACS3-HMAC-SHA256).
+package cloudconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/egress"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/trace"
+)
+
+// The limits on tries of a call, by the kind of failure. Further retries are left
+// to the caller.
+const (
+	throttledTries = 5
+	failedTries    = 3
+)
+
+// Client is the Config API as a [fetcher.Source]. Its methods are safe for
+// concurrent use.
+//
+// Calls are retried, with a new signature: if throttled, after the time that the
+// API demands; if there is no valid response, after a backoff; and once each with
+// a new nonce, with the server's time, and with new credentials.
+type Client struct {
+	endpoint  *url.URL
+	http      *http.Client
+	timeout   time.Duration
+	userAgent string
+	keys      provider
+	limit     *limiter
+	skew      atomic.Int64 // how far the server's clock is ahead, in nanoseconds; 0 until it rejects our time
+	metrics   *metrics
+	logger    *slog.Logger
+}
+
+// New returns a client. It does not call the API. A nil transport means one of
+// package egress.
+func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, error) {
+	endpoint, err := parseEndpoint(o.Endpoint, o.AllowHTTP)
+	if err != nil {
+		return nil, err
+	}
+	if env.Logger == nil {
+		return nil, errors.New("creating a Config API client: no logger")
+	}
+	if transport == nil {
+		// Shorter than the idle timeout of servers, so that few calls find the
+		// connection closed.
+		transport, err = egress.New(egress.Options{CAFile: o.CAFile, Conns: o.maxInFlight(), Idle: 30 * time.Second})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &Client{
+		endpoint: endpoint,
+		http: &http.Client{
+			Transport: transport,
+			// The signature is for this host only.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		timeout:   o.requestTimeout(),
+		userAgent: env.UserAgent,
+		keys:      newProvider(o.Credentials),
+		limit:     newLimiter(o.requestsPerSecond(), env.Share),
+		metrics:   newMetrics(env.Registerer),
+		logger:    env.Logger,
+	}, nil
+}
+
+// do makes the call, with retries as described at [Client].
+func (c *Client) do(ctx context.Context, q call) (response, error) {
+	var last error
+	for tries := (retries{}); ; {
+		if !c.limit.wait(ctx) {
+			if last == nil {
+				last = contextError(ctx, q.name)
+			}
+			return response{}, last
+		}
+		k, err := c.keys.get(ctx)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", q.name, err)
+		} else {
+			a, tryErr := c.try(ctx, q, k)
+			if tryErr == nil {
+				return a, nil
+			}
+			err = tryErr
+		}
+		if ctx.Err() != nil || !c.retry(ctx, &tries, k, err) {
+			return response{}, err
+		}
+		last = err
+	}
+}
+
+// retries counts the retries of one call by their cause.
+type retries struct {
+	throttled, failed int
+	signed, refreshed bool
+}
+
+// retry prepares a retry after err, which may take a while, and reports whether
+// there is to be one.
+func (c *Client) retry(ctx context.Context, r *retries, k keys, err error) bool {
+	code := ""
+	if e, ok := errors.AsType[*APIError](err); ok {
+		code = e.Code
+	}
+	var b fault.Backoff
+	once := func(done *bool) bool {
+		first := !*done
+		*done = true
+		return first
+	}
+	switch reason := fault.Of(err); {
+	case reason == fault.Throttled:
+		pause := fault.RetryAfter(err)
+		if pause == 0 {
+			pause = b.Wait(r.throttled, nil)
+		}
+		c.limit.throttle(pause)
+		r.throttled++
+		return r.throttled < throttledTries
+	case reason == fault.ClockSkew || code == "SignatureNonceUsed":
+		return once(&r.signed)
+	case reason == fault.Credentials && code != "":
+		return once(&r.refreshed) && c.refresh(ctx, k, code)
+	case reason == fault.Unavailable || reason == fault.Damaged:
+		r.failed++
+		return r.failed < failedTries && fault.Sleep(ctx, b.Wait(r.failed-1, err))
+	}
+	return false
+}
+
+// refresh replaces rejected credentials, and reports whether a retry makes sense:
+// the files may have been read in the middle of a rotation.
+func (c *Client) refresh(ctx context.Context, rejected keys, code string) bool {
+	c.keys.invalidate(rejected)
+	k, err := c.keys.get(ctx)
+	return err == nil && (k != rejected || strings.HasPrefix(code, "InvalidSecurityToken"))
+}
+
+// version is that of the API.
+const version = "2020-09-07"
+
+// maxResponse is the limit on a response body, in bytes. A page of 100 packs has
+// about 50 KiB.
+const maxResponse = 1 << 20
+
+// call is an API call.
+type call struct {
+	name   string
+	method string
+	form   bool // send the parameters in the body
+	params url.Values
+	pack   evidence.PackRef // the subject of the call; without ID for lists
+}
+
+// request returns a new, signed request for the call.
+func (c *Client) request(ctx context.Context, q call, k keys) (*http.Request, error) {
+	u := *c.endpoint
+	body := ""
+	if q.form {
+		body = encode(q.params)
+	} else {
+		u.RawQuery = encode(q.params)
+	}
+	r, err := http.NewRequestWithContext(ctx, q.method, u.String(), strings.NewReader(body))
+	if err != nil {
+		return nil, fault.New(fault.Internal, "%s: %w", q.name, err)
+	}
+	if q.form {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", c.userAgent)
+	r.Header.Set("X-Acs-Action", q.name)
+	r.Header.Set("X-Acs-Version", version)
+	sign(r, []byte(body), k, time.Now().Add(time.Duration(c.skew.Load())))
+	return r, nil
+}
+
+// try makes the call once and counts it. The timeout covers all of it, from the
+// connection to the last byte of the response.
+func (c *Client) try(ctx context.Context, q call, k keys) (a response, err error) {
+	tctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	r, err := c.request(tctx, q, k)
+	if err != nil {
+		return response{}, err
+	}
+	start, code := time.Now(), codeOK
+	_, s := trace.Call(ctx, q.name)
+	defer func() {
+		c.metrics.sent(q.name, code, start)
+		s.Set(trace.Code.String(code))
+		s.End(err)
+	}()
+	res, body, err := c.roundTrip(r)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		code = codeCanceled
+		return response{}, contextError(ctx, q.name)
+	case err != nil:
+		code, err = c.noResponse(q, k, err)
+		return response{}, err
+	case res.StatusCode != http.StatusOK:
+		code, err = c.refused(q, k, res, body)
+		return response{}, err
+	}
+	if a, err = decode(body); err != nil {
+		code = codeDamaged
+		return response{}, fault.New(fault.Damaged, "%s: %w", q.name, err).WithHint("check endpoint, and any proxy in between")
+	}
+	a.RequestID = text(k.sanitize(string(a.RequestID), 80))
+	a.served, _ = http.ParseTime(res.Header.Get("Date"))
+	c.limit.succeeded()
+	return a, nil
+}
+
+// errTooLong is the error of a body over maxResponse.
+var errTooLong = fmt.Errorf("the response is over %d bytes", maxResponse)
+
+// roundTrip sends the request and reads the response.
+func (c *Client) roundTrip(r *http.Request) (*http.Response, []byte, error) {
+	res, err := c.http.Do(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
+	if err == nil && len(body) > maxResponse {
+		err = errTooLong
+	}
+	return res, body, err
+}
+
+// noResponse classifies the failure of a call without a response, and returns its
+// metric label.
+func (c *Client) noResponse(q call, k keys, err error) (string, error) {
+	if errors.Is(err, errTooLong) {
+		return codeDamaged, fault.New(fault.Damaged, "%s: %w", q.name, err)
+	}
+	code := codeNetwork
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+		code, err = codeTimeout, fmt.Errorf("no response within %s", c.timeout)
+	}
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err // *url.Error contains the URL
+	}
+	return code, fault.New(fault.Unavailable, "%s: %s", q.name, k.sanitize(err.Error(), 300)).
+		WithHint("check that %s is reachable from here, and any proxy in between", c.endpoint.Host)
+}
+
+// refused classifies an error response, and returns its metric label. If the API
+// rejects our time, further calls are signed with the server's time, from its Date
+// header: a wrong clock is no reason to miss reports, but it is logged.
+func (c *Client) refused(q call, k keys, res *http.Response, body []byte) (string, error) {
+	e := newAPIError(q.name, res, body, k)
+	known := classify(e.Code, e.Status)
+	f := &fault.Error{Reason: known.reason, Err: e, Hint: q.hint(e, known.reason)}
+	switch known.reason {
+	case fault.Throttled:
+		f.RetryAfter = timeLeft(res.Header)
+		c.metrics.throttled.Inc()
+	case fault.ClockSkew:
+		f.Hint = "correct the local clock (NTP)"
+		if at, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+			skew := time.Until(at).Round(time.Second)
+			c.setSkew(skew)
+			f.Hint = fmt.Sprintf("the local clock is %s: correct it (NTP)", describeSkew(skew))
+		}
+	}
+	return known.family(), f
+}
+
+// setSkew makes further calls use the server's time.
+func (c *Client) setSkew(skew time.Duration) {
+	c.skew.Store(int64(skew))
+	c.logger.Warn("local clock skewed", "skew_seconds", skew.Seconds(), "hint", "calls are signed with the server's time; correct the local clock (NTP)")
+}
+
+// describeSkew describes the local clock, relative to the server's.
+func describeSkew(skew time.Duration) string {
+	if skew < 0 {
+		return (-skew).String() + " ahead of the server's"
+	}
+	return skew.String() + " behind the server's"
+}
+
+// contextError returns the error for a call that ended with ctx. It keeps the
+// reason of the cause, if that is classified.
+func contextError(ctx context.Context, doing string) error {
+	cause := context.Cause(ctx)
+	err := fmt.Errorf("%s: %w", doing, cause)
+	if _, ok := errors.AsType[*fault.Error](cause); ok {
+		return err
+	}
+	return fault.Wrap(fault.Of(ctx.Err()), err)
+}

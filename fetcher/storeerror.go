@@ -1,0 +1,129 @@
+package fetcher
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+)
+
+// storeError is the body of an error response of OSS or S3.
+type storeError struct {
+	XMLName   xml.Name `xml:"Error"`
+	Code      string
+	Message   string
+	RequestID string `xml:"RequestId"`
+	EC        string // a more specific code, in OSS
+}
+
+// parseStoreError parses an error body; ok is false if body is none. It removes
+// values of the link's query that the error quotes.
+func parseStoreError(body []byte, link url.Values) (e storeError, ok bool) {
+	if err := xml.Unmarshal(body, &e); err != nil || e.Code == "" {
+		return storeError{}, false
+	}
+	// Remove control characters first, lest that joins parts of a value.
+	for _, field := range []*string{&e.Code, &e.Message, &e.RequestID, &e.EC} {
+		*field = oneLine(*field)
+		for _, values := range link {
+			for _, v := range values {
+				if len(v) >= minSecret {
+					*field = strings.NewReplacer(v, "…", url.QueryEscape(v), "…").Replace(*field)
+				}
+			}
+		}
+	}
+	e.Message = cut(signed.ReplaceAllString(e.Message, "…"), 200)
+	e.Code, e.RequestID, e.EC = cut(e.Code, 80), cut(e.RequestID, 80), cut(e.EC, 80)
+	return e, e.Code != ""
+}
+
+// oneLine removes characters that are not printable.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// cut limits the length of s, in bytes.
+func cut(s string, limit int) string { return strings.ToValidUTF8(s[:min(len(s), limit)], "") }
+
+// minSecret is the least length of a query value that may be a secret. Shorter
+// ones, such as a number of seconds, may occur in any message.
+const minSecret = 12
+
+// expired reports whether a new link would help: the link, its token or its
+// temporary key has expired.
+func (e storeError) expired() bool {
+	switch e.Code {
+	case "SecurityTokenExpired", "InvalidAccessKeyId", "ExpiredToken":
+		return true
+	case "AccessDenied":
+		return strings.Contains(strings.ToLower(e.Message), "expired")
+	}
+	return false
+}
+
+// signed matches what may be a quoted link or key in the message of a store.
+var signed = regexp.MustCompile(`(?i)(https?://\S+|[?&]?[\w-]*(signature|token|credential|accesskeyid)\S*)`)
+
+// String returns code, message, request ID and EC for an error message.
+func (e storeError) String() string {
+	s := e.Code
+	if e.Message != "" {
+		s += ": " + e.Message
+	}
+	for _, id := range []string{e.RequestID, e.EC} {
+		if id != "" {
+			s += ", " + id
+		}
+	}
+	return s
+}
+
+// refusal returns the classified error for a response other than 200.
+func refusal(resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a partial body will do
+	e, _ := parseStoreError(body, resp.Request.URL.Query())
+	message := fmt.Sprintf("the store answered %d", resp.StatusCode)
+	if e.Code != "" {
+		message += " " + e.String()
+	}
+	switch {
+	case e.expired():
+		return fault.New(fault.LinkExpired, "%s", message)
+	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests:
+		return fault.New(fault.Unavailable, "%s", message)
+	}
+	return fault.New(fault.LinkRefused, "%s", message)
+}
+
+// inspect returns the container format by the first bytes of a body. It returns
+// an error if the body is too small for a report, or an error page although the
+// status was 200.
+func inspect(head []byte, link url.Values) (evidence.Container, error) {
+	if len(head) < minSize {
+		return "", fault.New(fault.Damaged, "the body has only %d bytes", len(head))
+	}
+	c := sniff(head)
+	if !errorPage(c, head) {
+		return c, nil
+	}
+	if e, ok := parseStoreError(head, link); ok {
+		if e.expired() {
+			return c, fault.New(fault.LinkExpired, "the store answered 200 with an error: %s", e)
+		}
+		return c, fault.New(fault.Damaged, "the store answered 200 with an error: %s", e)
+	}
+	return c, fault.New(fault.Damaged, "the body is an error page, not a report")
+}
