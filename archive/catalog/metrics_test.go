@@ -1,0 +1,136 @@
+package catalog
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
+
+	"packseal.example/internal/evidence"
+)
+
+// gathered returns what /metrics shows, without comments.
+func gathered(t testing.TB, b *bench) (lines []string) {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(b.Catalog)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		var text strings.Builder
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(text.String()) {
+			if !strings.HasPrefix(line, "#") {
+				lines = append(lines, strings.TrimSuffix(line, "\n"))
+			}
+		}
+	}
+	return lines
+}
+
+// TestMetrics: a gauge is absent until it is known, and then as the archive says;
+// counters are of this process.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	a.set(gapRecord("cp-1", 0), sealedRecord("cp-1", 1), sealedRecord("cp-1", 2))
+	b := inFolder(t, a, "cp-1", "ca-1/cp-2")
+	const here = `packseal_slots_total{pack="ca-1/cp-2",result="gap",source="prod"} 0
+packseal_slots_total{pack="ca-1/cp-2",result="sealed",source="prod"} 0
+packseal_slots_total{pack="cp-1",result="gap",source="prod"} 0
+packseal_slots_total{pack="cp-1",result="sealed",source="prod"} `
+	if got := strings.Join(gathered(t, b), "\n"); got != here+"0" {
+		t.Errorf("before anything is known:\n%s", got)
+	}
+	b.complete(t, "cp-1")
+	b.complete(t, "ca-1/cp-2")
+	b.Observe(Event{Record: sealedRecord("cp-1", 3), Local: true})
+	b.Observe(Event{Record: sealedRecord("cp-1", 4)})
+	r := sealedRecord("cp-1", 4)
+	want := fmt.Sprintf(`packseal_archive_slots{pack="ca-1/cp-2",result="gap",source="prod"} 0
+packseal_archive_slots{pack="ca-1/cp-2",result="sealed",source="prod"} 0
+packseal_archive_slots{pack="cp-1",result="gap",source="prod"} 1
+packseal_archive_slots{pack="cp-1",result="sealed",source="prod"} 4
+packseal_last_gap_timestamp_seconds{pack="ca-1/cp-2",source="prod"} 0
+packseal_last_gap_timestamp_seconds{pack="cp-1",source="prod"} %v
+packseal_last_sealed_timestamp_seconds{pack="ca-1/cp-2",source="prod"} 0
+packseal_last_sealed_timestamp_seconds{pack="cp-1",source="prod"} %v
+packseal_report_bytes{pack="ca-1/cp-2",source="prod"} 0
+packseal_report_bytes{pack="cp-1",source="prod"} %d
+packseal_report_created_timestamp_seconds{pack="ca-1/cp-2",source="prod"} 0
+packseal_report_created_timestamp_seconds{pack="cp-1",source="prod"} %v
+`, float64(gapRecord("cp-1", 0).Settled.Unix()), float64(r.Settled.Unix()), r.Size, float64(r.Created.Unix())) + here + "1"
+	if got := strings.Join(gathered(t, b), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if problems, err := testutil.CollectAndLint(b.Catalog); err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	b.watch(a, "ca-1/cp-2")
+	b.watch(a, "ca-1/cp-2", "cp-1")
+	if got := strings.Join(gathered(t, b), "\n"); !strings.HasSuffix(got, here+"1") {
+		t.Errorf("a counter has gone back:\n%s", got)
+	}
+}
+
+// BenchmarkMetrics shows what a scrape of 100,000 packs costs.
+func BenchmarkMetrics(b *testing.B) {
+	const packs = 100_000
+	c := inFolder(b, newArchive())
+	refs := make([]evidence.PackRef, packs)
+	for i := range refs {
+		refs[i] = evidence.Ref("prod", fmt.Sprintf("cp-%012d", i))
+	}
+	c.Watch(newArchive(), refs)
+	for _, p := range c.watched {
+		p.knownFrom = never
+		p.add(newRow(sealedRecord(p.key, 1)))
+		p.add(newRow(gapRecord(p.key, 2)))
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(c.Catalog)
+	for b.Loop() {
+		if _, err := reg.Gather(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkHistory shows what it costs to read the history of 150 packs of three
+// years into an empty database, and how large that is.
+func BenchmarkHistory(b *testing.B) {
+	const packs, days = 150, 3 * 365
+	a := newArchive()
+	names := make([]string, packs)
+	for i := range names {
+		names[i] = fmt.Sprintf("cp-%012d", i)
+		a.history(names[i], days)
+	}
+	for b.Loop() {
+		c := inFolder(b, a, names...)
+		c.run()
+		for _, n := range names {
+			if _, _, err := c.FirstSettled(b.Context(), "prod", n); err != nil {
+				b.Fatal(err)
+			}
+		}
+		c.close()
+	}
+}
+
+// BenchmarkObserve shows what a settled slot costs.
+func BenchmarkObserve(b *testing.B) {
+	c := inFolder(b, newArchive(), "cp-1")
+	n := 0
+	for b.Loop() {
+		c.Observe(Event{Record: sealedRecord("cp-1", n), Local: true})
+		n++
+	}
+}
