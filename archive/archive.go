@@ -1,17 +1,41 @@
+// Package archive is the evidence record: which reports are sealed, which slots
+// are gaps, and whether what is kept is still what was sealed.
+//
+// The sinks are the truth, and the only one: no database decides what has been
+// archived (package catalog remembers it, and can be thrown away). A slot is
+// settled in this order. Wherever a crash or a loss of power interrupts it, what
+// is there is enough to continue:
+//
+//	spool: ticket      the report is asked for; a restart waits for the same one
+//	spool: body        complete and checked; a restart does not fetch it again
+//	spool: draft       the manifest; a restart writes the very same bytes
+//	sink:  report      under a name that follows from its bytes
+//	sink:  manifest    the commit: from here on the slot is sealed
+//	spool: removed     when every sink has both
+//
+// A report without a manifest is therefore a leftover, which the next attempt
+// completes or [Archive.Verify] finds. A manifest without its report can't
+// happen by itself.
+//
+// Two archivers that work on one slot, in two replicas or by hand beside a
+// daemon, meet at the manifest: its key is the same for both, and the sink takes
+// one. The other reads that one back and adopts it.
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
+	"strings"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
-	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
@@ -28,82 +52,106 @@ type Options struct {
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error)
 
-	// Settled is told of each slot of Packs that ends, here or elsewhere, and of
-	// those that [Archive.History] reads back: gaps, and the latest that is
-	// sealed. It is called outside of locks, and must not block. May be nil.
-	Settled func(Record)
+	Packs  []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
+	Tool   string          // "packseal/<version>", for the records
+	Logger *slog.Logger    // required
 
-	// Announce tells other replicas of a slot that ended here; theirs call
-	// [Archive.Heard]. It must not block, and may get lost. May be nil.
-	Announce func(News)
+	// Identity tells this archive from one in other sinks, for whoever keeps what
+	// is derived from it. It must hold no secret. Default: the sinks' names.
+	Identity string
 
-	Packs      []evidence.Pack // whose metrics and status are kept
-	Tool       string          // "packseal/<version>", for the records
-	Logger     *slog.Logger    // required
-	Registerer prometheus.Registerer
-	Tracer     trace.Tracer // for a trace of each try of a slot; nil = none
+	// Observers are told of each slot that is settled here (Local), and of those
+	// that are found to be settled already, perhaps again. A sink has the record
+	// by then. They are called outside of locks, and must not block.
+	Observers []func(catalog.Event)
+	// Attempt is told how the slots that are being worked on get on. It must not
+	// block. May be nil.
+	Attempt func(catalog.Attempt)
+	// Seen yields what was seen in the archive before, for [Archive.Verify] to
+	// find what has vanished. May be nil.
+	Seen func(context.Context) iter.Seq2[catalog.Listed, error]
+
+	Metrics *Metrics     // nil = none
+	Tracer  trace.Tracer // for a trace of each attempt at a slot; nil = none
 }
 
-// Archive keeps the evidence in every sink. Its methods may be called from
-// many goroutines, and from several processes on the same sinks.
+// Archive keeps the evidence in every sink. Its methods may be called from many
+// goroutines, and from several processes on the same sinks.
 type Archive struct {
 	Options
+	*reader
 	packs      map[evidence.PackRef]evidence.Pack
-	metrics    *metrics
 	delivering chan struct{} // one for each report on its way into the sinks
 
-	mu     sync.Mutex
-	status map[packID]*tally
-	gaps   map[scheduler.Slot]bool // whose records a sink may lack
+	mu       sync.Mutex
+	troubles map[evidence.PackRef]trouble
 }
 
-// packID names a pack of a source.
-type packID struct{ source, pack string }
+// trouble is why the last attempt at a slot failed.
+type trouble struct {
+	slot evidence.Slot
+	text string
+}
 
 // New makes an Archive.
 func New(o Options) (*Archive, error) {
 	if len(o.Sinks) == 0 || o.Logger == nil {
 		return nil, errors.New("archive: Sinks and Logger are required")
 	}
-	a := &Archive{Options: o, metrics: newMetrics(o.Registerer, o.Packs), packs: make(map[evidence.PackRef]evidence.Pack), status: make(map[packID]*tally), delivering: make(chan struct{}, deliveries), gaps: make(map[scheduler.Slot]bool)}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	a := &Archive{
+		Options: o, reader: newReader(o),
+		packs:      make(map[evidence.PackRef]evidence.Pack, len(o.Packs)),
+		delivering: make(chan struct{}, deliveries), troubles: make(map[evidence.PackRef]trouble),
+	}
 	for _, p := range o.Packs {
 		a.packs[p.PackRef] = p
-		a.status[packID{p.Source, p.Key()}] = new(tally)
+		o.Metrics.watch(p.Source)
 	}
 	return a, nil
 }
 
-// Status is what is known of a pack's slots without asking the sinks.
-type Status struct {
-	Sealed, Gaps int    // slots
-	LastSealed   Record // zero = none
-	LastGap      Record // zero = none
-	Working      bool   // a slot is at work
-	Trouble      string // what the last try of that slot met, or empty
+// Identity names the archive: [Options].Identity.
+func (a *Archive) Identity() string {
+	names := make([]string, len(a.Sinks))
+	for i, t := range a.Sinks {
+		names[i] = t.Name
+	}
+	return cmp.Or(a.Options.Identity, strings.Join(names, "\n"))
 }
 
-// Status returns what is known of a pack.
-func (a *Archive) Status(source, pack string) Status {
+// Drain brings what a sink lacks to it, now and whenever it is back, until ctx
+// ends: the reports that wait in the spool, and gap records. It also removes
+// from the spool what nobody will come back for.
+func (a *Archive) Drain(ctx context.Context) error { return (&drainer{a}).run(ctx) }
+
+// observe tells the observers that a slot is settled, here or elsewhere.
+func (a *Archive) observe(r evidence.Record, local bool) {
+	if local {
+		a.Metrics.settled(r)
+	}
+	for _, observe := range a.Observers {
+		observe(catalog.Event{Record: r, Local: local})
+	}
+}
+
+// attempt notes how an attempt at a slot gets on, and returns why the one before
+// it failed.
+func (a *Archive) attempt(s evidence.Slot, working bool, failed string) (before string) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if s := a.status[packID{source, pack}]; s != nil {
-		return s.Status
+	if was := a.troubles[s.Ref()]; was.slot == s {
+		before = was.text
 	}
-	return Status{}
-}
-
-// update changes a pack's status, if it is one of the configured ones.
-func (a *Archive) update(s scheduler.Slot, change func(*Status)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if t := a.status[packID{s.Source, s.Pack}]; t != nil {
-		change(&t.Status)
+	if failed == "" {
+		delete(a.troubles, s.Ref())
+	} else {
+		a.troubles[s.Ref()] = trouble{s, failed}
 	}
-}
-
-// tell hands a record to whoever wants it.
-func (a *Archive) tell(r Record) {
-	if a.Settled != nil {
-		a.Settled(r)
+	a.mu.Unlock()
+	if a.Attempt != nil {
+		a.Attempt(catalog.Attempt{Slot: s, Working: working, Trouble: failed})
 	}
+	return before
 }

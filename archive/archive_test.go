@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
 	"packseal.example/fetcher/cloudconfig/sim"
@@ -23,13 +24,16 @@ import (
 	"packseal.example/sink"
 )
 
-// house is an archive on in-memory sinks, fed by the simulator over a socket.
+// house is an archive on in-memory sinks, fed by the simulator over a socket,
+// with its catalog.
 type house struct {
 	*archive.Archive
-	sim   *sim.Server
-	reg   *prometheus.Registry
-	spool string
-	sinks []archive.Target
+	catalog *catalog.Catalog
+	sim     *sim.Server
+	reg     *prometheus.Registry
+	spool   string
+	sinks   []archive.Target
+	observe func(catalog.Event) // what the catalog tells; nil = nothing
 }
 
 const markedSecret = "MARKED-secret-7d1f"
@@ -76,13 +80,67 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 	for i, p := range packs {
 		ids[i] = evidence.Pack{PackRef: evidence.PackRef{Source: "prod", ID: p.ID, Aggregator: p.Aggregator}, Name: p.Name}
 	}
-	h.Archive, err = archive.New(archive.Options{
-		Sinks: h.sinks, Spool: spool, Fetch: f.Fetch, Packs: ids, Tool: "packseal/test", Logger: logger, Registerer: h.reg,
-	})
+	h.open(t, archive.Options{Sinks: h.sinks, Spool: spool, Fetch: f.Fetch, Packs: ids, Tool: "packseal/test", Logger: logger})
+	return h
+}
+
+// open opens archive and catalog, as a process does at its start.
+func (h *house) open(t *testing.T, o archive.Options) {
+	t.Helper()
+	h.reg = prometheus.NewRegistry()
+	c, err := catalog.Open(catalog.Options{File: filepath.Join(t.TempDir(), "packseal.db"), Logger: o.Logger, Observers: []func(catalog.Event){func(e catalog.Event) {
+		if h.observe != nil {
+			h.observe(e)
+		}
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
+	t.Cleanup(func() { c.Close() }) //nolint:errcheck // of a test
+	h.reg.MustRegister(c)
+	o.Observers, o.Attempt, o.Metrics = []func(catalog.Event){c.Observe}, c.Attempt, archive.NewMetrics(h.reg)
+	if h.Archive, err = archive.New(o); err != nil {
+		t.Fatal(err)
+	}
+	refs := make([]evidence.PackRef, len(o.Packs))
+	for i, p := range o.Packs {
+		refs[i] = p.PackRef
+	}
+	h.catalog = c
+	c.Watch(h.Archive, refs)
+}
+
+// again is another process on the house's sinks and spool, which has lost its
+// database.
+func (h *house) again(t *testing.T) *house {
+	t.Helper()
+	next := *h
+	next.open(t, h.Options)
+	return &next
+}
+
+// Status is what is known of a pack.
+func (h *house) Status(source, pack string) catalog.Status { return h.catalog.Status(source, pack) }
+
+// load waits until the catalog has read what the sinks hold of cp-1.
+func (h *house) load(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.catalog.Run(ctx) }()
+	if _, _, err := h.catalog.FirstSettled(ctx, "prod", "cp-1"); err != nil {
+		t.Fatal(err)
+	}
+	read := func(r evidence.Record) bool { return r.State == "" || !r.Settled.IsZero() }
+	for st := h.Status("prod", "cp-1"); !read(st.LastSealed) || !read(st.LastGap); st = h.Status("prod", "cp-1") {
+		if !fault.Sleep(ctx, time.Millisecond) {
+			t.Fatal(context.Cause(ctx))
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // due is a moment ago, so that the simulator's reports are made after it.
@@ -140,11 +198,11 @@ func TestSealsUnderFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.State != archive.Sealed || r.Size == 0 || len(r.SHA256) != 64 {
+			if r.State != evidence.Sealed || r.Size == 0 || len(r.SHA256) != 64 {
 				t.Errorf("record is %+v", r)
 			}
 			result, err := h.Verify(t.Context())
-			if err != nil || len(result.Findings) > 0 || result.Sealed != 1 {
+			if err != nil || len(result.Problems) > 0 || result.Sealed != 1 {
 				t.Errorf("Verify found %+v, %v", result, err)
 			}
 			if n := h.spooled(t); n != 0 {
@@ -199,7 +257,7 @@ func TestSettleRecordsGaps(t *testing.T) {
 				t.Fatalf("Settle wants to be called again in %s: %s", again, h.Status("prod", id).Trouble)
 			}
 			records := records(t, h, id)
-			if len(records) != 1 || records[0].State != archive.Gapped || records[0].Reason != c.want {
+			if len(records) != 1 || records[0].State != evidence.Gapped || records[0].Reason != c.want {
 				t.Fatalf("%d records, the first ends as %s for %q (%s), want a gap for %q", len(records), records[0].State, records[0].Reason, records[0].Detail, c.want)
 			}
 			if n := h.spooled(t); n != 0 {
@@ -209,7 +267,7 @@ func TestSettleRecordsGaps(t *testing.T) {
 	}
 }
 
-func records(t *testing.T, h *house, pack string) (all []archive.Record) {
+func records(t *testing.T, h *house, pack string) (all []evidence.Record) {
 	t.Helper()
 	for r, err := range h.Records(context.Background(), "prod", pack) {
 		if err != nil {

@@ -18,27 +18,28 @@ import (
 
 // delivery is a sealed report on its way into the sinks.
 type delivery struct {
-	Manifest
+	evidence.Manifest
 	raw  []byte   // the manifest, canonical
 	from []Target // the sinks that have it already
 	body *os.File // the report
 }
 
-// deliver brings report and manifest to every sink that lacks them. The first
-// of those goes first, because it decides between racing archivers; the
-// others follow side by side, each for itself.
-func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m Manifest, raw []byte, have *found) (Record, error) {
+// deliver brings report and manifest to every sink that lacks them: to the first
+// of them alone, because it decides between racing archivers; then to the others
+// at once, each for itself.
+func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
 	lacking := slices.DeleteFunc(slices.Clone(a.Sinks), func(t Target) bool {
 		return slices.ContainsFunc(d.from, func(h Target) bool { return h.Name == t.Name })
 	})
 	if len(lacking) == 0 {
+		a.observe(d.Record(), false)
 		return d.Record(), e.Remove()
 	}
-	defer a.metrics.sealing(d.Source, time.Now())
+	defer a.Metrics.sealed(d.Source, time.Now())
 	if err := d.load(ctx, e); err != nil {
-		return Record{}, err
+		return evidence.Record{}, err
 	}
 	defer func() { d.body.Close() }() //nolint:errcheck // read only
 	errs := make([]error, len(lacking))
@@ -54,13 +55,11 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m Manifest, raw
 	err := errors.Join(errs...)
 	if len(d.from) == 0 && !slices.Contains(errs, nil) {
 		if fault.Of(err) == fault.Damaged { // a loss of power took a part of it
-			return Record{}, errors.Join(err, e.Discard())
+			return evidence.Record{}, errors.Join(err, e.Discard())
 		}
-		return Record{}, errors.Join(err, e.Sync())
+		return evidence.Record{}, errors.Join(err, e.Sync())
 	}
-	if fresh {
-		a.settled(d.Record())
-	}
+	a.observe(d.Record(), fresh)
 	if err != nil {
 		return d.Record(), errors.Join(err, e.Sync())
 	}
@@ -117,7 +116,7 @@ func (d *delivery) put(ctx context.Context, t Target, file string) (err error) {
 // adopt makes the manifest that t holds the one that is delivered: another
 // archiver was first, and its record is the slot's.
 func (d *delivery) adopt(ctx context.Context, e *fetcher.Entry, t Target) error {
-	m, raw, _, err := manifest(ctx, []Target{t}, d.Slot())
+	m, raw, err := manifest(ctx, []Target{t}, d.Slot())
 	if err != nil {
 		return err
 	}

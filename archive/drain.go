@@ -11,7 +11,6 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
@@ -20,19 +19,20 @@ const (
 	sweepEvery = 20               // and after how many such looks it sweeps
 )
 
-// Drain brings what a sink lacks to it, now and whenever it is back, until ctx
-// ends: the reports that wait in the spool, and gap records. It also sweeps
-// from the spool what nobody will ever come back for.
-func (a *Archive) Drain(ctx context.Context) error {
+// drainer empties the spool and copies gap records, in the background.
+type drainer struct{ *Archive }
+
+// run is Archive.Drain.
+func (d *drainer) run(ctx context.Context) error {
 	for round := 0; ; round++ {
-		for r := range a.Spool.Waiting() {
+		for r := range d.Spool.Waiting() {
 			if ctx.Err() == nil {
-				a.drain(ctx, r)
+				d.drain(ctx, r)
 			}
 		}
-		a.copyGaps(ctx)
+		d.copyGaps(ctx)
 		if round%sweepEvery <= 1 { // the second time for what was settled since the start
-			a.sweep(ctx)
+			d.sweep(ctx)
 		}
 		if !fault.Sleep(ctx, drainEvery) {
 			return nil
@@ -40,10 +40,10 @@ func (a *Archive) Drain(ctx context.Context) error {
 	}
 }
 
-// drain is one try to bring one report to the sinks that lack it. A slot that
-// a worker holds is left to it.
-func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
-	entry, free := a.spooled(ctx, r.Slot, 0)
+// drain is one attempt to bring one report to the sinks that lack it. A slot
+// that a worker has is left to it.
+func (d *drainer) drain(ctx context.Context, r fetcher.Report) {
+	entry, free := d.take(ctx, r.Slot)
 	if !free {
 		return
 	}
@@ -51,34 +51,34 @@ func (a *Archive) drain(ctx context.Context, r fetcher.Report) {
 	if _, whole := entry.Report(); !whole {
 		return // settled meanwhile
 	}
-	ctx, attempt := a.trace(ctx, r.Slot)
-	sealed, err := a.seal(ctx, entry, r.Slot, time.Now(), func() {})
-	ended(attempt, sealed, err)
+	ctx, span := d.trace(ctx, r.Slot)
+	sealed, err := d.seal(ctx, entry, r.Slot, time.Now(), func() {})
+	ended(span, sealed, err)
 	if err != nil && ctx.Err() == nil {
-		a.Logger.WarnContext(ctx, "report waits in the spool", "pack", r.Slot.Pack, "due", r.Slot.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+		d.Logger.WarnContext(ctx, "report waits in the spool", "source", r.Slot.Source, "pack", r.Slot.Pack, "due", r.Slot.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 		return
 	}
-	a.Logger.InfoContext(ctx, "spool drained", "pack", r.Slot.Pack, "due", r.Slot.Due)
+	d.Logger.InfoContext(ctx, "spool drained", "source", r.Slot.Source, "pack", r.Slot.Pack, "due", r.Slot.Due)
 }
 
-// spooled takes a slot's spool entry, if nobody else holds it for that long.
-func (a *Archive) spooled(ctx context.Context, s evidence.Slot, patience time.Duration) (e *fetcher.Entry, free bool) {
-	if a.Spool == nil {
+// take takes a slot's spool entry, if nobody else has it.
+func (d *drainer) take(ctx context.Context, s evidence.Slot) (e *fetcher.Entry, free bool) {
+	if d.Spool == nil {
 		return nil, false
 	}
-	within, stop := context.WithTimeout(ctx, patience)
+	within, stop := context.WithTimeout(ctx, 0)
 	defer stop()
-	e, err := a.Spool.Lock(within, s)
+	e, err := d.Spool.Lock(within, s)
 	if err != nil && fault.Of(err) != fault.Busy {
-		a.Logger.WarnContext(ctx, "spool entry can't be looked at", "pack", s.Pack, "due", s.Due, "err", err)
+		d.Logger.WarnContext(ctx, "spool entry not readable", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
 	}
 	return e, err == nil
 }
 
-// forget removes what the spool holds of a slot that has no report.
-func (a *Archive) forget(ctx context.Context, e *fetcher.Entry, s scheduler.Slot) {
+// discard removes what the spool holds of a slot that has no report.
+func (a *Archive) discard(ctx context.Context, e *fetcher.Entry, s evidence.Slot) {
 	if err := e.Remove(); err != nil {
-		a.Logger.WarnContext(ctx, "spool entry stays behind", "pack", s.Pack, "due", s.Due, "err", err)
+		a.Logger.WarnContext(ctx, "spool entry not removed", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
 	}
 }
 
@@ -89,63 +89,55 @@ const unclaimed = 24 * time.Hour
 // slots that are settled, of packs that are not configured any more, and those
 // that were left alone for a day. All that goes with one is a ticket, for which
 // a new one can be had.
-func (a *Archive) sweep(ctx context.Context) {
-	for s := range a.Spool.Unfinished() {
+func (d *drainer) sweep(ctx context.Context) {
+	for s := range d.Spool.Unfinished() {
 		if ctx.Err() != nil {
 			return
 		}
-		entry, free := a.spooled(ctx, s, 0)
+		entry, free := d.take(ctx, s)
 		if !free {
 			continue
 		}
-		if a.obsolete(ctx, entry, s) {
-			a.forget(ctx, entry, s)
+		if d.obsolete(ctx, entry, s) {
+			d.discard(ctx, entry, s)
 		}
 		entry.Close() //nolint:errcheck // letting go of a lock
 	}
 }
 
 // obsolete reports whether an entry that is held is to be swept.
-func (a *Archive) obsolete(ctx context.Context, e *fetcher.Entry, s scheduler.Slot) bool {
+func (d *drainer) obsolete(ctx context.Context, e *fetcher.Entry, s evidence.Slot) bool {
 	if _, whole := e.Report(); whole {
 		return false
 	}
-	if _, configured := a.packs[s.Ref()]; !configured {
+	if _, configured := d.packs[s.Ref()]; !configured {
 		return true
 	}
-	slots, err := a.index(ctx, s.Dir())
-	return err == nil && slots[s] != nil || e.Idle() > unclaimed
-}
-
-// uncopied notes that a sink may lack the slot's gap record.
-func (a *Archive) uncopied(s scheduler.Slot) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.gaps[s] = true
+	have, err := d.find(ctx, s)
+	return err == nil && have != nil || e.Idle() > unclaimed
 }
 
 // copyGaps brings gap records to the sinks that lack them. It stops at the
 // first that a sink does not take: that sink is still down.
-func (a *Archive) copyGaps(ctx context.Context) {
-	a.mu.Lock()
-	slots := slices.Collect(maps.Keys(a.gaps))
-	a.mu.Unlock()
+func (d *drainer) copyGaps(ctx context.Context) {
+	d.reader.mu.Lock()
+	slots := slices.Collect(maps.Keys(d.gaps))
+	d.reader.mu.Unlock()
 	for _, s := range slots {
-		if err := a.copyGap(ctx, s); err != nil {
-			a.Logger.DebugContext(ctx, "gap is not in every sink yet", "pack", s.Pack, "due", s.Due, "reason", fault.Of(err), "err", err)
+		if err := d.copyGap(ctx, s); err != nil {
+			d.Logger.DebugContext(ctx, "gap not copied to every sink", "source", s.Source, "pack", s.Pack, "due", s.Due, "reason", fault.Of(err), "err", err)
 			return
 		}
-		a.mu.Lock()
-		delete(a.gaps, s)
-		a.mu.Unlock()
+		d.reader.mu.Lock()
+		delete(d.gaps, s)
+		d.reader.mu.Unlock()
 	}
 }
 
 // copyGap puts a slot's gap record into every sink that has none, unless the
 // slot is sealed after all.
-func (a *Archive) copyGap(ctx context.Context, s scheduler.Slot) error {
-	slots, err := a.index(ctx, s.Dir())
-	have := slots[s]
+func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
+	have, err := d.find(ctx, s)
 	if err != nil || have == nil || len(have.manifest) > 0 || len(have.gap) == 0 {
 		return err
 	}
@@ -154,7 +146,7 @@ func (a *Archive) copyGap(ctx context.Context, s scheduler.Slot) error {
 		return fmt.Errorf("reading a gap record from sink %s: %w", have.gap[0].Name, err)
 	}
 	var errs []error
-	for _, t := range a.Sinks {
+	for _, t := range d.Sinks {
 		if slices.ContainsFunc(have.gap, func(h Target) bool { return h.Name == t.Name }) {
 			continue
 		}

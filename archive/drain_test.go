@@ -11,7 +11,6 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
@@ -88,12 +87,12 @@ func TestGapLeavesReports(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	s.off.Store(false)
-	slot := scheduler.Slot{Source: "prod", Pack: "cp-1", Due: at}
+	slot := evidence.Slot{Source: "prod", Pack: "cp-1", Due: at}
 	if err := h.Gap(t.Context(), slot, fault.Missed, "test"); err != nil {
 		t.Error(err)
 	}
 	synctest.Test(t, func(t *testing.T) { h.drained(t) })
-	if r := records(t, h, "cp-1"); len(r) != 1 || r[0].State != archive.Sealed || h.spooled(t) != 0 {
+	if r := records(t, h, "cp-1"); len(r) != 1 || r[0].State != evidence.Sealed || h.spooled(t) != 0 {
 		t.Errorf("records %+v, %d entries in the spool", r, h.spooled(t))
 	}
 }
@@ -153,21 +152,19 @@ func TestGapsAreCopied(t *testing.T) {
 			sinks := []archive.Target{{Name: "primary", Sink: sink.NewMemory()}, {Name: "mirror", Sink: mirror}}
 			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, sinks...)
 			mirror.off.Store(true)
-			slot := scheduler.Slot{Source: "prod", Pack: "cp-1", Due: due()}
+			slot := evidence.Slot{Source: "prod", Pack: "cp-1", Due: due()}
 			if err := h.Gap(t.Context(), slot, fault.Missed, "test"); err != nil {
 				t.Fatal(err)
 			}
 			if restart {
-				h = newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, sinks...)
-				if _, err := h.History(t.Context(), "prod", "cp-1"); err != nil {
-					t.Fatal(err)
-				}
+				h = h.again(t)
+				h.load(t)
 			}
 			synctest.Test(t, func(t *testing.T) { h.drained(t) }) // still down
 			mirror.off.Store(false)
 			synctest.Test(t, func(t *testing.T) { h.drained(t) })
 			result, err := h.Verify(t.Context())
-			if err != nil || len(result.Findings) > 0 || result.Gaps != len(sinks) {
+			if err != nil || len(result.Problems) > 0 || result.Gaps != len(sinks) {
 				t.Errorf("Verify found %+v, %v", result, err)
 			}
 		})

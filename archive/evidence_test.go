@@ -15,8 +15,8 @@ import (
 	"packseal.example/archive"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 	"packseal.example/sink"
 	"packseal.example/sink/local"
 )
@@ -113,7 +113,7 @@ func TestRacingArchivers(t *testing.T) {
 		houses[i] = newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
 	}
 	at := due()
-	got := make([]archive.Record, len(houses))
+	got := make([]evidence.Record, len(houses))
 	var wg sync.WaitGroup
 	for i, h := range houses {
 		wg.Go(func() {
@@ -182,11 +182,11 @@ func TestVerifyFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			kinds := make(map[archive.Kind]bool)
-			for _, f := range result.Findings {
+			for _, f := range result.Problems {
 				kinds[f.Kind] = true
 			}
 			if !kinds[want] {
-				t.Errorf("findings are %+v", result.Findings)
+				t.Errorf("findings are %+v", result.Problems)
 			}
 		})
 	}
@@ -203,29 +203,28 @@ func TestGapIsSettled(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
-	s := scheduler.Slot{Source: "prod", Pack: "cp-1", Due: at}
+	s := evidence.Slot{Source: "prod", Pack: "cp-1", Due: at}
 	for range 2 {
 		if err := h.Gap(t.Context(), s, fault.Overlap, "still at work"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute))
-	if err != nil || r.State != archive.Gapped || r.Reason != fault.Overlap {
+	if err != nil || r.State != evidence.Gapped || r.Reason != fault.Overlap {
 		t.Errorf("sealing a gap: %+v, %v", r.State, err)
 	}
 	later := at.Add(time.Second)
 	if _, err := h.Seal(t.Context(), slot("cp-1", later), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Gap(t.Context(), scheduler.Slot{Source: "prod", Pack: "cp-1", Due: later}, fault.Missed, ""); err != nil {
+	if err := h.Gap(t.Context(), evidence.Slot{Source: "prod", Pack: "cp-1", Due: later}, fault.Missed, ""); err != nil {
 		t.Fatal(err)
 	}
 	if st := h.Status("prod", "cp-1"); st.Sealed != 1 || st.Gaps != 1 || st.LastGap.Due != at {
 		t.Errorf("status is %d sealed, %d gaps", st.Sealed, st.Gaps)
 	}
-	history, err := h.History(t.Context(), "prod", "cp-1")
-	if err != nil || len(history) != 2 || !history[0].Equal(at) {
-		t.Errorf("history is %v, %v", history, err)
+	if all := records(t, h, "cp-1"); len(all) != 2 || !all[1].Due.Equal(at) {
+		t.Errorf("the records are %+v", all)
 	}
 }
 
@@ -241,7 +240,7 @@ func TestVerifyLeavesProbes(t *testing.T) {
 		}
 	}
 	result, err := h.Verify(t.Context())
-	if err != nil || result.Sealed != 0 || len(result.Findings) != 1 || result.Findings[0].Key != "packseal-doctor/stray" {
+	if err != nil || result.Sealed != 0 || len(result.Problems) != 1 || result.Problems[0].Key != "packseal-doctor/stray" {
 		t.Errorf("got %+v, %v", result, err)
 	}
 }

@@ -29,27 +29,22 @@ func TestCountedOnce(t *testing.T) {
 	t.Parallel()
 	s := &watched{Sink: sink.NewMemory()}
 	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
-	found := 0
-	s.put = func() {
-		slots, err := h.History(t.Context(), "prod", "cp-1")
-		if err != nil {
-			t.Error(err)
-		}
-		found = len(slots)
-	}
-	// The report comes first; only the manifest makes a slot of it, so the start
-	// is to read that.
-	history := s.put
+	found := false
+	at := due()
 	puts := 0
 	s.put = func() {
-		if puts++; puts == 2 {
-			history()
+		if puts++; puts < 2 {
+			return // the report comes first; only the manifest makes a slot of it
+		}
+		var err error
+		if found, err = h.catalog.Settled(t.Context(), slot("cp-1", at)); err != nil {
+			t.Error(err)
 		}
 	}
-	if _, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute)); err != nil {
+	if _, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if st := h.Status("prod", "cp-1"); found != 1 || st.Sealed != 1 {
-		t.Errorf("%d slots read back, %d counted", found, st.Sealed)
+	if st := h.Status("prod", "cp-1"); !found || st.Sealed != 1 {
+		t.Errorf("read back: %t; %d counted", found, st.Sealed)
 	}
 }

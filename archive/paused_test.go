@@ -7,6 +7,7 @@ import (
 	"packseal.example/archive"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -48,7 +49,7 @@ func TestPausedKeepsReports(t *testing.T) {
 	if again := h.Settle(t.Context(), s); again != 0 {
 		t.Errorf("again in %s", again)
 	}
-	if r := records(t, h, "cp-1"); len(r) != 1 || r[0].State != archive.Sealed {
+	if r := records(t, h, "cp-1"); len(r) != 1 || r[0].State != evidence.Sealed {
 		t.Errorf("records are %+v", r)
 	}
 }

@@ -12,18 +12,20 @@ import (
 	"packseal.example/sink"
 )
 
-// Seal settles a slot with its report, in every sink, and is idempotent: what
-// is there already is left alone, and what a sink lacks is copied to it. A
-// report that is not to be had before the deadline is fault.Deadline; once it
-// is in the spool there is no deadline any more.
+// Seal settles a slot with its report, in every sink. It is idempotent: what is
+// there already is left alone, and what a sink lacks is copied to it. A report
+// that can't be fetched before the deadline is fault.Deadline; once the report
+// is in the spool, no deadline applies any more.
 //
-// The manifest is written last, under a key that follows from the slot alone:
-// of two archivers that race, one writes it, and the other takes what that
-// one wrote as the slot's record.
+// The manifest is written last, under a key that follows from the slot alone: of
+// two archivers that race, one writes it, and the other adopts what the first one
+// wrote as the slot's record.
 //
-// The Record is valid as soon as one sink has the slot, also beside an error:
-// then the error says which sinks lack it still, and [Archive.Drain] goes on.
-func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time) (r Record, err error) {
+// The Record is valid as soon as one sink has the slot, also beside an error,
+// which then says which sinks still lack it; [Archive.Drain] copies it to them.
+// Of a slot that a newer packseal has sealed, the Record has no more than its
+// state.
+func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time) (r evidence.Record, err error) {
 	ctx, attempt := a.trace(ctx, s)
 	defer func() { ended(attempt, r, err) }()
 	return a.lockAndSeal(ctx, s, deadline, func() {})
@@ -34,39 +36,47 @@ func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time)
 const deliveries = 64
 
 // lockAndSeal is Seal; it calls fetched when the report is in the spool.
-func (a *Archive) lockAndSeal(ctx context.Context, s evidence.Slot, deadline time.Time, fetched func()) (Record, error) {
+func (a *Archive) lockAndSeal(ctx context.Context, s evidence.Slot, deadline time.Time, fetched func()) (evidence.Record, error) {
 	entry, err := a.Spool.Lock(ctx, s)
 	if err != nil {
-		return Record{}, err
+		return evidence.Record{}, err
 	}
 	defer entry.Close() //nolint:errcheck // letting go of a lock; what matters was written and checked
 	return a.seal(ctx, entry, s, deadline, fetched)
 }
 
 // seal is lockAndSeal for whoever holds the slot's spool entry.
-func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slot, deadline time.Time, fetched func()) (Record, error) {
-	slots, err := a.index(ctx, s.Dir())
+func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slot, deadline time.Time, fetched func()) (evidence.Record, error) {
+	have, err := a.find(ctx, s)
 	if err != nil && ctx.Err() != nil {
-		return Record{}, err
+		return evidence.Record{}, err
 	}
-	// No sink can be asked: the report is fetched all the same, while it can
-	// be had, and waits in the spool.
-	have := cmp.Or(slots[s], new(found))
+	// When no sink can be asked, the report is fetched all the same, while it is
+	// available, and waits in the spool.
+	have = cmp.Or(have, new(found))
 	if len(have.manifest) == 0 && len(have.gap) > 0 {
 		if _, ok := entry.Report(); !ok {
-			r, err := have.record(ctx, s)
-			return r, cmp.Or(err, entry.Remove())
+			g, _, err := gap(ctx, have.gap, s)
+			if err != nil {
+				return evidence.Record{}, err
+			}
+			a.observe(g.Record(), false)
+			return g.Record(), entry.Remove()
 		}
 	}
 	m, raw, err := a.draft(ctx, entry, s, deadline, have)
+	if fault.Of(err) == fault.Newer && len(have.manifest) > 0 {
+		r := evidence.Record{Slot: s, State: evidence.Sealed}
+		return r, entry.Remove()
+	}
 	if err != nil {
-		return Record{}, err
+		return evidence.Record{}, err
 	}
 	select {
 	case a.delivering <- struct{}{}:
 		defer func() { <-a.delivering }()
 	case <-ctx.Done():
-		return Record{}, sink.Ended(ctx)
+		return evidence.Record{}, sink.Ended(ctx)
 	}
 	fetched()
 	return a.deliver(ctx, entry, m, raw, have)
@@ -74,10 +84,9 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 
 // draft returns the slot's manifest: the one that a sink has, or that of the
 // report in the spool, which is fetched if need be.
-func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time, have *found) (Manifest, []byte, error) {
+func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time, have *found) (evidence.Manifest, []byte, error) {
 	if len(have.manifest) > 0 {
-		m, raw, _, err := manifest(ctx, have.manifest, s)
-		return m, raw, err
+		return manifest(ctx, have.manifest, s)
 	}
 	if raw := []byte(e.Draft()); len(raw) > 0 {
 		if m, err := evidence.DecodeManifest(raw, s); err == nil {
@@ -93,7 +102,7 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, 
 		if context.Cause(within) != nil && ctx.Err() == nil {
 			err = fault.Wrap(fault.Deadline, fmt.Errorf("%w (last: %w)", context.Cause(within), err))
 		}
-		return Manifest{}, nil, err
+		return evidence.Manifest{}, nil, err
 	}
 	m := newManifest(r, a.packs[s.Ref()], time.Now(), a.Tool)
 	raw, err := evidence.Encode(m)

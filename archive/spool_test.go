@@ -9,6 +9,7 @@ import (
 	"packseal.example/archive"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 	"packseal.example/sink/local"
@@ -53,10 +54,10 @@ func TestSpoolDamaged(t *testing.T) {
 			if _, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); fault.Of(err) != fault.Damaged {
 				t.Fatalf("got %v, want Damaged", err)
 			}
-			if r, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil || r.State != archive.Sealed {
+			if r, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil || r.State != evidence.Sealed {
 				t.Fatalf("got %+v, %v", r, err)
 			}
-			if result, err := h.Verify(t.Context()); err != nil || len(result.Findings) > 0 || result.Sealed != 1 {
+			if result, err := h.Verify(t.Context()); err != nil || len(result.Problems) > 0 || result.Sealed != 1 {
 				t.Errorf("verify says %+v, %v", result, err)
 			}
 			if n := h.spooled(t); n != 0 {

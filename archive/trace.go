@@ -7,12 +7,12 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/trace"
-	"packseal.example/scheduler"
 )
 
-// trace begins the trace of one try of a slot.
-func (a *Archive) trace(ctx context.Context, s scheduler.Slot, facts ...attribute.KeyValue) (context.Context, trace.Span) {
+// trace begins the trace of one attempt at a slot.
+func (a *Archive) trace(ctx context.Context, s evidence.Slot, facts ...attribute.KeyValue) (context.Context, trace.Span) {
 	if a.Tracer == nil {
 		return ctx, trace.Span{}
 	}
@@ -20,10 +20,10 @@ func (a *Archive) trace(ctx context.Context, s scheduler.Slot, facts ...attribut
 		trace.Source.String(s.Source), trace.Pack.String(s.Pack), trace.Due.String(s.Due.Format(time.RFC3339)))...)
 }
 
-// ended ends the trace of a try with what came of it.
-func ended(t trace.Span, r Record, err error) {
+// ended ends the trace of an attempt with its result.
+func ended(t trace.Span, r evidence.Record, err error) {
 	t.Set(trace.Result.String(string(cmp.Or(r.State, "waiting"))))
-	if r.State == Sealed {
+	if r.State == evidence.Sealed {
 		t.Set(trace.Bytes.Int64(r.Size), trace.Late.Int64(r.LateSeconds))
 	}
 	t.End(err)

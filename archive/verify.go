@@ -21,30 +21,33 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
 // Kind is what is wrong with something in the archive.
 type Kind string
 
-// The kinds of findings.
+// The kinds of problems.
 const (
 	Missing    Kind = "missing"    // a manifest without its report
 	Altered    Kind = "altered"    // a report that is not what its manifest says
-	Malformed  Kind = "malformed"  // a manifest or gap record that can't be read, or speaks of another slot
-	Orphaned   Kind = "orphaned"   // an object that no manifest speaks of
+	Malformed  Kind = "malformed"  // a manifest or gap record that is damaged, or is of another slot
+	Newer      Kind = "newer"      // a manifest or gap record of a newer packseal, which this one can't check
+	Orphaned   Kind = "orphaned"   // an object that no manifest names
 	Divergent  Kind = "divergent"  // a manifest that differs from another sink's
 	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed and this one has not
+	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
 // Kinds lists every kind, for metrics that are made at start.
-func Kinds() []Kind { return []Kind{Missing, Altered, Malformed, Orphaned, Divergent, Unmirrored} }
+func Kinds() []Kind {
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Vanished}
+}
 
-// Finding is one thing that is wrong.
-type Finding struct {
+// Problem is one thing that is wrong.
+type Problem struct {
 	Kind   Kind   `json:"kind"`
-	Sink   string `json:"sink"`
+	Sink   string `json:"sink"` // empty: all of them
 	Key    string `json:"key"`
 	Detail string `json:"detail"`
 }
@@ -54,7 +57,13 @@ type Result struct {
 	Sealed   int       `json:"sealed"` // manifests, over all sinks
 	Gaps     int       `json:"gaps"`   // gap records, over all sinks
 	Bytes    int64     `json:"bytes"`  // of reports, over all sinks
-	Findings []Finding `json:"findings"`
+	Problems []Problem `json:"problems"`
+}
+
+// Damaged reports whether anything is wrong beyond records that this program is
+// too old to check.
+func (r Result) Damaged() bool {
+	return slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Kind != Newer })
 }
 
 // verifying is a run of Verify. Of manifests only their digests are kept, and
@@ -62,20 +71,22 @@ type Result struct {
 type verifying struct {
 	mu     sync.Mutex
 	result Result
-	raw    map[scheduler.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest
+	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest
+	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
 }
 
 // settleTime is how old an object without a manifest must be before it is
 // called orphaned: a manifest follows its report within moments.
 const settleTime = 2 * time.Second
 
-// Verify reads back every record and every report in every sink and holds
-// them against one another: sizes, SHA-256, CRC-64, MD5. What is damaged is a
-// finding; the error is for sinks that could not be read to their end. What the
-// others hold is in the result all the same.
+// Verify reads back every record and every report in every sink and compares
+// them: sizes, SHA-256, CRC-64, MD5, the sinks with one another, and all of them
+// with what was seen before. What is wrong is a problem; the error is for sinks
+// that could not be read to their end. What the others hold is in the result all
+// the same.
 func (a *Archive) Verify(ctx context.Context) (Result, error) {
-	v := &verifying{raw: make(map[scheduler.Slot]map[string][sha256.Size]byte)}
-	v.result.Findings = []Finding{}
+	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool)}
+	v.result.Problems = []Problem{}
 	var read []Target
 	var errs []error
 	for _, t := range a.Sinks {
@@ -86,17 +97,45 @@ func (a *Archive) Verify(ctx context.Context) (Result, error) {
 		read = append(read, t)
 	}
 	v.compare(read)
-	slices.SortFunc(v.result.Findings, func(x, y Finding) int {
+	if a.Seen != nil && len(errs) == 0 {
+		if err := v.vanished(ctx, a); err != nil {
+			errs = append(errs, fmt.Errorf("comparing with what was seen before: %w", err))
+		}
+	}
+	slices.SortFunc(v.result.Problems, func(x, y Problem) int {
 		return strings.Compare(x.Sink+"\x00"+x.Key, y.Sink+"\x00"+y.Key)
 	})
 	return v.result, errors.Join(errs...)
 }
 
-// find notes a finding. It may be called from many goroutines.
-func (v *verifying) find(t Target, k Kind, key, format string, args ...any) {
+// report notes a problem. It may be called from many goroutines.
+func (v *verifying) report(sink string, k Kind, key, format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.result.Findings = append(v.result.Findings, Finding{k, t.Name, key, fmt.Sprintf(format, args...)})
+	v.result.Problems = append(v.result.Problems, Problem{k, sink, key, fmt.Sprintf(format, args...)})
+}
+
+// vanished looks for slots that were seen in the archive before and of which no
+// sink has the record any more.
+func (v *verifying) vanished(ctx context.Context, a *Archive) error {
+	for l, err := range a.Seen(ctx) {
+		if err != nil {
+			return err
+		}
+		key := l.ManifestKey()
+		if l.State != evidence.Sealed {
+			key, l.State = l.GapKey(), "" // a report may have taken its place
+		}
+		if v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] {
+			continue
+		}
+		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
+			v.report("", Vanished, key, "it was seen in the archive, and no sink has it any more")
+		} else if err != nil && !unreadable(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // sink reads one sink, slot by slot, some of them side by side.
@@ -110,7 +149,7 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 			continue
 		}
 		if _, _, ok := evidence.ParseKey(e.Key); !ok {
-			v.find(t, Orphaned, e.Key, "no slot has an object of this name")
+			v.report(t.Name, Orphaned, e.Key, "no slot has an object of this name")
 			continue
 		}
 		dir := e.Key[:strings.LastIndexByte(e.Key, '/')+1]
@@ -127,7 +166,7 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 // slot reads one slot's folder.
 func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) error {
 	s, _, _ := evidence.ParseKey(entries[0].Key)
-	var m Manifest
+	var m evidence.Manifest
 	var err error
 	at := func(name string) int {
 		return slices.IndexFunc(entries, func(e sink.Entry) bool { return e.Key == s.Dir()+name })
@@ -145,28 +184,31 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	sealed := err == nil
 	switch {
 	case sealed:
-		if err := v.report(ctx, t, m, at(m.Object) >= 0); err != nil {
+		if err := v.readReport(ctx, t, m, at(m.Object) >= 0); err != nil {
 			return err
 		}
+	case fault.Of(err) == fault.Newer:
+		v.report(t.Name, Newer, s.ManifestKey(), "%v", err)
+		return nil // what else the slot should have, the manifest says to others
 	case fault.Of(err) == fault.Damaged:
-		v.find(t, Malformed, s.ManifestKey(), "%v", err)
+		v.report(t.Name, Malformed, s.ManifestKey(), "%v", err)
 	case !errors.Is(err, sink.ErrNotExist):
 		return err
 	}
 	for _, e := range entries {
 		name := e.Key[len(s.Dir()):]
 		if name != evidence.ManifestName && name != evidence.GapName && (!sealed || name != m.Object) {
-			v.find(t, Orphaned, e.Key, "no manifest speaks of this object of %d bytes", e.Size)
+			v.report(t.Name, Orphaned, e.Key, "no manifest names this object of %d bytes", e.Size)
 		}
 	}
 	return nil
 }
 
 // manifest reads a slot's manifest and keeps its digest for compare.
-func (v *verifying) manifest(ctx context.Context, t Target, s scheduler.Slot) (Manifest, error) {
+func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (evidence.Manifest, error) {
 	raw, err := sink.ReadAll(ctx, t, s.ManifestKey(), evidence.MaxRecord)
 	if err != nil {
-		return Manifest{}, err
+		return evidence.Manifest{}, err
 	}
 	v.mu.Lock()
 	v.result.Sealed++
@@ -179,29 +221,34 @@ func (v *verifying) manifest(ctx context.Context, t Target, s scheduler.Slot) (M
 }
 
 // gap reads a slot's gap record.
-func (v *verifying) gap(ctx context.Context, t Target, s scheduler.Slot) error {
+func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 	raw, err := sink.ReadAll(ctx, t, s.GapKey(), evidence.MaxRecord)
 	if err == nil {
 		_, err = evidence.DecodeGap(raw, s)
 	}
-	switch {
-	case fault.Of(err) == fault.Damaged:
-		v.find(t, Malformed, s.GapKey(), "%v", err)
-		return nil
-	case err == nil:
-		v.mu.Lock()
+	v.mu.Lock()
+	if err == nil {
 		v.result.Gaps++
-		v.mu.Unlock()
 	}
-	return err
+	v.gaps[s] = err == nil || unreadable(err)
+	v.mu.Unlock()
+	switch fault.Of(err) {
+	case fault.Damaged:
+		v.report(t.Name, Malformed, s.GapKey(), "%v", err)
+	case fault.Newer:
+		v.report(t.Name, Newer, s.GapKey(), "%v", err)
+	default:
+		return err
+	}
+	return nil
 }
 
-// report reads a report back whole.
-func (v *verifying) report(ctx context.Context, t Target, m Manifest, listed bool) error {
+// readReport reads a report back whole.
+func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, listed bool) error {
 	key := m.Slot().Dir() + m.Object
 	r, err := t.Open(ctx, key)
 	if errors.Is(err, sink.ErrNotExist) {
-		v.find(t, Missing, key, "the manifest speaks of %d bytes with SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
+		v.report(t.Name, Missing, key, "the manifest names it with %d bytes and SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
 		return nil
 	}
 	if err != nil {
@@ -219,7 +266,7 @@ func (v *verifying) report(ctx context.Context, t Target, m Manifest, listed boo
 		{"CRC-64", strconv.FormatUint(crc.Sum64(), 10), m.CRC64},
 	} {
 		if c.is != c.want {
-			v.find(t, Altered, key, "its %s is %s, the manifest says %s", c.what, c.is, c.want)
+			v.report(t.Name, Altered, key, "its %s is %s, the manifest says %s", c.what, c.is, c.want)
 			break
 		}
 	}
@@ -229,9 +276,9 @@ func (v *verifying) report(ctx context.Context, t Target, m Manifest, listed boo
 	return nil
 }
 
-// compare holds the sinks' manifests against one another. That one differs is
-// told of the later sink in the order of the configuration, as the first one
-// decides; which of the two is right, nobody can tell from here.
+// compare compares the sinks' manifests with one another. A difference is
+// reported of the later sink in the order of the configuration, as the first one
+// decides; which of the two is right can't be known here.
 func (v *verifying) compare(sinks []Target) {
 	for s, have := range v.raw {
 		var first Target
@@ -239,11 +286,11 @@ func (v *verifying) compare(sinks []Target) {
 			sum, ok := have[t.Name]
 			switch {
 			case !ok:
-				v.find(t, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
+				v.report(t.Name, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
 			case first.Name == "":
 				first = t
 			case sum != have[first.Name]:
-				v.find(t, Divergent, s.ManifestKey(), "it differs from the one in sink %s", first.Name)
+				v.report(t.Name, Divergent, s.ManifestKey(), "it differs from the one in sink %s", first.Name)
 			}
 		}
 	}

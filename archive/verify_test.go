@@ -38,7 +38,7 @@ func TestVerifyOneSinkDown(t *testing.T) {
 	if fault.Of(err) != fault.SinkUnavailable {
 		t.Errorf("got %v, want the sink that is down", err)
 	}
-	if result.Sealed != 1 || len(result.Findings) != 1 || result.Findings[0].Kind != archive.Orphaned || result.Findings[0].Sink != "b" {
+	if result.Sealed != 1 || len(result.Problems) != 1 || result.Problems[0].Kind != archive.Orphaned || result.Problems[0].Sink != "b" {
 		t.Errorf("got %+v, want one sealed slot and the stray object of b", result)
 	}
 }

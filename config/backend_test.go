@@ -31,7 +31,7 @@ var (
 	_ notify.Opener  = (*wecom.Options)(nil)
 )
 
-// fake is a backend that finds what it is told.
+// fake is a backend with given problems.
 type fake struct{ problems []fault.Problem }
 
 func (f *fake) Check() []fault.Problem { return f.problems }

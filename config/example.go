@@ -5,7 +5,7 @@ import _ "embed" // for the example
 //go:embed example.yaml
 var example []byte
 
-// Example returns a commented configuration file that shows every setting. A
-// setting that is not in force stands behind a "#" without a space, so that
-// taking the "#" away puts it in force.
+// Example returns a commented configuration file with every setting. An inactive
+// setting is a comment without a space after the "#": removing the "#" activates
+// it.
 func Example() []byte { return append([]byte(nil), example...) }

@@ -59,7 +59,7 @@ func schema(t *testing.T) []byte {
 	return append(b, '\n')
 }
 
-// definitionName tells the Options of one package from those of another.
+// definitionName distinguishes the Options of different packages.
 func definitionName(t reflect.Type) string {
 	if t.Name() == "" {
 		return ""

@@ -81,7 +81,7 @@ func (d *live) shows(t *testing.T, sealed int) {
 		for _, p := range d.packs(t) {
 			onPage += p.Sealed
 		}
-		return onPage == sealed && sum(d.get(t, "/metrics"), "packseal_slots_total{", `result="sealed"`) == float64(sealed)
+		return onPage == sealed && sum(d.get(t, "/metrics"), "packseal_archive_slots{", `result="sealed"`) == float64(sealed)
 	})
 }
 

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
@@ -35,6 +38,8 @@ type ArchiveOptions struct {
 	Tool     string       // "packseal/<version>", for records and servers
 	Logger   *slog.Logger // required
 	Tracer   trace.Tracer // nil = no traces
+
+	catalog *catalog.Catalog // the daemon's; nil = none
 }
 
 // OpenArchive opens the archive of a configuration for one verb, apart from any
@@ -57,7 +62,14 @@ func open(ctx context.Context, cfg *config.Config, o ArchiveOptions, reg prometh
 	if err != nil {
 		return nil, err
 	}
-	a := archive.Options{Sinks: sinks, Tool: o.Tool, Logger: o.Logger, Registerer: reg, Tracer: o.Tracer}
+	identity, err := sinksIdentity(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a := archive.Options{Sinks: sinks, Identity: identity, Tool: o.Tool, Logger: o.Logger, Metrics: archive.NewMetrics(reg), Tracer: o.Tracer}
+	if o.catalog != nil {
+		a.Observers, a.Attempt = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt
+	}
 	for _, e := range c.entries {
 		a.Packs = append(a.Packs, e.Pack)
 	}
@@ -72,6 +84,12 @@ func open(ctx context.Context, cfg *config.Config, o ArchiveOptions, reg prometh
 	}
 	c.Archive, err = archive.New(a)
 	return c, err
+}
+
+// sinksIdentity tells archives in different sinks apart.
+func sinksIdentity(cfg *config.Config) (string, error) {
+	b, err := json.Marshal(cfg.Sinks)
+	return fmt.Sprintf("%x", sha256.Sum256(b)), err
 }
 
 // openSinks opens every sink, with its metrics, its spans and its retries around it.

@@ -16,6 +16,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/trace"
 
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
@@ -226,7 +227,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 // zero when there is none.
 func (d *Daemon) Latest(source, pack string) evidence.Record {
 	if e := d.engine.Load(); e != nil {
-		st := e.Status(source, pack)
+		st := e.catalog.Status(source, pack)
 		return later(st.LastSealed, st.LastGap)
 	}
 	return evidence.Record{}
@@ -260,15 +261,6 @@ func (d *Daemon) records(ctx context.Context, q web.Query) iter.Seq2[evidence.Re
 			yield(evidence.Record{}, d.Ready())
 			return
 		}
-		yielded := 0
-		for r, err := range e.Records(ctx, q.Source, q.Pack) {
-			outside := r.Due.Before(q.From) || !q.To.IsZero() && !r.Due.Before(q.To) || q.State != "" && r.State != q.State
-			if err == nil && outside {
-				continue
-			}
-			if yielded++; !yield(r, err) || yielded == q.Limit {
-				return
-			}
-		}
+		e.catalog.Records(ctx, catalog.Query{Source: q.Source, Pack: q.Pack, From: q.From, To: q.To, State: q.State, Limit: q.Limit})(yield)
 	}
 }

@@ -3,16 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
-	"iter"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
-	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/notify"
@@ -24,28 +22,40 @@ import (
 // engine is everything that a configuration drives.
 type engine struct {
 	*components
+	catalog   *catalog.Catalog
 	registry  *prometheus.Registry
 	queue     *queue.JetStream
 	scheduler *scheduler.Scheduler
 	notices   *notify.Notices
-	lease     *replica.Lease // of who tells, among replicas
+	lease     *replica.Lease    // of who tells, among replicas
+	names     map[string]string // of packs
 }
 
 // newEngine builds an engine.
-func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (*engine, error) {
+func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *engine, err error) {
 	logger := o.Logger
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version), status, verifiedCollector(cfg.StateDir))
-	h, err := open(ctx, cfg, ArchiveOptions{Tool: o.tool(), Logger: logger, Tracer: o.Tracer}, reg)
+	e := &engine{registry: reg}
+	if e.catalog, err = catalog.Open(catalog.Options{File: filepath.Join(cfg.StateDir, "packseal.db"), Logger: logger, Observers: []func(catalog.Event){e.settled}}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			e.catalog.Close() //nolint:errcheck // the first error counts
+		}
+	}()
+	reg.MustRegister(e.catalog)
+	h, err := open(ctx, cfg, ArchiveOptions{Tool: o.tool(), Logger: logger, Tracer: o.Tracer, catalog: e.catalog}, reg)
 	if err != nil {
 		return nil, err
 	}
 	reg.MustRegister(packInfo(h.entries))
-	e := &engine{components: h, registry: reg}
+	e.components = h
 	qo := queue.Options{
 		Dir: filepath.Join(cfg.StateDir, "queue"), Logger: logger, Registerer: reg,
 		Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
-		Trouble: func(source, pack string) string { return h.Status(source, pack).Trouble },
+		Trouble: func(source, pack string) string { return e.catalog.Status(source, pack).Trouble },
 	}
 	if e.queue, err = queue.Open(ctx, qo); err != nil {
 		return nil, err
@@ -61,16 +71,13 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 	if err := e.openNotices(reg, o); err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
-	if cfg.Queue.Shared() {
-		h.Announce = e.announce
-	}
 	plans := make([]scheduler.Plan, len(h.entries))
 	for i, entry := range h.entries {
 		plans[i] = entry.Plan
 	}
 	e.scheduler, err = scheduler.New(scheduler.Options{
 		Logger: logger, Registerer: reg,
-		History: history{h.Archive}, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
+		History: e.catalog, Publish: e.queue.Publish, Held: e.queue.Held, Gap: h.Gap,
 	})
 	if err == nil {
 		err = e.scheduler.Update(plans)
@@ -78,41 +85,12 @@ func newEngine(ctx context.Context, cfg *config.Config, o Options, status *reloa
 	if err != nil {
 		return nil, errors.Join(err, e.queue.Close())
 	}
+	refs := make([]evidence.PackRef, len(h.entries))
+	for i, entry := range h.entries {
+		refs[i] = entry.Pack.PackRef
+	}
+	e.catalog.Watch(h.Archive, refs)
 	return e, nil
-}
-
-// history answers the scheduler from the archive.
-type history struct{ *archive.Archive }
-
-// Settled implements [scheduler.History].
-func (h history) Settled(ctx context.Context, s evidence.Slot) (bool, error) {
-	dues, err := h.History(ctx, s.Source, s.Pack)
-	return slices.ContainsFunc(dues, s.Due.Equal), err
-}
-
-// FirstSettled implements [scheduler.History].
-func (h history) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
-	dues, err := h.History(ctx, source, pack)
-	if len(dues) == 0 {
-		return time.Time{}, false, err
-	}
-	return dues[0], true, nil
-}
-
-// SettledBetween implements [scheduler.History].
-func (h history) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
-	return func(yield func(time.Time, error) bool) {
-		dues, err := h.History(ctx, source, pack)
-		if err != nil {
-			yield(time.Time{}, err)
-			return
-		}
-		for _, due := range dues {
-			if due.After(after) && !due.After(until) && !yield(due, nil) {
-				return
-			}
-		}
-	}
 }
 
 // run schedules, works and drains until ctx ends and all of it has stopped. The
@@ -122,6 +100,7 @@ func (e *engine) run(whole context.Context) error {
 	g, ctx := errgroup.WithContext(whole)
 	g.Go(func() error { return e.scheduler.Run(ctx) })
 	g.Go(func() error { return e.Drain(ctx) })
+	g.Go(func() error { return e.catalog.Run(ctx) })
 	g.Go(func() error { return e.notices.Run(ctx) })
 	g.Go(func() error { return e.queue.Watch(ctx) })
 	g.Go(func() error { return e.follow(ctx) })
@@ -133,7 +112,7 @@ func (e *engine) run(whole context.Context) error {
 	g.Go(func() error {
 		return e.queue.Run(ctx, func(ctx context.Context, t scheduler.Task) time.Duration { return e.settle(ctx, packs, t) })
 	})
-	err := g.Wait()
+	err := errors.Join(g.Wait(), e.catalog.Close())
 	if why := context.Cause(whole); why == nil || errors.Is(why, errNextEngine) {
 		return errors.Join(err, e.queue.Close()) // the next one wants its folder
 	}

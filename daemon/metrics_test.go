@@ -17,7 +17,8 @@ import (
 	"packseal.example/test/fixture"
 )
 
-// scrape returns what /metrics shows at the start of a daemon with a channel.
+// scrape returns what /metrics shows once a daemon with a channel has read the
+// archive.
 func scrape(t *testing.T) (*prometheus.Registry, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
@@ -31,6 +32,7 @@ func scrape(t *testing.T) (*prometheus.Registry, []*dto.MetricFamily) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.read(t)
 	families, err := e.registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/notify"
 	"packseal.example/scheduler/replica"
@@ -51,19 +52,25 @@ func (e *engine) openNotices(reg prometheus.Registerer, o Options) error {
 	for _, entry := range e.entries {
 		names[entry.Plan.Source+"/"+entry.Plan.Pack] = entry.Pack.Name
 	}
-	e.Settled = func(r archive.Record) {
-		event := newEvent(r, names[r.Source+"/"+r.Pack])
-		if r.State == archive.Gapped {
-			e.notices.Gap(event)
-		} else {
-			e.notices.Sealed(event)
-		}
-	}
+	e.names = names
 	return nil
 }
 
+// settled tells of a slot that has ended.
+func (e *engine) settled(ev catalog.Event) {
+	event := newEvent(ev.Record, e.names[ev.Source+"/"+ev.Pack])
+	if ev.State == evidence.Gapped {
+		e.notices.Gap(event)
+	} else {
+		e.notices.Sealed(event)
+	}
+	if ev.Local && e.cfg.Queue.Shared() {
+		e.announce(ev)
+	}
+}
+
 // newEvent is a record as notices speak of it.
-func newEvent(r archive.Record, name string) notify.Event {
+func newEvent(r evidence.Record, name string) notify.Event {
 	return notify.Event{Source: r.Source, Pack: r.Pack, Name: name, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}
 }
 
@@ -135,7 +142,7 @@ func (e *engine) sumUp(ctx context.Context, d *notify.Digest, entry config.Entry
 		case !r.Due.After(d.From): // the newest come first
 			d.Sealed, d.Gaps = d.Sealed+sealed, append(d.Gaps, gaps...)
 			return nil
-		case r.State == archive.Gapped:
+		case r.State == evidence.Gapped:
 			event := newEvent(r, entry.Pack.Name)
 			event.Kind = notify.Gap
 			gaps = append(gaps, event)

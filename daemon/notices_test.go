@@ -132,7 +132,7 @@ func TestWhatNoticesSay(t *testing.T) {
 	if got, err = e.digest(t.Context(), year, year.Add(time.Hour)); err != nil || got.Sealed+len(got.Gaps) != 0 {
 		t.Errorf("digest of a period without slots: %+v, %v", got, err)
 	}
-	if err := SaveVerified(e.cfg.StateDir, archive.Result{Findings: []archive.Finding{{Kind: archive.Altered}}}); err != nil {
+	if err := SaveVerified(e.cfg.StateDir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err = e.digest(t.Context(), year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {

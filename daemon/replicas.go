@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/fault"
 )
@@ -22,7 +22,7 @@ const (
 )
 
 // announce tells the other replicas of a slot that ended here.
-func (e *engine) announce(n archive.News) {
+func (e *engine) announce(n catalog.Event) {
 	n.Detail = strings.ToValidUTF8(n.Detail[:min(len(n.Detail), maxDetail)], "")
 	b, err := json.Marshal(n)
 	if err != nil {
@@ -35,12 +35,12 @@ func (e *engine) announce(n archive.News) {
 // heard counts a slot that another replica says it has ended. The archive
 // decides; what is heard only makes metrics, page and notices true at once.
 func (e *engine) heard(data []byte) {
-	var n archive.News
+	var n catalog.Event
 	if err := json.Unmarshal(data, &n); err != nil {
 		e.logger.Warn("what a replica announced is no record of a slot", "err", err)
 		return
 	}
-	e.Heard(n)
+	e.catalog.Observe(n)
 }
 
 // follow keeps what this replica shows true while others end slots, until ctx
@@ -96,7 +96,7 @@ func (e *engine) sweep(ctx context.Context, doubts map[int]doubt) {
 		d.wait = min(max(2*d.wait, sweepEvery), time.Hour)
 		d.next = now.Add(d.wait)
 		doubts[i] = d
-		if err := e.Refresh(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil && ctx.Err() == nil {
+		if err := e.catalog.Refresh(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil && ctx.Err() == nil {
 			e.logger.WarnContext(ctx, "slots of other replicas can't be looked for", "pack", entry.Pack.Key(), "source", entry.Pack.Source, "reason", fault.Of(err), "err", err)
 			return
 		}
@@ -108,7 +108,7 @@ func (e *engine) sweep(ctx context.Context, doubts map[int]doubt) {
 func (e *engine) unaccounted(entry config.Entry) time.Time {
 	source, key := entry.Pack.Source, entry.Pack.Key()
 	due, _ := e.scheduler.Due(source, key)
-	if due.IsZero() || !e.Stale(source, key, due) {
+	if due.IsZero() || !e.catalog.Behind(source, key, due) {
 		return time.Time{}
 	}
 	return due

@@ -36,9 +36,7 @@ func TestSweep(t *testing.T) {
 	if len(doubts) > 0 {
 		t.Errorf("before the archive was read there are doubts: %v", doubts)
 	}
-	if _, err := e.History(t.Context(), "prod", fixture.Pack); err != nil {
-		t.Fatal(err)
-	}
+	e.read(t)
 	due, _ := e.scheduler.Due("prod", fixture.Pack)
 	for range 2 {
 		e.sweep(t.Context(), doubts)
@@ -55,7 +53,7 @@ func TestSweep(t *testing.T) {
 	}
 	doubts[0] = doubt{due: due, wait: 40 * time.Minute} // and it is time
 	e.sweep(t.Context(), doubts)
-	if st := e.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
+	if st := e.catalog.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
 		t.Errorf("it shows %+v", st)
 	}
 	if d := doubts[0]; d.wait != time.Hour {
@@ -64,5 +62,22 @@ func TestSweep(t *testing.T) {
 	e.sweep(t.Context(), doubts)
 	if len(doubts) > 0 {
 		t.Errorf("it still has doubts: %v", doubts)
+	}
+}
+
+// read reads the packs' histories.
+func (e *engine) read(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.catalog.Run(ctx) }()
+	for _, entry := range e.entries {
+		if _, _, err := e.catalog.FirstSettled(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

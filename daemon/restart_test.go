@@ -16,7 +16,7 @@ import (
 )
 
 // kept are the metrics that a restart must not change.
-var kept = []string{"packseal_slots_total", "packseal_gaps_total", "packseal_last_sealed_timestamp_seconds", "packseal_last_gap_timestamp_seconds", "packseal_report_bytes"}
+var kept = []string{"packseal_archive_slots", "packseal_last_sealed_timestamp_seconds", "packseal_last_gap_timestamp_seconds", "packseal_report_bytes"}
 
 // TestRestart has a daemon settle this year's slots, one of them as a gap, and
 // holds the next daemon's metrics against the first one's.
@@ -40,8 +40,8 @@ func TestRestart(t *testing.T) {
 		t.Errorf("a restart calls the API (-before +after):\n%s", diff)
 	}
 	for _, want := range []string{
-		`packseal_slots_total{pack=cp-fdc8626622af00f90000,result=sealed,source=prod} 1`,
-		`packseal_gaps_total{reason=not_found} 1`,
+		`packseal_archive_slots{pack=cp-fdc8626622af00f90000,result=sealed,source=prod} 1`,
+		`packseal_archive_slots{pack=cp-00c8626622af00ffffff,result=gap,source=prod} 1`,
 	} {
 		if !slices.Contains(before, want) {
 			t.Errorf("%s is not in\n%s", want, strings.Join(before, "\n"))

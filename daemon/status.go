@@ -7,8 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"packseal.example/archive"
 	"packseal.example/config"
+	"packseal.example/internal/evidence"
 	"packseal.example/web"
 )
 
@@ -70,7 +70,7 @@ const overdueAfter = time.Minute
 // overdue reports whether the pack's latest slot is past its time and not
 // settled, and when it fell due. Page and notices go by it.
 func (e *engine) overdue(entry config.Entry) (due time.Time, ok bool) {
-	st := e.Status(entry.Pack.Source, entry.Pack.Key())
+	st := e.catalog.Status(entry.Pack.Source, entry.Pack.Key())
 	due, _ = e.scheduler.Due(entry.Pack.Source, entry.Pack.Key())
 	late := entry.Plan.Start(due).Add(entry.Plan.Timeout + overdueAfter)
 	return due, st.Sealed+st.Gaps > 0 && later(st.LastSealed, st.LastGap).Due.Before(due) && time.Now().After(late)
@@ -79,7 +79,7 @@ func (e *engine) overdue(entry config.Entry) (due time.Time, ok bool) {
 // pack is what the page shows of one pack.
 func (e *engine) pack(entry config.Entry) web.Pack {
 	source, key := entry.Pack.Source, entry.Pack.Key()
-	st := e.Status(source, key)
+	st := e.catalog.Status(source, key)
 	last, next := e.scheduler.Due(source, key)
 	p := web.Pack{
 		Source: source, Key: key, Name: entry.Pack.Name, Schedule: entry.Schedule, TimeZone: entry.TimeZone,
@@ -90,9 +90,9 @@ func (e *engine) pack(entry config.Entry) web.Pack {
 	switch latest := later(st.LastSealed, st.LastGap); {
 	case st.Working || st.Trouble != "":
 		p.State = "working"
-	case latest.State == archive.Gapped:
+	case latest.State == evidence.Gapped:
 		p.State = "gap"
-	case latest.State == archive.Sealed:
+	case latest.State == evidence.Sealed:
 		p.State = "sealed"
 	}
 	if _, ok := e.overdue(entry); ok {
@@ -105,7 +105,7 @@ func (e *engine) pack(entry config.Entry) web.Pack {
 }
 
 // later returns the record of the later slot.
-func later(x, y archive.Record) archive.Record {
+func later(x, y evidence.Record) evidence.Record {
 	if y.Due.After(x.Due) {
 		return y
 	}

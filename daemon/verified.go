@@ -46,10 +46,10 @@ func (v verified) counts() map[string]int {
 // SaveVerified keeps the result of a run that has just ended.
 func SaveVerified(stateDir string, r archive.Result) error {
 	v := verified{Success: loadVerified(stateDir).Success, Findings: make(map[archive.Kind]int)}
-	for _, f := range r.Findings {
+	for _, f := range r.Problems {
 		v.Findings[f.Kind]++
 	}
-	if len(r.Findings) == 0 {
+	if len(r.Problems) == 0 {
 		v.Success = time.Now().UTC()
 	}
 	b, err := json.Marshal(v)
@@ -92,7 +92,7 @@ type verifiedCollector string
 
 var (
 	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything and found nothing; 0 when never.", nil, nil)
-	descFindings = prometheus.NewDesc("packseal_verify_findings", "What the last packseal verify found, by kind.", []string{"kind"}, nil)
+	descFindings = prometheus.NewDesc("packseal_verify_problems", "What the last packseal verify found, by kind.", []string{"kind"}, nil)
 )
 
 // Describe names the two metrics.

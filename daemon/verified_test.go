@@ -16,20 +16,22 @@ func TestVerifiedMetrics(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	findings := func(n string) string {
-		return `# HELP packseal_verify_findings What the last packseal verify found, by kind.
-# TYPE packseal_verify_findings gauge
-packseal_verify_findings{kind="altered"} ` + n + `
-packseal_verify_findings{kind="divergent"} 0
-packseal_verify_findings{kind="malformed"} 0
-packseal_verify_findings{kind="missing"} 0
-packseal_verify_findings{kind="orphaned"} 0
-packseal_verify_findings{kind="unmirrored"} 0
+		return `# HELP packseal_verify_problems What the last packseal verify found, by kind.
+# TYPE packseal_verify_problems gauge
+packseal_verify_problems{kind="altered"} ` + n + `
+packseal_verify_problems{kind="divergent"} 0
+packseal_verify_problems{kind="malformed"} 0
+packseal_verify_problems{kind="missing"} 0
+packseal_verify_problems{kind="newer"} 0
+packseal_verify_problems{kind="orphaned"} 0
+packseal_verify_problems{kind="unmirrored"} 0
+packseal_verify_problems{kind="vanished"} 0
 `
 	}
 	c := verifiedCollector(dir)
 	check := func(n string) {
 		t.Helper()
-		if err := testutil.CollectAndCompare(c, strings.NewReader(findings(n)), "packseal_verify_findings"); err != nil {
+		if err := testutil.CollectAndCompare(c, strings.NewReader(findings(n)), "packseal_verify_problems"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -41,7 +43,7 @@ packseal_verify_findings{kind="unmirrored"} 0
 	if good.IsZero() {
 		t.Error("a run without findings is no success")
 	}
-	if err := SaveVerified(dir, archive.Result{Findings: []archive.Finding{{Kind: archive.Altered}, {Kind: archive.Altered}}}); err != nil {
+	if err := SaveVerified(dir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}, {Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
 	}
 	check("2")

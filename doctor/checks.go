@@ -51,9 +51,9 @@ func (e *examination) sinks() (all []check) {
 	return all
 }
 
-// stateRoom is how many bytes should be free under state_dir: the default
+// minFree is how many bytes should be free under state_dir: the default
 // limit of the queue's store.
-const stateRoom = 256 << 20
+const minFree = 256 << 20
 
 // state examines the folder of spool and queue.
 func (e *examination) state(context.Context) []diag.Result {
@@ -61,7 +61,7 @@ func (e *examination) state(context.Context) []diag.Result {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return []diag.Result{diag.Skip("state", "%s is not there yet; the daemon makes it", dir)}
 	}
-	return []diag.Result{diag.Writable("state", dir), diag.Room("room", dir, stateRoom)}
+	return []diag.Result{diag.Writable("state", dir), diag.FreeSpace("free-space", dir, minFree)}
 }
 
 // queue reports whether a daemon runs on the state folder.

@@ -97,6 +97,6 @@ func TestPeekRange(t *testing.T) {
 		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(workbook))
 	})
 	if asked != "GET bytes=0-8191" || r.State != diag.Good {
-		t.Errorf("asked for %q: %+v", asked, r)
+		t.Errorf("requested %q: %+v", asked, r)
 	}
 }

@@ -156,7 +156,7 @@ func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (timedLink, Tic
 		case !errors.Is(err, ErrStale):
 			stale = time.Time{}
 		case t.Attached || !stale.IsZero() && time.Since(stale) >= f.settings.StaleAfter:
-			// The report of somebody else was too early, or ours never came.
+			// The report we attached to is too old, or ours was lost.
 			if t, err = f.request(ctx, e, t.Slot, t.Attempt+1); err != nil {
 				return timedLink{}, t, err
 			}

@@ -20,12 +20,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		stages: make(map[string]prometheus.Observer),
 		remaining: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "packseal_link_remaining_seconds",
-			Help:    "Life left of a signed link when its download began, by the source's clock.",
+			Help:    "Remaining validity of signed links at the start of a download, by the source's clock, in seconds.",
 			Buckets: []float64{0, 30, 60, 120, 300, 600, 1200, 1800, 2700, 3600, 7200},
 		}),
 		refreshes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "packseal_link_refreshes_total",
-			Help: "Links looked up again because they were about to expire, expired, or refused.",
+			Help: "Links that were looked up again because they were about to expire, had expired, or were refused.",
 		}),
 	}
 	for _, stage := range []string{"request", "making", "download"} {
@@ -42,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func NewStage(reg prometheus.Registerer, stage string) prometheus.Observer {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:        "packseal_slot_duration_seconds",
-		Help:        "How long each stage of a slot took: request (baseline and Generate), making (until COMPLETE), download, sealing (into every sink).",
+		Help:        "Duration of each stage of a slot, in seconds: request (baseline and Generate), making (until COMPLETE), download, sealing (into every sink).",
 		Buckets:     prometheus.ExponentialBuckets(0.01, 4, 10),
 		ConstLabels: prometheus.Labels{"stage": stage},
 	})
@@ -70,10 +70,10 @@ func (s *Spool) RegisterMetrics(reg prometheus.Registerer) {
 	}
 	reg.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "packseal_spool_reports", Help: "Reports that are fetched and not yet in every sink.",
+			Name: "packseal_spool_reports", Help: "Reports that are fetched but not yet in every sink.",
 		}, sum(func(Report) int64 { return 1 })),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "packseal_spool_bytes", Help: "Size of the reports that are fetched and not yet in every sink.",
+			Name: "packseal_spool_bytes", Help: "Size of the reports that are fetched but not yet in every sink, in bytes.",
 		}, sum(func(r Report) int64 { return r.Size })),
 	)
 }

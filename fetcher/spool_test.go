@@ -315,10 +315,10 @@ func TestSpoolMetrics(t *testing.T) {
 	expect := func(reports, size string) {
 		t.Helper()
 		want := `
-# HELP packseal_spool_bytes Size of the reports that are fetched and not yet in every sink.
+# HELP packseal_spool_bytes Size of the reports that are fetched but not yet in every sink, in bytes.
 # TYPE packseal_spool_bytes gauge
 packseal_spool_bytes ` + size + `
-# HELP packseal_spool_reports Reports that are fetched and not yet in every sink.
+# HELP packseal_spool_reports Reports that are fetched but not yet in every sink.
 # TYPE packseal_spool_reports gauge
 packseal_spool_reports ` + reports + "\n"
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want)); err != nil {

@@ -194,7 +194,7 @@ func TestProxy(t *testing.T) {
 	}
 	got, err := d.get(t.Context(), Link{URL: "http://bucket.example.com/r.xls"}, io.Discard)
 	if err != nil || got.Container != evidence.OLE2 || asked != "http://bucket.example.com/r.xls" {
-		t.Errorf("got %+v, %v; the proxy was asked for %q", got, err, asked)
+		t.Errorf("got %+v, %v; the proxy was sent %q", got, err, asked)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// chat is a channel that keeps what it is sent, or fails as it is told to.
+// chat is a channel that keeps what it is sent, or fails on demand.
 type chat struct {
 	traits Traits
 
@@ -27,7 +27,7 @@ type chat struct {
 	tries    int
 }
 
-// set has the channel fail so from now on, and returns how often it was tried.
+// set makes the channel fail from now on, and returns how often it was tried.
 func (c *chat) set(fail func() error) (tries int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +42,7 @@ func (c *chat) sent() []Message {
 	return slices.Clone(c.messages)
 }
 
-// down fails as a channel does that can't be reached.
+// down fails like a channel that is unreachable.
 func down() error { return fault.New(fault.Unavailable, "down") }
 
 func (c *chat) Traits() Traits { return c.traits }
@@ -60,8 +60,8 @@ func (c *chat) Send(ctx context.Context, m Message) error {
 	return ctx.Err()
 }
 
-// world is what Notices are asked about in a test.
-type world struct {
+// fixture is what Notices ask for in a test.
+type fixture struct {
 	file     string
 	registry *prometheus.Registry
 	replicas Replicas // nil = alone
@@ -73,19 +73,19 @@ type world struct {
 	health   error
 }
 
-func newWorld(t *testing.T) *world {
-	return &world{file: filepath.Join(t.TempDir(), "notify.json"), registry: prometheus.NewRegistry()}
+func newFixture(t *testing.T) *fixture {
+	return &fixture{file: filepath.Join(t.TempDir(), "notify.json"), registry: prometheus.NewRegistry()}
 }
 
-// set changes the world.
-func (w *world) set(change func()) {
+// set changes the fixture.
+func (w *fixture) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()
 }
 
 // start runs Notices until stop is called.
-func (w *world) start(t *testing.T, entries ...Entry) (n *Notices, stop func()) {
+func (w *fixture) start(t *testing.T, entries ...Entry) (n *Notices, stop func()) {
 	t.Helper()
 	w.registry = prometheus.NewRegistry()
 	n, err := New(Options{
@@ -116,7 +116,7 @@ func (w *world) start(t *testing.T, entries ...Entry) (n *Notices, stop func()) 
 	}
 }
 
-// entry is a channel that is told of everything but digests.
+// entry is the channel, which is sent everything but digests.
 func (c *chat) entry() Entry {
 	c.traits.PerMinute = max(c.traits.PerMinute, 60)
 	return Entry{Name: "chat", Channel: c, On: slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == DigestDue })}
@@ -128,7 +128,7 @@ func now(p string) Event {
 	return e
 }
 
-// said are the titles of the messages.
+// said returns the titles of the messages.
 func (c *chat) said() (titles []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +145,7 @@ func (c *chat) want(t *testing.T, titles ...string) {
 	}
 }
 
-// rest lets time pass, and everybody come to rest.
+// rest lets time pass until all goroutines wait.
 func rest(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

@@ -18,7 +18,7 @@ import (
 func TestGroups(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := new(chat)
-		n, stop := newWorld(t).start(t, c.entry())
+		n, stop := newFixture(t).start(t, c.entry())
 		for i := range 14 {
 			n.Gap(now(fmt.Sprint("cp-", i)))
 			rest(time.Second)
@@ -35,11 +35,11 @@ func TestGroups(t *testing.T) {
 	})
 }
 
-// TestTriesAgain: what happens while a channel is down goes out together, once
-// it is up.
-func TestTriesAgain(t *testing.T) {
+// TestRetries: what happens while a channel is down goes out together, once it is
+// up.
+func TestRetries(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c, up := newWorld(t), new(chat), time.Now().Add(time.Hour)
+		w, c, up := newFixture(t), new(chat), time.Now().Add(time.Hour)
 		c.fail = func() error {
 			if time.Now().Before(up) {
 				return down()
@@ -71,16 +71,16 @@ packseal_notices_pending{channel="chat"} 0
 	})
 }
 
-// TestGivesUp: a message that is refused for its own sake is not sent for
-// ever; one that a person can mend the way for is.
-func TestGivesUp(t *testing.T) {
+// TestDiscards: a message that is refused for its contents is not retried; one
+// that fails for a reason that an administrator can fix is.
+func TestDiscards(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for reason, hopeless := range map[fault.Reason]bool{
 			fault.Request: true, fault.TooLarge: true, fault.Internal: true,
 			fault.Credentials: false, fault.NotFound: false, fault.Throttled: false, fault.Damaged: false,
 		} {
 			c := &chat{fail: func() error { return fault.New(reason, "no") }}
-			w := newWorld(t)
+			w := newFixture(t)
 			n, stop := w.start(t, c.entry())
 			n.Gap(now("cp-1"))
 			rest(time.Hour)
@@ -98,7 +98,7 @@ func TestGivesUp(t *testing.T) {
 // TestPanics: a channel that panics harms neither the others nor the daemon.
 func TestPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		good, bad := new(chat), &chat{fail: func() error { panic("of a channel") }}
 		second := bad.entry()
 		second.Name = "bad"
@@ -113,11 +113,11 @@ func TestPanics(t *testing.T) {
 	})
 }
 
-// TestRestart: what was told is not told again, what was not told is, in
-// whatever way Run ended, and what happened in between as well.
+// TestRestart: after a restart, what was sent is not sent again; what was not sent,
+// or happened in between, is.
 func TestRestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c := newWorld(t), new(chat)
+		w, c := newFixture(t), new(chat)
 		c.set(down)
 		var archive []Event
 		gap := func(n *Notices, p string) {
@@ -135,10 +135,10 @@ func TestRestart(t *testing.T) {
 		rest(time.Hour)
 		n, stop := w.start(t, c.entry())
 		again(n)
-		gap(n, "cp-1") // is not told: the channel is down
+		gap(n, "cp-1") // is not sent: the channel is down
 		rest(2 * time.Minute)
 		stop()
-		gap(nil, "cp-2") // while nobody is there
+		gap(nil, "cp-2") // while nothing runs
 		rest(time.Hour)
 		c.set(nil)
 		n, stop = w.start(t, c.entry())
@@ -162,10 +162,10 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// TestEnds: Run waits for no channel longer than a moment.
+// TestEnds: Run waits for no channel longer than drainTimeout.
 func TestEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c := newWorld(t), new(chat)
+		w, c := newFixture(t), new(chat)
 		n, stop := w.start(t, Entry{Name: "hung", On: Kinds(), Channel: hung{c}}, c.entry())
 		n.Gap(now("cp-1"))
 		rest(2 * time.Minute)
@@ -179,7 +179,7 @@ func TestEnds(t *testing.T) {
 	})
 }
 
-// hung answers nothing until it is told to end.
+// hung blocks until its context ends.
 type hung struct{ *chat }
 
 func (hung) Send(ctx context.Context, _ Message) error {
@@ -187,18 +187,18 @@ func (hung) Send(ctx context.Context, _ Message) error {
 	return ctx.Err()
 }
 
-// TestBounds: telling never waits, whatever the channel does, and a flood is
-// counted.
+// TestBounds: reporting events never blocks, whatever the channel does, and those
+// that are too many are counted.
 func TestBounds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c := newWorld(t), new(chat)
+		w, c := newFixture(t), new(chat)
 		n, stop := w.start(t, c.entry())
 		began := time.Now()
 		for i := range maxPending + 5 {
 			n.Gap(now(fmt.Sprint("cp-", i)))
 		}
 		if time.Since(began) > 0 {
-			t.Error("telling waited")
+			t.Error("reporting blocked")
 		}
 		rest(time.Hour)
 		if len(c.messages) != maxPending/maxEvents || c.messages[0].Title != "packseal: gaps in 1000 packs" || c.messages[0].Dropped != 5 || c.messages[1].Dropped != 0 {
@@ -217,31 +217,31 @@ func TestRate(t *testing.T) {
 		c := &chat{traits: Traits{PerMinute: 20}}
 		entry := c.entry()
 		c.traits.PerMinute, entry.Group = 20, time.Millisecond
-		n, stop := newWorld(t).start(t, entry)
+		n, stop := newFixture(t).start(t, entry)
 		for i := range 600 {
 			n.Gap(now(fmt.Sprint("cp-", i)))
 			rest(time.Second)
 		}
 		rest(time.Minute)
 		stop()
-		told := 0
+		total := 0
 		for i, at := range c.times {
-			told += len(c.messages[i].Events)
+			total += len(c.messages[i].Events)
 			if i >= 20 && at.Sub(c.times[i-20]) < time.Minute {
 				t.Fatalf("20 messages in %s", at.Sub(c.times[i-20]))
 			}
 		}
-		if told != 600 || len(c.times) < 100 {
-			t.Errorf("%d events in %d messages", told, len(c.times))
+		if total != 600 || len(c.times) < 100 {
+			t.Errorf("%d events in %d messages", total, len(c.times))
 		}
 	})
 }
 
-// TestWatches: overdue slots and problems are found without being told of, and
-// not in the first minute.
+// TestWatches: overdue slots and problems are found by polling, and not in the first
+// minute.
 func TestWatches(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c := newWorld(t), new(chat)
+		w, c := newFixture(t), new(chat)
 		w.overdue, w.problems = []Event{now("cp-1")}, map[string]int{"altered": 1}
 		n, stop := w.start(t, c.entry())
 		rest(59 * time.Second)
@@ -257,14 +257,14 @@ func TestWatches(t *testing.T) {
 	})
 }
 
-// TestOn: a channel is told what it wants, and of a recovery also if it did
-// not want to hear of the gap.
+// TestOn: a channel is sent the kinds that it wants, and a recovery even if it did
+// not want the gap.
 func TestOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := new(chat)
 		entry := c.entry()
 		entry.On = []Kind{Recovered}
-		n, stop := newWorld(t).start(t, entry)
+		n, stop := newFixture(t).start(t, entry)
 		n.Gap(now("cp-1"))
 		n.ReloadFailed(errors.New("x"))
 		rest(time.Hour)
@@ -277,7 +277,7 @@ func TestOn(t *testing.T) {
 
 func TestDigests(t *testing.T) {
 	bubble(t, func(t *testing.T) { // it begins at midnight UTC of 2000-01-01
-		w, c := newWorld(t), new(chat)
+		w, c := newFixture(t), new(chat)
 		schedule, err := scheduler.ParseSchedule("0 9 * * *", "")
 		if err != nil {
 			t.Fatal(err)
@@ -302,16 +302,16 @@ func TestDigests(t *testing.T) {
 			t.Errorf("%d digests, of %q", len(c.messages), w.digests)
 		}
 		if at := c.times[1].Format(time.DateTime); at != "2000-01-02 09:00:00" {
-			t.Errorf("told at %s", at)
+			t.Errorf("sent at %s", at)
 		}
 	})
 }
 
-// TestHeartbeats: a dead man's switch hears at each interval how things are, and
+// TestHeartbeats: a dead man's switch is called at each interval, and
 // nothing at the start.
 func TestHeartbeats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c := newWorld(t), &chat{traits: Traits{Heartbeat: 5 * time.Minute}}
+		w, c := newFixture(t), &chat{traits: Traits{Heartbeat: 5 * time.Minute}}
 		w.health = fault.New(fault.NotReady, "starting")
 		n, stop := w.start(t, c.entry())
 		n.Gap(now("cp-1"))

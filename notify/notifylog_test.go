@@ -33,10 +33,10 @@ func TestLog(t *testing.T) {
 		news  bool
 	}
 	for name, steps := range map[string][]step{
-		"a gap is told once":         {{event(Gap, "a", 0), true}, {event(Gap, "a", 0), false}, {event(Gap, "a", 1), true}, {event(Gap, "b", 0), true}},
+		"a gap is sent once":         {{event(Gap, "a", 0), true}, {event(Gap, "a", 0), false}, {event(Gap, "a", 1), true}, {event(Gap, "b", 0), true}},
 		"before the first start":     {{event(Gap, "a", -9), false}, {event(Gap, "a", -9).at(0.1), true}},
 		"recorded in another order":  {{event(Gap, "a", 2).at(2.2), true}, {event(Gap, "a", 1).at(2.1), true}, {event(Gap, "a", 1).at(2.1), false}, {event(Gap, "a", 2).at(2.2), false}},
-		"long told":                  {{event(Gap, "a", 0), true}, {event(Gap, "a", 24), true}, {event(Gap, "a", 0), false}, {event(Gap, "a", 1), false}},
+		"sent long ago":              {{event(Gap, "a", 0), true}, {event(Gap, "a", 24), true}, {event(Gap, "a", 0), false}, {event(Gap, "a", 1), false}},
 		"recovered once":             {{event(Recovered, "a", 0), false}, {event(Gap, "a", 1), true}, {event(Recovered, "a", 2), true}, {event(Recovered, "a", 3), false}},
 		"an earlier slot is sealed":  {{event(Gap, "a", 1), true}, {event(Recovered, "a", 0), false}, {event(Recovered, "a", 2), true}},
 		"of another pack":            {{event(Gap, "a", 1), true}, {event(Recovered, "b", 2), false}},

@@ -166,8 +166,8 @@ func TestTestAndHeartbeat(t *testing.T) {
 	}
 }
 
-// Every word there is must be there in both languages.
-func TestNoWordIsMissing(t *testing.T) {
+// TestNoTextIsMissing: every text exists in both languages.
+func TestNoTextIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, w := range messagesOf("both") {
 		v := reflect.ValueOf(*w)
@@ -187,7 +187,7 @@ func TestNoWordIsMissing(t *testing.T) {
 	}
 }
 
-// TestFit: what is over a limit is left out, and counted.
+// TestFit: what exceeds a limit is omitted, and counted.
 func TestFit(t *testing.T) {
 	t.Parallel()
 	var many []Event

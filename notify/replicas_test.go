@@ -13,56 +13,56 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// board is what replicas share in a test.
-type board struct {
+// fakeReplicas is what replicas share in a test.
+type fakeReplicas struct {
 	mu     sync.Mutex
 	leader string
 	values map[string][]byte
 	broken bool
 }
 
-// turn makes a replica the one that tells.
-func (b *board) turn(replica string) {
+// turn makes a replica the leader.
+func (b *fakeReplicas) turn(replica string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.leader = replica
 }
 
-// seat is a replica's side of the board.
-type seat struct {
-	*board
+// fakeReplica is a replica's view of it.
+type fakeReplica struct {
+	*fakeReplicas
 	replica string
 }
 
-func (s seat) IsLeader() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.leader == s.replica
+func (r fakeReplica) IsLeader() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leader == r.replica
 }
 
-func (s seat) Read(context.Context) (map[string][]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken {
-		return nil, fault.New(fault.Unavailable, "the board is away")
+func (r fakeReplica) Read(context.Context) (map[string][]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.broken {
+		return nil, fault.New(fault.Unavailable, "the store is away")
 	}
-	return maps.Clone(s.values), nil
+	return maps.Clone(r.values), nil
 }
 
-func (s seat) Write(_ context.Context, key string, value []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.values[key] = value
+func (r fakeReplica) Write(_ context.Context, key string, value []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.values[key] = value
 	return nil
 }
 
 // replicas starts two Notices with a channel of one name each.
-func replicas(t *testing.T, b *board, entry func(*chat) Entry) (first, second *Notices, one, two *chat) {
+func replicas(t *testing.T, b *fakeReplicas, entry func(*chat) Entry) (first, second *Notices, one, two *chat) {
 	t.Helper()
 	one, two = new(chat), new(chat)
 	start := func(name string, c *chat) *Notices {
-		w := newWorld(t)
-		w.replicas = seat{b, name}
+		w := newFixture(t)
+		w.replicas = fakeReplica{b, name}
 		n, stop := w.start(t, entry(c))
 		t.Cleanup(stop)
 		return n
@@ -71,12 +71,12 @@ func replicas(t *testing.T, b *board, entry func(*chat) Entry) (first, second *N
 	return first, second, one, two
 }
 
-// TestOneTells: what all replicas know is told by one, and not again by the
-// next; what was not told before the turn is told after it.
-func TestOneTells(t *testing.T) {
+// TestOneSends: what all replicas know is sent by the leader, and not again by the
+// next one; what was not sent before leadership changes is sent after.
+func TestOneSends(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{leader: "first", values: make(map[string][]byte)}
+		b := &fakeReplicas{leader: "first", values: make(map[string][]byte)}
 		first, second, one, two := replicas(t, b, (*chat).entry)
 		time.Sleep(2 * time.Second)
 		gap := now("cp-1")
@@ -96,7 +96,7 @@ func TestOneTells(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		if len(one.sent())+len(two.sent()) != 1 {
-			t.Error("something was told while nobody tells")
+			t.Error("something was sent without a leader")
 		}
 		b.mu.Lock()
 		b.broken = true
@@ -104,7 +104,7 @@ func TestOneTells(t *testing.T) {
 		b.turn("second")
 		time.Sleep(2 * time.Minute)
 		if len(two.sent()) > 0 {
-			t.Error("it tells before it knows what was told")
+			t.Error("it sends before it knows what was sent")
 		}
 		b.mu.Lock()
 		b.broken = false
@@ -114,7 +114,7 @@ func TestOneTells(t *testing.T) {
 			t.Fatalf("%d and %d messages were sent, want one each", len(one.sent()), len(two.sent()))
 		}
 		if text := two.sent()[0].Text(); !strings.Contains(text, "cp-2") || len(two.sent()[0].Events) != 2 {
-			t.Errorf("the next one tells %+v", two.sent()[0].Events)
+			t.Errorf("the next one sends %+v", two.sent()[0].Events)
 		}
 		b.turn("first") // and back
 		for _, n := range []*Notices{first, second} {
@@ -123,16 +123,16 @@ func TestOneTells(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		if len(one.sent()) != 1 || len(two.sent()) != 1 {
-			t.Errorf("told again: %+v", one.sent()[len(one.sent())-1].Events)
+			t.Errorf("sent again: %+v", one.sent()[len(one.sent())-1].Events)
 		}
 	})
 }
 
-// TestOwnEvents: what only one replica knows it tells itself.
+// TestOwnEvents: what only one replica knows, it sends itself.
 func TestOwnEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{leader: "first", values: make(map[string][]byte)}
+		b := &fakeReplicas{leader: "first", values: make(map[string][]byte)}
 		_, second, one, two := replicas(t, b, (*chat).entry)
 		second.Gap(now("cp-1"))
 		second.ReloadFailed(fault.New(fault.Request, "no such key"))
@@ -143,15 +143,15 @@ func TestOwnEvents(t *testing.T) {
 	})
 }
 
-// TestLearns: a new teller still knows what it told itself, and what its
-// channel does not want to hear but must know to be told of the recovery.
-func TestLearns(t *testing.T) {
+// TestCatchesUp: a new leader still knows what it sent itself, and the gaps that its
+// channel does not want, whose recovery it does want.
+func TestCatchesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{leader: "second", values: make(map[string][]byte)}
+		b := &fakeReplicas{leader: "second", values: make(map[string][]byte)}
 		one := new(chat)
-		w := newWorld(t)
-		w.replicas, w.problems = seat{b, "first"}, map[string]int{"missing": 1}
+		w := newFixture(t)
+		w.replicas, w.problems = fakeReplica{b, "first"}, map[string]int{"missing": 1}
 		e := one.entry()
 		e.On = []Kind{Recovered, Problems}
 		first, stop := w.start(t, e)
@@ -168,22 +168,22 @@ func TestLearns(t *testing.T) {
 		b.turn("first")
 		time.Sleep(3 * time.Minute)
 		if len(one.sent()) != 1 {
-			t.Errorf("told again: %+v", one.sent()[1:])
+			t.Errorf("sent again: %+v", one.sent()[1:])
 		}
 		first.Sealed(gap)
 		time.Sleep(3 * time.Minute)
 		if sent := one.sent(); len(sent) != 2 || sent[1].Events[0].Kind != Recovered {
-			t.Errorf("the recovery is not told: %+v", sent)
+			t.Errorf("the recovery is not sent: %+v", sent)
 		}
 	})
 }
 
-// TestManyWait: a replica that does not tell keeps the latest events, and does
+// TestManyPending: a replica that does not lead keeps the latest events, and does
 // not count the others as dropped.
-func TestManyWait(t *testing.T) {
+func TestManyPending(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{leader: "first", values: make(map[string][]byte)}
+		b := &fakeReplicas{leader: "first", values: make(map[string][]byte)}
 		_, second, _, _ := replicas(t, b, (*chat).entry)
 		for i := range maxPending + 5 {
 			second.Gap(now(fmt.Sprint("cp-", i)))
@@ -201,7 +201,7 @@ func TestManyWait(t *testing.T) {
 func TestOneHeartbeat(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{leader: "first", values: make(map[string][]byte)}
+		b := &fakeReplicas{leader: "first", values: make(map[string][]byte)}
 		_, _, one, two := replicas(t, b, func(c *chat) Entry {
 			c.traits = Traits{PerMinute: 60, Heartbeat: time.Minute}
 			return Entry{Name: "ping", Channel: c}

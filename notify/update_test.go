@@ -21,7 +21,7 @@ func (c *chat) of(spec string) Entry {
 func TestUpdateUnchanged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, again, added := new(chat), new(chat), new(chat)
-		n, stop := newWorld(t).start(t, c.of("a"))
+		n, stop := newFixture(t).start(t, c.of("a"))
 		n.Gap(now("cp-1"))
 		other := added.of("other")
 		other.Name = "other"
@@ -43,7 +43,7 @@ func TestUpdateUnchanged(t *testing.T) {
 // was sent on the old one is not sent again.
 func TestUpdateChanged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, before, after := newWorld(t), new(chat), new(chat)
+		w, before, after := newFixture(t), new(chat), new(chat)
 		n, stop := w.start(t, before.of("a"))
 		first := now("cp-1")
 		n.Gap(first)
@@ -78,7 +78,7 @@ func TestUpdateChanged(t *testing.T) {
 func TestUpdateWhileWaiting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		before, after := new(chat), new(chat)
-		n, stop := newWorld(t).start(t, before.of("a"))
+		n, stop := newFixture(t).start(t, before.of("a"))
 		n.Gap(now("cp-1"))
 		rest(10 * time.Second)
 		n.Update([]Entry{after.of("b")})
@@ -103,7 +103,7 @@ func TestUpdateWhileSending(t *testing.T) {
 					}
 					return nil
 				}
-				n, stop := newWorld(t).start(t, before.of("a"))
+				n, stop := newFixture(t).start(t, before.of("a"))
 				n.Gap(now("cp-1"))
 				time.Sleep(time.Minute + time.Second) // it is on its way
 				entry := after.of("b")
@@ -123,7 +123,7 @@ func TestUpdateWhileSending(t *testing.T) {
 // and one that comes later under its name begins anew.
 func TestUpdateRemoved(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, c, later := newWorld(t), &chat{fail: down}, new(chat)
+		w, c, later := newFixture(t), &chat{fail: down}, new(chat)
 		other := new(chat).of("other")
 		other.Name = "other"
 		n, stop := w.start(t, c.of("a"), other)
@@ -156,7 +156,7 @@ func TestUpdateRemoved(t *testing.T) {
 func TestUpdateOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		before, after, ping := new(chat), new(chat), &chat{traits: Traits{Heartbeat: 20 * time.Minute}}
-		n, stop := newWorld(t).start(t, before.of("a"))
+		n, stop := newFixture(t).start(t, before.of("a"))
 		n.Gap(now("cp-1"))
 		entry := after.of("b")
 		entry.On = []Kind{Recovered}
@@ -182,7 +182,7 @@ func TestUpdateOn(t *testing.T) {
 func TestUpdateOften(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var chats []*chat
-		n, stop := newWorld(t).start(t)
+		n, stop := newFixture(t).start(t)
 		for i := range 200 {
 			c := new(chat)
 			if i%3 == 1 {
@@ -219,9 +219,9 @@ func TestUpdateOften(t *testing.T) {
 // is new to it, and sends only the rest.
 func TestUpdateWithReplicas(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := &board{leader: "first", values: make(map[string][]byte)}
-		w, c := newWorld(t), new(chat)
-		w.replicas = seat{b, "first"}
+		b := &fakeReplicas{leader: "first", values: make(map[string][]byte)}
+		w, c := newFixture(t), new(chat)
+		w.replicas = fakeReplica{b, "first"}
 		n, stop := w.start(t)
 		rest(2 * time.Second)
 		known := now("cp-1")

@@ -39,7 +39,7 @@ func (b broken) Write([]byte) (int, error)         { return 0, b.error }
 func (b broken) Read([]byte) (int, error)          { return 0, b.error }
 func (b broken) Close() error                      { return nil }
 
-// Errors of the content are told from those of the writer.
+// Errors of the content and of the writer are distinguished.
 func TestCopyFails(t *testing.T) {
 	t.Parallel()
 	disk := errors.New("disk")

@@ -45,11 +45,11 @@ func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 	m := &Metrics{
 		operations: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_sink_operations_total",
-			Help: "Operations on a sink, by what came of them.",
+			Help: "Operations on a sink, by result.",
 		}, []string{"sink", "op", "result"}),
 		duration: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "packseal_sink_operation_duration_seconds",
-			Help:    "Time that an operation on a sink took, in seconds.",
+			Help:    "Duration of operations on a sink, in seconds.",
 			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10, 60},
 		}, []string{"sink", "op"}),
 		up: f.NewGaugeVec(prometheus.GaugeOpts{

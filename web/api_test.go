@@ -92,7 +92,7 @@ func TestSlotsFilters(t *testing.T) {
 }
 
 // TestPageAsksForOnePage: no more records are asked for than the page shows, but
-// for the one that tells whether there are others.
+// for the one that shows whether there are others.
 func TestPageAsksForOnePage(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]Query{

@@ -33,7 +33,7 @@ func TestRequestsAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.SetDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // the read tells
+		conn.SetDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // a failure shows in the read
 		fmt.Fprint(conn, c.request)                        //nolint:errcheck // it may be refused half way
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {

@@ -85,7 +85,7 @@ func (brokenCollector) Collect(c chan<- prometheus.Metric) {
 	c <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(errors.New("it is broken")), nil)
 }
 
-// Scrapes are bounded: the one too many is told so at once.
+// TestMetricsAreBounded: one scrape too many is refused at once.
 func TestMetricsAreBounded(t *testing.T) {
 	t.Parallel()
 	opts := options(0)

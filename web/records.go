@@ -22,7 +22,7 @@ func (s *Server) find(source, key string) (Pack, bool) {
 // there are others. With an error comes what was read before it.
 func (s *Server) records(ctx context.Context, q Query) (list []evidence.Record, more bool, err error) {
 	limit := q.Limit
-	q.Limit++                  // one more tells whether there are others
+	q.Limit++                  // one more shows whether there are others
 	list = []evidence.Record{} // [] in JSON, not null
 	for record, err := range s.opts.Records(ctx, q) {
 		switch {

@@ -53,13 +53,14 @@ type Archive interface {
 	// sink for each thousand objects or so.
 	List(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[Listed, error]
 
-	// Record reads the record of a slot. The error is fs.ErrNotExist when all
-	// sinks say that they have none; fault.Damaged or fault.Newer when it can't
-	// be read.
-	Record(ctx context.Context, s evidence.Slot) (evidence.Record, error)
+	// Record reads the record of a slot: of its state, or, when that is empty,
+	// whichever there is. The error is fs.ErrNotExist when all sinks say that
+	// they have none; fault.Damaged or fault.Newer when it can't be read.
+	Record(ctx context.Context, l Listed) (evidence.Record, error)
 }
 
-// Listed is a settled slot as a listing shows it.
+// Listed is a settled slot as a listing shows it. A slot with both a manifest
+// and a gap record is sealed.
 type Listed struct {
 	evidence.Slot
 	State evidence.State
@@ -304,6 +305,79 @@ func (c *Catalog) Status(source, pack string) Status {
 		return p.status()
 	}
 	return Status{}
+}
+
+// Attempt takes up what a slot at work has come to.
+func (c *Catalog) Attempt(a Attempt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.packs[name{a.Source, a.Pack}]; p != nil {
+		p.working, p.trouble = a.Working, a.Trouble
+	}
+}
+
+// Observe takes up a slot of a watched pack that has ended. It counts once,
+// whoever tells of it and how often; a sealed slot takes the place of its gap.
+// An event may come late or not at all: who has missed one counts less than the
+// others, and is [Catalog.Behind].
+func (c *Catalog) Observe(e Event) {
+	if e.State != evidence.Sealed && e.State != evidence.Gapped {
+		return // of a newer replica, which knows a third end
+	}
+	p := c.find(e.Source, e.Pack)
+	if p == nil {
+		return
+	}
+	counted := false
+	err := c.change(p, func(ctx context.Context, s *store, st *state) (err error) {
+		counted, err = s.put(ctx, st, newRow(e.Record))
+		return err
+	})
+	c.mu.Lock()
+	if err != nil { // the database is made anew, and counts then
+		counted = e.Due.Unix() > p.newest
+		if counted {
+			p.add(newRow(e.Record))
+		}
+	}
+	p.note(e)
+	c.mu.Unlock()
+	if counted || e.Local {
+		c.tell(p, e.Record, e.Local)
+	}
+}
+
+// tell tells the observers of a slot.
+func (c *Catalog) tell(p *pack, r evidence.Record, local bool) {
+	e := Event{Record: r, Local: local}
+	c.mu.RLock()
+	if p.complete() {
+		e.Sealed, e.Gaps = p.sealed, p.gaps
+	}
+	c.mu.RUnlock()
+	for _, observe := range c.opts.Observers {
+		observe(e)
+	}
+}
+
+// Behind reports whether a pack's history lacks slots that another replica
+// counts, or the one that fell due then. It is for packs whose history is
+// complete: of others, what is lacking will be read in any case.
+func (c *Catalog) Behind(source, pack string, due time.Time) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	p := c.packs[name{source, pack}]
+	return p != nil && p.complete() && (p.behind() || p.newest < due.Unix())
+}
+
+// Refresh asks the archive for the slots of a pack that this catalog may have
+// missed: for the newest, which takes one request a sink, and for all of them if
+// others count more even then. It does nothing while the history is being read.
+func (c *Catalog) Refresh(ctx context.Context, source, pack string) error {
+	if p := c.find(source, pack); p != nil {
+		return c.history.refresh(ctx, p)
+	}
+	return nil
 }
 
 // Run reads histories in the background and replaces a database that failed,

@@ -70,7 +70,8 @@ func (a *fakeArchive) List(_ context.Context, source, pack string, from, to time
 	}
 }
 
-func (a *fakeArchive) Record(_ context.Context, s evidence.Slot) (evidence.Record, error) {
+func (a *fakeArchive) Record(_ context.Context, l Listed) (evidence.Record, error) {
+	s := l.Slot
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.gets++
@@ -80,7 +81,7 @@ func (a *fakeArchive) Record(_ context.Context, s evidence.Slot) (evidence.Recor
 		}
 		return evidence.Record{}, err
 	}
-	if r, ok := a.records[s]; ok {
+	if r, ok := a.records[s]; ok && (l.State == "" || l.State == r.State) {
 		return r, nil
 	}
 	return evidence.Record{}, sink.NotExist(s.ManifestKey())
@@ -306,7 +307,7 @@ func (b *bench) agrees(t testing.TB, a *fakeArchive, pack string) {
 // each counts once, and a sealed slot counts instead of its gap.
 func TestObserveCountsOnce(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(10) {
+	for seed := range uint64(6) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		a := newArchive()
 		b := inFolder(t, a, "cp-1")

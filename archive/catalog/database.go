@@ -9,13 +9,14 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/flock"
 )
 
 // group is a set of tables that have one version. The names of all that belongs
@@ -59,6 +60,9 @@ const readers = 3
 // opened is replaced, and so is a group of another version. A file that another
 // process has open is fault.Busy.
 func openDatabase(file string, log *slog.Logger, groups ...group) (*database, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err)
+	}
 	lock, err := lockFile(file + ".lock")
 	if err != nil {
 		return nil, err
@@ -80,24 +84,17 @@ func openDatabase(file string, log *slog.Logger, groups ...group) (*database, er
 
 // lockFile takes a lock that ends with the process.
 func lockFile(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o640)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err)
+	f, err := flock.TryLock(name)
+	if errors.Is(err, flock.ErrLocked) {
+		return nil, fault.New(fault.Busy, "%s is locked by another process", name).
+			WithHint("two daemons cannot share a state_dir: stop the other one, or give each its own")
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close() //nolint:errcheck // nothing was written
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fault.New(fault.Busy, "%s is locked by another process", name).
-				WithHint("two daemons cannot share a state_dir: stop the other one, or give each its own")
-		}
-		return nil, fault.Wrap(fault.Unavailable, fmt.Errorf("locking %s: %w", name, err))
-	}
-	return f, nil
+	return f, fault.Wrap(fault.Unavailable, err)
 }
 
 // dsn is the file's name for the driver.
 func (d *database) dsn(mode string, pragmas ...string) string {
-	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)", "trusted_schema(0)"}, pragmas...)}
+	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)", "trusted_schema(0)", "temp_store(memory)"}, pragmas...)}
 	return (&url.URL{Scheme: "file", Path: d.file, RawQuery: q.Encode(), OmitHost: true}).String()
 }
 
@@ -109,7 +106,14 @@ func (d *database) open(log *slog.Logger, groups []group) (err error) {
 			err = errors.Join(err, d.disconnect())
 		}
 	}()
-	if d.writer, err = sql.Open("sqlite", d.dsn("rwc", "journal_mode(wal)", "synchronous(normal)")); err != nil {
+	f, err := os.OpenFile(d.file, os.O_CREATE|os.O_RDWR, 0o640) // SQLite's other files take its mode
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if d.writer, err = sql.Open("sqlite", d.dsn("rw", "journal_mode(wal)", "synchronous(normal)")); err != nil {
 		return err
 	}
 	d.writer.SetMaxOpenConns(1)

@@ -21,7 +21,7 @@ func TestQueries(t *testing.T) {
 	t.Parallel()
 	a := newArchive()
 	packs := []string{"cp-1", "cp-2", "ca-1/cp-3", "cp-none"}
-	for i, n := range []int{700, 40, 333} {
+	for i, n := range []int{400, 40, 233} {
 		a.history(packs[i], n)
 	}
 	a.set(sealedRecord("cp-unwatched", 3))
@@ -36,9 +36,9 @@ func TestQueries(t *testing.T) {
 		if random.IntN(3) == 0 {
 			return time.Time{}
 		}
-		return start.Add(time.Duration(random.Int64N(720*24*3600)) * time.Second)
+		return start.Add(time.Duration(random.Int64N(420*24*3600)) * time.Second)
 	}
-	for range 300 {
+	for range 120 {
 		q := Query{
 			Source: some("", "prod"), State: evidence.State(some("", "sealed", "gap")), From: when(), To: when(),
 			Oldest: random.IntN(2) == 0, Limit: []int{0, 1, 7, 256, 257, 600}[random.IntN(6)],

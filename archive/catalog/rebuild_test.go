@@ -72,7 +72,7 @@ func TestMadeAnew(t *testing.T) {
 			execSQL(t, file, `DROP VIEW catalog_records`, `ALTER TABLE catalog_slots RENAME COLUMN size TO length`)
 		},
 		"set back": func(t *testing.T, file string) {
-			execSQL(t, file, `DELETE FROM catalog_slots WHERE due > 1690000000`, `UPDATE catalog_packs SET
+			execSQL(t, file, `DELETE FROM catalog_slots WHERE due > 1667700000`, `UPDATE catalog_packs SET
 				(sealed, gaps, newest, last_sealed, last_gap) = (SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2), max(due),
 				max(due) FILTER (WHERE state = 1), max(due) FILTER (WHERE state = 2) FROM catalog_slots WHERE pack = id)`)
 		},
@@ -80,7 +80,7 @@ func TestMadeAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newArchive()
-			a.history("cp-1", 700)
+			a.history("cp-1", 300)
 			b := inFolder(t, a, "cp-1")
 			b.complete(t, "cp-1")
 			b.agrees(t, a, "cp-1")

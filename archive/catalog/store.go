@@ -207,15 +207,15 @@ func (s *store) put(ctx context.Context, st *state, w row) (counts bool, err err
 }
 
 // lose records that the sinks do not hold any more what they held of a slot:
-// that it is a gap instead, or gone.
-func (s *store) lose(ctx context.Context, st *state, at, to int64) error {
+// that it is a gap instead, or gone. It reports whether that is news.
+func (s *store) lose(ctx context.Context, st *state, at, to int64) (news bool, err error) {
 	old, ok, err := scanOne(s.get.QueryRowContext(ctx, st.id, at))
-	if err != nil || !ok || old.state == gone || old.state == to {
-		return err
+	if err != nil || !ok || old.state == gone || old.state == to || to == sealed {
+		return false, err
 	}
 	w := row{due: at, state: to, lost: old.lost || old.state == sealed, thin: true}
 	if _, err := s.upsert.ExecContext(ctx, w.values(st.id)...); err != nil {
-		return err
+		return false, err
 	}
 	if old.state == sealed {
 		st.sealed--
@@ -225,7 +225,7 @@ func (s *store) lose(ctx context.Context, st *state, at, to int64) error {
 	if to == gapped {
 		st.gaps++
 	}
-	return s.seek(ctx, st)
+	return true, s.seek(ctx, st)
 }
 
 // seek finds the first and the last slots of a pack anew.

@@ -63,7 +63,7 @@ func startConfined(t *testing.T) confined {
 			if _, page, ok := strings.Cut(lines.Text(), ": http://"); ok && c.page == "" {
 				c.page = page
 			}
-			if strings.Contains(lines.Text(), `"msg":"sealed"`) {
+			if strings.Contains(lines.Text(), `"msg":"slot sealed"`) {
 				sealed <- true
 			}
 		}

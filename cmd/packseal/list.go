@@ -11,6 +11,7 @@ import (
 	"packseal.example/archive"
 	"packseal.example/config"
 	"packseal.example/daemon"
+	"packseal.example/internal/evidence"
 )
 
 // reading makes a verb that only reads the archive. It opens the sinks and
@@ -70,8 +71,8 @@ func newList() *cobra.Command {
 }
 
 // printRecord prints a record as a row of the table.
-func printRecord(w io.Writer, r archive.Record) error {
-	if r.State == archive.Gapped {
+func printRecord(w io.Writer, r evidence.Record) error {
+	if r.State == evidence.Gapped {
 		_, err := fmt.Fprintf(w, "gap\t%s\t\t%s\n", r.ID(), r.Reason)
 		return err
 	}

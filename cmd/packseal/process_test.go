@@ -88,13 +88,13 @@ func TestRunObeysSignals(t *testing.T) {
 		dir := t.TempDir()
 		p := spawn(t, "run", "-c", fixture.Setup{Dir: dir, Endpoint: endpoint}.Write(t))
 		p.says(t, `http://127\.0\.0\.1:\d+`)
-		p.says(t, `"msg":"sealed".*"pack":"`+fixture.Pack)
+		p.says(t, `"msg":"slot sealed".*"pack":"`+fixture.Pack)
 		fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another}}.Write(t)
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 		p.says(t, "configuration reloaded")
-		p.says(t, `"msg":"sealed".*"pack":"`+fixture.Another)
+		p.says(t, `"msg":"slot sealed".*"pack":"`+fixture.Another)
 		fixture.Write(t, dir, map[string]string{"packseal.yaml": ""})
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)

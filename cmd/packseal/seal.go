@@ -13,6 +13,7 @@ import (
 	"packseal.example/archive"
 	"packseal.example/config"
 	"packseal.example/daemon"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -21,7 +22,7 @@ const sealWorkers = 16
 
 // outcome is what came of one pack, as seal --json prints it.
 type outcome struct {
-	archive.Record
+	evidence.Record
 	Error  string       `json:"error,omitempty"`
 	Reason fault.Reason `json:"error_reason,omitempty"`
 	err    error
@@ -119,7 +120,7 @@ func sealOne(ctx context.Context, a *archive.Archive, e config.Entry, due func(c
 	} else {
 		o.Due = at
 		say(o)
-		var r archive.Record
+		var r evidence.Record
 		r, o.err = a.Seal(ctx, e.Pack.Slot(at), time.Now().Add(e.Plan.Timeout))
 		if r.State != "" {
 			o.Record = r
@@ -139,9 +140,9 @@ func (o outcome) print(w io.Writer) {
 	switch {
 	case !o.ended():
 		fmt.Fprintf(w, "begun   %s\n", o.ID())
-	case o.State == archive.Sealed:
+	case o.State == evidence.Sealed:
 		fmt.Fprintf(w, "sealed  %s  %d bytes  sha256 %.12s…  %s\n", o.ID(), o.Size, o.SHA256, o.Object)
-	case o.State == archive.Gapped:
+	case o.State == evidence.Gapped:
 		fmt.Fprintf(w, "gap     %s  %s: %s\n", o.ID(), o.Record.Reason, o.Detail)
 	}
 	if o.err != nil {

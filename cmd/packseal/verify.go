@@ -10,6 +10,7 @@ import (
 	"packseal.example/archive"
 	"packseal.example/config"
 	"packseal.example/daemon"
+	"packseal.example/internal/fault"
 )
 
 // newVerify makes the verb that an auditor trusts. Its exit code tells damage
@@ -18,7 +19,7 @@ import (
 func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Read everything back and compare it with its manifests", Args: noArgs,
-		Long:    "verify reads every manifest and every report in every sink. Missing, altered and\norphaned objects are findings; it then ends with 3.",
+		Long:    "verify reads every manifest and every report in every sink. Missing, altered and\norphaned objects are problems; it then ends with 3.",
 		Example: "  packseal verify --config packseal.yaml --json",
 	}
 	asJSON := jsonFlag(c)
@@ -33,12 +34,15 @@ func newVerify() *cobra.Command {
 		switch {
 		case err != nil:
 			return err
-		case unread != nil && len(result.Findings) > 0: // damage is what somebody has to act upon
+		case unread != nil && result.Damaged(): // damage is what somebody has to act upon
 			return fmt.Errorf("%w; also %w", errDamaged, unread)
 		case unread != nil:
 			return unread
-		case len(result.Findings) > 0:
+		case result.Damaged():
 			return errDamage
+		case len(result.Problems) > 0:
+			return fault.New(fault.Newer, "%d records are newer than this program", len(result.Problems)).
+				WithHint("a newer packseal wrote them: verify with that one")
 		}
 		return nil
 	})
@@ -49,11 +53,11 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, r)
 	}
-	for _, f := range r.Findings {
+	for _, f := range r.Problems {
 		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Kind, f.Sink, f.Key, f.Detail); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d findings\n", r.Sealed, r.Gaps, r.Bytes, len(r.Findings))
+	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d problems\n", r.Sealed, r.Gaps, r.Bytes, len(r.Problems))
 	return err
 }

@@ -122,7 +122,7 @@ func packTable() panel {
 					"-1": {"not known yet", dim}, "0": {"up to date", good}, "1": {"due", open}, "2": {"no report yet", open}, "3": {"gap", bad}, "4": {"overdue", bad},
 				}),
 			}},
-			column{}, // the names: what is told is in the label
+			column{}, // the names: the label says them
 			column{"Last sealed", moment},
 			column{"Age", map[string]any{"unit": "s", "custom.width": 100}},
 			column{"Age of interval", share},

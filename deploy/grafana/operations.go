@@ -99,7 +99,7 @@ func api() []panel {
 	return []panel{
 		{
 			title: "Calls", width: 9, unit: "reqps", kind: stacked,
-			description: "Each try of its own, by what came of it: OK, a code of the API's, or what broke.",
+			description: "Each attempt, by its result: OK, an error code of the API, or the kind of failure.",
 			queries:     []query{{rate("code", "packseal_api_requests_total", ofSource) + " > 0", "{{code}}"}},
 			limits:      zero,
 		},
@@ -154,7 +154,7 @@ func sinks() []panel {
 		},
 		{
 			title: "Operations that failed", width: 7, unit: "short", kind: stacked, runbook: "sink-down",
-			description: "Each try of its own, by what came of it. conflict is no fault: somebody else had written the same key.",
+			description: "Each attempt, by its result. A conflict is no fault: another writer has written the same key.",
 			queries:     []query{{"sum by (sink, result) (increase(" + failed + "[$__rate_interval])) > 0", "{{sink}} {{result}}"}},
 			limits:      zero,
 		},

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 
 // TestAlert takes the sink away from a daemon that Prometheus watches, until
-// Alertmanager has told the webhook, and gives it back, until the webhook hears
+// Alertmanager has called the webhook, and gives it back, until the webhook hears
 // of that. Only the 5 minutes for which the alert waits are shorter than in the
 // rules. What Prometheus has scraped by then answers for the rest: every series
 // that rules and runbook name exists.

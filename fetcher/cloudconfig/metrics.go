@@ -28,15 +28,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_api_requests_total",
-			Help: "Calls sent to the Config API, each try of its own, by what came of them.",
+			Help: "Calls to the Config API including retries, by response code.",
 		}, []string{"call", "code"}),
 		throttled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "packseal_api_throttled_total",
-			Help: "Calls that the Config API refused because there were too many.",
+			Help: "Calls that the Config API throttled.",
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "packseal_api_request_duration_seconds",
-			Help:    "Time from sending a call to the end of its answer.",
+			Help:    "Duration of calls to the Config API, in seconds.",
 			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
 		}, []string{"call"}),
 	}

@@ -48,12 +48,12 @@ func TestFolder(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	if r := diag.Room("room", dir, 1); r.State != diag.Good || !strings.Contains(r.Detail, "iB free") {
+	if r := diag.FreeSpace("free-space", dir, 1); r.State != diag.Good || !strings.Contains(r.Detail, "iB free") {
 		t.Errorf("got %+v", r)
 	}
 	for _, r := range []diag.Result{
-		diag.Room("room", dir, math.MaxInt64),
-		diag.Room("room", filepath.Join(dir, "none"), 1),
+		diag.FreeSpace("free-space", dir, math.MaxInt64),
+		diag.FreeSpace("free-space", filepath.Join(dir, "none"), 1),
 		diag.Writable("state", filepath.Join(dir, "none")),
 		diag.Writable("state", "/proc/self"), // a file system that takes no file, also from root
 	} {

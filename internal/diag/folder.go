@@ -25,9 +25,9 @@ func Writable(check, dir string) Result {
 	return OK(check, "%s is writable", dir)
 }
 
-// Room checks that the file system of dir has at least need bytes and one inode
+// FreeSpace checks that the file system of dir has at least need bytes and one inode
 // free.
-func Room(check, dir string, need int64) Result {
+func FreeSpace(check, dir string, need int64) Result {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return Fail(check, fault.Wrap(fault.SinkUnavailable, fmt.Errorf("checking free space in %s: %w", dir, err)))

@@ -8,19 +8,16 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// A transient failure is retried; any other ends the retries.
+// A call is retried while its failure may pass, and no longer.
 func ExampleRetry() {
-	backoff := fault.Backoff{Base: time.Millisecond}
-	calls := 0
-	err := fault.Retry(context.Background(), 5, backoff, func() error {
-		switch calls++; calls {
-		case 1:
-			return fault.New(fault.Throttled, "too many requests")
-		case 2:
-			return fault.New(fault.Denied, "no permission").WithHint("grant it")
+	tries := 0
+	call := func() error {
+		if tries++; tries < 3 {
+			return fault.New(fault.Unavailable, "no answer")
 		}
-		return nil
-	})
-	fmt.Printf("%v after %d calls: %s, hint: %s\n", err, calls, fault.Of(err), fault.Hint(err))
-	// Output: no permission after 2 calls: denied, hint: grant it
+		return fault.New(fault.Request, "no such pack").WithHint("packseal list prints packs")
+	}
+	err := fault.Retry(context.Background(), 10, fault.Backoff{Base: time.Millisecond}, call)
+	fmt.Println(tries, err, fault.Of(err) == fault.Request)
+	// Output: 3 no such pack true
 }

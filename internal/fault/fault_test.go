@@ -55,7 +55,7 @@ func TestReasons(t *testing.T) {
 		t.Errorf("%d reasons pass by themselves, want 9", transient)
 	}
 	if Reason("unknown").Transient() || Transient(nil) || Transient(io.EOF) {
-		t.Error("what nobody classified is transient")
+		t.Error("an unclassified error is transient")
 	}
 }
 

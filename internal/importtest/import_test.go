@@ -29,7 +29,7 @@ var rules = map[string][]string{
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
-	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "sink"},
+	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "archive/catalog", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "sink"},
 	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "sink"},
 	"web":     {},
 	"control": {"scheduler/queue", "scheduler/replica"},

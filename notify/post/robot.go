@@ -96,7 +96,7 @@ func (r *robot) Send(ctx context.Context, m notify.Message) error {
 }
 
 // result returns the error that a response means. Robots answer with status 200
-// even when they refuse a message; the code in the body tells, 0 being success.
+// even when they refuse a message; the code in the body decides, 0 being success.
 func (r *robot) result(req Request, body []byte) error {
 	var response struct { // DingTalk and WeCom have the first pair, Feishu the second
 		ErrCode *int   `json:"errcode"`

@@ -48,7 +48,7 @@ func newReplicas(t testing.TB, change func(i int, c *Cluster)) *replicas {
 		}
 		r.options[i] = Options{
 			Dir: filepath.Join(dir, c.Member), Embedded: &Embedded{Cluster: &c},
-			Logger: slog.New(slog.DiscardHandler),
+			Logger: slog.New(slog.DiscardHandler), Timing: Timing{WaitReport: time.Second},
 		}
 	}
 	t.Cleanup(func() { r.each(func(i int) { r.stop(i) }, 0, 1, 2) })

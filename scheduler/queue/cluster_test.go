@@ -145,6 +145,25 @@ func pending(t testing.TB, q *JetStream) uint64 {
 	return info.State.Msgs
 }
 
+// TestLeaderAnswersReads: what one replica has written to the bucket every other
+// one reads, at once.
+func TestLeaderAnswersReads(t *testing.T) {
+	t.Parallel()
+	r := newReplicas(t, nil)
+	r.start(t, 0, 1, 2)
+	var revision uint64
+	for i := range 300 {
+		value := fmt.Appendf(nil, "value %d", i)
+		var err error
+		if revision, err = r.queues[i%3].stream.bucket.CompareAndSwap(t.Context(), "a.key", value, revision); err != nil {
+			t.Fatal(err)
+		}
+		if got, at, err := r.queues[(i+1)%3].stream.bucket.Get(t.Context(), "a.key"); err != nil || at != revision || string(got) != string(value) {
+			t.Fatalf("written is %q, read %q, %v", value, got, err)
+		}
+	}
+}
+
 // TestClusterWaitsForMost: alone, a member waits, and can be told to stop.
 // Once all three have met, two are enough.
 func TestClusterWaitsForMost(t *testing.T) {

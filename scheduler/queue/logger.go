@@ -15,6 +15,7 @@ import (
 type logger struct {
 	log        *slog.Logger
 	diskFailed atomic.Bool  // the server could not write its store
+	fatal      atomic.Bool  // the server cannot run
 	refused    atomic.Int64 // when it was last logged that a replica was refused
 }
 
@@ -33,8 +34,8 @@ func (l *logger) Warnf(format string, v ...any) { l.warn(format, v) }
 // Errorf is as Warnf.
 func (l *logger) Errorf(format string, v ...any) { l.warn(format, v) }
 
-// Fatalf is as Warnf.
-func (l *logger) Fatalf(format string, v ...any) { l.warn(format, v) }
+// Fatalf is as Warnf; the server then does not become ready.
+func (l *logger) Fatalf(format string, v ...any) { l.warn(format, v); l.fatal.Store(true) }
 
 func (l *logger) debug(format string, v []any) {
 	if l.log.Enabled(context.Background(), slog.LevelDebug) {

@@ -45,7 +45,7 @@ var (
 	descPending = prometheus.NewDesc("packseal_queue_pending",
 		"Slots in the queue: waiting, at work, or waiting for another try.", []string{"source"}, nil)
 	descPlaces = prometheus.NewDesc("packseal_queue_places",
-		"Reports that this replica may have in the making at once: its part of the source's max_in_flight.", []string{"source"}, nil)
+		"Reports that this replica may have in the making at once: its share of the source's max_in_flight.", []string{"source"}, nil)
 	descPaused = prometheus.NewDesc("packseal_paused",
 		"Pauses in force: of the source, or of packs of it, by packseal queue pause.", []string{"source"}, nil)
 )

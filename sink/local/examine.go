@@ -30,7 +30,7 @@ func (s *Sink) Examine(ctx context.Context) []diag.Result {
 	if results[len(results)-1].State == diag.Bad {
 		return results
 	}
-	return append(results, s.checkNoReplace(ctx), diag.Room("room", s.dir, minFree))
+	return append(results, s.checkNoReplace(ctx), diag.FreeSpace("free-space", s.dir, minFree))
 }
 
 // otherOwner returns the owner of the directory, or of the one it would be

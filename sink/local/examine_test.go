@@ -29,7 +29,7 @@ func TestExamine(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "archive")
 	for range 3 {
-		if got, results := examine(t, openDir(t, dir)); got != "✓put ✓read-back ✓list ✓write-once ✓no-replace ✓room" {
+		if got, results := examine(t, openDir(t, dir)); got != "✓put ✓read-back ✓list ✓write-once ✓no-replace ✓free-space" {
 			t.Errorf("%+v", results)
 		}
 	}
@@ -56,7 +56,7 @@ func TestExamineFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, results := examine(t, s)
-	if got != "✓put ✓read-back ✓list ✓write-once ✗no-replace ✓room" {
+	if got != "✓put ✓read-back ✓list ✓write-once ✗no-replace ✓free-space" {
 		t.Errorf("%+v", results)
 	}
 }

@@ -82,7 +82,7 @@ func TestCredentialChain(t *testing.T) {
 	}
 }
 
-// A missing file is told from a store that rejects the credentials.
+// A missing credentials file is reported as such.
 func TestCredentialsGone(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -13,8 +13,8 @@ import (
 	"packseal.example/test/lab"
 )
 
-// TestAPITrouble breaks the whole API, reports and all, and mends it: the slots
-// are sealed then.
+// TestAPITrouble breaks the whole API, downloads included, and repairs it: the
+// slots are sealed then.
 func TestAPITrouble(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, kind, body string) http.HandlerFunc {

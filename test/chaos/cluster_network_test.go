@@ -132,7 +132,7 @@ func (l *lines) state(a, b *member) string {
 	return ""
 }
 
-// isolate has the fault on all lines of one member; nil mends them.
+// isolate has the fault on all lines of one member; nil repairs them.
 func (l *lines) isolate(m *member, fault string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

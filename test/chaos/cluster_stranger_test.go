@@ -20,7 +20,7 @@ import (
 
 // TestClusterStranger: one of three comes back with another token, or with
 // certificates of another CA. It does not join, both sides say so and what to
-// do, and the two others do the work. Mended and started again, it joins.
+// do, and the two others do the work. With the right one again, it joins.
 func TestClusterStranger(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"token", "certificate"} {

@@ -119,24 +119,24 @@ func TestSinkNetwork(t *testing.T) {
 }
 
 // TestSinkRefuses: wrong credentials, and a store that ignores conditions,
-// are refused and said; the reports wait until somebody has mended it.
+// are refused and said; the reports wait until the cause is fixed.
 func TestSinkRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		does  harm
 		wrong string                  // the secret at first
-		mend  func(w *rig, b *bucket) // what an operator then does, before a SIGHUP
+		fix   func(w *rig, b *bucket) // what an operator then does, before a SIGHUP
 	}{
 		"credentials": {
 			wrong: "not-the-secret",
-			mend:  func(w *rig, _ *bucket) { w.Write("s3-secret", bucketSecret) },
+			fix:   func(w *rig, _ *bucket) { w.Write("s3-secret", bucketSecret) },
 		},
 		"no conditional writes": {
 			does: func(_ http.ResponseWriter, r *http.Request) bool {
 				r.Header.Del("If-None-Match")
 				return false
 			},
-			mend: func(w *rig, b *bucket) {
+			fix: func(w *rig, b *bucket) {
 				w.configure(lab.Setup{Sinks: b.sinks(w, ", conditional_writes: off"), Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			},
 		},
@@ -157,7 +157,7 @@ func TestSinkRefuses(t *testing.T) {
 			if a := lab.ReadArchive(b.dir); len(a.Slots) > 0 {
 				t.Errorf("it writes all the same: %v", a.Slots)
 			}
-			c.mend(w, b)
+			c.fix(w, b)
 			p.Signal(syscall.SIGHUP)
 			p.settled(2, b.dir, w.Path("state"))
 			p.ends()

@@ -86,75 +86,114 @@ func (r *receiver) received() []string {
 // notices is the configuration of a channel that leads to the webhook.
 const notices = "notify: [{name: people, webhook: {url_file: webhook-url}, group: 1ms, digest: '@yearly'}]"
 
+// maker runs the old program in a lab.
+type maker struct {
+	*lab.Lab
+	t      *testing.T
+	people *receiver
+	setup  lab.Setup
+}
+
 // TestMakeFixture runs the old program until it has left something of every
 // kind, kills it and packs up what is left. It runs when -old is given.
 func TestMakeFixture(t *testing.T) {
 	if *old == "" {
 		t.Skip("it is made by make-fixture")
 	}
-	l := lab.New(t,
+	m := &maker{t: t, people: newReceiver(t), setup: lab.Setup{Defaults: patient, Sinks: sinks, More: notices}}
+	m.Lab = lab.New(t,
 		sim.Pack{ID: daily}, sim.Pack{ID: "cp-member", Aggregator: "ca-group"}, sim.Pack{ID: spooled},
 		sim.Pack{ID: retried, Script: sim.Script{Failures: []sim.Failure{{Code: "ServiceUnavailable", Status: 503, Times: 1000}}}},
 		sim.Pack{ID: asked, Script: sim.Script{Make: time.Hour}}, sim.Pack{ID: paused})
-	people := newReceiver(t)
-	l.Write("webhook-url", people.URL)
+	m.Write("webhook-url", m.people.URL)
 	for _, dir := range []string{"archive", "mirror"} {
-		if err := os.Mkdir(l.Path(dir), 0o750); err != nil {
+		if err := os.Mkdir(m.Path(dir), 0o750); err != nil {
 			t.Fatal(err)
 		}
 	}
-	run := func() *lab.Process { return lab.Start(t, *old, "run", "--config", l.Path("packseal.yaml")) }
 	soon := in(3 * time.Second)
 	known := []string{"cp-member, aggregator: ca-group" + soon, absent + soon}
-	c := lab.Setup{Defaults: patient, Sinks: sinks, More: notices,
-		Packs: packs(append(known, daily+`, schedule: "*/3 * * * * *", catch_up: 0s`)...)}
-	l.Configure(c)
-	for range 2 { // the slots between the two are missed
-		p := run()
-		from := lab.ReadArchive(l.Path("archive")).Sealed()
+	m.setup.Packs = packs(append(known, daily+`, schedule: "*/3 * * * * *", catch_up: 0s`)...)
+	m.records()
+	m.setup.Packs = packs(append(known, daily)...)
+	m.verified()
+	soon = in(8 * time.Second)
+	m.setup.Packs = packs(append(known, daily, spooled+soon, retried+soon, asked+soon, paused+soon)...)
+	m.killed()
+	pack(t, m.Dir)
+}
+
+// run starts the old program.
+func (m *maker) run() *lab.Process {
+	m.Configure(m.setup)
+	return lab.Start(m.t, *old, "run", "--config", m.Path("packseal.yaml"))
+}
+
+// verb runs a verb of the old program.
+func (m *maker) verb(args ...string) (out string) {
+	m.t.Helper()
+	out, err := lab.Command(m.t, *old, append(args, "--config", m.Path("packseal.yaml"))...)
+	if err != nil {
+		m.t.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+// records has it run twice, until there are sealed slots and gaps of both kinds:
+// the slots between the two runs are missed.
+func (m *maker) records() {
+	for range 2 {
+		p := m.run()
+		from := lab.ReadArchive(m.Path("archive")).Sealed()
 		p.Eventually(lab.Patience, func() string {
-			a := lab.ReadArchive(l.Path("archive"))
-			if len(a.Slots) < 4 || a.Sealed() < from+2 || len(people.received()) == 0 {
-				return fmt.Sprint(a.Slots, people.received())
+			a := lab.ReadArchive(m.Path("archive"))
+			if len(a.Slots) < 4 || a.Sealed() < from+2 || len(m.people.received()) == 0 {
+				return fmt.Sprint(a.Slots, m.people.received())
 			}
 			return ""
 		})
 		p.Stop()
 		time.Sleep(10 * time.Second)
 	}
-	verb := func(args ...string) string {
-		t.Helper()
-		out, err := lab.Command(t, *old, append(args, "--config", l.Path("packseal.yaml"))...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	verb("verify")
-	soon = in(8 * time.Second)
-	c.Packs = packs(append(known, daily, spooled+soon, retried+soon, asked+soon, paused+soon)...)
-	l.Configure(c)
-	p := run()
+}
+
+// verified has it finish what the last run had begun, and verify.
+func (m *maker) verified() {
+	p := m.run()
 	p.Ready()
-	verb("queue", "pause", paused, "--why", "the pack is being changed")
-	if err := os.Rename(l.Path("mirror"), l.Path("mirror.away")); err != nil {
-		t.Fatal(err)
+	p.Eventually(lab.Patience, func() string {
+		if left := lab.Spooled(m.Path("state")); len(left) > 0 {
+			return fmt.Sprint(left)
+		}
+		return ""
+	})
+	p.Stop()
+	m.verb("verify")
+}
+
+// killed has it run with a pack that is paused and a mirror that is down, until
+// there is a slot at each step, and kills it. The mirror is up again then.
+func (m *maker) killed() {
+	p := m.run()
+	p.Ready()
+	m.verb("queue", "pause", paused, "--why", "the pack is being changed")
+	if err := os.Rename(m.Path("mirror"), m.Path("mirror.away")); err != nil {
+		m.t.Fatal(err)
 	}
 	p.Eventually(lab.Patience, func() string {
-		listed, sealed := verb("queue", "--json"), lab.ReadArchive(l.Path("archive")).Slots
-		for slot, end := range sealed {
-			if slot.Pack == spooled && end.Sealed != nil && lab.Spooled(l.Path("state"))["asked"] == 1 &&
+		listed, spool := m.verb("queue", "--json"), lab.Spooled(m.Path("state"))
+		for slot, end := range lab.ReadArchive(m.Path("archive")).Slots {
+			if slot.Pack == spooled && end.Sealed != nil && spool["asked"] == 1 &&
 				strings.Count(listed, `"slot":`) >= 3 && strings.Contains(listed, `"retrying"`) && strings.Contains(listed, `"paused":1`) {
 				return ""
 			}
 		}
-		return fmt.Sprint(listed, lab.Spooled(l.Path("state")))
+		return fmt.Sprint(listed, spool)
 	})
 	p.Kill()
-	if err := os.Rename(l.Path("mirror.away"), l.Path("mirror")); err != nil {
-		t.Fatal(err)
+	if err := os.Rename(m.Path("mirror.away"), m.Path("mirror")); err != nil {
+		m.t.Fatal(err)
 	}
-	pack(t, l.Dir)
 }
 
 // fixture is the file.

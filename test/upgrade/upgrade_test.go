@@ -83,7 +83,7 @@ func TestUpgrade(t *testing.T) {
 	lab.ReadArchive(l.Path("mirror")).Check(t)
 	lab.CheckSpoolEmpty(t, l.Path("state"))
 	once(t, l)
-	told(t, people, before)
+	notRepeated(t, people, before)
 }
 
 // at is the due time of a pack's slot.
@@ -191,13 +191,13 @@ func once(t *testing.T, l *lab.Lab) {
 	}
 }
 
-// told: nobody hears again of a gap that the old program has told of.
-func told(t *testing.T, people *receiver, before lab.Archive) {
+// notRepeated: no notice is sent of a gap that the old program has sent one of.
+func notRepeated(t *testing.T, people *receiver, before lab.Archive) {
 	t.Helper()
 	for _, body := range people.received() {
 		for s, e := range before.Slots {
 			if e.Gap != "" && strings.Contains(body, s.Pack) && strings.Contains(body, s.At().Format(time.RFC3339)) {
-				t.Errorf("%v is told of again: %s", s, body)
+				t.Errorf("a second notice of %v: %s", s, body)
 			}
 		}
 	}

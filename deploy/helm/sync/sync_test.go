@@ -74,7 +74,7 @@ func TestTabulate(t *testing.T) {
 	}
 }
 
-// TestWrite: on a copy of the chart, writing mends what was changed.
+// TestWrite: on a copy of the chart, writing restores what was changed.
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

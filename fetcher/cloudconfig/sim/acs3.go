@@ -11,20 +11,19 @@ import (
 	"strings"
 )
 
-// acs3 is the name of the signature by header.
+// acs3 is the algorithm of signatures in headers.
 const acs3 = "ACS3-HMAC-SHA256"
 
-// acs3Required are the headers without which a call can't be signed, with
-// the names by which the gateway misses them.
+// acs3Required are the required headers, with their names in errors of the gateway.
 var acs3Required = [][2]string{
 	{"x-acs-action", "Action"}, {"x-acs-version", "Version"}, {"x-acs-date", "Timestamp"},
 	{"x-acs-signature-nonce", "SignatureNonce"}, {"x-acs-content-sha256", "ContentSha256"},
 }
 
-// readACS3 reads the Authorization header:
+// readACS3 parses the Authorization header:
 //
 //	ACS3-HMAC-SHA256 Credential=<id>,SignedHeaders=<a;b>,Signature=<hex>
-func (s *Server) readACS3(c *call) (signature, *refusal) {
+func (u *user) readACS3(c *call) (signature, *refusal) {
 	for _, h := range acs3Required {
 		if c.r.Header.Get(h[0]) == "" {
 			return signature{}, missing(h[1])
@@ -50,14 +49,14 @@ func (s *Server) readACS3(c *call) (signature, *refusal) {
 		keyID:    parts["Credential"],
 		date:     c.r.Header.Get("x-acs-date"),
 		given:    parts["Signature"],
-		expected: hex.EncodeToString(hmacSHA256([]byte(s.user.Load().secret), toSign)),
+		expected: hex.EncodeToString(hmacSHA256([]byte(u.secret), toSign)),
 		signed:   toSign + " of the canonical request:" + canonical,
 	}, nil
 }
 
-// coversHeaders reports whether the signed names, sorted and in lower case,
-// hold every header that must be signed: host, content-type where there is
-// one, and each x-acs-*.
+// coversHeaders reports whether names, which must be sorted and in lower case,
+// include all headers that must be signed: host, content-type if present, and all
+// x-acs-*.
 func coversHeaders(names []string, h http.Header) bool {
 	if !slices.IsSorted(names) || !slices.Contains(names, "host") {
 		return false
@@ -71,24 +70,24 @@ func coversHeaders(names []string, h http.Header) bool {
 	return true
 }
 
-// canonicalRequest writes the request as ACS3 signs it, by the published
-// description of the algorithm, which the tests hold against its own example:
+// canonicalRequest returns the canonical request of ACS3, by the published
+// description of the algorithm; a test checks the example in it:
 //
 //	GET
 //	/
-//	CompliancePackId=cp-1              sorted, escaped as RFC 3986 has it
+//	CompliancePackId=cp-1              sorted, escaped by RFC 3986
 //	host:config.cn-shanghai.aliyuncs.com
 //	x-acs-action:GetCompliancePackReport
-//	…                                  a line each, names in lower case, sorted
+//	…                                  one per line, names in lower case, sorted
 //	                                   an empty line ends the headers
-//	host;x-acs-action;…                the names again
+//	host;x-acs-action;…                the names
 //	<hex SHA-256 of the body>
 //
-// What is signed is the name of the algorithm, a newline, and the hex SHA-256
+// The string to sign is the name of the algorithm, a newline, and the hex SHA-256
 // of this.
 func canonicalRequest(r *http.Request, names []string, bodySum string) string {
 	var b strings.Builder
-	query, _ := url.ParseQuery(r.URL.RawQuery) // parsed before: a bad one never gets here
+	query, _ := url.ParseQuery(r.URL.RawQuery) // valid, as readCall has parsed it
 	b.WriteString(r.Method + "\n/\n" + canonicalQuery(query) + "\n")
 	for _, name := range names {
 		value := strings.Join(trimmed(r.Header.Values(name)), ",")
@@ -101,7 +100,7 @@ func canonicalRequest(r *http.Request, names []string, bodySum string) string {
 	return b.String()
 }
 
-// trimmed takes the space off, which a proxy on the way may have added.
+// trimmed trims white space, which a proxy may add.
 func trimmed(values []string) []string {
 	out := make([]string, len(values))
 	for i, v := range values {

@@ -2,14 +2,16 @@ package sim
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// actions are the calls there are. Each answers or refuses a call that was
-// signed well.
+// actions are the supported calls, with handlers for calls with a valid
+// signature.
 var actions = map[string]func(*Server, *request) (any, *refusal){
 	"GenerateCompliancePackReport":          (*Server).generateReport,
 	"GenerateAggregateCompliancePackReport": (*Server).generateReport,
@@ -20,14 +22,14 @@ var actions = map[string]func(*Server, *request) (any, *refusal){
 	"ListAggregators":                       (*Server).listGroups,
 }
 
-// request is a call on its way to its answer.
+// request is a call that is being served.
 type request struct {
 	*call
 	id  string // the RequestId
 	now time.Time
 }
 
-// serveAPI answers one call.
+// serveAPI serves an API call.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	q := &request{id: requestID(), now: s.now()}
 	w.Header().Set("x-acs-request-id", q.id)
@@ -50,17 +52,17 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, q, refused)
 		return
 	}
-	s.log(q, "answered", "")
-	answer(w, q.call, http.StatusOK, q.action()+"Response", v)
+	s.log(q, "request served", "")
+	respond(w, q.call, http.StatusOK, q.action()+"Response", v)
 }
 
-// admit checks all that comes before the call's own parameters, and counts
-// the calls that were signed well.
+// admit checks all that is common to all calls, and counts those with a valid
+// signature.
 func (s *Server) admit(q *request) *refusal {
 	if q.action() == "" {
 		return missing("Action")
 	}
-	if refused := s.authenticate(q.call); refused != nil {
+	if refused := s.user.Load().authenticate(q.call, q.now, &s.nonces); refused != nil {
 		return refused
 	}
 	if q.version() != apiVersion {
@@ -76,7 +78,7 @@ func (s *Server) admit(q *request) *refusal {
 	return nil
 }
 
-// fail answers as the script says.
+// fail responds with a failure of the script.
 func (s *Server) fail(w http.ResponseWriter, q *request, f Failure) {
 	wait(q.r.Context(), f.Delay)
 	switch {
@@ -89,20 +91,20 @@ func (s *Server) fail(w http.ResponseWriter, q *request, f Failure) {
 	}
 }
 
-// refuse answers with an error.
+// refuse responds with an error.
 func (s *Server) refuse(w http.ResponseWriter, q *request, e *refusal) {
-	s.log(q, "refused", e.Code)
+	s.log(q, "request refused", e.Code)
 	if e.Limit != "" {
 		w.Header().Set("x-ratelimit-user", e.Limit)
 	}
-	answer(w, q.call, e.Status, "Error", errorAnswer{
+	respond(w, q.call, e.Status, "Error", errorResponse{
 		RequestId: q.id, HostId: q.r.Host, Code: e.Code, Message: e.Message,
 		Recommend: "https://api.example/troubleshoot?q=" + e.Code + "&requestId=" + q.id,
 	})
 }
 
-// log writes the call's line. A name of an action or a pack is logged only
-// where it is one that we know: the rest is the caller's, and may be anything.
+// log logs the call. Actions and packs are logged only if they are known, because
+// others are arbitrary input.
 func (s *Server) log(q *request, message, code string) {
 	args := []any{"request", q.id}
 	if actions[q.action()] != nil {
@@ -117,20 +119,20 @@ func (s *Server) log(q *request, message, code string) {
 	s.logger.Info(message, args...)
 }
 
-// named returns the pack that the call is about, or nil.
+// named returns the pack of the call, or nil.
 func (s *Server) named(q *request) *pack {
 	want := Pack{ID: q.params.Get("CompliancePackId"), Aggregator: q.group()}
 	p := s.packs[want.Key()]
 	if p == nil || p.ID != want.ID {
-		return nil // a key put together otherwise is no ID
+		return nil // the ID contains a slash
 	}
 	return p
 }
 
-// aggregate reports whether the call is one of an account group's.
+// aggregate reports whether the call is for an account group.
 func (c *call) aggregate() bool { return strings.Contains(c.action(), "Aggregate") }
 
-// group is the account group that the call is about, or "".
+// group returns the account group of the call, or "".
 func (c *call) group() string {
 	if !c.aggregate() {
 		return ""
@@ -138,9 +140,166 @@ func (c *call) group() string {
 	return c.params.Get("AggregatorId")
 }
 
-// requestID returns an ID of the kind that the gateway gives its answers.
+// requestID returns a request ID in the format of the gateway.
 func requestID() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails
+	rand.Read(b[:]) //nolint:errcheck // cannot fail
 	return fmt.Sprintf("%X-%X-%X-%X-%X", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// maxToken is the maximum length of a ClientToken.
+const maxToken = 64
+
+// find returns the pack of a call, or the error of the service.
+func (s *Server) find(q *request) (*pack, *refusal) {
+	if q.aggregate() {
+		if q.group() == "" {
+			return nil, missing("AggregatorId")
+		}
+		if !s.hasGroup(q.group()) {
+			return nil, invalid("AggregatorId")
+		}
+	}
+	if q.params.Get("CompliancePackId") == "" {
+		return nil, missing("CompliancePackId")
+	}
+	p := s.named(q)
+	if p == nil {
+		return nil, invalid("CompliancePackId")
+	}
+	return p, nil
+}
+
+// generateReport starts generating a report. As documented, a repeated token has
+// the same response and starts no other report. While a report is being generated,
+// other requests are refused.
+func (s *Server) generateReport(q *request) (any, *refusal) {
+	p, refused := s.find(q)
+	if refused != nil {
+		return nil, refused
+	}
+	token := q.params.Get("ClientToken")
+	if len(token) > maxToken || !ascii(token) {
+		return nil, invalid("ClientToken")
+	}
+	if !p.generate(token, q.now) {
+		return nil, refuse("CompliancePackReportCreating", "The report of the compliance pack is being created.")
+	}
+	return generated{CompliancePackId: p.ID, RequestId: q.id}, nil
+}
+
+// getReport returns the status of the pack's latest report, and a new link to it.
+// The API has no report IDs.
+func (s *Server) getReport(q *request) (any, *refusal) {
+	p, refused := s.find(q)
+	if refused != nil {
+		return nil, refused
+	}
+	status, r := p.state(q.now)
+	out := packReport{AccountId: p.account(), CompliancePackId: p.ID, ReportStatus: status}
+	if r != nil {
+		out.ReportCreateTimestamp = r.created.UnixMilli()
+		out.ReportUrl = s.link(q, p, r)
+	}
+	return got{CompliancePackReport: out, RequestId: q.id}, nil
+}
+
+func ascii(s string) bool {
+	for _, c := range s {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// maxPage is the maximum page size.
+const maxPage = 100
+
+// listPacks lists the packs of the account or of an account group. A page beyond
+// the end is empty.
+func (s *Server) listPacks(q *request) (any, *refusal) {
+	if q.aggregate() && q.group() == "" {
+		return nil, missing("AggregatorId")
+	}
+	if q.aggregate() && !s.hasGroup(q.group()) {
+		return nil, invalid("AggregatorId")
+	}
+	number, ok := q.number("PageNumber", 1, 1<<30)
+	if !ok {
+		return nil, invalid("PageNumber")
+	}
+	size, ok := q.number("PageSize", 10, maxPage)
+	if !ok {
+		return nil, invalid("PageSize")
+	}
+	all, refused := s.items(q)
+	if refused != nil {
+		return nil, refused
+	}
+	from := min(len(all), (number-1)*size)
+	page := packPage{CompliancePacks: all[from:min(len(all), from+size)], PageNumber: number, PageSize: size, TotalCount: len(all)}
+	return packList{CompliancePacksResult: page, RequestId: q.id}, nil
+}
+
+// items returns the packs that a call lists, all of which are active.
+func (s *Server) items(q *request) ([]packItem, *refusal) {
+	list := []packItem{}
+	switch q.params.Get("Status") {
+	case "CREATING":
+		return list, nil
+	case "", "ACTIVE":
+	default:
+		return nil, invalid("Status")
+	}
+	for _, p := range s.order {
+		if p.Aggregator == q.group() {
+			list = append(list, packItem{
+				AccountId: p.account(), AggregatorId: p.Aggregator, CompliancePackId: p.ID, CompliancePackName: p.Name,
+				CreateTimestamp: 1614687022000, RiskLevel: 1, Status: "ACTIVE",
+			})
+		}
+	}
+	return list, nil
+}
+
+// listGroups lists the account groups. The opaque NextToken holds the index in the
+// list.
+func (s *Server) listGroups(q *request) (any, *refusal) {
+	if q.params.Get("MaxResults") == "" {
+		return nil, missing("MaxResults")
+	}
+	size, ok := q.number("MaxResults", 0, maxPage)
+	if !ok {
+		return nil, invalid("MaxResults")
+	}
+	from := 0
+	if token := q.params.Get("NextToken"); token != "" {
+		index, _ := base64.URLEncoding.DecodeString(token) // Atoi fails if this does
+		var err error
+		if from, err = strconv.Atoi(string(index)); err != nil || from < 1 || from >= len(s.groups) {
+			return nil, invalid("NextToken")
+		}
+	}
+	to := min(len(s.groups), from+size)
+	page := groupPage{Aggregators: []groupItem{}, MaxResults: size}
+	for _, id := range s.groups[from:to] {
+		page.Aggregators = append(page.Aggregators, groupItem{
+			AggregatorId: id, AggregatorName: "账号组 " + id, AggregatorStatus: 1, AggregatorType: "CUSTOM",
+		})
+	}
+	if to < len(s.groups) {
+		page.NextToken = base64.URLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
+	}
+	return groupList{AggregatorsResult: page, RequestId: q.id}, nil
+}
+
+// number parses a parameter from 1 to highest.
+func (c *call) number(name string, def, highest int) (int, bool) {
+	text := c.params.Get(name)
+	if text == "" {
+		return def, true
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 1 && n <= highest
 }

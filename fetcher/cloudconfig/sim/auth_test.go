@@ -17,14 +17,14 @@ import (
 
 const ordinary = "cp-fdc8626622af00f90000"
 
-// one returns a simulator with one pack.
+// one returns a simulator with a single pack.
 func one(t *testing.T, script sim.Script) *sim.Server {
 	t.Helper()
 	return newServer(t, sim.Options{Packs: []sim.Pack{{ID: ordinary, Name: "MLPS level 3 等保三级", Script: script}}})
 }
 
-// TestACS3Rules breaks one rule of a well-signed call at a time. What sign
-// changes is signed; what spoil changes is changed after that.
+// TestACS3Rules breaks one rule of a valid call at a time: sign modifies the call
+// before it is signed, spoil after.
 func TestACS3Rules(t *testing.T) {
 	t.Parallel()
 	set := func(k, v string) func(*http.Request) { return func(r *http.Request) { r.Header.Set(k, v) } }
@@ -82,7 +82,7 @@ func TestACS3Rules(t *testing.T) {
 			}
 			got := do(t, one(t, sim.Script{}), r)
 			if got.Status != c.status || got.JSON.Code != c.code {
-				t.Errorf("answer %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
+				t.Errorf("response %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
 			}
 			if got.JSON.RequestId == "" || got.Header.Get("x-acs-request-id") != got.JSON.RequestId {
 				t.Errorf("request ID %q, in the header %q", got.JSON.RequestId, got.Header.Get("x-acs-request-id"))
@@ -91,7 +91,7 @@ func TestACS3Rules(t *testing.T) {
 	}
 }
 
-// rpcCall signs a call with HMAC-SHA1, on its own reading of the rules.
+// rpcCall signs a call with HMAC-SHA1, by an independent implementation.
 func rpcCall(method string, params url.Values) *http.Request {
 	rfc3986 := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 	canonical := strings.ReplaceAll(params.Encode(), "+", "%20")
@@ -106,7 +106,7 @@ func rpcCall(method string, params url.Values) *http.Request {
 	return r
 }
 
-// TestRPCRules does the same for the signature by parameter, in both places.
+// TestRPCRules does the same for signatures in parameters, of a query and a form.
 func TestRPCRules(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -140,15 +140,15 @@ func TestRPCRules(t *testing.T) {
 				}
 				got := do(t, one(t, sim.Script{}), rpcCall(method, params))
 				if got.Status != c.status || got.JSON.Code != c.code {
-					t.Errorf("answer %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
+					t.Errorf("response %d %s, want %d %s: %s", got.Status, got.JSON.Code, c.status, c.code, got.Body)
 				}
 			})
 		}
 	}
 }
 
-// TestNonceOnce: a call can't be replayed, not even when its date has become
-// too old for it to matter; and what was forgotten may come again.
+// TestNonceOnce: a nonce is rejected as long as the date of its call may be valid,
+// and is forgotten later.
 func TestNonceOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -171,8 +171,8 @@ func TestNonceOnce(t *testing.T) {
 	})
 }
 
-// TestBadSignatureKeepsNonce: who does not know the secret can't use up
-// somebody else's nonce.
+// TestBadSignatureKeepsNonce: a call with an invalid signature does not use up the
+// nonce.
 func TestBadSignatureKeepsNonce(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{})
@@ -187,7 +187,7 @@ func TestBadSignatureKeepsNonce(t *testing.T) {
 	}
 }
 
-// TestSecurityToken: with temporary keys each call must carry the token.
+// TestSecurityToken: with temporary keys, each call needs the token.
 func TestSecurityToken(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sim.Options{SecurityToken: stsToken, Packs: []sim.Pack{{ID: ordinary}}})

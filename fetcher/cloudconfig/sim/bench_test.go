@@ -10,8 +10,8 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// BenchmarkDownload is how fast the bucket gives 64 MiB away over loopback:
-// what any measure of a client against it is bounded by.
+// BenchmarkDownload measures a download of 64 MiB over loopback, which is the upper
+// limit of any client.
 func BenchmarkDownload(b *testing.B) {
 	const size = 64 << 20
 	s, err := sim.New(sim.Options{AccessKeyID: keyID, AccessKeySecret: secret, Packs: []sim.Pack{{ID: ordinary, Script: sim.Script{Blob: true, Size: size, Standing: 1}}}})
@@ -35,8 +35,8 @@ func BenchmarkDownload(b *testing.B) {
 	}
 }
 
-// BenchmarkReport is what the simulator itself costs for one report of 48 KiB:
-// three calls and a download, without sockets.
+// BenchmarkReport measures the simulator for a report of 48 KiB: three calls and a
+// download, without sockets.
 func BenchmarkReport(b *testing.B) {
 	for name, blob := range map[string]bool{"workbook": false, "blob": true} {
 		b.Run(name, func(b *testing.B) {
@@ -52,7 +52,7 @@ func BenchmarkReport(b *testing.B) {
 	}
 }
 
-// linkFor returns a link of the pack's for a server at that host.
+// linkFor returns a link of the pack for a server at that host.
 func linkFor(b *testing.B, s http.Handler, host string) string {
 	b.Helper()
 	r := signed("GetCompliancePackReport", time.Now(), "CompliancePackId", ordinary)

@@ -7,8 +7,8 @@ import (
 	"unicode/utf16"
 )
 
-// The records of BIFF8 that a workbook can't do without, and a few that it
-// looks better with, by the published format [MS-XLS].
+// The records of BIFF8 that a workbook needs, and some for its appearance, by the
+// published format [MS-XLS].
 const (
 	recBOF        = 0x0809
 	recEOF        = 0x000A
@@ -26,12 +26,12 @@ const (
 	recNumber     = 0x0203
 	recWindow2    = 0x023E
 
-	maxRecord = 8224 // the longest body of a record
-	xfPlain   = 15   // the first format of cells, after fifteen of styles
+	maxRecord = 8224 // maximum length of a record's body
+	xfPlain   = 15   // the first cell format, after 15 of styles
 	xfBold    = 16
 )
 
-// sheet is a table: each cell a string or an int. The first row is bold.
+// sheet is a table with cells of type string or int. The first row is bold.
 type sheet struct {
 	name   string
 	widths []int // of columns, in characters
@@ -41,23 +41,23 @@ type sheet struct {
 // biff writes records.
 type biff struct {
 	bytes.Buffer
-	index   map[string]uint32 // of the shared strings
+	index   map[string]uint32 // of shared strings
 	strings []string
 	uses    uint32
 }
 
-// workbook writes the sheets as a BIFF8 stream: the globals, then each sheet,
-// whose places the globals name. Each record is its kind, the length of its
-// body, both in two bytes, and the body, all little-endian:
+// workbook returns the sheets as a BIFF8 stream: the globals, which have the offsets
+// of the sheets, and the sheets. Each record has its kind and the length of its
+// body, in two bytes each, and the body, all little-endian:
 //
 //	BOF CODEPAGE WINDOW1 FONT… XF… STYLE     the globals
 //	BOUNDSHEET… SST CONTINUE… EOF
 //	BOF COLINFO… DIMENSIONS                  each sheet
 //	LABELSST | NUMBER …  WINDOW2 EOF
 //
-// The sheets are written first, as they fill the table of shared strings that
-// the globals hold; their places are filled in when the globals' length is
-// known. A test has xlrd read what comes of it.
+// The sheets are encoded first, because they fill the table of shared strings in the
+// globals. Their offsets are set once the length of the globals is known. A test
+// reads the result with xlrd.
 func workbook(sheets []sheet) []byte {
 	w := &biff{index: make(map[string]uint32)}
 	parts := make([][]byte, len(sheets))
@@ -82,7 +82,7 @@ func workbook(sheets []sheet) []byte {
 	return out
 }
 
-// record writes one record: numbers as they are, strings as [label] has them.
+// record writes a record. Fields are byte slices or fixed-size integers.
 func (w *biff) record(kind uint16, fields ...any) {
 	var body []byte
 	for _, f := range fields {
@@ -98,12 +98,12 @@ func (w *biff) record(kind uint16, fields ...any) {
 	w.Write(body)
 }
 
-// styles opens the globals with the fonts and formats of a plain workbook.
+// styles writes the first part of the globals, with fonts and formats.
 func (w *biff) styles() {
 	w.record(recBOF, uint16(0x0600), uint16(0x0005), uint16(0x0DBB), uint16(0x07CC), uint32(0), uint32(6))
 	w.record(recCodePage, uint16(1200))
 	w.record(recWindow1, uint16(0), uint16(0), uint16(0x4000), uint16(0x2000), uint16(0x38), uint16(0), uint16(0), uint16(1), uint16(600))
-	for i := range 5 { // the format skips the number 4, so the bold one counts as 5
+	for i := range 5 { // the format skips number 4, so the bold font is number 5
 		weight := uint16(400)
 		if i == 4 {
 			weight = 700
@@ -123,7 +123,7 @@ func (w *biff) styles() {
 	w.record(recStyle, uint16(0x8000), uint8(0), uint8(0xFF))
 }
 
-// sheet writes one sheet.
+// sheet writes a sheet.
 func (w *biff) sheet(s sheet, first bool) {
 	columns := 0
 	for _, row := range s.rows {
@@ -156,7 +156,7 @@ func (w *biff) sheet(s sheet, first bool) {
 	w.record(recEOF)
 }
 
-// shared returns the number of a string in the table of shared strings.
+// shared returns the index of a string in the table of shared strings.
 func (w *biff) shared(s string) uint32 {
 	w.uses++
 	n, ok := w.index[s]
@@ -168,8 +168,8 @@ func (w *biff) shared(s string) uint32 {
 	return n
 }
 
-// sharedStrings writes the table. It is split between strings, never within
-// one: a string broken in two has its kind told twice, and few get that right.
+// sharedStrings writes the table. It is split between strings but not within one,
+// which would need another flag byte.
 func (w *biff) sharedStrings() {
 	kind := uint16(recSST)
 	body := binary.LittleEndian.AppendUint32(nil, w.uses)
@@ -186,14 +186,14 @@ func (w *biff) sharedStrings() {
 	w.record(kind, body)
 }
 
-// shortString writes a string whose length takes one byte.
+// shortString returns a string with a length of one byte.
 func shortString(s string) []byte {
 	text, flag, n := units(s)
 	return append([]byte{byte(n), flag}, text...)
 }
 
-// units encodes s: a byte a character where each fits (flag 0), else UTF-16
-// (flag 1); n counts the characters.
+// units encodes s with one byte per character if possible (flag 0), or as UTF-16
+// (flag 1); n is the number of characters.
 func units(s string) (text []byte, flag byte, n int) {
 	wide := utf16.Encode([]rune(s))
 	for _, u := range wide {

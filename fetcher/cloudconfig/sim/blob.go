@@ -7,25 +7,24 @@ import (
 	"math/rand/v2"
 )
 
-// blockSize is the length after which a blob repeats, but for its numbers.
+// blockSize is the period of a blob, apart from block numbers.
 const blockSize = 64 << 10
 
-// blob is a body of any size that takes no memory: a block that looks random,
-// over and over, the first eight bytes of each holding its number, so that no
-// two stretches are the same.
+// blob is a body of any size that takes little memory: a pseudorandom block that
+// repeats, with its number in the first eight bytes.
 type blob struct {
 	block []byte
 	size  int64
 }
 
-// newBlob returns the blob that belongs to the seed.
+// newBlob returns the blob for the seed.
 func newBlob(seed string, size int64) *blob {
 	b := &blob{block: make([]byte, min(blockSize, max(8, size))), size: size}
-	rand.NewChaCha8(sha256.Sum256([]byte(seed))).Read(b.block) //nolint:errcheck // never fails
+	rand.NewChaCha8(sha256.Sum256([]byte(seed))).Read(b.block) //nolint:errcheck // cannot fail
 	return b
 }
 
-// ReadAt fills p from off on.
+// ReadAt implements [io.ReaderAt].
 func (b *blob) ReadAt(p []byte, off int64) (int, error) {
 	n := 0
 	for n < len(p) && off < b.size {

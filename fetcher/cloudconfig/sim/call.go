@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// apiVersion is the only version of the API there is.
+// apiVersion is the supported version of the API.
 const apiVersion = "2020-09-07"
 
-// maxForm bounds the body of a call.
+// maxForm is the size limit of a call's body, in bytes.
 const maxForm = 1 << 20
 
-// call is one call of the API: an HTTP request, taken apart.
+// call is an API call, parsed from an HTTP request.
 type call struct {
 	r      *http.Request
 	body   []byte
-	params url.Values // of query and form together: the gateway takes them from either
-	acs3   bool       // signed by header; else RPC V1, signed by parameter
+	params url.Values // of query and form: the gateway accepts them in either
+	acs3   bool       // signed by header; otherwise by parameter (RPC V1)
 }
 
-// readCall takes the request apart.
+// readCall parses the request.
 func readCall(r *http.Request) (*call, *refusal) {
 	c := &call{r: r, params: url.Values{}}
-	defer c.tell()
+	defer c.detectSignature()
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return c, refuse("UnsupportedHTTPMethod", "This HTTP method is not supported.")
 	}
@@ -50,9 +50,9 @@ func readCall(r *http.Request) (*call, *refusal) {
 	return c, nil
 }
 
-// tell finds out how the call is signed. Clients that sign by parameter may
-// send the headers of the other kind as well, but never an Authorization.
-func (c *call) tell() {
+// detectSignature sets acs3. Clients that sign by parameter may also send headers
+// of ACS3, but never Authorization.
+func (c *call) detectSignature() {
 	h := c.r.Header
 	c.acs3 = h.Get("Authorization") != "" || h.Get("x-acs-action") != "" && !c.params.Has("Signature")
 }
@@ -63,8 +63,7 @@ func (c *call) merge(more url.Values) {
 	}
 }
 
-// field returns what a call says of itself: a header of ACS3, or the
-// parameter that stands for it in RPC V1.
+// field returns a header of ACS3, or the equivalent parameter of RPC V1.
 func (c *call) field(header, parameter string) string {
 	if c.acs3 {
 		return c.r.Header.Get(header)
@@ -77,7 +76,7 @@ func (c *call) version() string { return c.field("x-acs-version", "Version") }
 func (c *call) nonce() string   { return c.field("x-acs-signature-nonce", "SignatureNonce") }
 func (c *call) token() string   { return c.field("x-acs-security-token", "SecurityToken") }
 
-// wantsJSON reports whether the answer is to be JSON. It is XML otherwise.
+// wantsJSON reports whether the response is to be JSON, rather than XML.
 func (c *call) wantsJSON() bool {
 	if c.acs3 {
 		return strings.Contains(c.r.Header.Get("Accept"), "application/json")

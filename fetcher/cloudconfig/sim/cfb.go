@@ -6,12 +6,12 @@ import (
 	"unicode/utf16"
 )
 
-// The sizes of a compound file (OLE2, version 3) and the marks in its
-// allocation table, by the published format [MS-CFB].
+// Sizes in a compound file (OLE2, version 3) and special values in its allocation
+// table, by the published format [MS-CFB].
 const (
 	sector      = 512
-	smallStream = 4096 // shorter streams would live in a file within the file
-	inHeader    = 109  // how many sectors of the table the header can name
+	smallStream = 4096 // shorter streams would be in the mini stream
+	inHeader    = 109  // how many sectors of the table the header can list
 
 	freeSector  = 0xFFFFFFFF
 	endOfChain  = 0xFFFFFFFE
@@ -22,9 +22,8 @@ const (
 //
 //	header │ the stream │ allocation table │ directory
 //
-// A stream under 4096 bytes is filled up with zeros, which saves the whole
-// second level of storage. It holds up to 6 MiB or so: no more sectors of the
-// table than the header names.
+// A stream under 4096 bytes is padded with zeros, which avoids the mini stream. The
+// limit of the stream is about 6 MiB, as the header lists all sectors of the table.
 func compoundFile(name string, stream []byte) []byte {
 	stream = padded(stream, smallStream)
 	data := len(stream) / sector
@@ -57,7 +56,7 @@ func compoundFile(name string, stream []byte) []byte {
 	return b.Bytes()
 }
 
-// cfbHeader is the first sector: where the table and the directory begin.
+// cfbHeader returns the first sector, with the places of table and directory.
 func cfbHeader(data, tables int) [sector / 4]uint32 {
 	h := [sector / 4]uint32{
 		0: 0xE011CFD0, 1: 0xE11AB1A1, // the signature
@@ -79,7 +78,7 @@ func cfbHeader(data, tables int) [sector / 4]uint32 {
 	return h
 }
 
-// dirEntry is one of the four entries of a directory's sector.
+// dirEntry is one of the four entries in a sector of the directory.
 type dirEntry struct {
 	Name               [32]uint16
 	NameBytes          uint16
@@ -92,7 +91,7 @@ type dirEntry struct {
 	SizeHigh           uint32
 }
 
-// entry makes one; a name is counted with the zero at its end.
+// entry returns a dirEntry. The length of a name includes the terminating zero.
 func entry(name string, kind uint8, child, start uint32, size int) dirEntry {
 	e := dirEntry{Kind: kind, Color: 1, Left: freeSector, Right: freeSector, Child: child, Start: start, Size: uint32(size)}
 	if n := copy(e.Name[:], utf16.Encode([]rune(name))); n > 0 {
@@ -101,7 +100,7 @@ func entry(name string, kind uint8, child, start uint32, size int) dirEntry {
 	return e
 }
 
-// padded fills b with zeros to a whole number of sectors, at least to least.
+// padded pads b with zeros to whole sectors and at least to that size.
 func padded(b []byte, least int) []byte {
 	want := max(least, (len(b)+sector-1)/sector*sector)
 	return append(b, make([]byte, want-len(b))...)

@@ -14,14 +14,14 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// The marked secrets of the tests: no output may hold them.
+// Marked secrets, to detect leaks.
 const (
 	keyID    = "LTAI-test-key"
 	secret   = "MARKED-secret-of-the-tests"
 	stsToken = "MARKED-token-of/the+tests=="
 )
 
-// newServer makes a simulator with the packs.
+// newServer returns a simulator with the packs.
 func newServer(t *testing.T, opt sim.Options) *sim.Server {
 	t.Helper()
 	opt.AccessKeyID, opt.AccessKeySecret = keyID, secret
@@ -32,7 +32,7 @@ func newServer(t *testing.T, opt sim.Options) *sim.Server {
 	return s
 }
 
-// answer is what a call brought back.
+// answer is the response to a call.
 type answer struct {
 	Status int
 	Header http.Header
@@ -48,7 +48,7 @@ type answer struct {
 	}
 }
 
-// do serves the request in the process, without a socket.
+// do serves the request without a socket.
 func do(t testing.TB, s http.Handler, r *http.Request) answer {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -62,7 +62,7 @@ func do(t testing.TB, s http.Handler, r *http.Request) answer {
 	return got
 }
 
-// call signs a call with ACS3, its parameters in the query, and makes it.
+// call makes a call signed with ACS3, with its parameters in the query.
 func call(t testing.TB, s http.Handler, action string, kv ...string) answer {
 	t.Helper()
 	return do(t, s, signed(action, time.Now(), kv...))
@@ -91,7 +91,7 @@ func nonce() string {
 	return hex.EncodeToString(b[:])
 }
 
-// report has a report of the pack made at once, and returns the link to it.
+// report generates a report of the pack, and returns the link to it.
 func report(t testing.TB, s http.Handler, pack string) string {
 	t.Helper()
 	if a := call(t, s, "GenerateCompliancePackReport", "CompliancePackId", pack); a.Status != 200 {
@@ -110,7 +110,7 @@ func look(t testing.TB, s http.Handler, pack string) string {
 	return a.JSON.CompliancePackReport.ReportUrl
 }
 
-// get downloads the link; change may alter the request before.
+// get downloads from the link; change may modify the request.
 func get(t testing.TB, s http.Handler, link string, change ...func(*http.Request)) answer {
 	t.Helper()
 	r := httptest.NewRequest("GET", link, nil)

@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// rowBytes is less than any row of the second sheet takes, so that so many
-// rows fill a size.
+// rowBytes is less than the size of any row of the second sheet.
 const rowBytes = 100
 
-// ruleText is a rule as reports describe it.
+// ruleText describes a rule in reports.
 type ruleText struct{ name, kind, risk, remediation string }
 
-// rules are what the reports check.
+// rules are the rules in all reports.
 var rules = []ruleText{
 	{"RAM用户开启MFA", "ACS::RAM::User", "高风险", "登录RAM控制台，为用户启用多因素认证（MFA）设备。"},
 	{"OSS存储空间ACL禁止公共读", "ACS::OSS::Bucket", "高风险", "将Bucket的读写权限改为私有（private）。"},
@@ -29,11 +28,11 @@ var rules = []ruleText{
 	{"SLB服务器证书未到期", "ACS::SLB::ServerCertificate", "低风险", "在到期前上传新证书，并在监听中更换。"},
 }
 
-// account is one of those whose resources a report covers.
+// account is an account in a report.
 type account struct{ id, name string }
 
-// workbooks returns the report: a workbook, or for an account group a .zip of
-// a workbook an account. It follows from the pack and the creation time.
+// workbooks returns the content of the report: a workbook or, for an account group,
+// a .zip with a workbook per account. It depends on pack and creation time only.
 func (r *report) workbooks() ([]byte, error) {
 	if r.pack.Aggregator == "" {
 		return r.workbook(account{r.pack.AccountID, "生产账号"}), nil
@@ -41,7 +40,7 @@ func (r *report) workbooks() ([]byte, error) {
 	first, _ := strconv.ParseInt(r.pack.AccountID, 10, 64) // digits, by Server.add
 	method := zip.Deflate
 	if r.pack.Script.Size > 0 {
-		method = zip.Store // or the promised size would melt away
+		method = zip.Store // compression would make it smaller than Size
 	}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -50,7 +49,7 @@ func (r *report) workbooks() ([]byte, error) {
 		f, err := z.CreateHeader(&zip.FileHeader{
 			Name:     fmt.Sprintf("%s_%s_%s.xls", a.id, a.name, r.pack.ID),
 			Method:   method,
-			Modified: r.created.Truncate(2 * time.Second), // all that a zip can tell
+			Modified: r.created.Truncate(2 * time.Second), // the precision of a zip
 		})
 		if err != nil {
 			return nil, err
@@ -63,11 +62,11 @@ func (r *report) workbooks() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// workbook returns the account's workbook: an overview, and the resources
-// that do not comply, with what to do about each.
+// workbook returns the workbook of an account: an overview, and the non-compliant
+// resources with the remediation for each.
 func (r *report) workbook(a account) []byte {
 	random := rand.New(rand.NewChaCha8(sha256.Sum256([]byte(r.path() + a.id))))
-	counts := make([]int, len(rules)) // of resources that don't comply, by rule
+	counts := make([]int, len(rules)) // of non-compliant resources, by rule
 	bad := sheet{name: "不合规资源", widths: []int{30, 28, 26, 14, 10, 52}, rows: [][]any{
 		{"规则名称", "资源类型", "资源ID", "地域", "风险等级", "修复建议"},
 	}}

@@ -18,8 +18,8 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// stream reads the one stream of a compound file back: the header, the
-// directory, then the chain through the allocation table.
+// stream reads the stream of a compound file: the header, the directory, and the
+// chain through the allocation table.
 func stream(t *testing.T, file []byte) (string, []byte) {
 	t.Helper()
 	if len(file)%512 != 0 || !bytes.HasPrefix(file, []byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")) {
@@ -46,9 +46,9 @@ func stream(t *testing.T, file []byte) (string, []byte) {
 	return string(utf16.Decode(name)), out
 }
 
-// records returns how often each record occurs in a BIFF stream, which must
-// be a whole number of records up to the zeros at its end, and the places
-// that the globals name must be the beginnings of sheets.
+// records counts the records of a BIFF stream by kind. It checks that the stream is
+// a sequence of records and zeros, and that the offsets in the globals are those of
+// sheets.
 func records(t *testing.T, biff []byte) map[uint16]int {
 	t.Helper()
 	n := map[uint16]int{}
@@ -71,7 +71,7 @@ func records(t *testing.T, biff []byte) map[uint16]int {
 	return n
 }
 
-// TestWorkbook reads workbooks of several sizes back.
+// TestWorkbook reads workbooks of several sizes.
 func TestWorkbook(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 48 << 10, 1 << 20, 4 << 20} {
@@ -92,7 +92,7 @@ func TestWorkbook(t *testing.T) {
 	}
 }
 
-// TestReportsDiffer: two reports of a pack, and those of two packs, are not the same.
+// TestReportsDiffer: all reports are different.
 func TestReportsDiffer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestReportsDiffer(t *testing.T) {
 	})
 }
 
-// group has an account group's report made.
+// group generates the report of an account group.
 func group(t *testing.T, script sim.Script) []byte {
 	t.Helper()
 	kv := []string{"CompliancePackId", "cp-1", "AggregatorId", "ca-1"}
@@ -116,7 +116,7 @@ func group(t *testing.T, script sim.Script) []byte {
 	return get(t, s, call(t, s, "GetAggregateCompliancePackReport", kv...).JSON.CompliancePackReport.ReportUrl).Body
 }
 
-// TestZip reads an account group's archive back.
+// TestZip reads the archive of an account group.
 func TestZip(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 100 << 10} {
@@ -144,8 +144,8 @@ func TestZip(t *testing.T) {
 	}
 }
 
-// TestBlob: parts of a blob are those of the whole, across blocks too, and a
-// large one is an object put in parts.
+// TestBlob: parts of a blob match the whole, also across blocks; a large one has
+// the headers of an object put in parts.
 func TestBlob(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 7, 8, 9, 64 << 10, 64<<10 + 1, 300_000} {
@@ -165,7 +165,7 @@ func TestBlob(t *testing.T) {
 	}
 }
 
-// TestXlrd lets a reader of somebody else's open a workbook.
+// TestXlrd opens a workbook with xlrd.
 func TestXlrd(t *testing.T) {
 	t.Parallel()
 	const python = "/usr/bin/python3"

@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// HexSHA256 lets the tests name a body's sum.
+// HexSHA256 returns the SHA-256 of a body.
 var HexSHA256 = hexSHA256
 
-// SignACS3 signs a call as a client does. It builds on the server's own
-// reading; that this is the right one, the published vector and the vendor's
-// clients say.
+// SignACS3 signs a call like a client, with the implementation of the server. That
+// is checked by the published example and the vendor's clients.
 func SignACS3(r *http.Request, keyID, secret string) {
 	names := []string{"host"}
 	for k := range r.Header {

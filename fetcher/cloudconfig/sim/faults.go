@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// faults deals out what a script says should go wrong, in the script's order and
-// each as often as it says, to whoever calls next: two clients of one pack share
-// its bad luck.
+// faults are the pending faults of a script, in its order. Several clients of a
+// pack share them.
 type faults struct {
 	mu       sync.Mutex
-	failures []Failure // with how often each is still due in Times
+	failures []Failure // Times is how often each is still pending
 	body     BodyFault // likewise
 }
 
@@ -32,7 +31,7 @@ func newFaults(s Script) *faults {
 	return f
 }
 
-// next takes the failure that is due for the call, if one is.
+// next takes the next failure for the call, if any.
 func (f *faults) next(call string) (Failure, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -46,7 +45,7 @@ func (f *faults) next(call string) (Failure, bool) {
 	return Failure{}, false
 }
 
-// nextBody takes the fault that is due for a download: Kind is empty for none.
+// nextBody takes the fault for a download. Its Kind is empty if there is none.
 func (f *faults) nextBody() BodyFault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -60,7 +59,7 @@ func (f *faults) nextBody() BodyFault {
 // silent reports whether the failure is a closed connection.
 func (f Failure) silent() bool { return f.Status == 0 && f.Code == "" && f.Body == "" }
 
-// wait waits for d, or until the caller hangs up.
+// wait waits for d, or until the client disconnects.
 func wait(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
@@ -73,9 +72,9 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// page answers with the failure's body, as a proxy in front does.
+// page responds with the failure's body, like a proxy.
 func (f Failure) page(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(cmp.Or(f.Status, http.StatusOK))
-	io.WriteString(w, f.Body) //nolint:errcheck // the caller hung up
+	io.WriteString(w, f.Body) //nolint:errcheck // the client has gone
 }

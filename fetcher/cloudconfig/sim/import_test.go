@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestStranger holds the package to knowing nothing of the client's: the only
-// import of this module is the tests' of the package itself.
-func TestStranger(t *testing.T) {
+// TestIndependent: the package imports no other package of this module; its tests
+// only import the package.
+func TestIndependent(t *testing.T) {
 	t.Parallel()
 	const module, self = "packseal.example/", "packseal.example/fetcher/cloudconfig/sim"
 	files, err := filepath.Glob("*.go")

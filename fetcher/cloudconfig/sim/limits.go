@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// nonceLife is how long a nonce is remembered at least: a date may be fifteen
-// minutes off either way, so after thirty its call can't come again.
+// nonceLife is how long a nonce is remembered at least. Dates are accepted within
+// 15 minutes either way, so a call cannot be replayed after 30.
 const nonceLife = 30 * time.Minute
 
-// nonces remembers the nonces used, in two generations, so that forgetting
-// the old ones needs no clock of its own and costs nothing.
+// nonces remembers used nonces in two generations, so that old ones are dropped
+// together, without a timer.
 type nonces struct {
 	mu          sync.Mutex
-	since       time.Time // when the young generation began
+	since       time.Time // start of the young generation
 	young, aged map[string]struct{}
 }
 
-// use takes the nonce, and reports whether it was new.
+// use records the nonce, and reports whether it was new.
 func (n *nonces) use(nonce string, now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -34,15 +34,15 @@ func (n *nonces) use(nonce string, now time.Time) bool {
 	return !a && !b
 }
 
-// rate is the user's share of calls: a bucket that holds a second's worth.
+// rate limits calls, as a token bucket that holds the calls of one second.
 type rate struct {
-	perSecond float64 // 0 = no limit
+	perSecond float64 // 0 means no limit
 	mu        sync.Mutex
 	credit    float64
 	at        time.Time
 }
 
-// take spends one call, or says how long to wait until there is one.
+// take takes one token, or returns how long to wait for it.
 func (r *rate) take(now time.Time) (time.Duration, bool) {
 	if r.perSecond <= 0 {
 		return 0, true

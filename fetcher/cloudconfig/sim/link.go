@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// stamp is how the V4 forms write a time.
+// stamp is the time format of the V4 forms.
 const stamp = "20060102T150405Z"
 
-// bucket is the store's side of the links: the temporary key that signs them.
-// It follows from the secret of the API, so that links outlive a restart, and
-// tells nothing about it.
+// bucket is the bucket with the reports, and the temporary key that signs links to
+// them. The key is derived from the API secret, so that links survive a restart,
+// and does not reveal it.
 type bucket struct {
 	name, region         string
 	keyID, secret, token string
@@ -35,43 +35,15 @@ func newBucket(apiSecret string) bucket {
 	}
 }
 
-// link signs a new link to the report, in the form that its pack's script
-// asks for.
-func (s *Server) link(q *request, p *pack, r *report) string {
-	base := s.base(q.r)
-	target := signedRequest{method: http.MethodGet, host: base.Host, path: "/oss/" + r.path(), query: url.Values{}}
-	now := q.now.UTC()
-	s.bucket.dress(target.query, p.Script.Link, now, p.Script.LinkLife)
-	sum := s.bucket.sign(p.Script.Link, target)
-	target.query.Set(p.Script.Link.parameter("signature"), sum)
-	p.handOut(sum)
-	base.Path, base.RawQuery = strings.TrimSuffix(base.Path, "/")+target.path, target.query.Encode()
-	return base.String()
-}
-
-// base is what links begin with.
-func (s *Server) base(r *http.Request) *url.URL {
-	if s.opt.PublicURL != "" {
-		if u, err := url.Parse(s.opt.PublicURL); err == nil {
-			return u
-		}
-	}
-	u := &url.URL{Scheme: "http", Host: r.Host}
-	if r.TLS != nil {
-		u.Scheme = "https"
-	}
-	return u
-}
-
-// dress puts the parameters that are signed into a link's query. The older two
-// forms say when the link ends, the newer two when it was signed and how long
-// it lives; all carry the token of the temporary key that signed them:
+// addParams adds the signed parameters to the query of a link. The older two forms
+// have the expiry, the newer two the signing time and the lifetime; all have the
+// token of the temporary key:
 //
 //	V1  Expires=<unix s>      OSSAccessKeyId             Signature        HMAC-SHA1
 //	V2  x-oss-expires=<unix>  x-oss-access-key-id        x-oss-signature  HMAC-SHA256
 //	V4  x-oss-date + -expires x-oss-credential           x-oss-signature  key of the day
 //	S3  X-Amz-Date + -Expires X-Amz-Credential           X-Amz-Signature  key of the day
-func (b bucket) dress(q url.Values, form LinkForm, now time.Time, life time.Duration) {
+func (b bucket) addParams(q url.Values, form LinkForm, now time.Time, life time.Duration) {
 	seconds := strconv.FormatInt(int64(life.Seconds()), 10)
 	until := strconv.FormatInt(now.Add(life).Unix(), 10)
 	credential := b.keyID + "/" + b.scope(form, now.Format("20060102"))
@@ -94,7 +66,7 @@ func (b bucket) dress(q url.Values, form LinkForm, now time.Time, life time.Dura
 	}
 }
 
-// parameter is the name of a link's parameter in that form.
+// parameter returns the name of a parameter in that form.
 func (f LinkForm) parameter(what string) string {
 	names := map[LinkForm]map[string]string{
 		V1: {"signature": "Signature", "key": "OSSAccessKeyId", "expires": "Expires"},
@@ -107,8 +79,8 @@ func (f LinkForm) parameter(what string) string {
 
 func (f LinkForm) known() bool { return f.parameter("signature") != "" }
 
-// formOf tells the form of the link that a query belongs to, by the name of its
-// signature. V2 and V4 share that name, and differ in their version.
+// formOf detects the form of a link by the name of its signature parameter, which
+// is the same in V2 and V4, and by the version.
 func formOf(q url.Values) (LinkForm, bool) {
 	for _, f := range []LinkForm{V1, S3, V2, V4} {
 		if q.Get(f.parameter("signature")) != "" {
@@ -121,8 +93,8 @@ func formOf(q url.Values) (LinkForm, bool) {
 	return "", false
 }
 
-// expiry is when the link of that form ends. A life of over a week is cut, so
-// that no number in a link can make the sum overflow.
+// expiry returns when a link of that form expires. The lifetime is limited to a
+// week, so that the sum cannot overflow.
 func (f LinkForm) expiry(q url.Values) (time.Time, bool) {
 	n, err := strconv.ParseInt(q.Get(f.parameter("expires")), 10, 64)
 	if err != nil || n < 0 {
@@ -135,16 +107,16 @@ func (f LinkForm) expiry(q url.Values) (time.Time, bool) {
 	return from.Add(time.Duration(min(n, 7*24*3600)) * time.Second), err == nil
 }
 
-// signedRequest is what a link's signature covers.
+// signedRequest is what the signature of a link covers.
 type signedRequest struct {
 	method, host, path string
 	query              url.Values // without the signature
 	header             http.Header
 }
 
-// sign returns the signature of a request in that form. V1, V2 and V4 follow
-// OSS's algorithms and S3 follows AWS's, to the letter for a GET and HEAD of
-// an object: the tests hold them against signatures of the vendors' SDKs.
+// sign returns the signature of a request in that form, by the algorithms of OSS
+// (V1, V2 and V4) and AWS (S3) for GET and HEAD of an object. Tests compare it with
+// signatures of the vendors' SDKs.
 func (b bucket) sign(form LinkForm, r signedRequest) string {
 	switch form {
 	case V1:

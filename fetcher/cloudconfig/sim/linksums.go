@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// signedInV1 are the parameters that a V1 signature covers beside Expires.
-// OSS leaves all others alone.
+// signedInV1 are the parameters that a V1 signature covers in addition to Expires.
 var signedInV1 = []string{
 	"response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
 	"response-content-type", "response-expires", "security-token", "versionId", "x-oss-process", "x-oss-traffic-limit",
 }
 
-// v1StringToSign is
+// v1StringToSign returns
 //
 //	VERB\nContent-MD5\nContent-Type\nExpires\n<x-oss-* headers>/bucket/key?<signed parameters>
 func (b bucket) v1StringToSign(r signedRequest) string {
@@ -33,8 +32,8 @@ func (b bucket) v1StringToSign(r signedRequest) string {
 	}, "\n")
 }
 
-// v2StringToSign is V1's with the names of additional signed headers (none)
-// before the resource, in which all is encoded and every parameter stands.
+// v2StringToSign returns that of V1 with the names of additional signed headers
+// (none) before the resource, which is encoded and has all parameters.
 func (b bucket) v2StringToSign(r signedRequest) string {
 	var all []string
 	for _, k := range sortedKeys(r.query) {
@@ -46,12 +45,12 @@ func (b bucket) v2StringToSign(r signedRequest) string {
 	}, "\n") + "\n" + encode("/"+b.name+r.path) + "?" + strings.Join(all, "&")
 }
 
-// v4Canonical is the canonical request of both V4 forms:
+// v4Canonical returns the canonical request of both V4 forms:
 //
 //	VERB\nURI\nquery\n<headers>\n<names of additional headers>\nUNSIGNED-PAYLOAD
 //
-// OSS puts the bucket before the path and signs what headers of its own kind
-// there are; S3 signs those that X-Amz-SignedHeaders names: the host.
+// OSS has the bucket in the path and signs all x-oss-* headers; S3 signs those in
+// X-Amz-SignedHeaders, which is the host.
 func (b bucket) v4Canonical(form LinkForm, r signedRequest) string {
 	path := strings.ReplaceAll(encode(r.path), "%2F", "/")
 	var all []string
@@ -70,7 +69,7 @@ func (b bucket) v4Canonical(form LinkForm, r signedRequest) string {
 	return strings.Join([]string{r.method, path, strings.Join(all, "&"), headers, names, "UNSIGNED-PAYLOAD"}, "\n")
 }
 
-// scope is what a V4 signature is good for on that day.
+// scope returns the scope of V4 signatures of that day.
 func (b bucket) scope(form LinkForm, day string) string {
 	if form == S3 {
 		return day + "/" + b.region + "/s3/aws4_request"
@@ -78,7 +77,7 @@ func (b bucket) scope(form LinkForm, day string) string {
 	return day + "/" + b.region + "/oss/aliyun_v4_request"
 }
 
-// dayKey derives the key of a V4 signature from the secret.
+// dayKey derives the signing key of that day.
 func (b bucket) dayKey(form LinkForm, day string) []byte {
 	prefix := "aliyun_v4"
 	if form == S3 {
@@ -91,8 +90,8 @@ func (b bucket) dayKey(form LinkForm, day string) []byte {
 	return key
 }
 
-// headerLines writes the headers with that prefix, or of those names, each as
-// a line of "name:value".
+// headerLines returns the headers with that prefix or those names, as lines of
+// "name:value".
 func headerLines(h http.Header, prefix string, names ...string) string {
 	var lines []string
 	for k, v := range h {
@@ -105,7 +104,8 @@ func headerLines(h http.Header, prefix string, names ...string) string {
 	return strings.Join(lines, "")
 }
 
-// withValue writes a parameter as OSS signs it: a name alone when empty.
+// withValue returns a parameter as OSS signs it: only the name if the value is
+// empty.
 func withValue(k, v string) string {
 	if v == "" {
 		return k

@@ -9,7 +9,7 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// TestListPacks pages through an account's packs and a group's.
+// TestListPacks pages through the packs of an account and of a group.
 func TestListPacks(t *testing.T) {
 	t.Parallel()
 	var packs []sim.Pack
@@ -56,7 +56,7 @@ func TestListPacks(t *testing.T) {
 	}
 }
 
-// TestListGroups follows the NextToken to the end.
+// TestListGroups follows NextToken to the end.
 func TestListGroups(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sim.Options{Packs: []sim.Pack{

@@ -2,36 +2,37 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
 
-// What a pack remembers: enough for any test, and bounded when a demo runs
-// for days.
+// How many reports and tokens of a pack are kept, so that memory is bounded in a
+// long demo.
 const (
 	keptReports = 16
 	keptTokens  = 64
 )
 
-// The words for a report's state.
+// The statuses of a report.
 const (
 	statusNone     = "NONE"
 	statusCreating = "CREATING"
 	statusComplete = "COMPLETE"
 )
 
-// pack is a pack's state: one slot for a report in the making, and the
-// objects in the bucket, of which only the last is the pack's report.
+// pack is the state of a pack: at most one report that is being generated, and the
+// objects in the bucket, of which the last is the latest report.
 type pack struct {
 	Pack
 	faults *faults
 
 	mu      sync.Mutex
 	making  bool
-	ready   time.Time // when the report in the making will be complete
-	tokens  []string  // of the reports asked for, the latest last
-	reports []*report // the latest last
-	links   int       // handed out so far
+	ready   time.Time // when the report that is being generated is ready
+	tokens  []string  // of requested reports, latest last
+	reports []*report // latest last
+	links   int       // number of links returned
 	revoked []string  // signatures of links that are refused as expired
 }
 
@@ -43,13 +44,12 @@ func newPack(p Pack, now time.Time) *pack {
 	return state
 }
 
-// generate begins a report, and reports whether the call succeeds: it does
-// not while a report is in the making under another token. A token that was
-// used before begins nothing.
+// generate starts generating a report. It returns false if one is already being
+// generated for another token. A repeated token has no effect.
 func (p *pack) generate(token string, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.settle(now)
+	p.advance(now)
 	if token != "" && slices.Contains(p.tokens, token) {
 		return true
 	}
@@ -60,15 +60,15 @@ func (p *pack) generate(token string, now time.Time) bool {
 	if token != "" {
 		p.tokens = append(p.tokens[max(0, len(p.tokens)+1-keptTokens):], token)
 	}
-	p.settle(now)
+	p.advance(now)
 	return true
 }
 
-// state returns the status word, and the report when there is one to fetch.
+// state returns the status, and the latest report if it is complete.
 func (p *pack) state(now time.Time) (string, *report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.settle(now)
+	p.advance(now)
 	switch {
 	case p.making:
 		return statusCreating, nil
@@ -78,16 +78,16 @@ func (p *pack) state(now time.Time) (string, *report) {
 	return statusComplete, p.reports[len(p.reports)-1]
 }
 
-// settle lets the time that went by take effect. The caller holds mu.
-func (p *pack) settle(now time.Time) {
+// advance completes the report if it is ready by now. The caller holds mu.
+func (p *pack) advance(now time.Time) {
 	if p.making && !p.Script.Never && !now.Before(p.ready) {
 		p.making = false
 		p.finish(p.ready)
 	}
 }
 
-// finish puts a report into the bucket. Creation times are whole milliseconds
-// and strictly increase, however fast reports follow one another.
+// finish adds a report to the bucket. Creation times are in milliseconds and
+// strictly increasing.
 func (p *pack) finish(at time.Time) {
 	at = at.Truncate(time.Millisecond).UTC()
 	if n := len(p.reports); n > 0 && !at.After(p.reports[n-1].created) {
@@ -97,7 +97,7 @@ func (p *pack) finish(at time.Time) {
 	p.reports = append(p.reports[max(0, len(p.reports)+1-keptReports):], r)
 }
 
-// find returns the report made at that time, or nil.
+// find returns the report with that creation time, or nil.
 func (p *pack) find(createdMs int64) *report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,9 +109,8 @@ func (p *pack) find(createdMs int64) *report {
 	return nil
 }
 
-// handOut counts a link with the signature, one of the first of which may be
-// refused later on.
-func (p *pack) handOut(signature string) {
+// addLink counts a link with that signature, and revokes it if the script says so.
+func (p *pack) addLink(signature string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.links++
@@ -120,9 +119,15 @@ func (p *pack) handOut(signature string) {
 	}
 }
 
-// isRevoked reports whether the link with the signature is to be refused.
+// isRevoked reports whether the link with that signature is refused as expired.
 func (p *pack) isRevoked(signature string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Contains(p.revoked, signature)
+}
+
+// account returns the account ID as the API does.
+func (p *pack) account() int64 {
+	id, _ := strconv.ParseInt(p.AccountID, 10, 64) // digits, as checked by Server.add
+	return id
 }

@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// beijing is the zone that object names are written in.
+// beijing is the time zone of object names.
 var beijing = time.FixedZone("UTC+8", 8*3600)
 
-// maxSimplePut is the size up to which an object is put in one piece. Above
-// it OSS knows no MD5 of the whole: the ETag is another thing then, and
-// Content-MD5 is missing.
+// maxSimplePut is the size up to which an object is put in a single request, in
+// bytes. Larger ones are put in parts: they have no Content-MD5, and another kind
+// of ETag.
 const maxSimplePut = 100 << 20
 
-// report is a finished report, an object in the bucket. Its body is made anew
-// for each download, so that thousands of reports take no memory.
+// report is an object in the bucket. Its body is generated for each download, so
+// that reports take no memory.
 type report struct {
 	pack    Pack
 	created time.Time
@@ -32,14 +32,14 @@ type report struct {
 	sums sums
 }
 
-// sums are what the bucket says of an object.
+// sums are size and checksums of an object.
 type sums struct {
 	size      int64
 	etag, md5 string // quoted; base64, or "" for an object put in parts
 	crc64     string // decimal
 }
 
-// name is the object's name, which tells its time to the minute alone.
+// name returns the object's name, which has the creation time to the minute.
 func (r *report) name() string {
 	ext := "xls"
 	if r.pack.Aggregator != "" {
@@ -48,32 +48,14 @@ func (r *report) name() string {
 	return fmt.Sprintf("%s_%s_%s.%s", r.pack.AccountID, r.pack.ID, r.created.In(beijing).Format("200601021504"), ext)
 }
 
-// path is the object's path below /oss/:
+// path returns the object's path below /oss/:
 //
 //	[<account group>/]<pack>/<created, ms>/<name>
 func (r *report) path() string {
 	return r.pack.Key() + "/" + strconv.FormatInt(r.created.UnixMilli(), 10) + "/" + r.name()
 }
 
-// object returns the report that lies at the path, or nil.
-func (s *Server) object(path string) *report {
-	path, ok := strings.CutPrefix(path, "/oss/")
-	parts := strings.Split(path, "/")
-	if !ok || len(parts) < 3 {
-		return nil
-	}
-	p := s.packs[strings.Join(parts[:len(parts)-2], "/")]
-	created, err := strconv.ParseInt(parts[len(parts)-2], 10, 64)
-	if p == nil || err != nil {
-		return nil
-	}
-	if r := p.find(created); r != nil && r.path() == path {
-		return r
-	}
-	return nil
-}
-
-// body opens the report's bytes: always the same for the same report.
+// body opens the content, which is always the same for a report.
 func (r *report) body() (*io.SectionReader, error) {
 	if r.pack.Script.Blob {
 		size := int64(r.pack.Script.Size)
@@ -86,14 +68,14 @@ func (r *report) body() (*io.SectionReader, error) {
 	return io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))), nil
 }
 
-// measure returns the report's sums, which are reckoned once.
+// measure returns the sums, which are computed once.
 func (r *report) measure(body *io.SectionReader) (sums, error) {
 	var err error
 	r.once.Do(func() { r.sums, err = sum(body) })
 	return r.sums, err
 }
 
-// sum reads the body through.
+// sum computes the sums of a body.
 func sum(body *io.SectionReader) (sums, error) {
 	crc, whole := crc64.New(crc64.MakeTable(crc64.ECMA)), md5.New()
 	into := []io.Writer{crc}
@@ -101,7 +83,7 @@ func sum(body *io.SectionReader) (sums, error) {
 		into = append(into, whole)
 	}
 	if _, err := io.Copy(io.MultiWriter(into...), body); err != nil {
-		return sums{}, fmt.Errorf("summing the report: %w", err)
+		return sums{}, fmt.Errorf("computing the checksums: %w", err)
 	}
 	out := sums{size: body.Size(), crc64: strconv.FormatUint(crc.Sum64(), 10)}
 	digest := whole.Sum(nil)

@@ -11,13 +11,13 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// generate asks for a report, and returns the error's code.
+// generate requests a report, and returns the error code.
 func generate(t *testing.T, s http.Handler, token string) string {
 	t.Helper()
 	return call(t, s, "GenerateCompliancePackReport", "CompliancePackId", ordinary, "ClientToken", token).JSON.Code
 }
 
-// status returns the pack's status and its report's creation time.
+// status returns the status and creation time of the pack's report.
 func status(t *testing.T, s http.Handler) (string, time.Time) {
 	t.Helper()
 	r := call(t, s, "GetCompliancePackReport", "CompliancePackId", ordinary).JSON.CompliancePackReport
@@ -27,7 +27,7 @@ func status(t *testing.T, s http.Handler) (string, time.Time) {
 	return r.ReportStatus, time.UnixMilli(r.ReportCreateTimestamp)
 }
 
-// TestStates walks a pack from nothing to its second report.
+// TestStates follows a pack from the start to its second report.
 func TestStates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// TestStrictlyNewer: no two reports have the same time, however fast they follow.
+// TestStrictlyNewer: creation times are strictly increasing.
 func TestStrictlyNewer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestStrictlyNewer(t *testing.T) {
 	})
 }
 
-// TestStandingNeverTouch: yesterday's report stands there, one never comes,
-// and a person may have one made.
+// TestStandingNeverTouch: a report that exists at the start, one that is never
+// ready, and one that a person requests.
 func TestStandingNeverTouch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestStandingNeverTouch(t *testing.T) {
 	})
 }
 
-// TestSkew: the server's clock is the one that counts.
+// TestSkew: the simulated clock applies.
 func TestSkew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestSkew(t *testing.T) {
 	})
 }
 
-// TestParameters refuses what the service refuses, and takes the form too.
+// TestParameters: invalid parameters are refused, in a query or a form.
 func TestParameters(t *testing.T) {
 	t.Parallel()
 	const group, member = "ca-f632626622af00790000", "cp-a8a8626622af00820000"
@@ -164,7 +164,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestXML: who does not ask for JSON gets XML, errors too.
+// TestXML: responses and errors are XML unless JSON is requested.
 func TestXML(t *testing.T) {
 	t.Parallel()
 	for pack, want := range map[string]string{
@@ -180,7 +180,7 @@ func TestXML(t *testing.T) {
 	}
 }
 
-// TestOptions refuses what can't be simulated.
+// TestOptions: invalid options are refused.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for name, packs := range map[string][]sim.Pack{

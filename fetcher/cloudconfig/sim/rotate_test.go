@@ -6,7 +6,7 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// TestRotate: keys that were replaced are unknown.
+// TestRotate: replaced keys are unknown.
 func TestRotate(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{})

@@ -8,14 +8,14 @@ import (
 	"net/url"
 )
 
-// rpcRequired are the parameters of a call that is signed by parameter.
+// rpcRequired are the required parameters of a call with a signature parameter.
 var rpcRequired = []string{
 	"Action", "Version", "AccessKeyId", "Timestamp", "SignatureMethod", "SignatureVersion", "SignatureNonce", "Signature",
 }
 
-// readRPC reads a signature of the older kind, HMAC-SHA1 over all parameters,
-// which stand in the query or in a form.
-func (s *Server) readRPC(c *call) (signature, *refusal) {
+// readRPC parses the older kind of signature: HMAC-SHA1 of all parameters, in the
+// query or a form.
+func (u *user) readRPC(c *call) (signature, *refusal) {
 	for _, name := range rpcRequired {
 		if c.params.Get(name) == "" {
 			return signature{}, missing(name)
@@ -29,18 +29,18 @@ func (s *Server) readRPC(c *call) (signature, *refusal) {
 		keyID:    c.params.Get("AccessKeyId"),
 		date:     c.params.Get("Timestamp"),
 		given:    c.params.Get("Signature"),
-		expected: hmacSHA1(s.user.Load().secret+"&", toSign),
+		expected: hmacSHA1(u.secret+"&", toSign),
 		signed:   toSign,
 	}, nil
 }
 
-// rpcStringToSign is the method, the path and every parameter but the
-// signature, each encoded once more:
+// rpcStringToSign returns method, path and all parameters but the signature, each
+// encoded again:
 //
 //	GET&%2F&AccessKeyId%3D…%26Action%3D…%26Timestamp%3D2026-01-01T00%253A00%253A00Z
 //
-// so that a colon in a value ends up encoded twice. The key of the HMAC is the
-// secret with an "&" after it.
+// A colon in a value is thus encoded twice. The key of the HMAC is the secret and
+// "&".
 func rpcStringToSign(method string, params url.Values) string {
 	p := maps.Clone(params)
 	delete(p, "Signature")

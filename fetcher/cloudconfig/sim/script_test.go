@@ -17,10 +17,10 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// rateHeader is how the gateway says when to come again.
+// rateHeader matches the header with the time to wait.
 var rateHeader = regexp.MustCompile(`^Limit:\d+,Remain:0,TimeLeft:[1-9]\d*,Reset:\d+$`)
 
-// TestFailures deals out what the script says, in its order, then the truth.
+// TestFailures: calls fail in the order of the script, and then succeed.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{Throttles: 2, Failures: []sim.Failure{
@@ -46,7 +46,7 @@ func TestFailures(t *testing.T) {
 		{502, ""}, {418, "SomethingNew"}, {200, ""}, {200, ""},
 	}
 	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("answers (-want +got):\n%s", d)
+		t.Errorf("responses (-want +got):\n%s", d)
 	}
 	if code := generate(t, s, "a"); code != "NoPermission" {
 		t.Errorf("generating: %q", code)
@@ -56,8 +56,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestClosed: a failure without anything to say closes the connection, when
-// its delay is over or the caller has hung up.
+// TestClosed: an empty failure closes the connection, after its delay or when the
+// client disconnects.
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestClosed(t *testing.T) {
 			r := signed("GetCompliancePackReport", time.Now(), "CompliancePackId", ordinary)
 			begin := time.Now()
 			if err := aborted(s, r.WithContext(ctx)); err == nil {
-				t.Error("was answered")
+				t.Error("there was a response")
 			}
 			if took := time.Since(begin); took != min(patience, time.Minute) {
 				t.Errorf("took %v with a patience of %v", took, patience)
@@ -77,8 +77,8 @@ func TestClosed(t *testing.T) {
 	})
 }
 
-// aborted serves the request, and returns http.ErrAbortHandler if the server
-// broke the connection.
+// aborted serves the request, and returns http.ErrAbortHandler if the server closed
+// the connection.
 func aborted(s http.Handler, r *http.Request) (err error) {
 	defer func() {
 		if p, ok := recover().(error); ok && errors.Is(p, http.ErrAbortHandler) {
@@ -89,7 +89,7 @@ func aborted(s http.Handler, r *http.Request) (err error) {
 	return nil
 }
 
-// TestRate: over the rate, calls are refused and told when to come again.
+// TestRate: calls over the rate are refused, with the time to wait.
 func TestRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -109,13 +109,13 @@ func TestRate(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 		if n := allowed(1); n != 1 {
-			t.Error("refused after the time it told")
+			t.Error("refused after the stated time")
 		}
 	})
 }
 
-// TestManyAtOnce has many packs and callers at work at the same time.
-func TestManyAtOnce(t *testing.T) {
+// TestConcurrent calls many packs from many goroutines.
+func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	packs := make([]sim.Pack, 100)
 	for i := range packs {
@@ -139,20 +139,20 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestDemo: the demo's cast can be taken on, and is as large as promised.
+// TestDemo: the packs of the demo are valid.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	cast := sim.Demo()
-	newServer(t, sim.Options{Packs: cast})
+	packs := sim.Demo()
+	newServer(t, sim.Options{Packs: packs})
 	id := regexp.MustCompile(`^cp-[0-9a-f]{20}$`)
 	forms := map[sim.LinkForm]bool{}
-	for _, p := range cast {
+	for _, p := range packs {
 		forms[p.Script.Link] = true
 		if !id.MatchString(p.ID) || p.Name == "" || p.ID == sim.MissingPackID {
 			t.Errorf("pack %q, %q", p.ID, p.Name)
 		}
 	}
-	if len(cast) < 7 || len(forms) < 3 || !id.MatchString(sim.MissingPackID) {
-		t.Errorf("%d packs, %d forms of links", len(cast), len(forms))
+	if len(packs) < 7 || len(forms) < 3 || !id.MatchString(sim.MissingPackID) {
+		t.Errorf("%d packs, %d forms of links", len(packs), len(forms))
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
-// TestSecrecy has everything happen that is answered and logged, and searches
-// it for the secret and the token; and the log for signatures and keys too.
+// TestSecrecy: no response or log contains the secret or the token, and no log
+// contains signatures or keys.
 func TestSecrecy(t *testing.T) {
 	t.Parallel()
 	var log, answers bytes.Buffer
@@ -63,13 +63,13 @@ func TestSecrecy(t *testing.T) {
 	once := url.QueryEscape(stsToken)
 	for _, mark := range []string{secret, stsToken, once, url.QueryEscape(once)} {
 		if strings.Contains(answers.String()+log.String(), mark) {
-			t.Errorf("%q stands in an answer or in the log", mark)
+			t.Errorf("%q is in a response or the log", mark)
 		}
 	}
 	if strings.Contains(log.String(), keyID) || !strings.Contains(log.String(), "call=download") {
 		t.Errorf("the log:\n%s", log.String())
 	}
 	if !strings.Contains(answers.String(), "string to sign is:GET&%2F&") {
-		t.Error("no answer tells what the server signed")
+		t.Error("no response has the string to sign")
 	}
 }

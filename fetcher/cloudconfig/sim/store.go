@@ -1,17 +1,20 @@
 package sim
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/hmac"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// storeError is how the bucket refuses.
+// storeError is an error of the bucket.
 type storeError struct {
 	XMLName    xml.Name `xml:"Error"`
 	status     int
@@ -24,15 +27,15 @@ type storeError struct {
 	EC         string
 }
 
-// storeTime is how the bucket writes a time in an error.
+// storeTime is the time format in errors of the bucket.
 const storeTime = "2006-01-02T15:04:05.000Z"
 
-// refuseLink makes an error; ec is OSS's finer code.
+// refuseLink returns an error; ec is the more specific code of OSS.
 func refuseLink(status int, code, ec, message string) *storeError {
 	return &storeError{status: status, Code: code, EC: ec, Message: message}
 }
 
-// serveObject answers a download.
+// serveObject serves a download.
 func (s *Server) serveObject(w http.ResponseWriter, r *http.Request) {
 	id := requestID()
 	w.Header().Set("x-oss-request-id", id)
@@ -48,7 +51,7 @@ func (s *Server) serveObject(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// failDownload answers as the pack's script says, if it does.
+// failDownload responds with a failure of the script, if there is one.
 func (s *Server) failDownload(w http.ResponseWriter, r *http.Request, p *pack, id string) bool {
 	f, ok := p.faults.next(Download)
 	if !ok {
@@ -59,7 +62,7 @@ func (s *Server) failDownload(w http.ResponseWriter, r *http.Request, p *pack, i
 	case f.silent():
 		panic(http.ErrAbortHandler)
 	case f.Code != "":
-		e := refuseLink(cmp.Or(f.Status, http.StatusForbidden), f.Code, "0099-00000001", "The simulator was told to answer "+f.Code+".")
+		e := refuseLink(cmp.Or(f.Status, http.StatusForbidden), f.Code, "0099-00000001", "Scripted failure: "+f.Code+".")
 		s.refuseDownload(w, r, id, e)
 	default:
 		f.page(w)
@@ -67,15 +70,14 @@ func (s *Server) failDownload(w http.ResponseWriter, r *http.Request, p *pack, i
 	return true
 }
 
-// refuseDownload answers with the error.
+// refuseDownload responds with the error and logs it.
 func (s *Server) refuseDownload(w http.ResponseWriter, r *http.Request, id string, e *storeError) {
-	s.logger.Info("refused", "request", id, "call", Download, "code", e.Code)
+	s.logger.Info("request refused", "request", id, "call", Download, "code", e.Code)
 	e.write(w, r, id)
 }
 
-// checkLink checks the signature, then the time, then what it points to: a link
-// that is forged learns nothing of its age, and one that is old nothing of the
-// object.
+// checkLink checks first the signature of a link, then its expiry, and then the
+// object, so that an invalid link reveals nothing about the object.
 func (s *Server) checkLink(r *http.Request) (*report, *storeError) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	form, ok := formOf(q)
@@ -102,7 +104,7 @@ func (s *Server) checkLink(r *http.Request) (*report, *storeError) {
 	return object, nil
 }
 
-// write answers with the error.
+// write responds with the error.
 func (e *storeError) write(w http.ResponseWriter, r *http.Request, id string) {
 	e.RequestId, e.HostId = id, r.Host
 	body, err := xml.MarshalIndent(e, "", "  ")
@@ -116,12 +118,12 @@ func (e *storeError) write(w http.ResponseWriter, r *http.Request, id string) {
 	w.Header().Set("x-oss-ec", e.EC)
 	w.WriteHeader(e.status)
 	if r.Method != http.MethodHead {
-		w.Write(body) //nolint:errcheck // the caller hung up
+		w.Write(body) //nolint:errcheck // the client has gone
 	}
 }
 
-// describe sets an object's headers. The sums are of the whole object also in
-// the answer to a part of it.
+// describe sets the headers of an object. The checksums are those of the whole
+// object, even in a partial response.
 func describe(h http.Header, r *report, m sums) {
 	kind := "application/vnd.ms-excel"
 	if r.pack.Aggregator != "" {
@@ -139,7 +141,180 @@ func describe(h http.Header, r *report, m sums) {
 	}
 }
 
-// contentRange is the header of a part, from first to last.
+// contentRange returns the header of a partial response.
 func contentRange(first, last, size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", first, last, size)
+}
+
+// object returns the report at that path, or nil.
+func (s *Server) object(path string) *report {
+	path, ok := strings.CutPrefix(path, "/oss/")
+	parts := strings.Split(path, "/")
+	if !ok || len(parts) < 3 {
+		return nil
+	}
+	p := s.packs[strings.Join(parts[:len(parts)-2], "/")]
+	created, err := strconv.ParseInt(parts[len(parts)-2], 10, 64)
+	if p == nil || err != nil {
+		return nil
+	}
+	if r := p.find(created); r != nil && r.path() == path {
+		return r
+	}
+	return nil
+}
+
+// link returns a new link to the report, in the form of the script.
+func (s *Server) link(q *request, p *pack, r *report) string {
+	base := s.base(q.r)
+	target := signedRequest{method: http.MethodGet, host: base.Host, path: "/oss/" + r.path(), query: url.Values{}}
+	now := q.now.UTC()
+	s.bucket.addParams(target.query, p.Script.Link, now, p.Script.LinkLife)
+	sum := s.bucket.sign(p.Script.Link, target)
+	target.query.Set(p.Script.Link.parameter("signature"), sum)
+	p.addLink(sum)
+	base.Path, base.RawQuery = strings.TrimSuffix(base.Path, "/")+target.path, target.query.Encode()
+	return base.String()
+}
+
+// base returns the prefix of links.
+func (s *Server) base(r *http.Request) *url.URL {
+	if s.opt.PublicURL != "" {
+		if u, err := url.Parse(s.opt.PublicURL); err == nil {
+			return u
+		}
+	}
+	u := &url.URL{Scheme: "http", Host: r.Host}
+	if r.TLS != nil {
+		u.Scheme = "https"
+	}
+	return u
+}
+
+// The pages in place of a report.
+const (
+	errorPage = `<?xml version="1.0" encoding="UTF-8"?>` + "\n<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message><EC>0001-00000001</EC></Error>"
+	htmlPage  = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+)
+
+// send responds with the object or a part of it, subject to the fault.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, object *report, fault BodyFault) {
+	if s.sendOther(w, r, fault) {
+		return
+	}
+	body, err := object.body()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	m, err := object.measure(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if match := r.Header.Get("If-Match"); match != "" && match != m.etag {
+		s.refuseDownload(w, r, w.Header().Get("x-oss-request-id"), refuseLink(http.StatusPreconditionFailed,
+			"PreconditionFailed", "0049-00000001", "At least one of the pre-conditions you specified did not hold."))
+		return
+	}
+	describe(w.Header(), object, m)
+	status, first, last := http.StatusOK, int64(0), m.size-1
+	if a, b, ok := parseRange(r.Header.Get("Range"), m.size); ok {
+		status, first, last = http.StatusPartialContent, a, b
+		w.Header().Set("Content-Range", contentRange(a, b, m.size))
+	}
+	part := io.NewSectionReader(body, first, last-first+1)
+	s.logger.Info("request served", "request", w.Header().Get("x-oss-request-id"), "call", Download, "pack", object.pack.Key(), "status", status, "bytes", part.Size())
+	transmit(w, r, status, part, fault)
+}
+
+// sendOther responds with what the fault puts in place of the object, if anything.
+func (s *Server) sendOther(w http.ResponseWriter, r *http.Request, fault BodyFault) bool {
+	page, kind := "", "text/html"
+	switch fault.Kind {
+	case BodyRedirect:
+		http.Redirect(w, r, fault.URL, http.StatusFound)
+		return true
+	case BodyErrorPage:
+		page, kind = errorPage, "application/xml"
+	case BodyHTML:
+		page = htmlPage
+	default:
+		return false
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(page)))
+	io.WriteString(w, page) //nolint:errcheck // the client has gone
+	return true
+}
+
+// transmit sends the part with the fault, as described at [BodyKind]. To HTTP, the
+// responses of short, long and altered are complete: only the checksums in the
+// header, which are those of the correct object, tell them from a report.
+func transmit(w http.ResponseWriter, r *http.Request, status int, part *io.SectionReader, fault BodyFault) {
+	size, half := part.Size(), part.Size()/2
+	lengths := map[BodyKind]int64{BodyEmpty: 0, BodyShort: half, BodyLong: size + 16}
+	length, ok := lengths[fault.Kind]
+	if !ok {
+		length = size
+	}
+	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	w.WriteHeader(status)
+	switch fault.Kind {
+	case BodyEmpty:
+	case BodyShort, BodyShortTrue:
+		io.CopyN(w, part, half) //nolint:errcheck
+	case BodyLong:
+		io.Copy(w, io.MultiReader(part, bytes.NewReader(make([]byte, 16)))) //nolint:errcheck
+	case BodyAltered:
+		io.Copy(w, io.MultiReader(io.NewSectionReader(part, 0, half), altered(part, half), io.NewSectionReader(part, half+1, size))) //nolint:errcheck
+	case BodyCut, BodyStall:
+		io.CopyN(w, part, half)               //nolint:errcheck
+		http.NewResponseController(w).Flush() //nolint:errcheck
+		if fault.Kind == BodyStall {
+			<-r.Context().Done()
+		}
+		panic(http.ErrAbortHandler)
+	case BodyDrip:
+		for i := range int64(10) {
+			wait(r.Context(), fault.Pause)
+			io.Copy(w, io.NewSectionReader(part, size*i/10, size*(i+1)/10-size*i/10)) //nolint:errcheck
+			http.NewResponseController(w).Flush()                                     //nolint:errcheck
+		}
+	default:
+		io.Copy(w, part) //nolint:errcheck
+	}
+}
+
+// altered returns the byte at off with one bit flipped.
+func altered(from io.ReaderAt, off int64) io.Reader {
+	b := make([]byte, 1)
+	from.ReadAt(b, off) //nolint:errcheck // within the part
+	b[0] ^= 1
+	return bytes.NewReader(b)
+}
+
+// parseRange parses a Range header with a single range within the object. Like OSS,
+// it ignores others.
+func parseRange(header string, size int64) (first, last int64, ok bool) {
+	from, to, ok := strings.Cut(strings.TrimPrefix(header, "bytes="), "-")
+	if !ok || !strings.HasPrefix(header, "bytes=") {
+		return 0, 0, false
+	}
+	number := func(s string, def int64) int64 {
+		if s == "" {
+			return def
+		}
+		n, err := strconv.ParseUint(s, 10, 62)
+		if err != nil {
+			return -1
+		}
+		return int64(n)
+	}
+	if from == "" {
+		n := number(to, -1)
+		return size - n, size - 1, n > 0 && n <= size
+	}
+	first, last = number(from, -1), number(to, size-1)
+	return first, last, first >= 0 && first <= last && last < size
 }

@@ -22,7 +22,7 @@ import (
 
 var forms = []sim.LinkForm{sim.V1, sim.V2, sim.V4, sim.S3}
 
-// storeCode returns the code of a refusal by the bucket.
+// storeCode returns the code of an error of the bucket.
 func storeCode(t *testing.T, a answer) string {
 	t.Helper()
 	var e struct {
@@ -82,7 +82,7 @@ func TestLinkRules(t *testing.T) {
 	}
 }
 
-// changeQuery alters the parameters whose name ends so.
+// changeQuery modifies the parameters with that suffix.
 func changeQuery(r *http.Request, name string) {
 	q := r.URL.Query()
 	for k, v := range q {
@@ -93,8 +93,8 @@ func changeQuery(r *http.Request, name string) {
 	r.URL.RawQuery = q.Encode()
 }
 
-// TestExpiry: links of each form end when they say so, by the server's clock,
-// and a new one is as good as the first was.
+// TestExpiry: links of each form expire as stated, by the server's clock; a new link
+// is valid.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestExpiredLinks: the first links are refused although they name an hour.
+// TestExpiredLinks: the first links are refused although they have not expired.
 func TestExpiredLinks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestExpiredLinks(t *testing.T) {
 	})
 }
 
-// TestMissing: what is not signed is not served, what is not there is 404.
+// TestMissing: unsigned requests are refused; objects that do not exist are 404.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{})
@@ -146,7 +146,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestHeaders holds what the bucket says of an object against its bytes.
+// TestHeaders compares the headers of an object with its content.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sim.Options{PublicURL: "https://reports.test", Packs: []sim.Pack{{ID: ordinary, AccountID: "42"}}})
@@ -179,7 +179,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestRange: a range inside the object is a 206, any other is ignored.
+// TestRange: a range within the object has a 206; others are ignored.
 func TestRange(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{Blob: true, Size: 1000})
@@ -202,8 +202,7 @@ func TestRange(t *testing.T) {
 	}
 }
 
-// TestBodyFaults downloads with each fault over a socket, as a client would
-// see it, and then once more without.
+// TestBodyFaults downloads over a socket with each fault, and then without.
 func TestBodyFaults(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[sim.BodyKind]struct {
@@ -255,7 +254,8 @@ func fetch(t *testing.T, link string) (status, length int, body []byte, err erro
 	return resp.StatusCode, int(resp.ContentLength), body, err
 }
 
-// TestStall: half of the body comes, and then nothing until the caller goes.
+// TestStall: the first half of the body is sent, and then nothing until the client
+// disconnects.
 func TestStall(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{Blob: true, Size: 5000, Body: sim.BodyFault{Kind: sim.BodyStall}})
@@ -272,7 +272,7 @@ func TestStall(t *testing.T) {
 	resp.Body.Close() // a server that waits on would hang in Close
 }
 
-// TestDownloadFailures: the script's failures of downloads, and only those.
+// TestDownloadFailures: only failures for downloads affect downloads.
 func TestDownloadFailures(t *testing.T) {
 	t.Parallel()
 	s := one(t, sim.Script{Failures: []sim.Failure{
@@ -286,14 +286,14 @@ func TestDownloadFailures(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	if err := aborted(s, httptest.NewRequest("GET", link, nil)); err == nil {
-		t.Error("was answered")
+		t.Error("there was a response")
 	}
 	if a := get(t, s, link); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
 
-// rangeHeader asks for the bytes from first to last.
+// rangeHeader requests the bytes from first to last.
 func rangeHeader(first, last int) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", first, last)) }
 }

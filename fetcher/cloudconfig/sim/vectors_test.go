@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// TestACS3Vector is the published example of the signature by header.
+// TestACS3Vector is the published example of ACS3.
 func TestACS3Vector(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("POST", "https://ecs.cn-shanghai.aliyuncs.com/?RegionId=cn-shanghai&ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd", nil)
@@ -34,7 +34,7 @@ func TestACS3Vector(t *testing.T) {
 	}
 }
 
-// TestRPCVector is the published example of the signature by parameter.
+// TestRPCVector is the published example of RPC V1.
 func TestRPCVector(t *testing.T) {
 	t.Parallel()
 	params := url.Values{
@@ -47,14 +47,14 @@ func TestRPCVector(t *testing.T) {
 	}
 }
 
-// vectorBucket is what the links below were signed with.
+// vectorBucket has the key of the links below.
 var vectorBucket = bucket{
 	name: "config-reports", region: "cn-shanghai",
 	keyID: "STS.vector", secret: "vector-secret", token: "vector/token+1=",
 }
 
-// TestLinkVectors holds links that OSS's own SDKs signed (v2 1.6.1, and for
-// the V2 form v1 3.0.2) against our reading of the algorithms.
+// TestLinkVectors compares our signatures with links signed by the OSS SDKs (v2
+// 1.6.1, and for the V2 form v1 3.0.2).
 func TestLinkVectors(t *testing.T) {
 	t.Parallel()
 	const token = "security-token=vector%2Ftoken%2B1%3D"
@@ -91,12 +91,12 @@ func TestLinkVectors(t *testing.T) {
 	}
 }
 
-// TestS3Link lets AWS's signer sign what our links of the S3 form sign.
+// TestS3Link compares links of the S3 form with those of AWS's signer.
 func TestS3Link(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 24, 9, 41, 37, 0, time.UTC)
 	q := url.Values{}
-	vectorBucket.dress(q, S3, at, time.Hour)
+	vectorBucket.addParams(q, S3, at, time.Hour)
 	const host, path = "bucket.test", "/oss/ca-1/cp-1/1700000000000/1_cp-1_202311150613.zip"
 	got := vectorBucket.sign(S3, signedRequest{method: "GET", host: host, path: path, query: q})
 

@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// The answers, as both JSON and XML write them. Field names are the API's, so
-// that no tag can differ from the name by a slip. AccountId is a number, as in
-// the vendor's SDK, where one of the documents' examples has text; and what a
-// pack without a report has no value for is left out.
+// The responses, in both JSON and XML. Fields have the names of the API, without
+// tags. AccountId is a number as in the vendor's SDK, although one example in the
+// documentation has a string. Fields without a value are omitted if a pack has no
+// report.
 type (
 	generated struct {
 		CompliancePackId string
@@ -71,7 +71,7 @@ type (
 		AggregatorType   string
 	}
 
-	errorAnswer struct {
+	errorResponse struct {
 		RequestId string
 		HostId    string
 		Code      string
@@ -80,15 +80,16 @@ type (
 	}
 )
 
-// answer writes v as the call wants it; root is the element's name in XML.
-func answer(w http.ResponseWriter, c *call, status int, root string, v any) {
+// respond writes v in the format that the call asks for; root is the name of the
+// element in XML.
+func respond(w http.ResponseWriter, c *call, status int, root string, v any) {
 	var b bytes.Buffer
 	var err error
 	kind := "text/xml;charset=utf-8"
 	if c.wantsJSON() {
 		kind = "application/json;charset=utf-8"
 		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(false) // links are written with their &
+		enc.SetEscapeHTML(false) // do not escape the & of links
 		err = enc.Encode(v)
 	} else {
 		b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>`)
@@ -101,5 +102,5 @@ func answer(w http.ResponseWriter, c *call, status int, root string, v any) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
-	w.Write(b.Bytes()) //nolint:errcheck // the caller hung up
+	w.Write(b.Bytes()) //nolint:errcheck // the client has gone
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// refusal is an error as the API answers it.
+// refusal is an error of the API.
 type refusal struct {
 	Status  int
 	Code    string
@@ -14,25 +14,25 @@ type refusal struct {
 	Limit   string // the x-ratelimit-user header, or empty
 }
 
-// Error is for the simulator's own log and tests: callers get an answer.
+// Error implements error, for tests.
 func (e *refusal) Error() string { return e.Code + ": " + e.Message }
 
-// refuse makes a refusal with status 400, which most have.
+// refuse returns a refusal with status 400, as most have.
 func refuse(code, format string, args ...any) *refusal {
 	return &refusal{Status: http.StatusBadRequest, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// missing refuses a call that lacks a parameter.
+// missing returns the refusal for a missing parameter.
 func missing(parameter string) *refusal {
 	return refuse("Missing"+parameter, "%s is mandatory for this action.", parameter)
 }
 
-// invalid refuses a parameter's value.
+// invalid returns the refusal for an invalid parameter.
 func invalid(parameter string) *refusal {
 	return refuse("Invalid."+parameter+".Value", "The specified %s is invalid.", parameter)
 }
 
-// throttled refuses a call that comes too soon.
+// throttled returns the refusal for a call over the rate limit.
 func throttled(perSecond float64, wait time.Duration) *refusal {
 	e := refuse("Throttling.User", "Request was denied due to user flow control.")
 	e.Limit = fmt.Sprintf("Limit:%d,Remain:0,TimeLeft:%d,Reset:%d",
@@ -40,7 +40,7 @@ func throttled(perSecond float64, wait time.Duration) *refusal {
 	return e
 }
 
-// apiStatus is the HTTP status of those codes that don't come with a 400.
+// apiStatus has the HTTP status of codes whose status is not 400.
 var apiStatus = map[string]int{
 	"AccountNotExisted":           http.StatusNotFound,
 	"Forbidden":                   http.StatusForbidden,
@@ -53,9 +53,9 @@ var apiStatus = map[string]int{
 	"ServiceUnavailable":          http.StatusServiceUnavailable,
 }
 
-// refusal is the failure as the API words it.
+// refusal returns the failure as an error of the API.
 func (f Failure) refusal() *refusal {
-	e := refuse(f.Code, "The simulator was told to answer %s.", f.Code)
+	e := refuse(f.Code, "Scripted failure: %s.", f.Code)
 	if f.Code == "Throttling.User" {
 		e = throttled(1, 200*time.Millisecond)
 	}
@@ -65,5 +65,12 @@ func (f Failure) refusal() *refusal {
 	if f.Status != 0 {
 		e.Status = f.Status
 	}
+	return e
+}
+
+// worded returns the failure as an error with that message.
+func (f Failure) worded(message string) *refusal {
+	e := f.refusal()
+	e.Message = message
 	return e
 }

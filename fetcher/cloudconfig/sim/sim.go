@@ -1,3 +1,14 @@
+// Package sim simulates the Config API and its bucket: an [http.Handler] that
+// serves both the API (path "/", version 2020-09-07, RPC style) and the OSS bucket
+// with the reports (all other paths).
+//
+// It is independent of the client on purpose: it shares no code with it, verifies
+// signatures, dates and nonces as strictly as the real service, and returns the
+// real errors, so that a bug of the client cannot cancel itself out. A [Script]
+// per pack adds faults and delays.
+//
+// It has no goroutines: all state follows from the time of each call, so it works
+// in a synctest bubble as well as behind a listener.
 package sim
 
 import (
@@ -11,25 +22,25 @@ import (
 	"time"
 )
 
-// maxWorkbook is the largest Size for a workbook: what a compound file holds
-// without a second level of its allocation table, with room to spare.
+// maxWorkbook is the largest Size of a workbook. It is somewhat less than what a
+// compound file holds without a second level of its allocation table.
 const maxWorkbook = 4 << 20
 
-// Server is the simulator. It may be used from many goroutines.
+// Server is the simulator. It is safe for concurrent use.
 type Server struct {
 	opt    Options
 	user   atomic.Pointer[user]
 	logger *slog.Logger
-	packs  map[string]*pack // by key; never changes
+	packs  map[string]*pack // by key; immutable
 	order  []*pack          // as in Options
-	groups []string         // the account groups, in the order of their first packs
+	groups []string         // account groups, in the order of their first packs
 	calls  map[string]*atomic.Int64
 	nonces nonces
 	rate   rate
 	bucket bucket
 }
 
-// New returns a simulator of what opt describes.
+// New returns a simulator.
 func New(opt Options) (*Server, error) {
 	if opt.AccessKeyID == "" || opt.AccessKeySecret == "" {
 		return nil, errors.New("the simulator needs an access key ID and secret")
@@ -57,22 +68,22 @@ func New(opt Options) (*Server, error) {
 	return s, nil
 }
 
-// add takes in one pack.
+// add adds a pack.
 func (s *Server) add(p Pack) error {
 	p.AccountID = cmp.Or(p.AccountID, "1234567890123456")
 	p.Script.Link = cmp.Or(p.Script.Link, V1)
 	p.Script.LinkLife = cmp.Or(p.Script.LinkLife, time.Hour)
 	switch {
 	case p.ID == "" || strings.ContainsAny(p.Key(), "_ ?#") || strings.Count(p.Key(), "/") > 1:
-		return errors.New("the ID can't be part of a path")
+		return errors.New("the ID cannot be part of a path")
 	case s.packs[p.Key()] != nil:
-		return errors.New("is there twice")
+		return errors.New("duplicate")
 	case strings.Trim(p.AccountID, "0123456789") != "":
 		return fmt.Errorf("account ID %q is not a number", p.AccountID)
 	case !p.Script.Blob && p.Script.Size > maxWorkbook:
-		return fmt.Errorf("a workbook of %d bytes: over %d only a blob is made", p.Script.Size, maxWorkbook)
+		return fmt.Errorf("a workbook of %d bytes: more than %d needs a blob", p.Script.Size, maxWorkbook)
 	case !p.Script.Link.known():
-		return fmt.Errorf("unknown form of link %q", p.Script.Link)
+		return fmt.Errorf("unknown link form %q", p.Script.Link)
 	}
 	if p.Aggregator != "" && !s.hasGroup(p.Aggregator) {
 		s.groups = append(s.groups, p.Aggregator)
@@ -92,10 +103,10 @@ func (s *Server) hasGroup(id string) bool {
 	return false
 }
 
-// now is the simulated clock.
+// now returns the time of the simulated clock.
 func (s *Server) now() time.Time { return time.Now().Add(s.opt.Skew) }
 
-// ServeHTTP answers a call of the API, or a download.
+// ServeHTTP serves API calls and downloads.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Server", "packseal-sim")
@@ -106,8 +117,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serveObject(w, r)
 }
 
-// Calls returns how many calls were signed well so far, by API action, and
-// how many downloads, as Download.
+// Calls returns the number of calls with a valid signature by API action, and of
+// downloads as Download.
 func (s *Server) Calls() map[string]int {
 	m := make(map[string]int, len(s.calls))
 	for name, n := range s.calls {
@@ -118,16 +129,16 @@ func (s *Server) Calls() map[string]int {
 	return m
 }
 
-// Touch has a report of the pack made, as a person does in the console. It
-// does nothing while one is in the making, or when there is no such pack.
+// Touch starts generating a report of the pack, like a person in the console. It
+// does nothing if one is being generated, or if there is no such pack.
 func (s *Server) Touch(key string) {
 	if p := s.packs[key]; p != nil {
 		p.generate("", s.now())
 	}
 }
 
-// Made returns how many reports of the pack were asked for and begun: asking
-// twice for the same one counts once.
+// Made returns how many reports of the pack were requested, with repetitions of a
+// request counted once.
 func (s *Server) Made(key string) int {
 	p := s.packs[key]
 	if p == nil {
@@ -136,4 +147,10 @@ func (s *Server) Made(key string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.tokens)
+}
+
+// Rotate replaces the keys of the only user. The old ones are unknown from now on;
+// reports and links remain valid.
+func (s *Server) Rotate(accessKeyID, accessKeySecret, securityToken string) {
+	s.user.Store(&user{accessKeyID, accessKeySecret, securityToken})
 }

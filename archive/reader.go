@@ -1,0 +1,286 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"packseal.example/archive/catalog"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/trace"
+	"packseal.example/sink"
+)
+
+// reader reads what the sinks hold.
+type reader struct {
+	sinks  []Target
+	logger *slog.Logger
+	copies bool // gap records that a sink lacks are to be copied to it
+
+	mu   sync.Mutex
+	gaps map[evidence.Slot]bool // whose records a sink may lack
+}
+
+func newReader(o Options) *reader {
+	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, gaps: make(map[evidence.Slot]bool)}
+}
+
+// found is what the sinks hold of one slot: which of them have its manifest,
+// and which a gap record. A slot can have both: a gap was recorded by one
+// replica, or in one sink, while another had the report on its way. Then the
+// manifest counts, as evidence is better than its absence.
+type found struct{ manifest, gap []Target }
+
+// add adds a sink that has the record of that name.
+func (f *found) add(name string, t Target) {
+	if name == evidence.ManifestName {
+		f.manifest = append(f.manifest, t)
+	} else {
+		f.gap = append(f.gap, t)
+	}
+}
+
+// find asks every sink what it holds of a slot; nil = nothing. A sink that can't
+// be asked is logged; it is an error when none can.
+func (r *reader) find(ctx context.Context, s evidence.Slot) (f *found, err error) {
+	ctx, span := trace.Begin(ctx, "index")
+	defer func() { span.End(err) }()
+	var errs []error
+	for _, t := range r.sinks {
+		for e, err := range t.List(ctx, s.Dir(), "") {
+			if err != nil {
+				errs = append(errs, r.unlisted(ctx, t, s.Dir(), err))
+				break
+			}
+			if of, name, ok := record(e); ok && of == s {
+				if f == nil {
+					f = new(found)
+				}
+				f.add(name, t)
+			}
+		}
+	}
+	if len(errs) == len(r.sinks) {
+		return f, errors.Join(errs...)
+	}
+	return f, nil
+}
+
+// record returns the slot and the name of an object that is a record.
+func record(e sink.Entry) (s evidence.Slot, name string, ok bool) {
+	s, name, ok = evidence.ParseKey(e.Key)
+	return s, name, ok && (name == evidence.ManifestName || name == evidence.GapName)
+}
+
+// unlisted logs that a sink can't be listed.
+func (r *reader) unlisted(ctx context.Context, t Target, prefix string, err error) error {
+	r.logger.WarnContext(ctx, "sink not listed", "sink", t.Name, "prefix", prefix, "reason", fault.Of(err), "err", err)
+	return fmt.Errorf("listing sink %s: %w", t.Name, err)
+}
+
+// listing is one sink's records of a pack, slot by slot.
+type listing struct {
+	Target
+	next func() (sink.Entry, error, bool)
+	pack evidence.PackRef
+	slot evidence.Slot // zero = there are no more
+	name []string      // of its records
+	held evidence.Slot // of the record that was read ahead,
+	read string        // and its name
+}
+
+// advance goes to the next slot.
+func (l *listing) advance() error {
+	l.slot, l.name = l.held, nil
+	if l.read != "" {
+		l.name = append(l.name, l.read)
+	}
+	l.held, l.read = evidence.Slot{}, ""
+	for {
+		e, err, more := l.next()
+		if err != nil || !more {
+			return err
+		}
+		s, name, ok := record(e)
+		switch {
+		case !ok || s.Ref() != l.pack: // an account group is a folder, too
+		case l.slot == evidence.Slot{} || s == l.slot:
+			l.slot, l.name = s, append(l.name, name)
+		default:
+			l.held, l.read = s, name
+			return nil
+		}
+	}
+}
+
+// List yields the pack's settled slots that are due in [from, to), in order,
+// from all sinks that can be asked; see [catalog.Archive].
+func (r *reader) List(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[catalog.Listed, error] {
+	return func(yield func(catalog.Listed, error) bool) {
+		prefix, after := evidence.PackDir(source, pack), ""
+		if !from.IsZero() {
+			after = evidence.Slot{Source: source, Pack: pack, Due: from}.Dir() // before all that is in it
+		}
+		var errs []error
+		var lists []*listing
+		advance := func(l *listing) bool {
+			err := l.advance()
+			if err != nil {
+				errs = append(errs, r.unlisted(ctx, l.Target, prefix, err))
+			}
+			return err == nil && l.slot != evidence.Slot{} && (to.IsZero() || l.slot.Due.Before(to))
+		}
+		for _, t := range r.sinks {
+			next, stop := iter.Pull2(t.List(ctx, prefix, after))
+			defer stop()
+			if l := (&listing{Target: t, next: next, pack: evidence.Ref(source, pack)}); advance(l) {
+				lists = append(lists, l)
+			}
+		}
+		for len(lists) > 0 {
+			first := slices.MinFunc(lists, func(x, y *listing) int { return x.slot.Due.Compare(y.slot.Due) }).slot
+			f := new(found)
+			lists = slices.DeleteFunc(lists, func(l *listing) bool {
+				if l.slot != first {
+					return false
+				}
+				for _, name := range l.name {
+					f.add(name, l.Target)
+				}
+				return !advance(l)
+			})
+			if !yield(r.listed(first, f), nil) {
+				return
+			}
+		}
+		switch {
+		case len(errs) == len(r.sinks):
+			yield(catalog.Listed{}, errors.Join(errs...))
+		case len(errs) > 0:
+			yield(catalog.Listed{}, fmt.Errorf("%w: %w", catalog.ErrIncomplete, errors.Join(errs...)))
+		}
+	}
+}
+
+// listed is what was found of a slot, as a listing shows it. A gap record that a
+// sink lacks is noted.
+func (r *reader) listed(s evidence.Slot, f *found) catalog.Listed {
+	if len(f.manifest) > 0 {
+		return catalog.Listed{Slot: s, State: evidence.Sealed}
+	}
+	if r.copies && len(f.gap) < len(r.sinks) {
+		r.uncopied(s)
+	}
+	return catalog.Listed{Slot: s, State: evidence.Gapped}
+}
+
+// uncopied notes that a sink may lack the slot's gap record.
+func (r *reader) uncopied(s evidence.Slot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gaps[s] = true
+}
+
+// readFirst reads a record from the first of the sinks that gives a good one.
+// The error is sink.ErrNotExist only when all of them say so.
+func readFirst[T any](ctx context.Context, from []Target, key string, decode func([]byte) (T, error)) (v T, raw []byte, err error) {
+	err = sink.NotExist(key)
+	for _, t := range from {
+		raw, e := sink.ReadAll(ctx, t, key, evidence.MaxRecord)
+		if e == nil {
+			if v, e = decode(raw); e == nil {
+				return v, raw, nil
+			}
+		}
+		if !errors.Is(e, sink.ErrNotExist) && (errors.Is(err, sink.ErrNotExist) || unreadable(err)) {
+			err = fmt.Errorf("sink %s: %w", t.Name, e)
+		}
+	}
+	return v, nil, fmt.Errorf("reading %s: %w", key, err)
+}
+
+// unreadable reports whether a record is there and can't be read by this
+// program.
+func unreadable(err error) bool { r := fault.Of(err); return r == fault.Damaged || r == fault.Newer }
+
+// manifest reads a slot's manifest.
+func manifest(ctx context.Context, from []Target, s evidence.Slot) (evidence.Manifest, []byte, error) {
+	return readFirst(ctx, from, s.ManifestKey(), func(b []byte) (evidence.Manifest, error) { return evidence.DecodeManifest(b, s) })
+}
+
+// gap reads a slot's gap record.
+func gap(ctx context.Context, from []Target, s evidence.Slot) (evidence.Gap, []byte, error) {
+	return readFirst(ctx, from, s.GapKey(), func(b []byte) (evidence.Gap, error) { return evidence.DecodeGap(b, s) })
+}
+
+// Record reads the record of a slot: that of its state, or, when that is empty,
+// the manifest or else the gap record. It asks one sink after the other, until
+// one has a good one; see [catalog.Archive] for the errors.
+func (r *reader) Record(ctx context.Context, l catalog.Listed) (evidence.Record, error) {
+	if l.State != evidence.Gapped {
+		m, _, err := manifest(ctx, r.sinks, l.Slot)
+		if err == nil || l.State == evidence.Sealed || !errors.Is(err, sink.ErrNotExist) {
+			return m.Record(), err
+		}
+	}
+	g, _, err := gap(ctx, r.sinks, l.Slot)
+	return g.Record(), err
+}
+
+// Records yields a pack's settled slots, the newest first, as the sinks hold
+// them. It lists year by year, so that the first come soon and little memory is
+// held, and reads each record as it is asked for. It stops at the first error.
+func (r *reader) Records(ctx context.Context, source, pack string) iter.Seq2[evidence.Record, error] {
+	return func(yield func(evidence.Record, error) bool) {
+		oldest, err := r.oldest(ctx, source, pack)
+		if err != nil {
+			yield(evidence.Record{}, err)
+			return
+		}
+		if oldest.IsZero() {
+			return
+		}
+		to := time.Time{}
+		for year := time.Now().UTC().Year(); ; year-- {
+			from := time.Date(year, time.January, 1, 0, 0, 0, 0, time.UTC)
+			if !from.After(oldest) {
+				from = time.Time{}
+			}
+			var slots []catalog.Listed
+			for l, err := range r.List(ctx, source, pack, from, to) {
+				if err != nil && !errors.Is(err, catalog.ErrIncomplete) {
+					yield(evidence.Record{}, err)
+					return
+				}
+				if err == nil {
+					slots = append(slots, l)
+				}
+			}
+			for _, l := range slices.Backward(slots) {
+				if record, err := r.Record(ctx, l); !yield(record, err) || err != nil {
+					return
+				}
+			}
+			if to = from; from.IsZero() {
+				return
+			}
+		}
+	}
+}
+
+// oldest returns when the pack's first settled slot fell due; zero = there is none.
+func (r *reader) oldest(ctx context.Context, source, pack string) (time.Time, error) {
+	for l, err := range r.List(ctx, source, pack, time.Time{}, time.Time{}) {
+		if err != nil && !errors.Is(err, catalog.ErrIncomplete) {
+			return time.Time{}, err
+		}
+		return l.Due, nil
+	}
+	return time.Time{}, nil
+}
