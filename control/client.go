@@ -15,16 +15,18 @@ import (
 	"strconv"
 	"syscall"
 
+	"packseal.example/archive/catalog"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
-// Client asks the daemon whose state folder it is.
+// Client asks the daemon that runs with a state folder.
 type Client struct {
 	dir  string
 	http *http.Client
 }
 
-// NewClient makes a client. It asks nobody yet.
+// NewClient makes a client. It does not connect yet.
 func NewClient(dir string) *Client {
 	return &Client{dir, &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -32,43 +34,91 @@ func NewClient(dir string) *Client {
 	}}}
 }
 
-// List yields what the daemon says of its queue, the total last. A listing
-// that breaks off ends with an error.
+// List lists the queue, the total last. A listing that is cut off ends with an
+// error.
 func (c *Client) List(ctx context.Context, s Selection) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		q := url.Values{"name": s.Names, "limit": {strconv.Itoa(s.Limit)}}
 		if s.Source != "" {
 			q.Set("source", s.Source)
 		}
-		body, err := c.do(ctx, http.MethodGet, "queue?"+q.Encode(), nil)
-		if err != nil {
-			yield(Line{}, err)
-			return
-		}
-		defer body.Close() //nolint:errcheck // read only
-		for lines := json.NewDecoder(body); ; {
-			var line Line
-			err := lines.Decode(&line)
-			switch {
-			case err != nil:
-				yield(Line{}, fault.New(fault.Unavailable, "the daemon broke off: %w", err))
-				return
-			case line.Error != nil:
-				yield(Line{}, line.Error.err())
-				return
-			case !yield(line, nil) || line.Total != nil:
+		for line, err := range lines[Line](ctx, c, "queue?"+q.Encode()) {
+			if err == nil && line.Error != nil {
+				line, err = Line{}, line.Error.err()
+			}
+			if !yield(line, err) || err != nil || line.Total != nil {
 				return
 			}
 		}
 	}
 }
 
-// Pause has sources and packs paused.
+// Records yields the records that the query selects, as [Catalog] does.
+func (c *Client) Records(ctx context.Context, q catalog.Query) iter.Seq2[evidence.Record, error] {
+	return c.records(ctx, "records?"+formatQuery(q).Encode())
+}
+
+// Seen yields each slot that the daemon has seen in the archive.
+func (c *Client) Seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
+	return func(yield func(catalog.Listed, error) bool) {
+		for r, err := range c.records(ctx, "seen") {
+			if !yield(catalog.Listed{Slot: r.Slot, State: r.State}, err) {
+				return
+			}
+		}
+	}
+}
+
+// records yields the records of an answer.
+func (c *Client) records(ctx context.Context, path string) iter.Seq2[evidence.Record, error] {
+	return func(yield func(evidence.Record, error) bool) {
+		for line, err := range lines[RecordLine](ctx, c, path) {
+			if line.End {
+				return
+			}
+			if line.Error != nil {
+				err = line.Error.err()
+			}
+			if line.Record == nil {
+				line.Record = new(evidence.Record)
+			}
+			if !yield(*line.Record, err) || line.Record.Pack == "" {
+				return
+			}
+		}
+	}
+}
+
+// lines yields the lines of an answer. It does not end by itself: what is cut off
+// ends with an error.
+func lines[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		body, err := c.do(ctx, http.MethodGet, path, nil)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer body.Close() //nolint:errcheck // read only
+		for d := json.NewDecoder(body); ; {
+			var line T
+			if err := d.Decode(&line); err != nil {
+				yield(none, fault.New(fault.Unavailable, "the daemon's answer was cut off: %w", err))
+				return
+			}
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Pause pauses sources and packs.
 func (c *Client) Pause(ctx context.Context, o Order) ([]Outcome, error) {
 	return c.order(ctx, "queue/pause", o)
 }
 
-// Resume has them go on.
+// Resume resumes them.
 func (c *Client) Resume(ctx context.Context, o Order) ([]Outcome, error) {
 	return c.order(ctx, "queue/resume", o)
 }
@@ -110,7 +160,7 @@ func (c *Client) do(ctx context.Context, method, path string, order []byte) (io.
 	return nil, p.err()
 }
 
-// unreached says why there was no answer.
+// unreached returns why there was no answer.
 func (c *Client) unreached(err error) error {
 	e, _ := errors.AsType[*url.Error](err)
 	if e != nil {
@@ -122,7 +172,7 @@ func (c *Client) unreached(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fault.New(fault.Denied, "asking the daemon: %w", err).WithHint("run this as the daemon's own user, or as root")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fault.New(fault.Unavailable, "no daemon runs with the state folder %s", c.dir).
+		return fault.New(fault.Unavailable, "%w with the state folder %s", ErrNoDaemon, c.dir).
 			WithHint("run this on the machine, or in the container, of packseal run, with the same configuration")
 	}
 	return fault.Wrap(fault.Unavailable, fmt.Errorf("asking the daemon: %w", err))

@@ -1,52 +1,79 @@
-// Package control is how verbs reach the daemon that runs on the same machine:
-// HTTP on a socket in its state folder. The page is for whoever may look, and
-// changes nothing; this is for whoever is the daemon's own user, or root, as
-// nobody else can open the socket.
+// Package control is how verbs ask the daemon that runs on the same machine: HTTP
+// on a socket in its state folder. Only the daemon's own user and root can open
+// the socket. The page is for everybody who may look, and changes nothing.
 //
 //	GET  /v1/queue?source=…&name=…&limit=…   lines of JSON, a [Line] each, the last one a total or an error
 //	POST /v1/queue/pause                     an [Order]: [Outcome]s
 //	POST /v1/queue/resume                    likewise
+//	GET  /v1/records?source=…&pack=…         lines of JSON, a [RecordLine] each, the last one an end or an error;
+//	     &from=…&to=…&state=…&oldest&limit=… times in RFC 3339
+//	GET  /v1/seen                            likewise, of slot and state alone
 package control
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"net/http"
 
+	"packseal.example/archive/catalog"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
 	"packseal.example/scheduler/replica"
 )
 
-// Queue is what the daemon does about its queue. Names are of sources and
-// packs, as people write them. A name that is not known is fault.NotFound, and
-// a daemon that is not at work yet fault.NotReady.
+// Daemon is what the socket's server asks.
+type Daemon interface {
+	Queue
+	Catalog
+}
+
+// Queue lists and pauses the queue. Names are of sources and packs, as people
+// write them. A name that is not known is fault.NotFound; a daemon that is
+// starting is fault.NotReady.
 type Queue interface {
 	List(ctx context.Context, s Selection) (*queue.Listing, error)
 	Pause(ctx context.Context, o Order) ([]Outcome, error)
 	Resume(ctx context.Context, o Order) ([]Outcome, error)
 }
 
-// Selection says what of the queue is wanted.
-type Selection struct {
-	Source string   // of this source; empty = of all
-	Names  []string // of these packs; none = of all
-	Limit  int      // so many slots at most; 0 = all
+// Catalog yields what the daemon knows of the archive.
+type Catalog interface {
+	// Records yields the records that the query selects. A record that can't be
+	// read is yielded as its slot beside the error; an error without a slot is the
+	// last. A history that is still being read is fault.NotReady, a pack that is
+	// not configured fault.NotFound.
+	Records(ctx context.Context, q catalog.Query) iter.Seq2[evidence.Record, error]
+
+	// Seen yields each slot that was seen in the archive.
+	Seen(ctx context.Context) iter.Seq2[catalog.Listed, error]
 }
 
-// Order says what is to be paused or resumed.
+// ErrNoDaemon is the error of a [Client] where no daemon serves the socket.
+var ErrNoDaemon = errors.New("no daemon runs")
+
+// Selection selects slots of the queue.
+type Selection struct {
+	Source string   // empty = all sources
+	Names  []string // of packs; none = all
+	Limit  int      // the most slots to list; 0 = all
+}
+
+// Order names what to pause or resume.
 type Order struct {
 	Names []string `json:"names"`
 	By    string   `json:"by"`
 	Why   string   `json:"why,omitempty"` // of a pause
 }
 
-// Outcome is what came of an order for one source or pack.
+// Outcome is the result of an order for one source or pack.
 type Outcome struct {
 	queue.Pause
 	Changed bool `json:"changed"` // false: it was so before
 }
 
-// Line is one thing that there is to say of the queue; one field is set.
+// Line is one line of a queue's listing; one field is set.
 type Line struct {
 	Pause  *queue.Pause    `json:"pause,omitempty"`
 	Member *replica.Member `json:"member,omitempty"`
@@ -62,6 +89,14 @@ type Total struct {
 	More   int                 `json:"more"`   // slots that a limit left out
 }
 
+// RecordLine is one line of records. A listing is complete if its last line is
+// the end.
+type RecordLine struct {
+	Record *evidence.Record `json:"record,omitempty"`
+	Error  *Problem         `json:"error,omitempty"` // beside a record: that it can't be read; alone: the last line
+	End    bool             `json:"end,omitempty"`
+}
+
 // Problem is an error on its way from the daemon to the verb.
 type Problem struct {
 	Message string       `json:"message"`
@@ -73,14 +108,14 @@ func problem(err error) *Problem {
 	return &Problem{Message: err.Error(), Hint: fault.Hint(err), Reason: fault.Of(err)}
 }
 
-// err is the error that it was, as far as others can tell.
+// err is the error, with its reason and hint.
 func (p *Problem) err() error {
 	e := fault.New(p.Reason, "%s", p.Message)
 	e.Hint = p.Hint
 	return e
 }
 
-// code is the status that goes with it.
+// code is the HTTP status of the problem.
 func (p *Problem) code() int {
 	switch {
 	case p.Reason == fault.NotFound:

@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"packseal.example/archive/catalog"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
@@ -27,9 +29,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fixed is a Queue that answers with what it is made of, and keeps what it was
-// asked.
+// fixed is a Daemon that answers with its fields, and keeps what it was asked.
 type fixed struct {
+	records  []evidence.Record
+	failures map[int]error // beside or, at the end, after the record of that number
+	query    catalog.Query
 	listing  queue.Listing
 	outcomes []Outcome
 	err      error
@@ -47,12 +51,36 @@ func (f *fixed) Pause(_ context.Context, o Order) ([]Outcome, error) {
 	return f.outcomes, f.err
 }
 
+func (f *fixed) Records(_ context.Context, q catalog.Query) iter.Seq2[evidence.Record, error] {
+	f.query = q
+	return func(yield func(evidence.Record, error) bool) {
+		for i, r := range f.records {
+			if !yield(r, f.failures[i]) {
+				return
+			}
+		}
+		if err := f.failures[len(f.records)]; err != nil {
+			yield(evidence.Record{}, err)
+		}
+	}
+}
+
+func (f *fixed) Seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
+	return func(yield func(catalog.Listed, error) bool) {
+		for r, err := range f.Records(ctx, catalog.Query{}) {
+			if !yield(catalog.Listed{Slot: r.Slot, State: r.State}, err) {
+				return
+			}
+		}
+	}
+}
+
 func (f *fixed) Resume(ctx context.Context, o Order) ([]Outcome, error) { return f.Pause(ctx, o) }
 
-// serve serves the queue in dir until stop is called or the test ends.
-func serve(t *testing.T, dir string, q Queue) (stop func()) {
+// serve serves the daemon in dir until stop is called or the test ends.
+func serve(t *testing.T, dir string, d Daemon) (stop func()) {
 	t.Helper()
-	s, err := Listen(t.Context(), dir, q, slog.New(slog.DiscardHandler))
+	s, err := Listen(t.Context(), dir, d, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +175,79 @@ func TestErrorsCross(t *testing.T) {
 	}
 }
 
+// TestRecords: a query and its records cross, also those that can't be read; a
+// listing that is cut off does not look complete.
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	record := func(hour int, state evidence.State) evidence.Record {
+		return evidence.Record{Slot: evidence.Slot{Source: "prod", Pack: "ca-1/cp&2", Due: time.Date(2026, 5, 1, hour, 0, 0, 0, time.UTC)}, State: state}
+	}
+	sealed, gap := record(2, evidence.Sealed), record(1, evidence.Gapped)
+	gap.Reason, gap.Detail = fault.Missed, "存储"
+	newer, down := fault.New(fault.Newer, "newer than this program").WithHint("update it"), fault.New(fault.SinkUnavailable, "down")
+	type got struct {
+		Record evidence.Record
+		Reason fault.Reason
+		Hint   string
+	}
+	for name, c := range map[string]struct {
+		failures map[int]error
+		want     []got
+	}{
+		"good":  {nil, []got{{sealed, "", ""}, {gap, "", ""}}},
+		"newer": {map[int]error{0: newer}, []got{{sealed, fault.Newer, "update it"}, {gap, "", ""}}},
+		"ends":  {map[int]error{2: down}, []got{{sealed, "", ""}, {gap, "", ""}, {evidence.Record{}, fault.SinkUnavailable, ""}}},
+		"other": {map[int]error{2: errors.New("other")}, []got{{sealed, "", ""}, {gap, "", ""}, {evidence.Record{}, fault.Internal, ""}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			d := &fixed{records: []evidence.Record{sealed, gap}, failures: c.failures}
+			serve(t, dir, d)
+			q := catalog.Query{
+				Source: "prod", Pack: "ca-1/cp&2", From: sealed.Due.Add(-1), To: sealed.Due, State: evidence.Gapped, Oldest: true, Limit: 7,
+			}
+			var all []got
+			for r, err := range NewClient(dir).Records(t.Context(), q) {
+				all = append(all, got{r, fault.Of(err), fault.Hint(err)})
+			}
+			if diff := cmp.Diff(c.want, all); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(q, d.query); diff != "" {
+				t.Errorf("-sent +received:\n%s", diff)
+			}
+			n := 0
+			for l, err := range NewClient(dir).Seen(t.Context()) {
+				if want := c.want[n]; l.Slot != want.Record.Slot || l.State != want.Record.State || fault.Of(err) != want.Reason {
+					t.Errorf("seen: %+v, %v", l, err)
+				}
+				n++
+			}
+			if n != len(c.want) {
+				t.Errorf("%d slots were seen", n)
+			}
+		})
+	}
+}
+
+// TestRecordsRefused: an error before the first record is the answer.
+func TestRecordsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	serve(t, dir, &fixed{failures: map[int]error{0: fault.New(fault.NotReady, "reading")}})
+	for _, err := range NewClient(dir).Records(t.Context(), catalog.Query{}) {
+		if fault.Of(err) != fault.NotReady {
+			t.Errorf("got %v", err)
+		}
+	}
+	for _, err := range NewClient(t.TempDir()).Records(t.Context(), catalog.Query{}) {
+		if !errors.Is(err, ErrNoDaemon) {
+			t.Errorf("without a daemon: %v", err)
+		}
+	}
+}
+
 // TestOrder: an order and what comes of it cross.
 func TestOrder(t *testing.T) {
 	t.Parallel()
@@ -194,6 +295,7 @@ func TestOrdersAreBounded(t *testing.T) {
 	}
 	for path, want := range map[string]int{
 		"GET /v1/queue?limit=-1": 400, "GET /v1/queue?limit=many": 400, "GET /v1/queue/pause": 405, "POST /v1/queue": 405, "GET /": 404,
+		"GET /v1/records?limit=x": 400, "GET /v1/records?from=now": 400, "POST /v1/records": 405,
 	} {
 		method, path, _ := strings.Cut(path, " ")
 		r, err := http.NewRequestWithContext(t.Context(), method, "http://packseal"+path, nil)

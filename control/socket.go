@@ -11,21 +11,22 @@ import (
 	"syscall"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/flock"
 )
 
 // Name is the socket's, in the state folder.
 const Name = "packseal.sock"
 
-// lockName is a file that is locked while a daemon has the socket: a socket
-// that is left behind looks like one in use.
+// lockName is a file that is locked while a daemon serves the socket: a stale
+// socket looks like one in use.
 const lockName = Name + ".lock"
 
-// longestPath is how long a socket's path may be, to be on the safe side. A
-// longer one is reached through the open folder.
+// longestPath is how long a socket's path may be, with some margin. A longer one
+// is reached through the open folder.
 const longestPath = 100
 
-// address returns where the socket of the folder is, and what is to be closed
-// when it is bound or reached.
+// address returns the path of the folder's socket, and what to call once it is
+// bound or connected.
 func address(dir string) (path string, done func(), err error) {
 	if path = filepath.Join(dir, Name); len(path) <= longestPath {
 		return path, func() {}, nil
@@ -37,7 +38,7 @@ func address(dir string) (path string, done func(), err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), Name), func() { folder.Close() }, nil
 }
 
-// socket is a listener that takes its file and its lock away in the end.
+// socket is a listener that removes its file and its lock when it is closed.
 type socket struct {
 	net.Listener
 	path string
@@ -52,15 +53,16 @@ func (s *socket) Close() error {
 	return errors.Join(s.Listener.Close(), s.lock.Close())
 }
 
-// listen opens the socket in the folder, for this user alone, in the place of
-// one that was left behind. A folder whose socket another process serves is
-// fault.Busy.
+// listen opens the socket in the folder, for this user alone, and replaces a
+// stale one. A folder whose socket another process serves is fault.Busy.
 func listen(ctx context.Context, dir string) (_ net.Listener, err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	lock, err := flock.TryLock(filepath.Join(dir, lockName))
+	if errors.Is(err, flock.ErrLocked) {
+		return nil, fault.New(fault.Busy, "another process serves the socket in %s", dir)
+	} else if err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -68,18 +70,13 @@ func listen(ctx context.Context, dir string) (_ net.Listener, err error) {
 			lock.Close()
 		}
 	}()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fault.New(fault.Busy, "another process serves the socket in %s", dir)
-	} else if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
-	}
 	path := filepath.Join(dir, Name)
 	switch fi, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
 	case fi.Mode().Type() != fs.ModeSocket:
-		return nil, fault.New(fault.Conflict, "%s is there and no socket", path).WithHint("move it away")
+		return nil, fault.New(fault.Conflict, "%s exists and is not a socket", path).WithHint("move it away")
 	default:
 		if err := os.Remove(path); err != nil {
 			return nil, err

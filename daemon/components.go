@@ -2,9 +2,8 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
 	"path/filepath"
 
@@ -20,15 +19,140 @@ import (
 	"packseal.example/sink"
 )
 
-// components are what a configuration opens: the archive and one fetcher per
-// source. They start no goroutine.
+// components are what a configuration opens: the archive over its sinks, and
+// one fetcher per source. They start no goroutine.
 type components struct {
-	*archive.Archive
 	cfg     *config.Config
 	entries []config.Entry
-	bounds  map[string]fetcher.Bounds
-	part    func(source string) float64 // how much of a source's bounds is ours, set before any call is made; nil = all
-	logger  *slog.Logger
+	packs   map[evidence.PackRef]config.Entry
+	sources map[string]source
+	sinks   map[string]*openSink
+	archive *archive.Archive
+}
+
+// source is an open source, and the fingerprint of what it was opened from.
+type source struct {
+	*fetcher.Fetcher
+	bounds fetcher.Bounds
+	key    string
+}
+
+// openSink is a sink with its metrics, spans and retries around it, and the
+// fingerprint of what it was opened from.
+type openSink struct {
+	archive.Target
+	key string
+}
+
+// opening is what components are opened with.
+type opening struct {
+	tool       string
+	logger     *slog.Logger
+	tracer     trace.Tracer
+	spool      *fetcher.Spool // nil: for reading alone, without sources
+	catalog    *catalog.Catalog
+	metrics    *archive.Metrics
+	registries *registries
+	part       func(source string) float64 // this process's part of a source's rate; nil = all
+	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
+	old        *components // whose sources and sinks are taken over if they are as before; may be nil
+}
+
+// open opens what the configuration names.
+func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, err error) {
+	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
+	a := archive.Options{
+		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen,
+	}
+	if o.catalog != nil {
+		a.Observers, a.Attempt, a.Seen = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt, o.catalog.Seen
+	}
+	for _, e := range c.entries {
+		c.packs[e.PackRef] = e
+		a.Packs = append(a.Packs, e.Pack)
+	}
+	if c.sinks, err = o.openSinks(ctx, cfg); err != nil {
+		return nil, err
+	}
+	for _, s := range cfg.Sinks {
+		a.Sinks = append(a.Sinks, c.sinks[s.Name].Target)
+	}
+	if o.spool != nil {
+		if c.sources, err = o.openSources(cfg); err != nil {
+			return nil, err
+		}
+		a.Fetch = c.fetch
+	}
+	c.archive, err = archive.New(a)
+	return c, err
+}
+
+// fetch gets a slot's report from its source.
+func (c *components) fetch(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error) {
+	return c.sources[s.Source].Fetch(ctx, e, s)
+}
+
+// sinkTries is how often one call of a sink is made before the slot waits.
+const sinkTries = 3
+
+// openSinks opens every sink that is not open already.
+func (o opening) openSinks(ctx context.Context, cfg *config.Config) (map[string]*openSink, error) {
+	sinks := make(map[string]*openSink, len(cfg.Sinks))
+	for _, s := range cfg.Sinks {
+		key := fingerprint(s)
+		if o.old != nil {
+			if old := o.old.sinks[s.Name]; old != nil && old.key == key {
+				sinks[s.Name] = old
+				continue
+			}
+		}
+		opened, err := s.Opener().Open(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("opening sink %s: %w", s.Name, err)
+		}
+		measured := sink.Measured(opened, s.Name, o.registries.sink(s.Name))
+		sinks[s.Name] = &openSink{archive.Target{Name: s.Name, Sink: sink.Retrying(sink.Traced(measured, s.Name), fault.Backoff{}, sinkTries)}, key}
+	}
+	return sinks, nil
+}
+
+// openSources opens every source that is not open already.
+func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
+	sources := make(map[string]source, len(cfg.Sources))
+	for name, s := range cfg.Sources {
+		key := fingerprint(struct {
+			Source config.Source
+			Fetch  fetcher.Settings
+		}{s, cfg.Fetch})
+		if o.old != nil && o.old.sources[name].key == key {
+			sources[name] = o.old.sources[name]
+			continue
+		}
+		opened, err := o.openSource(name, s, cfg.Fetch)
+		if err != nil {
+			return nil, fmt.Errorf("opening source %s: %w", name, err)
+		}
+		opened.key = key
+		sources[name] = opened
+	}
+	return sources, nil
+}
+
+// openSource opens one source.
+func (o opening) openSource(name string, s config.Source, settings fetcher.Settings) (source, error) {
+	logger := o.logger.With("source", name)
+	reg := prometheus.WrapRegistererWith(prometheus.Labels{"source": name}, o.registries.source(name))
+	opener := s.Opener()
+	env := fetcher.Env{Registerer: reg, Logger: logger, UserAgent: o.tool}
+	if o.part != nil {
+		env.Share = func() float64 { return o.part(name) }
+	}
+	opened, err := opener.Open(env)
+	if err != nil {
+		return source{}, err
+	}
+	f, err := fetcher.New(fetcher.Options{Source: opened, Bounds: opener.Bounds(), Settings: settings, Logger: logger, Registerer: reg})
+	return source{Fetcher: f, bounds: opener.Bounds()}, err
 }
 
 // ArchiveOptions say how [OpenArchive] opens the archive. Required fields are
@@ -39,106 +163,23 @@ type ArchiveOptions struct {
 	Logger   *slog.Logger // required
 	Tracer   trace.Tracer // nil = no traces
 
-	catalog *catalog.Catalog // the daemon's; nil = none
+	// Seen yields the slots that a catalog has seen in the archive, for
+	// [archive.Archive.Verify]. May be nil.
+	Seen func(context.Context) iter.Seq2[catalog.Listed, error]
 }
 
 // OpenArchive opens the archive of a configuration for one verb, apart from any
 // daemon.
-func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (*archive.Archive, error) {
-	c, err := open(ctx, cfg, o, prometheus.NewRegistry())
-	if err != nil {
-		return nil, err
-	}
-	return c.Archive, nil
-}
-
-// sinkTries is how often one call of a sink is made before the slot waits.
-const sinkTries = 3
-
-// open opens what the configuration names.
-func open(ctx context.Context, cfg *config.Config, o ArchiveOptions, reg prometheus.Registerer) (*components, error) {
-	c := &components{cfg: cfg, entries: cfg.Entries(), bounds: make(map[string]fetcher.Bounds), logger: o.Logger}
-	sinks, err := openSinks(ctx, cfg, reg)
-	if err != nil {
-		return nil, err
-	}
-	identity, err := sinksIdentity(cfg)
-	if err != nil {
-		return nil, err
-	}
-	a := archive.Options{Sinks: sinks, Identity: identity, Tool: o.Tool, Logger: o.Logger, Metrics: archive.NewMetrics(reg), Tracer: o.Tracer}
-	if o.catalog != nil {
-		a.Observers, a.Attempt = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt
-	}
-	for _, e := range c.entries {
-		a.Packs = append(a.Packs, e.Pack)
-	}
+func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (_ *archive.Archive, err error) {
+	open := opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, seen: o.Seen, registries: newRegistries()}
 	if !o.ReadOnly {
-		if a.Spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
-			return nil, err
-		}
-		a.Spool.RegisterMetrics(reg)
-		if a.Fetch, err = c.openSources(reg, o.Tool); err != nil {
+		if open.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
 			return nil, err
 		}
 	}
-	c.Archive, err = archive.New(a)
-	return c, err
-}
-
-// sinksIdentity tells archives in different sinks apart.
-func sinksIdentity(cfg *config.Config) (string, error) {
-	b, err := json.Marshal(cfg.Sinks)
-	return fmt.Sprintf("%x", sha256.Sum256(b)), err
-}
-
-// openSinks opens every sink, with its metrics, its spans and its retries around it.
-func openSinks(ctx context.Context, cfg *config.Config, reg prometheus.Registerer) ([]archive.Target, error) {
-	names := make([]string, len(cfg.Sinks))
-	for i, s := range cfg.Sinks {
-		names[i] = s.Name
+	c, err := open.open(ctx, cfg)
+	if err != nil {
+		return nil, err
 	}
-	metrics := sink.NewMetrics(reg, names)
-	targets := make([]archive.Target, len(cfg.Sinks))
-	for i, s := range cfg.Sinks {
-		opened, err := s.Opener().Open(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("opening sink %s: %w", s.Name, err)
-		}
-		targets[i] = archive.Target{Name: s.Name, Sink: sink.Retrying(sink.Traced(sink.Measured(opened, s.Name, metrics), s.Name), fault.Backoff{}, sinkTries)}
-	}
-	return targets, nil
-}
-
-// fetch gets a slot's report; it is archive.Options.Fetch.
-type fetch = func(context.Context, *fetcher.Entry, evidence.Slot) (fetcher.Report, error)
-
-// openSources opens every source and returns what fetches a pack's report
-// from the right one.
-func (c *components) openSources(reg prometheus.Registerer, tool string) (fetch, error) {
-	fetchers := make(map[string]*fetcher.Fetcher)
-	for name, s := range c.cfg.Sources {
-		logger := c.logger.With("source", name)
-		own := prometheus.WrapRegistererWith(prometheus.Labels{"source": name}, reg)
-		opener := s.Opener()
-		source, err := opener.Open(fetcher.Env{Registerer: own, Logger: logger, UserAgent: tool, Share: func() float64 {
-			if c.part == nil {
-				return 1
-			}
-			return c.part(name)
-		}})
-		if err != nil {
-			return nil, fmt.Errorf("opening source %s: %w", name, err)
-		}
-		c.bounds[name] = opener.Bounds()
-		fetchers[name], err = fetcher.New(fetcher.Options{
-			Source: source, Bounds: opener.Bounds(), Settings: c.cfg.Fetch, Logger: logger, Registerer: own,
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error) {
-		return fetchers[s.Source].Fetch(ctx, e, s)
-	}, nil
+	return c.archive, nil
 }

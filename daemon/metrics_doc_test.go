@@ -47,10 +47,13 @@ func TestMetricsReference(t *testing.T) {
 
 // unseen returns the names that the registry describes and the families lack:
 // a vector without a series is registered and yet not to be seen.
-func unseen(reg *prometheus.Registry, families []*dto.MetricFamily) (names []string) {
+func unseen(reg *registries, families []*dto.MetricFamily) (names []string) {
 	described := make(chan *prometheus.Desc)
 	go func() {
-		reg.Describe(described)
+		reg.process.Describe(described)
+		for _, part := range reg.parts {
+			part.Describe(described)
+		}
 		close(described)
 	}()
 	name := regexp.MustCompile(`fqName: "(packseal_\w+)"`)

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -17,9 +16,9 @@ import (
 	"packseal.example/test/fixture"
 )
 
-// scrape returns what /metrics shows once a daemon with a channel has read the
-// archive.
-func scrape(t *testing.T) (*prometheus.Registry, []*dto.MetricFamily) {
+// scrape returns what /metrics shows of a daemon with a channel when the history
+// of its pack is read.
+func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
 	fixture.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
@@ -28,21 +27,29 @@ func scrape(t *testing.T) (*prometheus.Registry, []*dto.MetricFamily) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEngine(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
+	s, err := openServices(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
+	if err == nil {
+		err = s.queue.open(t.Context())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.read(t)
-	families, err := e.registry.Gather()
+	ctx, stop := context.WithCancel(t.Context())
+	reading := make(chan error, 1)
+	go func() { reading <- s.catalog.Run(ctx) }()
+	fixture.Eventually(t, "the history is read", func() bool { return s.catalog.Status("prod", fixture.Pack).Complete })
+	families, err := s.registries.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended, stop := context.WithCancel(t.Context())
 	stop()
-	if err := e.run(ended); err != nil {
+	if err := <-reading; err != nil {
 		t.Error(err)
 	}
-	return e.registry, families
+	if err := s.close(); err != nil {
+		t.Error(err)
+	}
+	return s.registries, families
 }
 
 // TestMetricsLint: what /metrics shows at the start is in order, by the

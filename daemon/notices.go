@@ -6,80 +6,85 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/notify"
-	"packseal.example/scheduler/replica"
 )
 
-// leader makes one replica's notices those of all.
-type leader struct {
-	*replica.Notes
-	lease *replica.Lease
-}
+// Names in what replicas share. They are older than the words around them.
+const (
+	leaderLease = "teller" // whoever holds it sends the notices of all replicas
+	sentNotes   = "told"   // what was sent
+)
+
+// leader makes the notices of one replica those of all.
+type leader struct{ *services }
 
 // IsLeader implements [notify.Replicas].
-func (l leader) IsLeader() bool { return l.lease.Held() }
-
-// openNotices gives the engine its notices, before anything is settled. The
-// queue is there already.
-func (e *engine) openNotices(reg prometheus.Registerer, o Options) error {
-	entries, err := e.cfg.Channels(notify.Env{UserAgent: o.tool()})
-	if err != nil {
-		return err
-	}
-	var replicas notify.Replicas
-	e.lease = e.queue.Lease("teller")
-	if e.cfg.Queue.Shared() {
-		replicas = leader{e.queue.Notes("told"), e.lease}
-	}
-	e.notices, err = notify.New(notify.Options{
-		Replicas: replicas,
-		File:     filepath.Join(e.cfg.StateDir, "notify.json"), Instance: o.Instance,
-		Overdue: e.allOverdue, Digest: e.digest, Health: e.health,
-		Problems: func() map[string]int { return loadVerified(e.cfg.StateDir).counts() },
-		Logger:   o.Logger, Registerer: reg,
-	})
-	if err != nil {
-		return err
-	}
-	e.notices.Update(entries)
-	names := make(map[string]string)
-	for _, entry := range e.entries {
-		names[entry.Plan.Source+"/"+entry.Plan.Pack] = entry.Pack.Name
-	}
-	e.names = names
-	return nil
+func (l leader) IsLeader() bool {
+	lease := l.lease.Load()
+	return lease != nil && lease.Held()
 }
 
-// settled tells of a slot that has ended.
-func (e *engine) settled(ev catalog.Event) {
-	event := newEvent(ev.Record, e.names[ev.Source+"/"+ev.Pack])
-	if ev.State == evidence.Gapped {
-		e.notices.Gap(event)
+// Read implements [notify.Replicas].
+func (l leader) Read(ctx context.Context) (map[string][]byte, error) {
+	q, err := l.queue.get()
+	if err != nil {
+		return nil, err
+	}
+	return q.Notes(sentNotes).Read(ctx)
+}
+
+// Write implements [notify.Replicas].
+func (l leader) Write(ctx context.Context, key string, value []byte) error {
+	q, err := l.queue.get()
+	if err != nil {
+		return err
+	}
+	return q.Notes(sentNotes).Write(ctx, key, value)
+}
+
+// openNotices makes the notices, without channels.
+func (s *services) openNotices() (*notify.Notices, error) {
+	o := notify.Options{
+		File: filepath.Join(s.cfg.StateDir, "notify.json"), Instance: s.Instance,
+		Overdue: s.allOverdue, Digest: s.digest, Health: s.health,
+		Problems: func() map[string]int { return loadVerified(s.cfg.StateDir).counts() },
+		Logger:   s.Logger, Registerer: s.registries.process,
+	}
+	if s.cfg.Queue.Shared() {
+		o.Replicas = leader{s}
+	}
+	return notify.New(o)
+}
+
+// notify passes on a settled slot; it is an observer of the catalog.
+func (s *services) notify(e catalog.Event) {
+	name := ""
+	if r := s.runtime.Load(); r != nil {
+		name = r.packs[e.Ref()].Name
+	}
+	event := newEvent(e.Record, name)
+	if e.State == evidence.Gapped {
+		s.notices.Gap(event)
 	} else {
-		e.notices.Sealed(event)
-	}
-	if ev.Local && e.cfg.Queue.Shared() {
-		e.announce(ev)
+		s.notices.Sealed(event)
 	}
 }
 
-// newEvent is a record as notices speak of it.
+// newEvent is a record as notices have it.
 func newEvent(r evidence.Record, name string) notify.Event {
 	return notify.Event{Source: r.Source, Pack: r.Pack, Name: name, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}
 }
 
 // allOverdue returns an event for each pack that is overdue.
-func (e *engine) allOverdue() (events []notify.Event) {
-	for _, entry := range e.entries {
-		if due, ok := e.overdue(entry); ok {
+func (s *services) allOverdue() (events []notify.Event) {
+	for _, e := range s.entries() {
+		if due, ok := s.overdue(e); ok {
 			events = append(events, notify.Event{
-				Kind: notify.Overdue, Source: entry.Pack.Source, Pack: entry.Pack.Key(), Name: entry.Pack.Name, Due: due, At: time.Now().UTC(),
+				Kind: notify.Overdue, Source: e.Pack.Source, Pack: e.Pack.Key(), Name: e.Pack.Name, Due: due, At: time.Now().UTC(),
 			})
 		}
 	}
@@ -87,42 +92,43 @@ func (e *engine) allOverdue() (events []notify.Event) {
 }
 
 // stuckAfter is how long after its start a slot may be unpublished before
-// something stands still: the scheduler looks every minute at least.
+// something is stuck: the scheduler looks every minute at least.
 const stuckAfter = 3 * time.Minute
 
 // health returns nil when the daemon does its work, and nothing is overdue.
-func (e *engine) health() error {
-	if err := e.scheduler.Ready(); err != nil {
+func (s *services) health() error {
+	if err := s.scheduler.Ready(); err != nil {
 		return err
 	}
-	for _, entry := range e.entries {
-		_, next := e.scheduler.Due(entry.Pack.Source, entry.Pack.Key())
-		if start := entry.Plan.Start(next); time.Since(start) > stuckAfter {
-			return fault.New(fault.Internal, "scheduler or queue stand still: %s was to start at %s", entry.Pack.Key(), start.Format(time.RFC3339))
+	entries := s.entries()
+	for _, e := range entries {
+		_, next := s.scheduler.Due(e.Pack.Source, e.Pack.Key())
+		if start := e.Plan.Start(next); !next.IsZero() && time.Since(start) > stuckAfter {
+			return fault.New(fault.Internal, "the scheduler or the queue is stuck: %s was to start at %s", e.Pack.Key(), start.Format(time.RFC3339))
 		}
 	}
-	if overdue := e.allOverdue(); len(overdue) > 0 {
-		return fault.New(fault.Deadline, "%d of %d packs overdue, %s since %s", len(overdue), len(e.entries), overdue[0].Pack, overdue[0].Due.Format(time.RFC3339))
+	if overdue := s.allOverdue(); len(overdue) > 0 {
+		return fault.New(fault.Deadline, "%d of %d packs overdue, %s since %s", len(overdue), len(entries), overdue[0].Pack, overdue[0].Due.Format(time.RFC3339))
 	}
 	return nil
 }
 
-// digest sums up the slots that fell due in (from, to], from the archive.
-func (e *engine) digest(ctx context.Context, from, to time.Time) (notify.Digest, error) {
-	v := loadVerified(e.cfg.StateDir)
+// digest sums up the slots that fell due in (from, to].
+func (s *services) digest(ctx context.Context, from, to time.Time) (notify.Digest, error) {
+	v, entries := loadVerified(s.cfg.StateDir), s.entries()
 	d := notify.Digest{
-		From: from, To: to, Packs: len(e.entries), Gaps: []notify.Event{}, Overdue: e.allOverdue(),
+		From: from, To: to, Packs: len(entries), Gaps: []notify.Event{}, Overdue: s.allOverdue(),
 		Verified: v.Success, Problems: v.counts(),
 	}
-	for _, entry := range e.entries {
-		if err := e.sumUp(ctx, &d, entry); err != nil {
+	for _, e := range entries {
+		if err := s.sumUp(ctx, &d, e); err != nil {
 			if ctx.Err() != nil {
 				return d, err
 			}
 			d.Unread++
-			e.logger.WarnContext(ctx, "pack is not in the digest", "pack", entry.Pack.Key(), "source", entry.Pack.Source, "reason", fault.Of(err), "err", err)
+			s.Logger.WarnContext(ctx, "pack left out of digest", "source", e.Pack.Source, "pack", e.Pack.Key(), "reason", fault.Of(err), "err", err)
 		}
-		if _, next := e.scheduler.Due(entry.Pack.Source, entry.Pack.Key()); d.Next.IsZero() || next.Before(d.Next) {
+		if _, next := s.scheduler.Due(e.Pack.Source, e.Pack.Key()); d.Next.IsZero() || next.Before(d.Next) {
 			d.Next = next
 		}
 	}
@@ -130,20 +136,16 @@ func (e *engine) digest(ctx context.Context, from, to time.Time) (notify.Digest,
 }
 
 // sumUp adds one pack's slots to the digest, all or none.
-func (e *engine) sumUp(ctx context.Context, d *notify.Digest, entry config.Entry) error {
+func (s *services) sumUp(ctx context.Context, d *notify.Digest, e config.Entry) error {
 	sealed := 0
 	var gaps []notify.Event
-	for r, err := range e.Records(ctx, entry.Pack.Source, entry.Pack.Key()) {
+	within := catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), From: d.From.Add(1), To: d.To.Add(1)}
+	for r, err := range s.catalog.Records(ctx, within) {
 		switch {
 		case err != nil:
-			return fmt.Errorf("reading the records of %s: %w", entry.Pack.Key(), err)
-		case r.Due.After(d.To):
-			continue
-		case !r.Due.After(d.From): // the newest come first
-			d.Sealed, d.Gaps = d.Sealed+sealed, append(d.Gaps, gaps...)
-			return nil
+			return fmt.Errorf("reading the records of %s: %w", e.Pack.Key(), err)
 		case r.State == evidence.Gapped:
-			event := newEvent(r, entry.Pack.Name)
+			event := newEvent(r, e.Pack.Name)
 			event.Kind = notify.Gap
 			gaps = append(gaps, event)
 		default:

@@ -87,15 +87,17 @@ func TestNotices(t *testing.T) {
 	if got := taken(t, people, notifytest.Feishu, 2); !strings.Contains(got.Text, "paks") || !strings.Contains(got.Title, "配置加载失败") {
 		t.Errorf("got %+v", got)
 	}
-	// One that is good, but of which no engine can be made.
-	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": strings.Replace(string(good), "state_dir: state", "state_dir: key-id/state", 1)})
+	// One that is good, but can't be opened.
+	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
+	load := d.Load
+	d.Load = unopenable(load)
 	if err := d.Reload(t.Context()); err == nil {
-		t.Error("a state folder was made in a file")
+		t.Error("a source was opened without its CA")
 	}
-	if got := taken(t, people, notifytest.Feishu, 3); !strings.Contains(got.Text, "not a directory") {
+	if got := taken(t, people, notifytest.Feishu, 3); !strings.Contains(got.Text, "gone.pem") {
 		t.Errorf("got %+v", got)
 	}
-	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
+	d.Load = load
 	if err := d.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -113,14 +115,14 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// TestWhatNoticesSay holds what the engine tells of itself against its
+// TestWhatNoticesSay compares what the daemon reports of itself with its
 // archive: digest, health, overdue and findings.
 func TestWhatNoticesSay(t *testing.T) {
 	t.Parallel()
 	people := &notifytest.Server{Token: "token-0123456789", Secret: "secret-0123456789"}
 	d := start(t, notifying(t, people), io.Discard)
 	d.await(t, 1)
-	e := d.engine.Load()
+	e := d.services.Load()
 	if err := e.health(); err != nil || len(e.allOverdue()) > 0 {
 		t.Errorf("health: %v, overdue: %v", err, e.allOverdue())
 	}
@@ -137,12 +139,6 @@ func TestWhatNoticesSay(t *testing.T) {
 	}
 	if got, err = e.digest(t.Context(), year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {
 		t.Errorf("digest after findings: %+v, %v", got, err)
-	}
-	if err := os.RemoveAll(filepath.Join(filepath.Dir(e.cfg.StateDir), "archive")); err != nil {
-		t.Fatal(err)
-	}
-	if got, err = e.digest(t.Context(), year.Add(-time.Second), year); err != nil || got.Sealed != 0 {
-		t.Errorf("digest of nothing: %+v, %v", got, err)
 	}
 	var kept map[string]struct{ Since time.Time }
 	b, err := os.ReadFile(filepath.Join(e.cfg.StateDir, "notify.json"))
@@ -176,7 +172,7 @@ func TestOverdue(t *testing.T) {
 	}
 	d := start(t, path, io.Discard)
 	d.await(t, 1)
-	e := d.engine.Load()
+	e := d.services.Load()
 	overdue := e.allOverdue()
 	if len(overdue) != 1 || !overdue[0].Due.Equal(year) || overdue[0].Name != "level 3" {
 		t.Errorf("overdue: %+v", overdue)

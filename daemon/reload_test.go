@@ -3,11 +3,13 @@ package daemon
 import (
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"packseal.example/config"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/test/fixture"
 )
@@ -93,32 +95,143 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadGoesBack gives the daemon files that are no good: one whose folder
-// can't be made, and one without packs. It goes on with the old one.
+// TestReloadGoesBack gives the daemon a configuration that is good but for a
+// source that can't be opened: it goes on with the old one.
 func TestReloadGoesBack(t *testing.T) {
 	t.Parallel()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack})
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another})
 	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint}
 	var log fixture.Buffer
 	d := start(t, s.Write(t), &log)
 	d.await(t, 1)
-	bad := s
-	bad.State = "key-id/state"
-	bad.Write(t)
-	if err := d.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "not a directory") {
-		t.Errorf("a state folder in a file: %v", err)
+	s.Packs = []string{fixture.Pack, fixture.Another}
+	s.Write(t)
+	good := d.Load
+	d.Load = unopenable(good)
+	if err := d.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "opening source prod") {
+		t.Errorf("a source that can't be opened: %v", err)
+	}
+	if n := strings.Count(log.String(), "configuration not reloaded"); n != 1 || len(d.packs(t)) != 1 {
+		t.Errorf("said %d times, %d packs are in force", n, len(d.packs(t)))
+	}
+	d.get(t, "/metrics")
+	d.Load = good
+	if err := d.Reload(t.Context()); err != nil {
+		t.Error(err)
 	}
 	d.await(t, 1)
-	s.State = "other"
+	if all := d.packs(t); len(all) != 2 {
+		t.Errorf("%d packs are in force", len(all))
+	}
+}
+
+// unopenable loads a configuration whose CA file is gone by the time that the
+// source is opened.
+func unopenable(load func() (*config.Config, error)) func() (*config.Config, error) {
+	return func() (*config.Config, error) {
+		cfg, err := load()
+		if err == nil {
+			cfg.Sources["prod"].CloudConfig.CAFile = "gone.pem"
+		}
+		return cfg, err
+	}
+}
+
+// TestReloadNeedsRestart: what can't change while the process runs is logged,
+// and the rest of the new file takes effect.
+func TestReloadNeedsRestart(t *testing.T) {
+	t.Parallel()
+	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another})
+	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint}
+	var log fixture.Buffer
+	d := start(t, s.Write(t), &log)
+	d.await(t, 1)
+	before := d.services.Load().queue.queue
+	s.State, s.Packs = "other", []string{fixture.Pack, fixture.Another}
+	s.More = "queue: {embedded: {max_bytes: 300000000}}\n"
 	s.Write(t)
 	if err := d.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
 	d.await(t, 1)
-	if got := filepath.Base(d.engine.Load().cfg.StateDir); got != "other" {
-		t.Errorf("state_dir %s is in force", got)
+	if !strings.Contains(log.String(), `"msg":"configuration needs a restart","keys":["queue","state_dir"]`) {
+		t.Errorf("the log is\n%s", log.String())
 	}
-	if n := strings.Count(log.String(), "configuration not reloaded"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, log.String())
+	if d.services.Load().queue.queue != before || len(d.packs(t)) != 2 {
+		t.Error("the queue was opened anew, or the new pack is not there")
+	}
+	if _, err := os.Stat(filepath.Join(s.Dir, "other")); err == nil {
+		t.Error("the new state folder was made")
+	}
+}
+
+// TestReloadReuses: a source or a sink is opened anew when its configuration or
+// a file that it names has changed, and otherwise not.
+func TestReloadReuses(t *testing.T) {
+	t.Parallel()
+	s := fixture.Setup{Dir: t.TempDir()}
+	d := start(t, s.Write(t), io.Discard)
+	d.ready(t)
+	for _, c := range []struct {
+		what                 string
+		change               func()
+		sourceKept, sinkKept bool
+	}{
+		{"a pack", func() { s.Packs = []string{fixture.Another} }, true, true},
+		{"the rate", func() { s.Source = "requests_per_second: 7" }, false, true},
+		{"the polling", func() { s.Fetch = "poll_min: 70ms" }, false, true},
+		{"the sink", func() { s.Archive = "elsewhere" }, true, false},
+	} {
+		old := d.services.Load().runtime.Load()
+		c.change()
+		s.Write(t)
+		if err := d.Reload(t.Context()); err != nil {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		now := d.services.Load().runtime.Load()
+		if kept := now.sources["prod"].Fetcher == old.sources["prod"].Fetcher; kept != c.sourceKept {
+			t.Errorf("%s: the source was kept: %v", c.what, kept)
+		}
+		if kept := now.sinks["primary"] == old.sinks["primary"]; kept != c.sinkKept {
+			t.Errorf("%s: the sink was kept: %v", c.what, kept)
+		}
+	}
+}
+
+// TestFingerprint: it follows values and the content of files, and tells nothing.
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	type options struct {
+		Rate   *float64
+		Hosts  []string
+		CAFile string `yaml:"ca_file,omitempty"`
+		hidden int
+	}
+	name := filepath.Join(t.TempDir(), "ca")
+	rate, other := 5.0, 5.0
+	one := fingerprint(map[string]int{"a": 1})
+	if one != fingerprint(map[string]int{"a": 1}) || one == fingerprint(map[string]int{"a": 2}) {
+		t.Error("maps")
+	}
+	all := map[string]string{}
+	differs := func(what string, o options) {
+		t.Helper()
+		f := fingerprint(o)
+		if before, ok := all[f]; ok {
+			t.Errorf("%s and %s have the same", what, before)
+		}
+		all[f] = what
+	}
+	differs("nothing", options{})
+	differs("a rate", options{Rate: &rate})
+	differs("hosts", options{Hosts: []string{"a", "b"}})
+	differs("other hosts", options{Hosts: []string{"ab"}})
+	differs("no file", options{CAFile: name})
+	fixture.Write(t, filepath.Dir(name), map[string]string{"ca": "one"})
+	differs("a file", options{CAFile: name})
+	fixture.Write(t, filepath.Dir(name), map[string]string{"ca": "two"})
+	differs("another file", options{CAFile: name})
+	if fingerprint(options{Rate: &rate, hidden: 1}) != fingerprint(options{Rate: &other}) {
+		t.Error("it goes by addresses, or by what is not configuration")
 	}
 }

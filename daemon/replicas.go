@@ -8,107 +8,138 @@ import (
 
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler/queue"
 )
 
 const (
-	// sweepEvery is between two looks for slots that other replicas have ended
-	// and this one has not heard of.
+	// sweepEvery is the time between two sweeps for slots that other replicas have
+	// settled without this one hearing of it.
 	sweepEvery = 30 * time.Second
-	// maxLooks bounds how many packs one such look asks the sinks about.
-	maxLooks = 200
-	// maxDetail bounds what is said of a gap, in bytes; the archive has all of it.
+	// maxLookups bounds how many packs one sweep looks up in the sinks.
+	maxLookups = 200
+	// maxDetail bounds a gap's detail in a broadcast, in bytes; the archive has all
+	// of it.
 	maxDetail = 2000
 )
 
-// announce tells the other replicas of a slot that ended here.
-func (e *engine) announce(n catalog.Event) {
-	n.Detail = strings.ToValidUTF8(n.Detail[:min(len(n.Detail), maxDetail)], "")
-	b, err := json.Marshal(n)
+// broadcast tells the other replicas of a slot that was settled here; it is an
+// observer of the catalog.
+func (s *services) broadcast(e catalog.Event) {
+	if !e.Local || !s.cfg.Queue.Shared() {
+		return
+	}
+	q, err := s.queue.get()
 	if err != nil {
-		e.logger.Warn("other replicas were not told of a slot", "pack", n.Pack, "due", n.Due, "err", err)
 		return
 	}
-	e.queue.Broadcast().Publish(b)
-}
-
-// heard counts a slot that another replica says it has ended. The archive
-// decides; what is heard only makes metrics, page and notices true at once.
-func (e *engine) heard(data []byte) {
-	var n catalog.Event
-	if err := json.Unmarshal(data, &n); err != nil {
-		e.logger.Warn("what a replica announced is no record of a slot", "err", err)
+	e.Detail = strings.ToValidUTF8(e.Detail[:min(len(e.Detail), maxDetail)], "")
+	b, err := json.Marshal(e)
+	if err != nil {
+		s.Logger.Warn("settled slot not broadcast", "source", e.Source, "pack", e.Pack, "due", e.Due, "err", err)
 		return
 	}
-	e.catalog.Observe(n)
+	q.Broadcast().Publish(b)
 }
 
-// follow keeps what this replica shows true while others end slots, until ctx
-// ends: by what they announce, and, should that be lost, from the archive.
-func (e *engine) follow(ctx context.Context) error {
-	if !e.cfg.Queue.Shared() {
-		return nil
+// received takes up a slot that another replica has settled. The archive
+// decides; a broadcast only makes metrics, page and notices current at once.
+func (s *services) received(data []byte) {
+	var e catalog.Event
+	if err := json.Unmarshal(data, &e); err != nil {
+		s.Logger.Warn("invalid broadcast", "err", err)
+		return
 	}
-	stop, err := e.queue.Broadcast().Subscribe(e.heard)
+	s.catalog.Observe(e)
+}
+
+// follow runs beside the work on an open queue until ctx ends: it competes for
+// the lead, and takes up what other replicas broadcast.
+func (s *services) follow(ctx context.Context, q *queue.JetStream) error {
+	stop, err := q.Broadcast().Subscribe(s.received)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	doubts := make(map[int]doubt)
-	for fault.Sleep(ctx, sweepEvery) {
-		e.sweep(ctx, doubts)
-	}
+	lease := q.Lease(leaderLease)
+	s.lease.Store(lease)
+	lease.Run(ctx)
 	return nil
 }
 
-// doubt is what the sweep knows of a pack whose latest slot it does not find.
-type doubt struct {
+// sweep looks up, until ctx ends, what other replicas have settled while their
+// broadcast was lost.
+func (s *services) sweep(ctx context.Context) {
+	lookups := make(map[evidence.PackRef]lookup)
+	for s.cfg.Queue.Shared() && fault.Sleep(ctx, sweepEvery) {
+		s.sweepOnce(ctx, lookups)
+	}
+}
+
+// lookup is when to look up a pack whose latest slot is not known.
+type lookup struct {
 	due  time.Time
-	next time.Time     // when to ask again, by the reading of elapsed time
+	next time.Time     // by elapsed time
 	wait time.Duration // after that
 }
 
-// sweep asks the sinks about packs whose latest slot is neither known here nor
-// in the queue: somebody has ended it, or nobody ever will. Then it asks less
-// and less often.
-func (e *engine) sweep(ctx context.Context, doubts map[int]doubt) {
-	holds, err := e.queue.Pending(ctx)
+// sweepOnce asks the sinks about packs whose latest slot is neither known nor in
+// the queue: somebody has settled it, or nobody ever will. The longer it is
+// missing, the less often it is asked for.
+func (s *services) sweepOnce(ctx context.Context, lookups map[evidence.PackRef]lookup) {
+	q, err := s.queue.get()
 	if err != nil {
-		e.logger.DebugContext(ctx, "slots of other replicas are not looked for now", "err", err)
 		return
 	}
-	now, looks := time.Now(), 0
-	for i, entry := range e.entries {
-		due := e.unaccounted(entry)
-		d, ok := doubts[i]
+	queued, err := q.Pending(ctx)
+	if err != nil {
+		s.Logger.DebugContext(ctx, "slots of other replicas not looked up", "reason", fault.Of(err), "err", err)
+		return
+	}
+	s.forget(lookups)
+	now, n := time.Now(), 0
+	for _, e := range s.entries() {
+		source, key := e.Pack.Source, e.Pack.Key()
+		due := s.unknown(e)
+		l, ok := lookups[e.PackRef]
 		switch {
-		case due.IsZero() || holds(entry.Pack.Source, entry.Pack.Key()):
-			delete(doubts, i)
+		case due.IsZero() || queued(source, key):
+			delete(lookups, e.PackRef)
 			continue
-		case !ok || !d.due.Equal(due):
-			d = doubt{due: due, next: now}
+		case !ok || !l.due.Equal(due):
+			l = lookup{due: due, next: now}
 		}
-		if now.Before(d.next) || looks == maxLooks || ctx.Err() != nil {
-			doubts[i] = d
+		if now.Before(l.next) || n == maxLookups || ctx.Err() != nil {
+			lookups[e.PackRef] = l
 			continue
 		}
-		looks++
-		d.wait = min(max(2*d.wait, sweepEvery), time.Hour)
-		d.next = now.Add(d.wait)
-		doubts[i] = d
-		if err := e.catalog.Refresh(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil && ctx.Err() == nil {
-			e.logger.WarnContext(ctx, "slots of other replicas can't be looked for", "pack", entry.Pack.Key(), "source", entry.Pack.Source, "reason", fault.Of(err), "err", err)
+		n++
+		l.wait = min(max(2*l.wait, sweepEvery), time.Hour)
+		l.next = now.Add(l.wait)
+		lookups[e.PackRef] = l
+		if err := s.catalog.Refresh(ctx, source, key); err != nil && ctx.Err() == nil {
+			s.Logger.WarnContext(ctx, "slots of other replicas not looked up", "source", source, "pack", key, "reason", fault.Of(err), "err", err)
 			return
 		}
 	}
 }
 
-// unaccounted returns the due time of the pack's latest slot, if this replica
-// does not know how it ended; zero otherwise.
-func (e *engine) unaccounted(entry config.Entry) time.Time {
-	source, key := entry.Pack.Source, entry.Pack.Key()
-	due, _ := e.scheduler.Due(source, key)
-	if due.IsZero() || !e.catalog.Behind(source, key, due) {
+// forget removes packs that are no longer in the configuration.
+func (s *services) forget(lookups map[evidence.PackRef]lookup) {
+	r := s.runtime.Load()
+	for p := range lookups {
+		if !r.has(p) {
+			delete(lookups, p)
+		}
+	}
+}
+
+// unknown returns the due time of the pack's latest slot, if this replica does
+// not know how it ended; zero otherwise.
+func (s *services) unknown(e config.Entry) time.Time {
+	due, _ := s.scheduler.Due(e.Pack.Source, e.Pack.Key())
+	if due.IsZero() || !s.catalog.Behind(e.Pack.Source, e.Pack.Key(), due) {
 		return time.Time{}
 	}
 	return due

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/test/fixture"
 )
 
@@ -20,29 +21,40 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEngine(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
+	s, err := openServices(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
+	if err == nil {
+		err = s.queue.open(t.Context())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { // nothing was started: this only closes the queue
-		ended, stop := context.WithCancel(t.Context())
-		stop()
-		if err := e.run(ended); err != nil {
+	defer func() {
+		if err := s.close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	doubts := make(map[int]doubt)
-	e.sweep(t.Context(), doubts)
-	if len(doubts) > 0 {
-		t.Errorf("before the archive was read there are doubts: %v", doubts)
+	pack := cfg.Entries()[0].PackRef
+	lookups := make(map[evidence.PackRef]lookup)
+	s.sweepOnce(t.Context(), lookups)
+	if len(lookups) > 0 {
+		t.Errorf("before the archive was read there are lookups: %v", lookups)
 	}
-	e.read(t)
-	due, _ := e.scheduler.Due("prod", fixture.Pack)
+	ctx, stop := context.WithCancel(t.Context())
+	reading := make(chan error, 1)
+	go func() { reading <- s.catalog.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-reading; err != nil {
+			t.Error(err)
+		}
+	}()
+	fixture.Eventually(t, "the history is read", func() bool { return s.catalog.Status("prod", fixture.Pack).Complete })
+	due, _ := s.scheduler.Due("prod", fixture.Pack)
 	for range 2 {
-		e.sweep(t.Context(), doubts)
+		s.sweepOnce(t.Context(), lookups)
 	}
-	if d := doubts[0]; !d.due.Equal(due) || d.wait != sweepEvery || time.Until(d.next) < sweepEvery/2 {
-		t.Errorf("after one look: %+v", d)
+	if l := lookups[pack]; !l.due.Equal(due) || l.wait != sweepEvery || time.Until(l.next) < sweepEvery/2 {
+		t.Errorf("after one look: %+v", l)
 	}
 	other, err := OpenArchive(t.Context(), cfg, ArchiveOptions{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -51,33 +63,17 @@ func TestSweep(t *testing.T) {
 	if _, err := other.Seal(t.Context(), cfg.Entries()[0].Slot(due), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	doubts[0] = doubt{due: due, wait: 40 * time.Minute} // and it is time
-	e.sweep(t.Context(), doubts)
-	if st := e.catalog.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
+	lookups[pack] = lookup{due: due, wait: 40 * time.Minute} // and it is time
+	s.sweepOnce(t.Context(), lookups)
+	if st := s.catalog.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
 		t.Errorf("it shows %+v", st)
 	}
-	if d := doubts[0]; d.wait != time.Hour {
-		t.Errorf("it waits %v for the next look", d.wait)
+	if l := lookups[pack]; l.wait != time.Hour {
+		t.Errorf("it waits %v for the next look", l.wait)
 	}
-	e.sweep(t.Context(), doubts)
-	if len(doubts) > 0 {
-		t.Errorf("it still has doubts: %v", doubts)
-	}
-}
-
-// read reads the packs' histories.
-func (e *engine) read(t *testing.T) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.catalog.Run(ctx) }()
-	for _, entry := range e.entries {
-		if _, _, err := e.catalog.FirstSettled(ctx, entry.Pack.Source, entry.Pack.Key()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
+	lookups[evidence.Ref("prod", "cp-gone")] = lookup{}
+	s.sweepOnce(t.Context(), lookups)
+	if len(lookups) > 0 {
+		t.Errorf("it still looks for: %v", lookups)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/fetcher/cloudconfig/sim"
@@ -47,7 +46,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, strings.Join(before, "\n"))
 		}
 	}
-	problems, err := testutil.GatherAndLint(prometheus.GathererFunc(second.gather))
+	problems, err := testutil.GatherAndLint(second)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("the metrics' names and help: %v, error %v", problems, err)
 	}
@@ -56,7 +55,7 @@ func TestRestart(t *testing.T) {
 // metrics gathers what a restart must not change, one series a line.
 func (d *live) metrics(t *testing.T) (lines []string) {
 	t.Helper()
-	families, err := d.gather()
+	families, err := d.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

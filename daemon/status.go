@@ -1,107 +1,83 @@
 package daemon
 
 import (
-	"runtime"
-	"sync/atomic"
+	"context"
+	"fmt"
+	"iter"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/web"
 )
 
-// reloadStatus is how the last reload went; it outlives every engine.
-type reloadStatus struct {
-	ok, at prometheus.Gauge
-	failed atomic.Bool
-}
-
-func newReloadStatus() *reloadStatus {
-	s := &reloadStatus{
-		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: "packseal_config_last_reload_successful", Help: "Whether the last load of the configuration succeeded."}),
-		at: prometheus.NewGauge(prometheus.GaugeOpts{Name: "packseal_config_last_reload_success_timestamp_seconds", Help: "When the configuration was last loaded with success."}),
-	}
-	s.set(true)
-	return s
-}
-
-func (s *reloadStatus) set(ok bool) {
-	s.failed.Store(!ok)
-	s.ok.Set(0)
-	if ok {
-		s.ok.Set(1)
-		s.at.SetToCurrentTime()
-	}
-}
-
-// Describe and Collect make it a collector of its two gauges.
-func (s *reloadStatus) Describe(ch chan<- *prometheus.Desc) { s.ok.Describe(ch); s.at.Describe(ch) }
-
-// Collect hands over the two gauges.
-func (s *reloadStatus) Collect(ch chan<- prometheus.Metric) { s.ok.Collect(ch); s.at.Collect(ch) }
-
-// buildInfo is a constant 1 that names the version.
-func buildInfo(version string) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "packseal_build_info", Help: "Constant 1; the labels say what runs.",
-		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
-	}, func() float64 { return 1 })
-}
-
-// packs is what the page shows of every pack.
-func (d *Daemon) packs() []web.Pack {
-	e := d.engine.Load()
-	if e == nil {
-		return nil
-	}
-	all := make([]web.Pack, len(e.entries))
-	for i, entry := range e.entries {
-		all[i] = e.pack(entry)
+// packs returns what the page shows of every pack.
+func (s *services) packs() []web.Pack {
+	entries := s.entries()
+	all := make([]web.Pack, len(entries))
+	for i, e := range entries {
+		all[i] = s.pack(e)
 	}
 	return all
 }
 
-// overdueAfter is how long after its start a slot may be unsettled, beyond
-// its time-out, before it is called overdue.
+// records yields the records that the page asks for.
+func (s *services) records(ctx context.Context, q web.Query) iter.Seq2[evidence.Record, error] {
+	return s.catalog.Records(ctx, catalog.Query{Source: q.Source, Pack: q.Pack, From: q.From, To: q.To, State: q.State, Limit: q.Limit})
+}
+
+// overdueAfter is how long after its start and its time-out a slot may be
+// unsettled before it is overdue.
 const overdueAfter = time.Minute
 
 // overdue reports whether the pack's latest slot is past its time and not
 // settled, and when it fell due. Page and notices go by it.
-func (e *engine) overdue(entry config.Entry) (due time.Time, ok bool) {
-	st := e.catalog.Status(entry.Pack.Source, entry.Pack.Key())
-	due, _ = e.scheduler.Due(entry.Pack.Source, entry.Pack.Key())
-	late := entry.Plan.Start(due).Add(entry.Plan.Timeout + overdueAfter)
-	return due, st.Sealed+st.Gaps > 0 && later(st.LastSealed, st.LastGap).Due.Before(due) && time.Now().After(late)
+func (s *services) overdue(e config.Entry) (due time.Time, ok bool) {
+	st := s.catalog.Status(e.Pack.Source, e.Pack.Key())
+	due, _ = s.scheduler.Due(e.Pack.Source, e.Pack.Key())
+	latest := later(st.LastSealed, st.LastGap)
+	deadline := e.Plan.Start(due).Add(e.Plan.Timeout + overdueAfter)
+	return due, latest.State != "" && latest.Due.Before(due) && time.Now().After(deadline)
 }
 
-// pack is what the page shows of one pack.
-func (e *engine) pack(entry config.Entry) web.Pack {
-	source, key := entry.Pack.Source, entry.Pack.Key()
-	st := e.catalog.Status(source, key)
-	last, next := e.scheduler.Due(source, key)
+// pack returns what the page shows of one pack.
+func (s *services) pack(e config.Entry) web.Pack {
+	source, key := e.Pack.Source, e.Pack.Key()
+	st := s.catalog.Status(source, key)
+	last, next := s.scheduler.Due(source, key)
 	p := web.Pack{
-		Source: source, Key: key, Name: entry.Pack.Name, Schedule: entry.Schedule, TimeZone: entry.TimeZone,
-		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled, Counts: &web.Counts{Sealed: st.Sealed, Gaps: st.Gaps},
+		Source: source, Key: key, Name: e.Pack.Name, Schedule: e.Schedule, TimeZone: e.TimeZone,
+		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled,
 		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
-		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: "waiting",
+		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: s.state(e, st),
 	}
-	switch latest := later(st.LastSealed, st.LastGap); {
-	case st.Working || st.Trouble != "":
-		p.State = "working"
-	case latest.State == evidence.Gapped:
-		p.State = "gap"
-	case latest.State == evidence.Sealed:
-		p.State = "sealed"
+	if st.Complete {
+		p.Counts = &web.Counts{Sealed: st.Sealed, Gaps: st.Gaps}
 	}
-	if _, ok := e.overdue(entry); ok {
-		p.State = "overdue"
-	}
-	if pause, ok := e.queue.Paused(source, key); ok {
+	if pause, ok := s.queue.paused(source, key); ok {
 		p.Paused = &web.Pause{Since: pause.Since, By: pause.By, Why: pause.Why}
 	}
 	return p
+}
+
+// state returns the state that the page shows of a pack.
+func (s *services) state(e config.Entry, st catalog.Status) string {
+	latest := later(st.LastSealed, st.LastGap)
+	_, overdue := s.overdue(e)
+	switch {
+	case overdue:
+		return web.StateOverdue
+	case st.Working || st.Trouble != "":
+		return web.StateWorking
+	case latest.State == evidence.Gapped:
+		return web.StateGap
+	case latest.State == evidence.Sealed:
+		return web.StateSealed
+	case !st.Complete:
+		return web.StateReading
+	}
+	return web.StateWaiting
 }
 
 // later returns the record of the later slot.
@@ -110,4 +86,34 @@ func later(x, y evidence.Record) evidence.Record {
 		return y
 	}
 	return x
+}
+
+// turned returns the last sign of life of the scheduler; zero before the first.
+func (d *Daemon) turned() time.Time {
+	if s := d.services.Load(); s != nil {
+		return s.scheduler.Turned()
+	}
+	return time.Time{}
+}
+
+// outlook returns the service manager's status line.
+func (d *Daemon) outlook() string {
+	s := d.services.Load()
+	if s == nil || !s.queue.isOpen() {
+		return "starting"
+	}
+	var next time.Time
+	var name string
+	entries := s.entries()
+	for _, e := range entries {
+		source, key := e.Pack.Source, e.Pack.Key()
+		if _, due := s.scheduler.Due(source, key); next.IsZero() || due.Before(next) {
+			next, name = due, source+"/"+key
+		}
+	}
+	line := fmt.Sprintf("next slot due %s (%s); packs: %d", next.Format(time.RFC3339), name, len(entries))
+	if d.status.failed.Load() {
+		line += "; the changed configuration is bad, the old one is in force"
+	}
+	return line
 }

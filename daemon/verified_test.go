@@ -15,8 +15,8 @@ import (
 func TestVerifiedMetrics(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	findings := func(n string) string {
-		return `# HELP packseal_verify_problems What the last packseal verify found, by kind.
+	problems := func(n string) string {
+		return `# HELP packseal_verify_problems Problems that the last packseal verify found, by kind.
 # TYPE packseal_verify_problems gauge
 packseal_verify_problems{kind="altered"} ` + n + `
 packseal_verify_problems{kind="divergent"} 0
@@ -31,7 +31,7 @@ packseal_verify_problems{kind="vanished"} 0
 	c := verifiedCollector(dir)
 	check := func(n string) {
 		t.Helper()
-		if err := testutil.CollectAndCompare(c, strings.NewReader(findings(n)), "packseal_verify_problems"); err != nil {
+		if err := testutil.CollectAndCompare(c, strings.NewReader(problems(n)), "packseal_verify_problems"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -41,7 +41,7 @@ packseal_verify_problems{kind="vanished"} 0
 	}
 	good := loadVerified(dir).Success
 	if good.IsZero() {
-		t.Error("a run without findings is no success")
+		t.Error("a run without problems is no success")
 	}
 	if err := SaveVerified(dir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}, {Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
@@ -68,10 +68,14 @@ func TestVerifiedByRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	const daemon = 61234
-	for _, err := range []error{os.Chown(dir, daemon, daemon), os.Symlink(elsewhere, verifiedPath(dir)+".tmp"), SaveVerified(dir, archive.Result{})} {
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Chown(dir, daemon, daemon); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, verifiedPath(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := SaveVerified(dir, archive.Result{}); err != nil {
+		t.Fatal(err)
 	}
 	for name, want := range map[string]uint32{verifiedPath(dir): daemon, elsewhere: 0} {
 		fi, err := os.Lstat(name)

@@ -4,9 +4,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/internal/metric"
 )
 
-// metrics are those of one source, which is a label of the registerer. They have
+// metrics are those of one source, which is a label of the registerer. A source
+// that is opened again counts on where the former one was. They have
 // no label for packs, because stages and links are alike for all packs of a
 // source, and a histogram per pack would multiply the number of series.
 type metrics struct {
@@ -31,9 +34,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, stage := range []string{"request", "making", "download"} {
 		m.stages[stage] = NewStage(reg, stage)
 	}
-	if reg != nil {
-		reg.MustRegister(m.remaining, m.refreshes)
-	}
+	m.remaining, m.refreshes = metric.Register(reg, m.remaining), metric.Register(reg, m.refreshes)
 	return m
 }
 
@@ -46,10 +47,7 @@ func NewStage(reg prometheus.Registerer, stage string) prometheus.Observer {
 		Buckets:     prometheus.ExponentialBuckets(0.01, 4, 10),
 		ConstLabels: prometheus.Labels{"stage": stage},
 	})
-	if reg != nil {
-		reg.MustRegister(h)
-	}
-	return h
+	return metric.Register(reg, h)
 }
 
 // stage records the duration of a stage that ends now.

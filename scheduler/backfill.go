@@ -104,7 +104,7 @@ func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 			return fmt.Errorf("reading whether %s is settled: %w", p.slot(due), err)
 		}
 		if !settled {
-			if err := s.publish(ctx, p, due, now); err != nil {
+			if err := s.publish(ctx, p, due, now, true); err != nil {
 				return err
 			}
 			p.published = due

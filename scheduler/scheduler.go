@@ -215,7 +215,7 @@ func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
 	}
 	p.advanceTo(missed.until)
 	if inTime {
-		if err := s.publish(ctx, p, latest, now); err != nil {
+		if err := s.publish(ctx, p, latest, now, false); err != nil {
 			return err
 		}
 	}
@@ -223,11 +223,11 @@ func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
 	return nil
 }
 
-// publish publishes one slot. That the queue has it already is fine; that the
-// pack is still at work is a gap.
-func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time) error {
+// publish publishes one slot, again if it is known not to be settled. That the
+// queue has it already is fine; that the pack is still at work is a gap.
+func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time, again bool) error {
 	p.setFirst(due.Add(-time.Second)) // from this slot on, each is owed
-	err := s.opts.Publish(ctx, Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout)})
+	err := s.opts.Publish(ctx, Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout), Again: again})
 	overlap, overlaps := errors.AsType[*OverlapError](err)
 	switch {
 	case overlaps:

@@ -13,7 +13,11 @@ type Task struct {
 	evidence.Slot
 	Deadline time.Time `json:"deadline"` // when the attempt to get its report is given up
 
-	// Set by the queue's Work.
+	// Set by the scheduler: the slot is known not to be settled, so that it is
+	// published even if the queue has had it before, as when it was dropped.
+	Again bool `json:"-"`
+
+	// Set by the queue.
 	Delivered int    `json:"-"` // how often it was handed out, 1 at first
 	Fetched   func() `json:"-"` // says that the report is here: from then on the task does not count against its source's bound
 	Paused    string `json:"-"` // not empty: it was paused, as this says, until its deadline passed

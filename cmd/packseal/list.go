@@ -2,16 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
+	"packseal.example/control"
 	"packseal.example/daemon"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 )
 
 // reading makes a verb that only reads the archive. It opens the sinks and
@@ -27,6 +32,7 @@ func reading(c *cobra.Command, do func(ctx context.Context, cfg *config.Config, 
 		}
 		a, err := daemon.OpenArchive(c.Context(), cfg, daemon.ArchiveOptions{
 			ReadOnly: true, Tool: tool(), Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()),
+			Seen: seen(cfg.StateDir, c.ErrOrStderr()),
 		})
 		if err != nil {
 			return err
@@ -36,15 +42,21 @@ func reading(c *cobra.Command, do func(ctx context.Context, cfg *config.Config, 
 	return c
 }
 
-// newList makes the verb that prints the archive's records. They are read one
-// by one as they are printed: a pack of many years takes no memory, and the
-// first lines come at once.
+// newList makes the verb that prints records. A daemon that runs with this
+// configuration answers at once; otherwise each pack's records are read from the
+// archive one by one as they are printed: a pack of many years takes no memory,
+// and the first lines come at once.
 func newList() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list [PACK…]", Short: "List settled slots, the newest of each pack first",
+		Long: `list prints the settled slots of the packs named (none named: of all). It asks
+the daemon that runs with this configuration on this machine, if there is one and
+it has read the pack's history; otherwise, or with --archive, it reads the
+archive.`,
 		Example: "  packseal list --config packseal.yaml\n  packseal list --json cp-fdc8626622af00f90000",
 	}
 	asJSON := jsonFlag(c)
+	fromArchive := c.Flags().Bool("archive", false, "read the archive itself, also when a daemon runs")
 	return reading(c, func(ctx context.Context, cfg *config.Config, a *archive.Archive, args []string) error {
 		entries, err := choose(cfg, args)
 		if err != nil {
@@ -54,20 +66,46 @@ func newList() *cobra.Command {
 		if !*asJSON {
 			fmt.Fprintln(w, "STATE\tSLOT\tBYTES\tSHA-256 OR REASON")
 		}
+		var unread error
 		for _, e := range entries {
-			for r, err := range a.Records(ctx, e.Pack.Source, e.Pack.Key()) {
-				if err == nil && *asJSON {
+			records := a.Records(ctx, e.Pack.Source, e.Pack.Key())
+			if !*fromArchive {
+				records = daemonOr(control.NewClient(cfg.StateDir).Records(ctx, catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key()}), records)
+			}
+			for r, err := range records {
+				switch {
+				case err == nil && *asJSON:
 					err = printJSON(c.OutOrStdout(), r)
-				} else if err == nil {
+				case err == nil:
 					err = printRecord(w, r)
+				case fault.Of(err) == fault.Newer: // the others are good
+					printError(c.ErrOrStderr(), err)
+					unread, err = errSilent, nil
 				}
 				if err != nil {
 					return err
 				}
 			}
 		}
-		return w.Flush()
+		return errors.Join(w.Flush(), unread)
 	})
+}
+
+// daemonOr yields what the daemon says, or, if it says nothing but an error, as
+// when there is none, what the archive says.
+func daemonOr(daemon, archive iter.Seq2[evidence.Record, error]) iter.Seq2[evidence.Record, error] {
+	return func(yield func(evidence.Record, error) bool) {
+		some := false
+		for r, err := range daemon {
+			if err != nil && r.Pack == "" && !some {
+				archive(yield)
+				return
+			}
+			if some = true; !yield(r, err) {
+				return
+			}
+		}
+	}
 }
 
 // printRecord prints a record as a row of the table.

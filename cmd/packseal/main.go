@@ -47,25 +47,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if !errors.Is(err, errSilent) {
-		fmt.Fprintf(stderr, "packseal: %v\n", err)
-		if hint := fault.Hint(err); hint != "" {
-			fmt.Fprintf(stderr, "hint: %s\n", hint)
-		}
+		printError(stderr, err)
 	}
 	return code
 }
 
+// printError prints an error and its hint.
+func printError(stderr io.Writer, err error) {
+	fmt.Fprintf(stderr, "packseal: %v\n", err)
+	if hint := fault.Hint(err); hint != "" {
+		fmt.Fprintf(stderr, "hint: %s\n", hint)
+	}
+}
+
 // Errors that stand for an exit code.
 var (
-	errSilent  = errors.New("said already")
+	errSilent  = errors.New("printed already")
 	errDamaged = errors.New("damage was found")
 	errDamage  = fmt.Errorf("%w: %w", errDamaged, errSilent) // and was printed
 	errUsage   = errors.New("wrong usage")
 )
 
 // exitCode is the one place that turns an error into an exit code. The order
-// matters: what a person has to mend comes before what may pass, and an error
-// that came about because we were told to stop says nothing else.
+// matters: what a person has to fix comes before what is transient, and an error
+// from an interrupted run means nothing else.
 func exitCode(ctx context.Context, err error) int {
 	_, badConfig := errors.AsType[*config.Error](err)
 	switch {

@@ -216,7 +216,7 @@ func TestQueueWithoutSocket(t *testing.T) {
 	}
 	d := startRun(t, setup.Write(t))
 	fixture.Eventually(t, "a slot is sealed without the socket", func() bool { return d.sealed(t, "prod/"+quickPack) > 0 })
-	if !strings.Contains(d.log.String(), "can't reach this daemon") {
+	if !strings.Contains(d.log.String(), "control socket not served") {
 		t.Error("the log does not say that there is no socket")
 	}
 }

@@ -76,7 +76,7 @@ func TestNotify(t *testing.T) {
 	const ready = `(?s)^READY=1\nWATCHDOG=1\nSTATUS=next slot due \d{4}-\d\d-\d\dT02:00:00Z \(prod/cp-%d\); packs: 1`
 	s.expect(t, fmt.Sprintf(ready+"$", 1))
 	s.expect(t, "^WATCHDOG=1")
-	if !strings.Contains(s.log.String(), "WatchdogSec is too short") {
+	if !strings.Contains(s.log.String(), "WatchdogSec too short") {
 		t.Errorf("nothing is said of a watchdog of 0.3 s:\n%s", s.log.String())
 	}
 
@@ -103,7 +103,7 @@ func TestNotify(t *testing.T) {
 	if err := s.cmd.Wait(); err != nil {
 		t.Errorf("SIGTERM: %v", err)
 	}
-	for _, want := range []string{"takes effect at the next start", "configuration not reloaded"} {
+	for _, want := range []string{"configuration needs a restart", "configuration not reloaded"} {
 		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("no %q in\n%s", want, s.log.String())
 		}

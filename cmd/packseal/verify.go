@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/spf13/cobra"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
+	"packseal.example/control"
 	"packseal.example/daemon"
 	"packseal.example/internal/fault"
 )
@@ -31,21 +35,38 @@ func newVerify() *cobra.Command {
 			}
 		}
 		err := printVerified(c.OutOrStdout(), result, *asJSON)
-		switch {
+		switch newer := len(result.Problems) > 0 && !result.Damaged(); {
 		case err != nil:
 			return err
 		case unread != nil && result.Damaged(): // damage is what somebody has to act upon
 			return fmt.Errorf("%w; also %w", errDamaged, unread)
 		case unread != nil:
 			return unread
+		case newer:
+			return fault.New(fault.Newer, "%d records are newer than this program, and were not checked", len(result.Problems)).WithHint("verify them with a newer packseal")
 		case result.Damaged():
 			return errDamage
-		case len(result.Problems) > 0:
-			return fault.New(fault.Newer, "%d records are newer than this program", len(result.Problems)).
-				WithHint("a newer packseal wrote them: verify with that one")
 		}
 		return nil
 	})
+}
+
+// seen yields the slots that the daemon of the state folder has seen in the
+// archive; none where no daemon runs or may be asked.
+func seen(stateDir string, stderr io.Writer) func(context.Context) iter.Seq2[catalog.Listed, error] {
+	return func(ctx context.Context) iter.Seq2[catalog.Listed, error] {
+		return func(yield func(catalog.Listed, error) bool) {
+			for l, err := range control.NewClient(stateDir).Seen(ctx) {
+				switch {
+				case err != nil && !errors.Is(err, control.ErrNoDaemon):
+					fmt.Fprintf(stderr, "warning: slots that vanished are not looked for: %v\n", err)
+					return
+				case err != nil || !yield(l, nil):
+					return
+				}
+			}
+		}
+	}
 }
 
 // printVerified prints what a verification found, and how much it read.
@@ -53,8 +74,8 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, r)
 	}
-	for _, f := range r.Problems {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Kind, f.Sink, f.Key, f.Detail); err != nil {
+	for _, p := range r.Problems {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Kind, p.Sink, p.Key, p.Detail); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/internal/metric"
 )
 
 // The codes of calls without an error code of the API.
@@ -40,14 +42,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
 		}, []string{"call"}),
 	}
+	m.requests, m.throttled, m.duration = metric.Register(reg, m.requests), metric.Register(reg, m.throttled), metric.Register(reg, m.duration)
 	for _, call := range callNames() {
 		m.duration.WithLabelValues(call)
 		for _, code := range codes() {
 			m.requests.WithLabelValues(call, code)
 		}
-	}
-	if reg != nil {
-		reg.MustRegister(m.requests, m.throttled, m.duration)
 	}
 	return m
 }

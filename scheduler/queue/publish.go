@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,9 +21,21 @@ const (
 )
 
 // Publish adds the task. A slot that is in the queue already, or was within the
-// duplicate window, is scheduler.ErrDuplicate. A pack whose earlier slot is still
-// there is a *scheduler.OverlapError that names it.
+// duplicate window and is not to be published again, is scheduler.ErrDuplicate. A
+// pack whose earlier slot is still there is a *scheduler.OverlapError that names
+// it.
 func (q *JetStream) Publish(ctx context.Context, t scheduler.Task) error {
+	err := q.publish(ctx, t, jetstream.WithMsgID(t.ID()))
+	if !t.Again || !errors.Is(err, scheduler.ErrDuplicate) {
+		return err
+	}
+	if held, ok, lookup := q.Held(ctx, t.Source, t.Pack); lookup != nil || ok && held.ID() == t.ID() {
+		return cmp.Or(lookup, err)
+	}
+	return q.publish(ctx, t) // without an ID, it is not held against the former one
+}
+
+func (q *JetStream) publish(ctx context.Context, t scheduler.Task, o ...jetstream.PublishOpt) error {
 	data, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", t.ID(), err)
@@ -31,7 +44,7 @@ func (q *JetStream) Publish(ctx context.Context, t scheduler.Task) error {
 	defer cancel()
 	prefix := q.stream.prefix
 	ack, err := q.stream.js.Publish(ctx, prefix.subject(t.Source, t.Pack), data,
-		jetstream.WithMsgID(t.ID()), jetstream.WithExpectStream(prefix.stream()))
+		append(o, jetstream.WithExpectStream(prefix.stream()))...)
 	if err == nil {
 		if ack.Duplicate {
 			return scheduler.ErrDuplicate

@@ -91,7 +91,10 @@ func TestDuplicateAndOverlap(t *testing.T) {
 			t.Errorf("%s: got %v", when, err)
 		}
 	}
+	again := first
+	again.Again = true
 	refused("held", first, scheduler.ErrDuplicate)
+	refused("held, to be published again", again, scheduler.ErrDuplicate)
 	refused("the next", second, nil)
 	refused("the next again", second, nil)
 
@@ -110,11 +113,16 @@ func TestDuplicateAndOverlap(t *testing.T) {
 	refused("held, after a restart", first, scheduler.ErrDuplicate)
 	refused("the next, after a restart", second, nil)
 
-	got := make(chan scheduler.Task, 2)
+	got := make(chan scheduler.Task, 3)
 	work(t, q, 1, into(got))
 	receive(t, got)
 	empty(t, q, "ca-1/cp-1")
 	refused("settled", first, scheduler.ErrDuplicate)
+	publish(t, q, again) // it was dropped
+	if task := receive(t, got); task.Slot != first.Slot {
+		t.Errorf("got %v", task.ID())
+	}
+	empty(t, q, "ca-1/cp-1")
 	publish(t, q, second) // refused before, it is not taken for a duplicate now
 	if task := receive(t, got); task.Slot != second.Slot {
 		t.Errorf("got %v", task.ID())

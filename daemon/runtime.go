@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"context"
+
+	"packseal.example/config"
+	"packseal.example/internal/evidence"
+	"packseal.example/notify"
+	"packseal.example/scheduler"
+)
+
+// runtime is what one configuration runs: what it opens, its notification
+// channels, and the draining of the spool into its sinks.
+type runtime struct {
+	*components
+	services *services
+	channels []notify.Entry
+	stop     context.CancelFunc // ends draining
+	drained  chan struct{}      // closed when it has ended
+}
+
+// openRuntime opens what the configuration names. What is as in the runtime in
+// force is taken over.
+func (s *services) openRuntime(ctx context.Context, cfg *config.Config) (*runtime, error) {
+	o := opening{
+		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive,
+		registries: s.registries, part: s.queue.part,
+	}
+	old := s.runtime.Load()
+	if old != nil {
+		o.old = old.components
+	}
+	c, err := o.open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	channels, err := cfg.Channels(notify.Env{UserAgent: s.tool()})
+	return &runtime{components: c, services: s, channels: channels, drained: make(chan struct{})}, err
+}
+
+// start runs the runtime until ctx ends or another one starts in its place. It
+// ends what old runs and this one does not take over.
+func (r *runtime) start(ctx context.Context, old *runtime) {
+	if old != nil {
+		old.stop()
+		<-old.drained
+	}
+	draining, stop := context.WithCancel(ctx)
+	r.stop = stop
+	r.services.running.Go(func() error {
+		defer close(r.drained)
+		return r.archive.Drain(draining)
+	})
+}
+
+// has reports whether the configuration has the pack.
+func (r *runtime) has(p evidence.PackRef) bool {
+	_, ok := r.packs[p]
+	return ok
+}
+
+// refs returns the configuration's packs.
+func (r *runtime) refs() []evidence.PackRef {
+	refs := make([]evidence.PackRef, len(r.entries))
+	for i, e := range r.entries {
+		refs[i] = e.PackRef
+	}
+	return refs
+}
+
+// plans returns the packs' plans.
+func (r *runtime) plans() []scheduler.Plan {
+	plans := make([]scheduler.Plan, len(r.entries))
+	for i, e := range r.entries {
+		plans[i] = e.Plan
+	}
+	return plans
+}
+
+// limits returns how many reports of each source may be in the making at once.
+func (r *runtime) limits() map[string]int {
+	limits := make(map[string]int, len(r.sources))
+	for name, s := range r.sources {
+		limits[name] = s.bounds.MaxInFlight
+	}
+	return limits
+}
