@@ -108,16 +108,18 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 	if d.services.Load().queue.queue != queue {
 		t.Error("the queue was opened anew")
 	}
-	// Idle connections come and go; a leak would leave one of each reload.
-	if g, f := quietest(); g > goroutines+50 || f > descriptors+50 {
+	// Idle connections come and go, two descriptors and three goroutines each; a
+	// leak would leave one of each of the 200 reloads.
+	if g, f := quietest(); g >= goroutines+200 || f >= descriptors+200 {
 		t.Errorf("%d goroutines and %d descriptors, %d and %d before", g, f, goroutines, descriptors)
 	}
 	for _, d := range all {
 		d.stop()
 	}
 	sealed := complete(t, setup.Archive, ids, last)
-	if n := api.Calls()["GenerateCompliancePackReport"]; n != sealed {
-		t.Errorf("%d reports were asked for, and %d are sealed", n, sealed)
+	// A report that was made after the next slot fell due counts for that one too.
+	if n := api.Calls()["GenerateCompliancePackReport"]; n > sealed {
+		t.Errorf("%d reports were requested, and %d are sealed", n, sealed)
 	}
 }
 
