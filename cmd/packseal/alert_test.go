@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 const (
@@ -36,9 +36,9 @@ func TestAlert(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 85*time.Second)
 	defer cancel()
 	const good, missing = "cp-fdc8626622af00f90000", "cp-00c8626622af00ffffff"
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: good})
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: good})
 	dir := t.TempDir()
-	path := fixture.Setup{
+	path := lab.Setup{
 		Dir: dir, Endpoint: endpoint, Defaults: `schedule: "@every 2s", catch_up: 1m, timeout: 1m`,
 		Packs: []string{"{id: " + good + "}", "{id: " + missing + "}"},
 	}.Write(t)
@@ -54,7 +54,7 @@ func TestAlert(t *testing.T) {
 	if err := os.Rename(archive, archive+".away"); err != nil {
 		t.Fatal(err)
 	}
-	fixture.Write(t, dir, map[string]string{"archive": "no folder"})
+	lab.Write(t, dir, map[string]string{"archive": "no folder"})
 	until(ctx, t, "the webhook hears of the sink", func() bool { return hook.heard("PacksealSinkDown", "firing", "") != nil })
 	want := map[string]string{"alertname": "PacksealSinkDown", "job": "packseal", "severity": "critical", "sink": "primary"}
 	if diff := cmp.Diff(want, hook.heard("PacksealSinkDown", "firing", "")); diff != "" {

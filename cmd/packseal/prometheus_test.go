@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"packseal.example/internal/fault"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // watcher is a Prometheus, by its URL.
@@ -37,7 +37,7 @@ func startPrometheus(ctx context.Context, t *testing.T, program, alertmanager, t
 	if !ok || hasty == after {
 		t.Fatal("PacksealSinkDown is not patient")
 	}
-	fixture.Write(t, dir, map[string]string{"rules.yaml": before + "alert: PacksealSinkDown\n" + hasty, "prometheus.yaml": fmt.Sprintf(`
+	lab.Write(t, dir, map[string]string{"rules.yaml": before + "alert: PacksealSinkDown\n" + hasty, "prometheus.yaml": fmt.Sprintf(`
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [rules.yaml]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
@@ -140,7 +140,7 @@ func (w watcher) checkNames(t *testing.T, pack string) {
 func startAlertmanager(t *testing.T, program, hook string) string {
 	t.Helper()
 	dir, addr := t.TempDir(), freePort(t)
-	fixture.Write(t, dir, map[string]string{"alertmanager.yaml": fmt.Sprintf(`
+	lab.Write(t, dir, map[string]string{"alertmanager.yaml": fmt.Sprintf(`
 route: {receiver: hook, group_by: [...], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
 receivers: [{name: hook, webhook_configs: [{url: %q}]}]
 `, hook)})
@@ -176,7 +176,7 @@ func until(ctx context.Context, t *testing.T, what string, reached func() bool) 
 // test failed.
 func start(t *testing.T, name string, args ...string) {
 	t.Helper()
-	var said fixture.Buffer
+	var said lab.Buffer
 	c := exec.Command(name, args...)
 	c.Stdout, c.Stderr = &said, &said
 	if err := c.Start(); err != nil {
