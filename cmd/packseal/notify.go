@@ -91,7 +91,7 @@ func chooseChannels(entries []notify.Entry, names []string) ([]notify.Entry, err
 	return chosen, nil
 }
 
-// testAll tests channels side by side. What came of them is in their order.
+// testAll tests channels side by side. The results are in their order.
 func testAll(ctx context.Context, entries []notify.Entry) []tested {
 	all := make([]tested, len(entries))
 	var wg sync.WaitGroup

@@ -19,8 +19,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "packseal",
 		Short: "Keeps every compliance report of Alibaba Cloud Config",
-		Long: `packseal has each compliance pack's report made on schedule, fetches it before
-its signed link expires, checks it, and seals it, once and for ever.`,
+		Long: `packseal requests each compliance pack's report on schedule, downloads it before
+its signed link expires, checks it, and seals it in write-once storage.`,
 		Example: `  packseal init > packseal.yaml
   packseal check --config packseal.yaml
   packseal run --config packseal.yaml`,

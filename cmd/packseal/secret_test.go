@@ -145,7 +145,7 @@ packs:
 func markedChannels(t *testing.T, dir string) string {
 	t.Helper()
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) //nolint:errcheck // what came of it is enough
+		body, _ := io.ReadAll(r.Body) //nolint:errcheck // a partial body is enough
 		http.Error(w, fmt.Sprintf("refused: %s, %s %v", body, r.URL, r.Header), http.StatusForbidden)
 	}))
 	t.Cleanup(echo.Close)
