@@ -69,11 +69,14 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 		setups = replicas(t, setups[0])
 	}
 	var all []*live
+	var log fixture.Buffer
 	for _, s := range setups {
-		all = append(all, start(t, s.Write(t), io.Discard))
+		all = append(all, start(t, s.Write(t), &log))
+	}
+	for _, d := range all {
+		d.ready(t)
 	}
 	d, setup := all[0], setups[0]
-	d.ready(t)
 	d.await(t, 1)
 	queue, counters := d.services.Load().queue.queue, make(counters)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -118,6 +121,11 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 	sealed := complete(t, setup.Archive, ids, last)
 	if n := api.Calls()["GenerateCompliancePackReport"]; n != sealed {
 		t.Errorf("%d reports were asked for, and %d are sealed", n, sealed)
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, `"level":"ERROR"`) {
+				t.Log(line)
+			}
+		}
 	}
 }
 

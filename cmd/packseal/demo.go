@@ -25,7 +25,7 @@ import (
 // demoEvery is how often each of the demo's packs falls due.
 const demoEvery = 20 * time.Second
 
-// demo is the simulator, the daemon, a local archive and the page together.
+// demo runs the simulator, the daemon, a local archive and the page together.
 type demo struct {
 	dir    string
 	listen string
@@ -46,7 +46,7 @@ and the page in one process, until Ctrl-C. Its packs misbehave as real ones do.`
 	}
 	c.Flags().StringVar(&d.dir, "dir", "packseal-demo", "the demo's folder")
 	c.Flags().StringVar(&d.listen, "listen", "127.0.0.1:9797", "the page's address")
-	c.Flags().BoolVar(&d.once, "once", false, "end when each pack has its first slot settled, and print what came of it")
+	c.Flags().BoolVar(&d.once, "once", false, "exit when each pack has its first slot settled, and print the results")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d.out, d.talk, d.began = c.OutOrStdout(), c.ErrOrStderr(), time.Now()
 		d.first = firstSlot(d.began)

@@ -19,8 +19,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "packseal",
 		Short: "Keeps every compliance report of Alibaba Cloud Config",
-		Long: `packseal has each compliance pack's report made on schedule, fetches it before
-its signed link expires, checks it, and seals it, once and for ever.`,
+		Long: `packseal generates each compliance pack's report on schedule, fetches it before
+its signed link expires, checks it, and seals it in write-once storage.`,
 		Example: `  packseal init > packseal.yaml
   packseal check --config packseal.yaml
   packseal run --config packseal.yaml`,
@@ -48,7 +48,7 @@ func load(path string, stderr io.Writer) (*config.Config, error) {
 	return (&daemon.ConfigFile{Path: path, Warnings: stderr}).Load()
 }
 
-// newLogger makes the logger that a configuration asks for.
+// newLogger returns the logger of a configuration.
 func newLogger(l config.Log, w io.Writer) *slog.Logger {
 	var level slog.Level
 	if l.Level != "" {
