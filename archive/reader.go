@@ -235,7 +235,9 @@ func (r *reader) Record(ctx context.Context, l catalog.Listed) (evidence.Record,
 
 // Records yields a pack's settled slots, the newest first, as the sinks hold
 // them. It lists year by year, so that the first come soon and little memory is
-// held, and reads each record as it is asked for. It stops at the first error.
+// held, and reads each record as it is asked for. One that can't be read is its
+// slot and state beside the error, fault.Damaged or fault.Newer, and the next ones
+// follow; any other error is the last.
 func (r *reader) Records(ctx context.Context, source, pack string) iter.Seq2[evidence.Record, error] {
 	return func(yield func(evidence.Record, error) bool) {
 		oldest, err := r.oldest(ctx, source, pack)
@@ -263,7 +265,11 @@ func (r *reader) Records(ctx context.Context, source, pack string) iter.Seq2[evi
 				}
 			}
 			for _, l := range slices.Backward(slots) {
-				if record, err := r.Record(ctx, l); !yield(record, err) || err != nil {
+				record, err := r.Record(ctx, l)
+				if err != nil {
+					record = evidence.Record{Slot: l.Slot, State: l.State}
+				}
+				if !yield(record, err) || err != nil && !unreadable(err) {
 					return
 				}
 			}

@@ -22,7 +22,6 @@ import (
 	"packseal.example/archive/catalog"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
 	"packseal.example/scheduler/queue"
 	"packseal.example/scheduler/replica"
 )
@@ -98,7 +97,7 @@ func serve(t *testing.T, dir string, d Daemon) (stop func()) {
 func slots(n int, err error) iter.Seq2[queue.Listed, error] {
 	return func(yield func(queue.Listed, error) bool) {
 		for i := range n {
-			s := queue.Listed{Slot: scheduler.Slot{Source: "prod", Pack: "cp-1", Due: time.Unix(int64(i), 0).UTC()}, State: queue.Waiting}
+			s := queue.Listed{Slot: evidence.Slot{Source: "prod", Pack: "cp-1", Due: time.Unix(int64(i), 0).UTC()}, State: queue.Waiting}
 			if !yield(s, nil) {
 				return
 			}

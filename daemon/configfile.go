@@ -21,7 +21,7 @@ const watchEvery = 2 * time.Second
 // configuration may have.
 const maxLook = 32 << 20
 
-// digest stands for the content of a file, or for why it can't be read.
+// digest identifies the content of a file, or why it can't be read.
 type digest [sha256.Size]byte
 
 // ConfigFile is a configuration file that is watched for changes. It remembers
@@ -68,8 +68,8 @@ func (f *ConfigFile) Watch(ctx context.Context, changed func()) {
 }
 
 // differs reports whether a load now would come to something else. A file
-// that was refused is tried in silence: a secret that it names may have come
-// after it.
+// that was refused is tried without a log line: a secret that it names may have
+// come after it.
 func (f *ConfigFile) differs(now digest) bool {
 	f.mu.Lock()
 	tried, refused := f.tried, f.refused

@@ -132,7 +132,7 @@ func (d *Daemon) reloads(ctx context.Context) error {
 		if err == nil {
 			d.Logger.InfoContext(ctx, "configuration reloaded", "packs", len(s.runtime.Load().entries))
 		} else {
-			d.Logger.ErrorContext(ctx, "configuration not reloaded", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+			d.Logger.ErrorContext(ctx, "configuration not reloaded", "err", err, "hint", fault.Hint(err))
 			s.notices.ReloadFailed(err)
 		}
 		d.systemd.ready()

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// fingerprint stands for a part of the configuration, and for the content of the
-// files that it names (its keys that end in _file): what has the same
-// fingerprint need not be opened again. It tells nothing of a secret.
+// fingerprint identifies a part of the configuration together with the content of
+// the files that it names (its keys that end in _file): what has the same
+// fingerprint need not be opened again. It reveals no secret.
 func fingerprint(part any) string {
 	h := sha256.New()
 	hashValue(h, reflect.ValueOf(part))

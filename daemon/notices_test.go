@@ -14,9 +14,9 @@ import (
 
 	"packseal.example/archive"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/notify/notifytest"
-	"packseal.example/scheduler"
 	"packseal.example/test/lab"
 )
 
@@ -167,7 +167,7 @@ func TestOverdue(t *testing.T) {
 		t.Fatal(err)
 	}
 	year := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC)
-	if err := a.Gap(t.Context(), scheduler.Slot{Source: "prod", Pack: "cp-1", Due: year.AddDate(-1, 0, 0)}, fault.Missed, ""); err != nil {
+	if err := a.Gap(t.Context(), evidence.Slot{Source: "prod", Pack: "cp-1", Due: year.AddDate(-1, 0, 0)}, fault.Missed, ""); err != nil {
 		t.Fatal(err)
 	}
 	d := start(t, path, io.Discard)

@@ -94,7 +94,7 @@ func (s *queueService) run(ctx context.Context, settle queue.Handler, beside fun
 
 func (s *queueService) logger() *slog.Logger { return s.options.Logger }
 
-// close closes the queue, which nobody gets from then on.
+// close closes the queue, which get does not return from then on.
 func (s *queueService) close(closeQueue func() error) error {
 	s.mu.Lock()
 	s.queue = nil

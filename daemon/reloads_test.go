@@ -69,11 +69,14 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 		setups = replicas(t, setups[0])
 	}
 	var all []*live
+	var log lab.Buffer
 	for _, s := range setups {
-		all = append(all, start(t, s.Write(t), io.Discard))
+		all = append(all, start(t, s.Write(t), &log))
+	}
+	for _, d := range all {
+		d.ready(t)
 	}
 	d, setup := all[0], setups[0]
-	d.ready(t)
 	d.await(t, 1)
 	queue, counters := d.services.Load().queue.queue, make(counters)
 	random := rand.New(rand.NewPCG(1, 2))

@@ -84,9 +84,9 @@ type lookup struct {
 	wait time.Duration // after that
 }
 
-// sweepOnce asks the sinks about packs whose latest slot is neither known nor in
-// the queue: somebody has settled it, or nobody ever will. The longer it is
-// missing, the less often it is asked for.
+// sweepOnce looks up packs whose latest slot is neither known nor in the queue:
+// another replica has settled it, or it is lost. The longer it is missing, the less
+// often it is looked up.
 func (s *services) sweepOnce(ctx context.Context, lookups map[evidence.PackRef]lookup) {
 	q, err := s.queue.get()
 	if err != nil {

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -88,7 +87,7 @@ func openServices(ctx context.Context, cfg *config.Config, o Options, status *re
 func (s *services) run(ctx context.Context, ready func(), reloads func(context.Context) error) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.queue.open(ctx); ctx.Err() != nil {
-		return nil // told to stop while it starts
+		return nil // stopped while starting
 	} else if err != nil {
 		return err
 	}
@@ -179,7 +178,7 @@ const unknownPackDelay = 5 * time.Second
 
 // settle works on a task. One whose pack is not in the configuration is put back
 // until its deadline: the pack may be in that of another replica, or in the next
-// one. After that nobody owes its report any more.
+// one. After that its report is no longer owed.
 func (s *services) settle(ctx context.Context, t scheduler.Task) time.Duration {
 	r := s.runtime.Load()
 	if r.has(t.Ref()) {
@@ -187,11 +186,11 @@ func (s *services) settle(ctx context.Context, t scheduler.Task) time.Duration {
 	}
 	log := s.Logger.With("source", t.Source, "pack", t.Pack, "due", t.Due)
 	if time.Now().Before(t.Deadline) {
-		level := slog.LevelInfo
-		if t.Delivered > 1 {
-			level = slog.LevelDebug
+		if t.Delivered <= 1 {
+			log.InfoContext(ctx, "slot of unknown pack put back")
+		} else {
+			log.DebugContext(ctx, "slot of unknown pack put back")
 		}
-		log.Log(ctx, level, "slot of unknown pack put back")
 		return unknownPackDelay
 	}
 	log.WarnContext(ctx, "slot of unknown pack dropped")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/guard"
 	"packseal.example/scheduler"
 )
 
@@ -232,15 +232,11 @@ func (n *Notices) save() {
 }
 
 // guard calls f and turns a panic into an error: no notice is worth the daemon.
-func (n *Notices) guard(ctx context.Context, task string, f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			n.metrics.panics.Inc()
-			n.opts.Logger.ErrorContext(ctx, "notice panicked", "task", task, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
-			err = fault.New(fault.Internal, "%s: panic: %v", task, v)
-		}
-	}()
-	return f()
+func (n *Notices) guard(ctx context.Context, task string, f func() error) error {
+	return guard.Call(f, func(value any, stack string) {
+		n.metrics.panics.Inc()
+		n.opts.Logger.ErrorContext(ctx, "notice panicked", "task", task, "err", fmt.Sprint(value), "stack", stack)
+	})
 }
 
 // Test sends a channel a message that is marked as a test, in one attempt.

@@ -17,7 +17,7 @@ type pack struct {
 	cancel context.CancelFunc
 	tried  func() // see Scheduler.Ready
 
-	// Owned by whoever has the pack: the due queue, or the one that looks at it.
+	// Owned by the due queue, or by the goroutine that looks at the pack.
 	at      time.Time // when to look next
 	tries   int       // how often publishing the slot at hand has failed
 	removed bool      // guarded by the due queue

@@ -54,7 +54,7 @@ func (p Plan) fell(cursor, now time.Time) (latest time.Time, late time.Duration,
 // within reports whether the slot is young enough to be caught up with.
 func (p Plan) within(due, now time.Time) bool { return now.Sub(due) <= p.CatchUp && p.CatchUp > 0 }
 
-// packKey is what tells packs apart.
+// packKey identifies a pack.
 type packKey struct{ source, pack string }
 
 func (p Plan) key() packKey { return packKey{p.Source, p.Pack} }

@@ -14,22 +14,20 @@ import (
 // # When clocks change
 //
 // A schedule that fixes its hours (its hour field leaves out at least one)
-// names times of the wall clock, and each of them is due once a day, whatever
-// the clocks do:
+// names local times, and each of them is due once a day, whatever the clocks do:
 //
 //   - Times that a jump forward skips are due at the moment after the jump,
 //     together: one slot, however many of them were skipped, or if that moment
 //     is a due time anyway.
 //   - Times that a jump back repeats are due the first time, not the second.
 //
-// A schedule of every hour is due at each moment when the wall clock shows a
-// matching time, so it follows elapsed time: where clocks change by a whole
-// hour, as nearly everywhere, nothing is skipped, doubled or left out. Where
-// they change by half an hour (Australia/Lord_Howe), the minute hand itself
-// jumps, and the one distance across the change is half an hour shorter or
-// longer.
+// A schedule of every hour is due at each instant whose local time matches, so it
+// follows elapsed time: where clocks change by a whole hour, as nearly everywhere,
+// nothing is skipped, doubled or left out. Where they change by half an hour
+// (Australia/Lord_Howe), the minute hand itself jumps, and the one distance across
+// the change is half an hour shorter or longer.
 //
-// @every counts seconds and does not look at a clock on a wall.
+// @every counts seconds, and ignores zone and clock changes.
 type Schedule struct {
 	text  string
 	loc   *time.Location

@@ -47,7 +47,7 @@ type Scheduler struct {
 	metrics *metrics
 	queue   *dueQueue
 
-	publishing, starting, recording chan struct{} // one for each that is at it
+	publishing, starting, recording chan struct{} // permits
 	children                        sync.WaitGroup
 	untried                         atomic.Int64 // packs of the start that are not caught up with yet
 	ready                           atomic.Bool

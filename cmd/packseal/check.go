@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newCheck makes the verb for editors and pipelines. It asks nobody: a good
-// file is one that can be run, not one whose keys are valid.
+// newCheck makes the verb for editors and pipelines. It uses no network: a good
+// file is one that can be run, not one whose keys are accepted.
 func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use: "check", Short: "Check a configuration file, offline", Args: noArgs,

@@ -25,7 +25,7 @@ import (
 // demoEvery is how often each of the demo's packs falls due.
 const demoEvery = 20 * time.Second
 
-// demo is the simulator, the daemon, a local archive and the page together.
+// demo runs the simulator, the daemon, a local archive and the page together.
 type demo struct {
 	dir    string
 	listen string

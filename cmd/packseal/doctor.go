@@ -16,32 +16,31 @@ import (
 func newDoctor() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor [PACK…]", Short: "Try everything live: clock, credentials, permissions, links, sinks, page, notices",
-		Long: `doctor tries what the daemon will do, in order, for the packs named (none named:
-for all), and prints a line for each check: ✓ good, ✗ bad, with a hint, or – not
+		Long: `doctor tries what the daemon will do, in order, for the packs named (default:
+all), and prints a line for each check: ✓ good, ✗ bad, with a hint, or – not
 checked, and why. It is safe beside a running daemon.
 
-It asks the API once about each pack, as fast as requests_per_second allows, and
-fetches the first bytes of the report that stands there. It has none made:
-whether that is permitted, only a real request tells, and --generate PACK makes
-one.
+It calls the API once per pack, within requests_per_second, and fetches the first
+bytes of the pack's latest report. It does not generate reports: only a real
+request shows whether that is permitted, and --generate PACK makes one.
 
-It tells no channel of notices anything, unless --notices has it send each of
+It sends nothing to notification channels, unless --notices makes it send each of
 them a test message.
 
-In each sink it keeps one small object, packseal-doctor/probe….txt, the same at
-each run, which says of itself that it is no evidence; verify leaves it alone,
-and it may be deleted. With object_lock it is locked as reports are, one for
-each lock that was ever configured.
+In each sink it keeps one small object, packseal-doctor/probe….txt, the same in
+every run, whose content says that it is no evidence. verify ignores it, and it
+may be deleted. With object_lock it is locked as reports are, one per lock that
+was ever configured.
 
-It ends with 0 when nothing is bad, 1 when something is, and 75 when all that is
-bad may pass by itself. With --json, ok is null for what was not checked.`,
+It exits with 0 if nothing is bad, with 1 if something is, and with 75 if all that
+is bad may be temporary. With --json, ok is null for what was not checked.`,
 		Example: "  packseal doctor --config packseal.yaml\n  packseal doctor --json cp-fdc8626622af00f90000\n  packseal doctor --generate cp-fdc8626622af00f90000",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
-	generate := c.Flags().StringArray("generate", nil, "have a new report of this pack made, to see that it is permitted (repeatable)")
+	generate := c.Flags().StringArray("generate", nil, "generate a new report of this pack, to check that it is permitted (repeatable)")
 	o := doctor.Options{Tool: tool(), Instance: instance()}
-	c.Flags().BoolVar(&o.Notices, "notices", false, "send a test message to each channel of notices, to see that it gets through")
-	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "the time that one check may take")
+	c.Flags().BoolVar(&o.Notices, "notices", false, "send a test message to each notification channel")
+	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "time limit of one check")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		if o.Timeout <= 0 {
 			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, o.Timeout)

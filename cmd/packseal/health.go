@@ -19,9 +19,9 @@ func newHealth() *cobra.Command {
 	c := &cobra.Command{
 		Use: "health", Short: "Ask a running daemon whether it is alive", Args: noArgs,
 		Long: `health asks the page of a running daemon whether it is alive, or with --ready
-whether it does its work. It ends with 0 or 1, so that a container without a
-shell has a health check. A page that wants a password is alive; what it says
-of its work stays unknown.`,
+whether it is ready. It exits with 0 or 1, so that a container without a shell can
+have a health check. A page that requires a password is alive; whether it is ready
+stays unknown.`,
 		Example: "  packseal health\n  packseal health --ready --url https://packseal.example.com\n  packseal health --insecure --url https://127.0.0.1:9797",
 	}
 	address := c.Flags().String("url", "http://127.0.0.1:9797", "where the page is")

@@ -16,7 +16,6 @@ import (
 	"packseal.example/control"
 	"packseal.example/daemon"
 	"packseal.example/internal/evidence"
-	"packseal.example/internal/fault"
 )
 
 // reading makes a verb that only reads the archive. It opens the sinks and
@@ -78,16 +77,19 @@ archive.`,
 					err = printJSON(c.OutOrStdout(), r)
 				case err == nil:
 					err = printRecord(w, r)
-				case fault.Of(err) == fault.Newer: // the others are good
-					printError(c.ErrOrStderr(), err)
-					unread, err = errSilent, nil
+				case r.State != "": // the others may be good
+					printError(c.ErrOrStderr(), fmt.Errorf("%s: %w", r.ID(), err))
+					unread, err = errors.Join(unread, err), nil
 				}
 				if err != nil {
 					return err
 				}
 			}
 		}
-		return errors.Join(w.Flush(), unread)
+		if err := w.Flush(); err != nil || unread == nil {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errSilent, unread)
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 	"packseal.example/config"
 )
 
-// newNext makes the verb that shows what a schedule comes to, in UTC, which
-// names the slot, and in the pack's own zone, in which people think.
+// newNext makes the verb that shows when a schedule is due: in UTC, which names
+// the slot, and in the pack's own zone, in which people think.
 func newNext() *cobra.Command {
 	c := &cobra.Command{
 		Use: "next", Short: "Print when slots fall due next", Args: noArgs,

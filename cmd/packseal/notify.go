@@ -16,7 +16,7 @@ import (
 
 func newNotify() *cobra.Command {
 	c := &cobra.Command{
-		Use: "notify", Short: "Notices: gaps and the like, told to people",
+		Use: "notify", Short: "Test the notification channels",
 		Example: "  packseal notify test",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return fmt.Errorf("%w: say what: notify test", errUsage) },
@@ -25,7 +25,7 @@ func newNotify() *cobra.Command {
 	return c
 }
 
-// tested is what came of one channel's test, as notify test --json prints it.
+// tested is the result of one channel's test, as notify test --json prints it.
 type tested struct {
 	Channel string       `json:"channel"`
 	Sent    bool         `json:"sent"`
@@ -38,8 +38,8 @@ type tested struct {
 func newNotifyTest() *cobra.Command {
 	c := &cobra.Command{
 		Use: "test [CHANNEL…]", Short: "Send a test message to channels",
-		Long: `test sends one message, marked as a test, to each channel named (none named: to
-all), in one try. A ping channel is pinged as if all were well.`,
+		Long: `test sends one message, marked as a test, to each channel named (default: all),
+in one attempt. A ping channel is pinged as if all were well.`,
 		Example: "  packseal notify test --config packseal.yaml\n  packseal notify test compliance --json",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
@@ -108,7 +108,7 @@ func testAll(ctx context.Context, entries []notify.Entry) []tested {
 	return all
 }
 
-// print writes what came of a test as a person reads it.
+// print writes the result as a person reads it.
 func (t tested) print(w io.Writer) error {
 	if t.Sent {
 		_, err := fmt.Fprintf(w, "✓ %s\n", t.Channel)
@@ -122,8 +122,8 @@ func (t tested) print(w io.Writer) error {
 	return err
 }
 
-// firstLasting joins errors that were said already, a lasting one first: it
-// decides the exit code, because trying again won't do.
+// firstLasting joins errors that were printed already, a permanent one first: it
+// decides the exit code, because a retry won't help.
 func firstLasting(errs []error) error {
 	slices.SortStableFunc(errs, func(x, y error) int {
 		lasting := func(err error) int {

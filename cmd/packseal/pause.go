@@ -17,11 +17,11 @@ import (
 
 func newPause() *cobra.Command {
 	c := &cobra.Command{
-		Use: "pause SOURCE|PACK…", Short: "Begin no work on sources or packs, in all replicas, until they are resumed",
-		Long: `pause has all replicas begin no work on the sources and packs named, also after
-restarts, until resume. What is at work is finished, and reports that are here
-go on into the sinks. Slots go on falling due and wait; one that waits past its
-time-out is a gap, whose record says who paused it and why.`,
+		Use: "pause SOURCE|PACK…", Short: "Start no work on sources or packs, in all replicas, until they are resumed",
+		Long: `pause makes all replicas start no work on the sources and packs named, also after
+restarts, until resume. Work in progress is finished, and reports that have been
+fetched still go to the sinks. Slots still fall due, and wait; one that waits past
+its time-out becomes a gap, whose record says who paused it and why.`,
 		Example: `  packseal queue pause prod --why "quota exhausted until Monday"
   packseal queue pause cp-fdc8626622af00f90000 --why "the pack is being changed"`,
 	}
@@ -39,7 +39,7 @@ time-out is a gap, whose record says who paused it and why.`,
 	})
 }
 
-// ordering makes a verb that changes what is paused.
+// ordering makes a verb that pauses or resumes.
 func ordering(c *cobra.Command, complete func(*control.Order) error,
 	give func(*control.Client, context.Context, control.Order) ([]control.Outcome, error), say func(control.Outcome) string,
 ) *cobra.Command {
@@ -75,7 +75,7 @@ func ordering(c *cobra.Command, complete func(*control.Order) error,
 	return c
 }
 
-// pausable names what can be paused, as pause takes it.
+// pausable names a source or a pack, as pause takes it.
 func pausable(p queue.Pause) string {
 	if p.Pack == "" {
 		return p.Source
@@ -83,8 +83,8 @@ func pausable(p queue.Pause) string {
 	return p.Source + "/" + p.Pack
 }
 
-// whoami names who types this, for the record: also behind sudo, and in a
-// container, where users have no names.
+// whoami names the user, for the record: also behind sudo, and in a container,
+// where users have no names.
 func whoami() string {
 	name := cmp.Or(os.Getenv("SUDO_USER"), fmt.Sprint("uid ", os.Getuid()))
 	if u, err := user.Current(); err == nil && os.Getenv("SUDO_USER") == "" {

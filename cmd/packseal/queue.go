@@ -14,16 +14,15 @@ import (
 // listedAtMost is how many slots packseal queue lists without --all.
 const listedAtMost = 100
 
-// newQueue makes the verb for what is not settled yet, and its own two verbs.
-// It asks the daemon, as the queue's store is the daemon's alone; what it then
-// hears is of all replicas.
+// newQueue makes the verb for what is not settled yet, and its own two verbs. It
+// asks the daemon, because only the daemon can open the queue's store.
 func newQueue() *cobra.Command {
 	c := &cobra.Command{
-		Use: "queue [PACK…]", Short: "List what waits and what is at work; pause and resume",
+		Use: "queue [PACK…]", Short: "List slots that are not settled yet; pause and resume",
 		Long: `queue asks the running daemon for the slots that are due and not settled: which
-are worked on, by which replica since when, which wait for another try and why,
-and which just wait or are paused. It speaks for all replicas. With --json each
-line holds one of pause, member, slot and total, the total last.`,
+are being worked on, by which replica and since when; which wait for a retry, and
+why; which wait or are paused. The answer covers all replicas. With --json each
+line has one of pause, member, slot and total, the total last.`,
 		Example: `  packseal queue
   packseal queue --source prod --all --json | jq -c 'select(.slot) | .slot'
   packseal queue pause prod --why "the bucket moves, ticket 4711"

@@ -88,7 +88,7 @@ func (t *queueTable) end(total control.Total) error {
 	for _, m := range t.members {
 		switch {
 		case !m.Answers:
-			_, more = fmt.Fprintf(t.out, "replica %s does not answer; it was heard %s ago\n", m.Name, t.since(m.Heard))
+			_, more = fmt.Fprintf(t.out, "replica %s does not answer; it was last heard %s ago\n", m.Name, t.since(m.Heard))
 		case len(t.members) > 1:
 			_, more = fmt.Fprintf(t.out, "replica %s answers\n", m.Name)
 		}

@@ -48,7 +48,7 @@ func load(path string, stderr io.Writer) (*config.Config, error) {
 	return (&daemon.ConfigFile{Path: path, Warnings: stderr}).Load()
 }
 
-// newLogger makes the logger that a configuration asks for.
+// newLogger returns the logger of a configuration.
 func newLogger(l config.Log, w io.Writer) *slog.Logger {
 	var level slog.Level
 	if l.Level != "" {

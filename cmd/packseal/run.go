@@ -22,9 +22,9 @@ import (
 func newRun() *cobra.Command {
 	c := &cobra.Command{
 		Use: "run", Short: "Run the daemon", Args: noArgs,
-		Long: `run goes through the configured packs on their schedules until it is told to stop.
-A change of the configuration file is taken up by itself, and at SIGHUP. What is
-wrong with the new one is logged, and the old one stays in force.`,
+		Long: `run runs the configured packs on their schedules until it is stopped. It reloads
+the configuration when the file changes, and at SIGHUP. If the new one is not
+valid, the errors are logged and the old one stays in effect.`,
 		Example: "  packseal run --config /etc/packseal/packseal.yaml",
 	}
 	path := configFlag(c)

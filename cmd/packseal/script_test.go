@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "json": jsonLines, "begins": begins, "capture": capture, "glob": glob, "expand": expand, "append": appendTo,
+			"exits": exits, "json": jsonLines, "begins": begins, "capture": capture, "glob": glob, "expand": expand, "append": appendTo, "replaced": replaced,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SIM", server.URL)
@@ -150,4 +150,14 @@ func appendTo(ts *testscript.TestScript, _ bool, args []string) {
 	content := ts.ReadFile(args[0]) + args[1]
 	ts.Check(os.Remove(name))
 	ts.Check(os.WriteFile(name, []byte(content), 0o600))
+}
+
+// replaced replaces a text in a file, also in one that is read only.
+func replaced(ts *testscript.TestScript, _ bool, args []string) {
+	name, content := ts.MkAbs(args[0]), ts.ReadFile(args[0])
+	if !strings.Contains(content, args[1]) {
+		ts.Fatalf("%s does not hold %s", args[0], args[1])
+	}
+	ts.Check(os.Remove(name))
+	ts.Check(os.WriteFile(name, []byte(strings.ReplaceAll(content, args[1], args[2])), 0o600))
 }

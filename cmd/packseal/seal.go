@@ -20,7 +20,7 @@ import (
 // sealWorkers is how many packs the seal verb works on at once.
 const sealWorkers = 16
 
-// outcome is what came of one pack, as seal --json prints it.
+// outcome is the result for one pack, as seal --json prints it.
 type outcome struct {
 	evidence.Record
 	Error  string       `json:"error,omitempty"`
@@ -29,15 +29,14 @@ type outcome struct {
 }
 
 // newSeal makes the verb for a report that is wanted now: by a person, by cron,
-// or by a job in a cluster that runs no daemon. It logs nothing, as what there
-// is to say is the outcome of each pack. Beside a daemon it shares the spool,
-// whose locks keep the two from working on one slot at once, and the sinks,
-// which take one manifest.
+// or by a job in a cluster that runs no daemon. It logs nothing but prints the
+// outcome of each pack. Beside a daemon it shares the spool, whose locks keep the
+// two from working on one slot at once, and the sinks, which accept one manifest.
 func newSeal() *cobra.Command {
 	c := &cobra.Command{
 		Use: "seal [PACK…]", Short: "Settle the latest due slot of packs now",
-		Long: `seal settles the latest due slot of the packs named (none named: of all), if it
-is not settled yet. It needs no queue and is safe beside a running daemon.`,
+		Long: `seal settles the latest due slot of the packs named (default: all), unless it is
+settled already. It needs no queue and is safe beside a running daemon.`,
 		Example: "  packseal seal --config packseal.yaml cp-fdc8626622af00f90000\n  packseal seal --now --json",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
@@ -67,7 +66,7 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 			}
 			return e.Plan.Schedule.Latest(at.AddDate(-5, 0, 0), at)
 		}, func(o outcome) {
-			// Who waits at a terminal sees what is at work; a report can take minutes.
+			// A report can take minutes: at a terminal the beginning is printed, too.
 			if !*asJSON && (o.ended() || terminal(c.ErrOrStderr())) {
 				o.print(c.ErrOrStderr())
 			}
@@ -86,9 +85,9 @@ is not settled yet. It needs no queue and is safe beside a running daemon.`,
 	return c
 }
 
-// sealAll settles one slot of each entry, some side by side, and tells of each
+// sealAll settles one slot of each entry, some at the same time, and reports each
 // when it begins and when it is done. The outcomes are in the entries' order.
-func sealAll(ctx context.Context, a *archive.Archive, entries []config.Entry, due func(config.Entry) (time.Time, bool), tell func(outcome)) []outcome {
+func sealAll(ctx context.Context, a *archive.Archive, entries []config.Entry, due func(config.Entry) (time.Time, bool), report func(outcome)) []outcome {
 	outcomes := make([]outcome, len(entries))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -100,7 +99,7 @@ func sealAll(ctx context.Context, a *archive.Archive, entries []config.Entry, du
 			say := func(o outcome) outcome {
 				mu.Lock()
 				defer mu.Unlock()
-				tell(o)
+				report(o)
 				return o
 			}
 			outcomes[i] = sealOne(ctx, a, e, due, say)
@@ -110,8 +109,8 @@ func sealAll(ctx context.Context, a *archive.Archive, entries []config.Entry, du
 	return outcomes
 }
 
-// sealOne settles an entry's slot. A pack whose schedule has not come round
-// yet has none, which is not a failure for good.
+// sealOne settles an entry's slot. A pack whose schedule has not been due yet has
+// none, which is temporary.
 func sealOne(ctx context.Context, a *archive.Archive, e config.Entry, due func(config.Entry) (time.Time, bool), say func(outcome) outcome) (o outcome) {
 	o.Source, o.Pack = e.Pack.Source, e.Pack.Key()
 	at, ok := due(e)
@@ -132,7 +131,7 @@ func sealOne(ctx context.Context, a *archive.Archive, e config.Entry, due func(c
 	return say(o)
 }
 
-// ended reports whether there is anything more to say than that it began.
+// ended reports whether the slot is done.
 func (o outcome) ended() bool { return o.State != "" || o.err != nil }
 
 // print writes the outcome as a person reads it.

@@ -41,7 +41,7 @@ func newSim() *cobra.Command {
 	return c
 }
 
-// serveSim serves the demo's cast until ctx ends.
+// serveSim serves the demo's packs until ctx ends.
 func serveSim(ctx context.Context, l net.Listener) error {
 	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: sim.Demo()})
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// newVerify makes the verb that an auditor trusts. Its exit code tells damage
-// (3) from not having been able to look (1, or 75 where that may pass). Its
-// last result is kept for the daemon's metrics, where there is a state folder.
+// newVerify makes the verb that an auditor trusts. Its exit code distinguishes
+// damage (3) from not being able to read (1, or 75 if that may be temporary). The
+// result is kept for the daemon's metrics, where there is a state folder.
 func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Read everything back and compare it with its manifests", Args: noArgs,
-		Long:    "verify reads every manifest and every report in every sink. Missing, altered and\norphaned objects are problems; it then ends with 3.",
+		Long:    "verify reads every manifest and every report in every sink. Missing, altered and\norphaned objects are problems; it then exits with 3.",
 		Example: "  packseal verify --config packseal.yaml --json",
 	}
 	asJSON := jsonFlag(c)

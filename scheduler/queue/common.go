@@ -3,10 +3,10 @@ package queue
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/guard"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/replica"
 )
@@ -26,13 +26,12 @@ type common struct {
 func (c *common) handle(ctx context.Context, settle Handler, t scheduler.Task) (again time.Duration) {
 	end := c.inflight.begin(t)
 	defer func() { end(again) }()
-	defer func() {
-		if p := recover(); p != nil {
-			c.metrics.panics.WithLabelValues(t.Source).Inc()
-			c.log.Error("panic recovered", "source", t.Source, "pack", t.Pack, "due", t.Due,
-				"err", p, "stack", string(debug.Stack()))
-			again = fault.Backoff{}.Wait(t.Delivered-1, nil)
-		}
-	}()
-	return settle(ctx, t)
+	work := func() error { again = settle(ctx, t); return nil }
+	if err := guard.Call(work, func(value any, stack string) {
+		c.metrics.panics.WithLabelValues(t.Source).Inc()
+		c.log.Error("panic recovered", "source", t.Source, "pack", t.Pack, "due", t.Due, "err", value, "stack", stack)
+	}); err != nil {
+		again = fault.Backoff{}.Wait(t.Delivered-1, nil)
+	}
+	return again
 }
