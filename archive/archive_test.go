@@ -24,9 +24,9 @@ import (
 	"packseal.example/sink"
 )
 
-// house is an archive on in-memory sinks, fed by the simulator over a socket,
+// rig is an archive on in-memory sinks, fed by the simulator over a socket,
 // with its catalog.
-type house struct {
+type rig struct {
 	*archive.Archive
 	catalog *catalog.Catalog
 	sim     *sim.Server
@@ -38,8 +38,8 @@ type house struct {
 
 const markedSecret = "MARKED-secret-7d1f"
 
-// newHouse builds one for the packs; sinks defaults to one in-memory sink.
-func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks ...archive.Target) *house {
+// newRig builds one for the packs; sinks defaults to one in-memory sink.
+func newRig(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks ...archive.Target) *rig {
 	t.Helper()
 	server, err := sim.New(sim.Options{AccessKeyID: "LTAI5tExampleKeyID", AccessKeySecret: markedSecret, Packs: packs})
 	if err != nil {
@@ -68,7 +68,7 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{sim: server, reg: prometheus.NewRegistry(), spool: filepath.Join(dir, "spool"), sinks: sinks}
+	h := &rig{sim: server, reg: prometheus.NewRegistry(), spool: filepath.Join(dir, "spool"), sinks: sinks}
 	if sinks == nil {
 		h.sinks = []archive.Target{{Name: "memory", Sink: sink.NewMemory()}}
 	}
@@ -85,7 +85,7 @@ func newHouse(t *testing.T, settings fetcher.Settings, packs []sim.Pack, sinks .
 }
 
 // open opens archive and catalog, as a process does at its start.
-func (h *house) open(t *testing.T, o archive.Options) {
+func (h *rig) open(t *testing.T, o archive.Options) {
 	t.Helper()
 	h.reg = prometheus.NewRegistry()
 	c, err := catalog.Open(catalog.Options{File: filepath.Join(t.TempDir(), "packseal.db"), Logger: o.Logger, Observers: []func(catalog.Event){func(e catalog.Event) {
@@ -110,9 +110,9 @@ func (h *house) open(t *testing.T, o archive.Options) {
 	c.Watch(h.Archive, refs)
 }
 
-// again is another process on the house's sinks and spool, which has lost its
+// again is another process on the rig's sinks and spool, which has lost its
 // database.
-func (h *house) again(t *testing.T) *house {
+func (h *rig) again(t *testing.T) *rig {
 	t.Helper()
 	next := *h
 	next.open(t, h.Options)
@@ -120,10 +120,10 @@ func (h *house) again(t *testing.T) *house {
 }
 
 // Status is what is known of a pack.
-func (h *house) Status(source, pack string) catalog.Status { return h.catalog.Status(source, pack) }
+func (h *rig) Status(source, pack string) catalog.Status { return h.catalog.Status(source, pack) }
 
 // load waits until the catalog has read what the sinks hold of cp-1.
-func (h *house) load(t *testing.T) {
+func (h *rig) load(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -156,7 +156,7 @@ func task(pack string, due, deadline time.Time) scheduler.Task {
 }
 
 // spooled is how many entries the spool holds.
-func (h *house) spooled(t *testing.T) int {
+func (h *rig) spooled(t *testing.T) int {
 	t.Helper()
 	files, err := os.ReadDir(h.spool)
 	if err != nil {
@@ -193,7 +193,7 @@ func TestSealsUnderFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1", Script: script}})
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1", Script: script}})
 			r, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute))
 			if err != nil {
 				t.Fatal(err)
@@ -214,7 +214,7 @@ func TestSealsUnderFaults(t *testing.T) {
 
 func TestSealIsIdempotent(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
 	first, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute))
 	if err != nil {
@@ -251,7 +251,7 @@ func TestSettleRecordsGaps(t *testing.T) {
 			if id == "" {
 				id = "cp-1"
 			}
-			h := newHouse(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
+			h := newRig(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
 			at := due()
 			if again := h.Settle(t.Context(), task(id, at, time.Now().Add(c.deadline))); again != 0 {
 				t.Fatalf("Settle wants to be called again in %s: %s", again, h.Status("prod", id).Trouble)
@@ -267,7 +267,7 @@ func TestSettleRecordsGaps(t *testing.T) {
 	}
 }
 
-func records(t *testing.T, h *house, pack string) (all []evidence.Record) {
+func records(t *testing.T, h *rig, pack string) (all []evidence.Record) {
 	t.Helper()
 	for r, err := range h.Records(context.Background(), "prod", pack) {
 		if err != nil {

@@ -41,7 +41,7 @@ func BenchmarkLargeReport(b *testing.B) {
 	web := httptest.NewServer(server)
 	b.Cleanup(web.Close)
 	dir := b.TempDir()
-	a, source, spool := benchHouse(b, dir, web.URL)
+	a, source, spool := benchRig(b, dir, web.URL)
 	b.SetBytes(largeReport)
 	var plain, sealed time.Duration
 	var grown int64
@@ -79,8 +79,8 @@ func BenchmarkLargeReport(b *testing.B) {
 	b.ReportMetric(float64(grown)/(1<<20), "MiB-over-idle")
 }
 
-// benchHouse is an archive on a folder, and what feeds it.
-func benchHouse(b *testing.B, dir, endpoint string) (*archive.Archive, fetcher.Source, *fetcher.Spool) {
+// benchRig is an archive on a folder, and what feeds it.
+func benchRig(b *testing.B, dir, endpoint string) (*archive.Archive, fetcher.Source, *fetcher.Spool) {
 	b.Helper()
 	for name, content := range map[string]string{"id": "LTAI5tExampleKeyID", "secret": markedSecret} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // leave puts an unfinished entry into the spool, as a kill leaves it.
-func (h *house) leave(t *testing.T, s evidence.Slot) {
+func (h *rig) leave(t *testing.T, s evidence.Slot) {
 	t.Helper()
 	e, err := h.Spool.Lock(t.Context(), s)
 	if err == nil {
@@ -30,7 +30,7 @@ func (h *house) leave(t *testing.T, s evidence.Slot) {
 }
 
 // drained lets Drain run until it waits for its next round.
-func (h *house) drained(t *testing.T) {
+func (h *rig) drained(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -46,7 +46,7 @@ func (h *house) drained(t *testing.T) {
 // back for it, and only then.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}, {ID: "cp-2", Aggregator: "ca-1"}})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}, {ID: "cp-2", Aggregator: "ca-1"}})
 	at := due()
 	sealed, open := at.Add(-2*time.Hour), at.Add(-time.Hour)
 	if _, err := h.Seal(t.Context(), slot("cp-1", sealed), time.Now().Add(time.Minute)); err != nil {
@@ -80,7 +80,7 @@ func TestSweep(t *testing.T) {
 func TestGapLeavesReports(t *testing.T) {
 	t.Parallel()
 	s := &switched{Sink: sink.NewMemory()}
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
 	at := due()
 	s.off.Store(true)
 	if _, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); fault.Of(err) != fault.SinkUnavailable {
@@ -102,12 +102,12 @@ func TestGapLeavesReports(t *testing.T) {
 func TestGapWaitsForWork(t *testing.T) {
 	t.Parallel()
 	elsewhere, at := sink.NewMemory(), due()
-	other := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: elsewhere})
+	other := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: elsewhere})
 	if _, err := other.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	here := sink.NewMemory()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: here})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: here})
 	one := slot("cp-1", at)
 	synctest.Test(t, func(t *testing.T) {
 		gap := func() <-chan error {
@@ -150,7 +150,7 @@ func TestGapsAreCopied(t *testing.T) {
 			t.Parallel()
 			mirror := &switched{Sink: sink.NewMemory()}
 			sinks := []archive.Target{{Name: "primary", Sink: sink.NewMemory()}, {Name: "mirror", Sink: mirror}}
-			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, sinks...)
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, sinks...)
 			mirror.off.Store(true)
 			slot := evidence.Slot{Source: "prod", Pack: "cp-1", Due: due()}
 			if err := h.Gap(t.Context(), slot, fault.Missed, "test"); err != nil {

@@ -63,7 +63,7 @@ func TestSinkDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sinks := []*switched{{Sink: sink.NewMemory()}, {Sink: sink.NewMemory()}}
-			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: sinks[0]}, archive.Target{Name: "b", Sink: sinks[1]})
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: sinks[0]}, archive.Target{Name: "b", Sink: sinks[1]})
 			for _, i := range off {
 				sinks[i].off.Store(true)
 			}
@@ -108,14 +108,14 @@ func TestSinkDown(t *testing.T) {
 func TestRacingArchivers(t *testing.T) {
 	t.Parallel()
 	shared := archive.Target{Name: "shared", Sink: sink.NewMemory()}
-	houses := make([]*house, 4)
-	for i := range houses {
-		houses[i] = newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
+	rigs := make([]*rig, 4)
+	for i := range rigs {
+		rigs[i] = newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
 	}
 	at := due()
-	got := make([]evidence.Record, len(houses))
+	got := make([]evidence.Record, len(rigs))
 	var wg sync.WaitGroup
-	for i, h := range houses {
+	for i, h := range rigs {
 		wg.Go(func() {
 			var err error
 			if got[i], err = h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil {
@@ -128,7 +128,7 @@ func TestRacingArchivers(t *testing.T) {
 		if got[i] != got[0] {
 			t.Errorf("archiver %d says %#v, archiver 0 %#v", i, got[i], got[0])
 		}
-		if n := houses[i].spooled(t); n != 0 {
+		if n := rigs[i].spooled(t); n != 0 {
 			t.Errorf("the spool of archiver %d holds %d entries", i, n)
 		}
 	}
@@ -168,7 +168,7 @@ func TestVerifyFinds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "local", Sink: s})
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "local", Sink: s})
 			r, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute))
 			if err != nil {
 				t.Fatal(err)
@@ -201,7 +201,7 @@ func rewrite(path, content string) error {
 // sealed gets none.
 func TestGapIsSettled(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
 	s := evidence.Slot{Source: "prod", Pack: "cp-1", Due: at}
 	for range 2 {
@@ -233,7 +233,7 @@ func TestGapIsSettled(t *testing.T) {
 func TestVerifyLeavesProbes(t *testing.T) {
 	t.Parallel()
 	m := sink.NewMemory()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: m})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: m})
 	for _, key := range []string{sink.ProbeKey(""), sink.ProbeKey("compliance-365"), "packseal-doctor/stray"} {
 		if err := m.Put(t.Context(), key, sink.Probe()); err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 // report, and the next daemon reads the same from the archive.
 func TestLatestMetrics(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
 	h.load(t)
 	h.settle(t, at)

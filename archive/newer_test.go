@@ -22,7 +22,7 @@ const futureRecord = `{"due":"2031-01-01T00:00:00Z","quantum":true,"schema":"pac
 func TestNewerRecords(t *testing.T) {
 	t.Parallel()
 	store := sink.NewMemory()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: store})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: store})
 	at := due()
 	sealed, gap := slot("cp-1", at), slot("cp-1", at.Add(-time.Hour))
 	for key, content := range map[string]string{

@@ -20,7 +20,7 @@ import (
 )
 
 // listen collects what the catalog tells.
-func (h *house) listen() (told func() []string) {
+func (h *rig) listen() (told func() []string) {
 	var mu sync.Mutex
 	var all []string
 	h.observe = func(e catalog.Event) {
@@ -42,7 +42,7 @@ func (h *house) listen() (told func() []string) {
 // process reads back is told to that one, in the order of the slots.
 func TestTellsOfSettledSlots(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	told := h.listen()
 	at := due()
 	after := func(seconds time.Duration) time.Time { return at.Add(seconds * time.Second) }
@@ -62,7 +62,7 @@ func TestTellsOfSettledSlots(t *testing.T) {
 		t.Errorf("told again: %v", again)
 	}
 
-	next := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, h.sinks...)
+	next := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, h.sinks...)
 	told = next.listen()
 	next.load(t)
 	if diff := cmp.Diff([]string{gap(-3), gap(-1), sealed}, told()); diff != "" {
@@ -73,13 +73,13 @@ func TestTellsOfSettledSlots(t *testing.T) {
 // replica is one of several archivers on the same sink; news is what it has
 // published.
 type replica struct {
-	*house
+	*rig
 	news []catalog.Event
 }
 
 func newReplica(t *testing.T, shared archive.Target) *replica {
 	t.Helper()
-	r := &replica{house: newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)}
+	r := &replica{rig: newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)}
 	r.observe = func(e catalog.Event) {
 		if e.Local {
 			r.news = append(r.news, wire(t, e))

@@ -28,7 +28,7 @@ func (w *watched) Put(ctx context.Context, key string, c sink.Content) error {
 func TestCountedOnce(t *testing.T) {
 	t.Parallel()
 	s := &watched{Sink: sink.NewMemory()}
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
 	found := false
 	at := due()
 	puts := 0

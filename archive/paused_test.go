@@ -16,7 +16,7 @@ import (
 // says so, and nobody is asked for its report.
 func TestPausedIsAGap(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	late := task("cp-1", due(), time.Now().Add(-time.Second))
 	late.Paused = "source prod is paused since then by alice: storage moves"
 	if again := h.Settle(t.Context(), late); again != 0 {
@@ -38,7 +38,7 @@ func TestPausedIsAGap(t *testing.T) {
 func TestPausedKeepsReports(t *testing.T) {
 	t.Parallel()
 	store := &switched{Sink: sink.NewMemory()}
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: store})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "memory", Sink: store})
 	store.off.Store(true)
 	s := task("cp-1", due(), time.Now().Add(time.Minute))
 	if again := h.Settle(t.Context(), s); again == 0 {

@@ -68,7 +68,7 @@ func put(t *testing.T, s evidence.Slot, name string, sinks ...sink.Sink) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	a, b := &fragile{Sink: sink.NewMemory(), after: -1}, &fragile{Sink: sink.NewMemory(), after: -1}
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: a}, archive.Target{Name: "b", Sink: b})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: a}, archive.Target{Name: "b", Sink: b})
 	start := time.Date(2025, time.December, 31, 23, 0, 0, 0, time.UTC)
 	at := func(n int) evidence.Slot { return slot("cp-1", start.Add(time.Duration(n)*time.Minute)) }
 	put(t, at(0), "gap.json", a, b)
@@ -118,7 +118,7 @@ func TestList(t *testing.T) {
 // says so; a good one is read wherever it is.
 func TestRecordAsksAllSinks(t *testing.T) {
 	t.Parallel()
-	good := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	good := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
 	want, err := good.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute))
 	if err != nil {
@@ -142,7 +142,7 @@ func TestRecordAsksAllSinks(t *testing.T) {
 		for i, s := range c.sinks {
 			targets = append(targets, archive.Target{Name: string(rune('a' + i)), Sink: s})
 		}
-		r, err := newHouse(t, fetcher.Settings{}, nil, targets...).Record(t.Context(), l)
+		r, err := newRig(t, fetcher.Settings{}, nil, targets...).Record(t.Context(), l)
 		if fault.Of(err) != c.want || err == nil && r != want || errors.Is(err, sink.ErrNotExist) != (c.want == fault.NotFound) {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
@@ -160,7 +160,7 @@ func (unopened) Open(context.Context, string) (io.ReadCloser, error) {
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	f := &fragile{Sink: sink.NewMemory(), after: -1}
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: f})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: f})
 	at := due().AddDate(-2, 0, 0)
 	for n := range 700 {
 		if n%7 == 0 {
@@ -187,7 +187,7 @@ func TestRequests(t *testing.T) {
 // more is a problem.
 func TestVanished(t *testing.T) {
 	t.Parallel()
-	full := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	full := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
 	full.settle(t, at)
 	if err := full.Gap(t.Context(), slot("cp-1", at.Add(time.Second)), fault.Missed, ""); err != nil {

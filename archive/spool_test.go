@@ -16,7 +16,7 @@ import (
 )
 
 // TestSpoolDamaged: a report that a loss of power damaged in the spool is not
-// sealed, and is fetched again, not tried for ever.
+// sealed, and is fetched again, not tried forever.
 func TestSpoolDamaged(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) sink.Sink{
@@ -32,7 +32,7 @@ func TestSpoolDamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &switched{Sink: open(t)}
-			h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "only", Sink: s})
 			s.off.Store(true)
 			at := due()
 			if _, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); fault.Of(err) != fault.SinkUnavailable {

@@ -17,7 +17,7 @@ import (
 )
 
 // counted holds status and metrics to a number of sealed slots and gaps.
-func (h *house) counted(t *testing.T, sealed, gaps string) {
+func (h *rig) counted(t *testing.T, sealed, gaps string) {
 	t.Helper()
 	want := `
 # HELP packseal_archive_slots Slots in the archive, by how they ended. Absent until the pack's history was read.
@@ -34,7 +34,7 @@ packseal_archive_slots{pack="cp-1",result="sealed",source="prod"} ` + sealed + "
 }
 
 // value returns a counter or gauge: the first series, or that of the label.
-func (h *house) value(t *testing.T, name, label string) float64 {
+func (h *rig) value(t *testing.T, name, label string) float64 {
 	t.Helper()
 	families, err := h.reg.Gather()
 	if err != nil {
@@ -52,7 +52,7 @@ func (h *house) value(t *testing.T, name, label string) float64 {
 }
 
 // settle settles a slot at once.
-func (h *house) settle(t *testing.T, due time.Time) {
+func (h *rig) settle(t *testing.T, due time.Time) {
 	t.Helper()
 	if again := h.Settle(t.Context(), task("cp-1", due, time.Now().Add(time.Minute))); again != 0 {
 		t.Fatalf("%s has to wait: %s", due, h.Status("prod", "cp-1").Trouble)
@@ -64,8 +64,8 @@ func (h *house) settle(t *testing.T, due time.Time) {
 func TestCountsOthersSlots(t *testing.T) {
 	t.Parallel()
 	shared := archive.Target{Name: "shared", Sink: sink.NewMemory()}
-	byHand := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
-	daemon := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
+	byHand := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
+	daemon := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
 	daemon.load(t)
 	daemon.counted(t, "0", "0")
 	at := due()
@@ -95,9 +95,9 @@ func TestCountsOthersSlots(t *testing.T) {
 func TestCountsBeforeTheListIsThere(t *testing.T) {
 	t.Parallel()
 	shared := archive.Target{Name: "shared", Sink: sink.NewMemory()}
-	before := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
+	before := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
 	at := due().Add(-time.Hour)
-	gap := func(h *house, due time.Time) {
+	gap := func(h *rig, due time.Time) {
 		t.Helper()
 		if err := h.Gap(t.Context(), evidence.Slot{Source: "prod", Pack: "cp-1", Due: due}, fault.Missed, ""); err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func TestCountsBeforeTheListIsThere(t *testing.T) {
 	before.load(t)
 	before.counted(t, "2", "1")
 
-	after := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
+	after := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, shared)
 	after.settle(t, at.Add(time.Second)) // sealed, but not acknowledged before
 	gap(after, at.Add(3*time.Second))
 	after.settle(t, at.Add(4*time.Second))
@@ -127,7 +127,7 @@ func TestCountsBeforeTheListIsThere(t *testing.T) {
 // later slot counts, but the gauges go on to speak of the later one.
 func TestLateSlotIsNotTheLatest(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	at := due()
 	h.load(t)
 	h.settle(t, at)

@@ -27,7 +27,7 @@ func (unlisted) List(context.Context, string, string) iter.Seq2[sink.Entry, erro
 func TestVerifyOneSinkDown(t *testing.T) {
 	t.Parallel()
 	first, second := unlisted{sink.NewMemory()}, sink.NewMemory()
-	h := newHouse(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: first}, archive.Target{Name: "b", Sink: second})
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: first}, archive.Target{Name: "b", Sink: second})
 	if _, err := h.Seal(t.Context(), slot("cp-1", due()), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // watched is an API that keeps an eye on its callers.
@@ -88,7 +88,7 @@ func (a *watched) during(t *testing.T, calls int) (most int) {
 func TestReplicasKeepToTheBounds(t *testing.T) {
 	t.Parallel()
 	const perSecond, inFlight, packs = 15, 6, 90
-	o := sim.Options{AccessKeyID: fixture.KeyID, AccessKeySecret: fixture.KeySecret}
+	o := sim.Options{AccessKeyID: lab.KeyID, AccessKeySecret: lab.KeySecret}
 	var ids []string
 	for i := range packs {
 		ids = append(ids, fmt.Sprintf("cp-%020d", i))
@@ -102,7 +102,7 @@ func TestReplicasKeepToTheBounds(t *testing.T) {
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	var all []*live
-	setups := replicas(t, fixture.Setup{Endpoint: server.URL, Packs: ids, Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m`, Source: fmt.Sprintf("requests_per_second: %d, max_in_flight: %d", perSecond, inFlight)})
+	setups := replicas(t, lab.Setup{Endpoint: server.URL, Packs: ids, Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 5m`, Source: fmt.Sprintf("requests_per_second: %d, max_in_flight: %d", perSecond, inFlight)})
 	for _, s := range setups {
 		all = append(all, start(t, s.Write(t), io.Discard))
 	}
@@ -133,6 +133,6 @@ func divided(t *testing.T, all []*live, places int) {
 	t.Helper()
 	want := fmt.Sprintf("packseal_queue_places{source=\"prod\"} %d\n", places)
 	for _, d := range all {
-		fixture.Eventually(t, "a replica has its places", func() bool { return strings.Contains(d.get(t, "/metrics"), want) })
+		lab.Eventually(t, "a replica has its places", func() bool { return strings.Contains(d.get(t, "/metrics"), want) })
 	}
 }

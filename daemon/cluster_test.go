@@ -10,15 +10,15 @@ import (
 	"testing"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // replicas writes the configurations of three replicas that form the queue and
 // share an archive, each in its own folder.
-func replicas(t testing.TB, s fixture.Setup) (all []fixture.Setup) {
+func replicas(t testing.TB, s lab.Setup) (all []lab.Setup) {
 	t.Helper()
-	top, routes := t.TempDir(), fixture.Addresses(t, 3)
-	fixture.Write(t, top, map[string]string{"token": "MARKED-between-replicas"})
+	top, routes := t.TempDir(), lab.Addresses(t, 3)
+	lab.Write(t, top, map[string]string{"token": "MARKED-between-replicas"})
 	archive := filepath.Join(top, "archive")
 	for i := range 3 {
 		own := s
@@ -36,15 +36,15 @@ func replicas(t testing.TB, s fixture.Setup) (all []fixture.Setup) {
 // same, wherever its slot goes first.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	ids := []string{fixture.Pack, fixture.Another, slowPack, "cp-0ab3626622af00d00003"}
+	ids := []string{lab.Pack, lab.Another, slowPack, "cp-0ab3626622af00d00003"}
 	var packs []sim.Pack
 	for _, id := range ids {
 		packs = append(packs, sim.Pack{ID: id})
 	}
-	api, endpoint := fixture.Simulate(t, packs...)
-	setups := replicas(t, fixture.Setup{Endpoint: endpoint, Packs: ids[:3]})
+	api, endpoint := lab.Simulate(t, packs...)
+	setups := replicas(t, lab.Setup{Endpoint: endpoint, Packs: ids[:3]})
 	setups[2].Packs = ids
-	var log fixture.Buffer
+	var log lab.Buffer
 	first := setups[0].Write(t)
 	alone := start(t, first, io.Discard)
 	if page := alone.get(t, "/"); !strings.Contains(page, "packseal") {
@@ -76,7 +76,7 @@ func TestReplicas(t *testing.T) {
 // sealed, wherever that was done.
 func (d *live) shows(t *testing.T, sealed int) {
 	t.Helper()
-	fixture.Eventually(t, fmt.Sprintf("a replica shows %d sealed slots", sealed), func() bool {
+	lab.Eventually(t, fmt.Sprintf("a replica shows %d sealed slots", sealed), func() bool {
 		onPage := 0
 		for _, p := range d.packs(t) {
 			onPage += p.Sealed
@@ -100,7 +100,7 @@ func sum(page, prefix, text string) (total float64) {
 // sealed waits until the archive holds so many manifests.
 func sealed(t testing.TB, dir string, n int) {
 	t.Helper()
-	fixture.Eventually(t, fmt.Sprintf("%d slots are sealed", n), func() bool {
+	lab.Eventually(t, fmt.Sprintf("%d slots are sealed", n), func() bool {
 		found := 0
 		filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error { //nolint:errcheck // what is not there yet is not counted
 			if filepath.Base(path) == "manifest.json" {

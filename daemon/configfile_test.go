@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // volume is a folder as a ConfigMap's: what is in it are links that lead over
@@ -29,7 +29,7 @@ func (v *volume) swap(t *testing.T, content string) {
 	if err := os.Mkdir(filepath.Join(v.dir, version), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	fixture.Write(t, filepath.Join(v.dir, version), map[string]string{"packseal.yaml": content})
+	lab.Write(t, filepath.Join(v.dir, version), map[string]string{"packseal.yaml": content})
 	next := filepath.Join(v.dir, "..next")
 	if err := os.Symlink(version, next); err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := volume{dir: t.TempDir()}
-		fixture.Write(t, v.dir, map[string]string{"key": "k"})
+		lab.Write(t, v.dir, map[string]string{"key": "k"})
 		v.swap(t, small(0))
 		f := &ConfigFile{Path: filepath.Join(v.dir, "packseal.yaml"), Warnings: io.Discard}
 		if err := os.Symlink(filepath.Join("..data", "packseal.yaml"), f.Path); err != nil {
@@ -86,7 +86,7 @@ func TestWatch(t *testing.T) {
 		v.swap(t, small(1))
 		after("a swap to the same", 0, 0)
 		for i := range 10 {
-			fixture.Write(t, v.dir, map[string]string{"..data/packseal.yaml": small(2) + strings.Repeat("# half a line\n", i)})
+			lab.Write(t, v.dir, map[string]string{"..data/packseal.yaml": small(2) + strings.Repeat("# half a line\n", i)})
 			time.Sleep(watchEvery)
 		}
 		synctest.Wait()
@@ -103,13 +103,13 @@ func TestWatch(t *testing.T) {
 		after("a bad one, told once", 1, 1)
 		v.swap(t, strings.Replace(small(4), "access_key_id_file: key", "access_key_id_file: other", 1))
 		after("a secret that is missing", 1, 1)
-		fixture.Write(t, v.dir, map[string]string{"other": "k"})
+		lab.Write(t, v.dir, map[string]string{"other": "k"})
 		after("the secret has come", 1, 0)
 		if err := os.Remove(f.Path); err != nil {
 			t.Fatal(err)
 		}
 		after("no file", 1, 1)
-		fixture.Write(t, v.dir, map[string]string{"packseal.yaml": small(5)})
+		lab.Write(t, v.dir, map[string]string{"packseal.yaml": small(5)})
 		after("a file again", 1, 0)
 		stop()
 	})

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 	"packseal.example/web"
 )
 
@@ -89,7 +89,7 @@ func (d *live) pack(t testing.TB, key string) web.Pack {
 // await waits until every pack has so many slots settled.
 func (d *live) await(t testing.TB, slots int) {
 	t.Helper()
-	fixture.Eventually(t, fmt.Sprintf("%d slots of each pack are settled", slots), func() bool {
+	lab.Eventually(t, fmt.Sprintf("%d slots of each pack are settled", slots), func() bool {
 		all := d.packs(t)
 		for _, p := range all {
 			if p.Counts == nil || p.Counts.Sealed+p.Counts.Gaps < slots {
@@ -118,5 +118,5 @@ func (d *live) get(t testing.TB, path string) string {
 // ready waits until the daemon is.
 func (d *live) ready(t testing.TB) {
 	t.Helper()
-	fixture.Eventually(t, "the daemon is ready", func() bool { return !strings.Contains(d.get(t, "/-/ready"), "not ready") })
+	lab.Eventually(t, "the daemon is ready", func() bool { return !strings.Contains(d.get(t, "/-/ready"), "not ready") })
 }

@@ -13,7 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // scrape returns what /metrics shows of a daemon with a channel when the history
@@ -21,8 +21,8 @@ import (
 func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
-	fixture.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
-	file := &ConfigFile{Path: fixture.Setup{Dir: dir, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t), Warnings: io.Discard}
+	lab.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
+	file := &ConfigFile{Path: lab.Setup{Dir: dir, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t), Warnings: io.Discard}
 	cfg, err := file.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	ctx, stop := context.WithCancel(t.Context())
 	reading := make(chan error, 1)
 	go func() { reading <- s.catalog.Run(ctx) }()
-	fixture.Eventually(t, "the history is read", func() bool { return s.catalog.Status("prod", fixture.Pack).Complete })
+	lab.Eventually(t, "the history is read", func() bool { return s.catalog.Status("prod", lab.Pack).Complete })
 	families, err := s.registries.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -17,14 +17,14 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/notify/notifytest"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // notifying writes a configuration of a good and a missing pack, and a channel
 // to each receiver.
 func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
 	t.Helper()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack})
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
 	address := httptest.NewServer(receivers)
 	t.Cleanup(address.Close)
 	dir := t.TempDir()
@@ -43,17 +43,17 @@ func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
 		}
 		channels += fmt.Sprintf("  - {name: to-%[1]s, %[2]s%[1]s: {url_file: %[1]s%[3]s}}\n", receiver, settings, more)
 	}
-	fixture.Write(t, dir, files)
-	return fixture.Setup{
+	lab.Write(t, dir, files)
+	return lab.Setup{
 		Dir: dir, Endpoint: endpoint, More: channels,
-		Packs: []string{fixture.Pack, "{id: " + sim.MissingPackID + ", name: not there, since: 2020-01-01T00:00:00Z}"},
+		Packs: []string{lab.Pack, "{id: " + sim.MissingPackID + ", name: not there, since: 2020-01-01T00:00:00Z}"},
 	}.Write(t)
 }
 
 // taken waits until a receiver has so many messages, and returns the last.
 func taken(t *testing.T, s *notifytest.Server, receiver string, n int) notifytest.Delivery {
 	t.Helper()
-	fixture.Eventually(t, fmt.Sprintf("%s has %d messages", receiver, n), func() bool { return len(s.Taken(receiver)) >= n })
+	lab.Eventually(t, fmt.Sprintf("%s has %d messages", receiver, n), func() bool { return len(s.Taken(receiver)) >= n })
 	return s.Taken(receiver)[n-1]
 }
 
@@ -80,7 +80,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good) + "paks: []\n"})
+	lab.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good) + "paks: []\n"})
 	if err := d.Reload(t.Context()); err == nil {
 		t.Error("a bad configuration was loaded")
 	}
@@ -88,7 +88,7 @@ func TestNotices(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	// One that is good, but can't be opened.
-	fixture.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
+	lab.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
 	load := d.Load
 	d.Load = unopenable(load)
 	if err := d.Reload(t.Context()); err == nil {
@@ -154,7 +154,7 @@ func TestWhatNoticesSay(t *testing.T) {
 // page, the notices and the dead man's switch alike.
 func TestOverdue(t *testing.T) {
 	t.Parallel()
-	path := fixture.Setup{
+	path := lab.Setup{
 		Defaults: `schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h`,
 		Packs:    []string{"{id: cp-1, name: level 3}"},
 	}.Write(t)

@@ -11,7 +11,7 @@ import (
 
 	"packseal.example/config"
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // slowPack takes some time to make its report.
@@ -21,11 +21,11 @@ const slowPack = "cp-00c8626622af00c00002"
 // the making: it is sealed all the same, and the new pack's too.
 func TestReloadKeepsWhatIsAtWork(t *testing.T) {
 	t.Parallel()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: 2 * time.Second}})
-	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint, Packs: []string{slowPack}}
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: 2 * time.Second}})
+	s := lab.Setup{Dir: t.TempDir(), Endpoint: endpoint, Packs: []string{slowPack}}
 	d := start(t, s.Write(t), io.Discard)
-	fixture.Eventually(t, "the slow pack is at work", func() bool { return d.pack(t, slowPack).State == "working" })
-	s.Packs = append(s.Packs, fixture.Pack)
+	lab.Eventually(t, "the slow pack is at work", func() bool { return d.pack(t, slowPack).State == "working" })
+	s.Packs = append(s.Packs, lab.Pack)
 	s.Write(t)
 	if err := d.Reload(t.Context()); err != nil {
 		t.Fatal(err)
@@ -57,9 +57,9 @@ func (d *live) post(t *testing.T) (int, string) {
 // the old one in force, and shows in metrics, log and status.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another})
-	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint, Web: `listen: "127.0.0.1:0", reload: true`}
-	var log fixture.Buffer
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another})
+	s := lab.Setup{Dir: t.TempDir(), Endpoint: endpoint, Web: `listen: "127.0.0.1:0", reload: true`}
+	var log lab.Buffer
 	d := start(t, s.Write(t), &log)
 	d.await(t, 1)
 	in := func(key string) bool { return d.pack(t, key).Key != "" }
@@ -72,20 +72,20 @@ func TestReload(t *testing.T) {
 			t.Errorf("the status is %q", d.outlook())
 		}
 	}
-	if !in(fixture.Pack) || in(fixture.Another) {
+	if !in(lab.Pack) || in(lab.Another) {
 		t.Errorf("before, the packs are %+v", d.packs(t))
 	}
 
-	fixture.Write(t, s.Dir, map[string]string{"packseal.yaml": "pakcs: []\n"})
+	lab.Write(t, s.Dir, map[string]string{"packseal.yaml": "pakcs: []\n"})
 	status, said := d.post(t)
-	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(fixture.Pack) || !strings.Contains(log.String(), "configuration not reloaded") {
+	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(lab.Pack) || !strings.Contains(log.String(), "configuration not reloaded") {
 		t.Errorf("a bad file: %d, %s", status, said)
 	}
 	inForce(true)
 
-	s.Packs = []string{fixture.Pack, fixture.Another}
+	s.Packs = []string{lab.Pack, lab.Another}
 	s.Write(t)
-	if status, said := d.post(t); status/100 != 2 || !in(fixture.Pack) || !in(fixture.Another) {
+	if status, said := d.post(t); status/100 != 2 || !in(lab.Pack) || !in(lab.Another) {
 		t.Errorf("a good file: %d, %s", status, said)
 	}
 	inForce(false)
@@ -99,12 +99,12 @@ func TestReload(t *testing.T) {
 // source that can't be opened: it goes on with the old one.
 func TestReloadGoesBack(t *testing.T) {
 	t.Parallel()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another})
-	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint}
-	var log fixture.Buffer
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another})
+	s := lab.Setup{Dir: t.TempDir(), Endpoint: endpoint}
+	var log lab.Buffer
 	d := start(t, s.Write(t), &log)
 	d.await(t, 1)
-	s.Packs = []string{fixture.Pack, fixture.Another}
+	s.Packs = []string{lab.Pack, lab.Another}
 	s.Write(t)
 	good := d.Load
 	d.Load = unopenable(good)
@@ -141,13 +141,13 @@ func unopenable(load func() (*config.Config, error)) func() (*config.Config, err
 // and the rest of the new file takes effect.
 func TestReloadNeedsRestart(t *testing.T) {
 	t.Parallel()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another})
-	s := fixture.Setup{Dir: t.TempDir(), Endpoint: endpoint}
-	var log fixture.Buffer
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another})
+	s := lab.Setup{Dir: t.TempDir(), Endpoint: endpoint}
+	var log lab.Buffer
 	d := start(t, s.Write(t), &log)
 	d.await(t, 1)
 	before := d.services.Load().queue.queue
-	s.State, s.Packs = "other", []string{fixture.Pack, fixture.Another}
+	s.State, s.Packs = "other", []string{lab.Pack, lab.Another}
 	s.More = "queue: {embedded: {max_bytes: 300000000}}\n"
 	s.Write(t)
 	if err := d.Reload(t.Context()); err != nil {
@@ -169,7 +169,7 @@ func TestReloadNeedsRestart(t *testing.T) {
 // a file that it names has changed, and otherwise not.
 func TestReloadReuses(t *testing.T) {
 	t.Parallel()
-	s := fixture.Setup{Dir: t.TempDir()}
+	s := lab.Setup{Dir: t.TempDir()}
 	d := start(t, s.Write(t), io.Discard)
 	d.ready(t)
 	for _, c := range []struct {
@@ -177,7 +177,7 @@ func TestReloadReuses(t *testing.T) {
 		change               func()
 		sourceKept, sinkKept bool
 	}{
-		{"a pack", func() { s.Packs = []string{fixture.Another} }, true, true},
+		{"a pack", func() { s.Packs = []string{lab.Another} }, true, true},
 		{"the rate", func() { s.Source = "requests_per_second: 7" }, false, true},
 		{"the polling", func() { s.Fetch = "poll_min: 70ms" }, false, true},
 		{"the sink", func() { s.Archive = "elsewhere" }, true, false},
@@ -227,9 +227,9 @@ func TestFingerprint(t *testing.T) {
 	differs("hosts", options{Hosts: []string{"a", "b"}})
 	differs("other hosts", options{Hosts: []string{"ab"}})
 	differs("no file", options{CAFile: name})
-	fixture.Write(t, filepath.Dir(name), map[string]string{"ca": "one"})
+	lab.Write(t, filepath.Dir(name), map[string]string{"ca": "one"})
 	differs("a file", options{CAFile: name})
-	fixture.Write(t, filepath.Dir(name), map[string]string{"ca": "two"})
+	lab.Write(t, filepath.Dir(name), map[string]string{"ca": "two"})
 	differs("another file", options{CAFile: name})
 	if fingerprint(options{Rate: &rate, hidden: 1}) != fingerprint(options{Rate: &other}) {
 		t.Error("it goes by addresses, or by what is not configuration")

@@ -9,15 +9,15 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // TestSweep: a slot that somebody else has ended unheard is found in the
 // archive; while it is not there, it is asked for less and less often.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack})
-	cfg, err := (&ConfigFile{Path: fixture.Setup{Endpoint: endpoint}.Write(t), Warnings: io.Discard}).Load()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
+	cfg, err := (&ConfigFile{Path: lab.Setup{Endpoint: endpoint}.Write(t), Warnings: io.Discard}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,8 @@ func TestSweep(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	fixture.Eventually(t, "the history is read", func() bool { return s.catalog.Status("prod", fixture.Pack).Complete })
-	due, _ := s.scheduler.Due("prod", fixture.Pack)
+	lab.Eventually(t, "the history is read", func() bool { return s.catalog.Status("prod", lab.Pack).Complete })
+	due, _ := s.scheduler.Due("prod", lab.Pack)
 	for range 2 {
 		s.sweepOnce(t.Context(), lookups)
 	}
@@ -65,7 +65,7 @@ func TestSweep(t *testing.T) {
 	}
 	lookups[pack] = lookup{due: due, wait: 40 * time.Minute} // and it is time
 	s.sweepOnce(t.Context(), lookups)
-	if st := s.catalog.Status("prod", fixture.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
+	if st := s.catalog.Status("prod", lab.Pack); st.Sealed != 1 || !st.LastSealed.Due.Equal(due) {
 		t.Errorf("it shows %+v", st)
 	}
 	if l := lookups[pack]; l.wait != time.Hour {

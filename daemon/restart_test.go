@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // kept are the metrics that a restart must not change.
@@ -21,8 +21,8 @@ var kept = []string{"packseal_archive_slots", "packseal_last_sealed_timestamp_se
 // holds the next daemon's metrics against the first one's.
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	handler, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another, Script: sim.Script{Size: 50 << 10}})
-	path := fixture.Setup{Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another, sim.MissingPackID}}.Write(t)
+	handler, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another, Script: sim.Script{Size: 50 << 10}})
+	path := lab.Setup{Endpoint: endpoint, Packs: []string{lab.Pack, lab.Another, sim.MissingPackID}}.Write(t)
 
 	first := start(t, path, io.Discard)
 	first.await(t, 1)

@@ -77,7 +77,7 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{file: filepath.Join(t.TempDir(), "notify.json"), registry: prometheus.NewRegistry()}
 }
 
-// set changes the fixture.
+// set changes the lab.
 func (w *fixture) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

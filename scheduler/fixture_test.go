@@ -44,6 +44,8 @@ func (w *world) options() Options {
 			return nil
 		},
 		Held: func(context.Context, string, string) (evidence.Slot, bool, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			return w.held, w.held != evidence.Slot{}, nil
 		},
 		Gap: func(_ context.Context, s evidence.Slot, reason fault.Reason, _ string) error {
@@ -123,6 +125,12 @@ func (w *world) lock(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f()
+}
+
+// first returns the task that was published first.
+func (w *world) first() (t Task) {
+	w.lock(func() { t = w.published[0] })
+	return t
 }
 
 // running runs a Scheduler in a bubble while f looks on.

@@ -119,8 +119,8 @@ func TestUpdateKeepsRetries(t *testing.T) {
 					if n := len(w.dues()); n != 1 {
 						t.Fatalf("%d published", n)
 					}
-					if late := w.published[0].Deadline.Sub(w.dues()[0]); late < q.Timeout {
-						t.Errorf("the deadline is %s after the slot fell due", late)
+					if first := w.first(); first.Deadline.Sub(first.Due) < q.Timeout {
+						t.Errorf("the deadline is %s after the slot fell due", first.Deadline.Sub(first.Due))
 					}
 					time.Sleep(time.Hour)
 				}, p)
@@ -143,7 +143,7 @@ func TestUpdateOfASchedule(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		running(t, w, func(s *Scheduler) {
 			time.Sleep(time.Hour)
-			held := w.published[0].Slot
+			held := w.first().Slot
 			w.lock(func() { w.history = []time.Time{held.Due.Add(-time.Hour)}; w.held = held })
 			w.lock(func() { w.answer, w.sinkDown = &OverlapError{Held: held}, true })
 			time.Sleep(time.Hour)

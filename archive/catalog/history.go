@@ -44,11 +44,11 @@ func (h *history) add(packs ...*pack) {
 			h.queue = append(h.queue, p)
 		}
 	}
-	h.rouse()
+	h.signal()
 }
 
-// rouse wakes a worker.
-func (h *history) rouse() {
+// signal wakes a worker.
+func (h *history) signal() {
 	select {
 	case h.wake <- struct{}{}:
 	default:
@@ -81,7 +81,7 @@ func (h *history) take() *pack {
 	h.queue = h.queue[1:]
 	delete(h.queued, p)
 	if len(h.queue) > 0 {
-		h.rouse() // another worker
+		h.signal() // another worker
 	}
 	return p
 }

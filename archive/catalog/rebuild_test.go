@@ -245,7 +245,7 @@ func TestKill(t *testing.T) {
 // killedSlots is how many slots the archive of TestKill holds.
 const killedSlots = 400
 
-// writeUntilKilled observes slots for ever.
+// writeUntilKilled observes slots forever.
 func writeUntilKilled(t *testing.T, file string) {
 	b := open(t, file, newArchive(), "cp-1")
 	for {

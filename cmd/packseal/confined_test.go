@@ -17,7 +17,7 @@ import (
 	"packseal.example/control"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // slowPack is a pack whose report takes long, or never comes.
@@ -33,11 +33,11 @@ type confined struct {
 // startConfined runs it until it has sealed one report and waits for another.
 func startConfined(t *testing.T) confined {
 	t.Helper()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: time.Hour}})
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: time.Hour}})
 	c := confined{dir: t.TempDir()}
-	path := fixture.Setup{
+	path := lab.Setup{
 		Dir: c.dir, Endpoint: endpoint, Defaults: `schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h`,
-		Packs: []string{"{id: " + fixture.Pack + "}", "{id: " + slowPack + "}"}, More: "log: {level: debug, format: json}\n",
+		Packs: []string{"{id: " + lab.Pack + "}", "{id: " + slowPack + "}"}, More: "log: {level: debug, format: json}\n",
 	}.Write(t)
 	c.Cmd = exec.Command("sh", "-c", `umask 0; exec packseal run --config "$0"`, path)
 	talk, err := c.StderrPipe()
@@ -139,9 +139,9 @@ func TestListensOnNothingElse(t *testing.T) {
 // others too, and the engine's, which only this machine reaches.
 func TestMemberListensOnNothingElse(t *testing.T) {
 	t.Parallel()
-	dir, own := t.TempDir(), fixture.Addresses(t, 4)
-	fixture.Write(t, dir, map[string]string{"token": "MARKED-between-replicas"})
-	path := fixture.Setup{
+	dir, own := t.TempDir(), lab.Addresses(t, 4)
+	lab.Write(t, dir, map[string]string{"token": "MARKED-between-replicas"})
+	path := lab.Setup{
 		Dir: dir, Web: fmt.Sprintf("listen: %q", own[0]),
 		More: fmt.Sprintf(`queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}`+"\n", own[1], strings.Join(own[1:], `", "`)),
 	}.Write(t)

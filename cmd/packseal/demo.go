@@ -46,7 +46,7 @@ and the page in one process, until Ctrl-C. Its packs misbehave as real ones do.`
 	}
 	c.Flags().StringVar(&d.dir, "dir", "packseal-demo", "the demo's folder")
 	c.Flags().StringVar(&d.listen, "listen", "127.0.0.1:9797", "the page's address")
-	c.Flags().BoolVar(&d.once, "once", false, "exit when each pack has its first slot settled, and print the results")
+	c.Flags().BoolVar(&d.once, "once", false, "exit once the first slot of each pack is settled, and print the results")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d.out, d.talk, d.began = c.OutOrStdout(), c.ErrOrStderr(), time.Now()
 		d.first = firstSlot(d.began)

@@ -16,7 +16,7 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/fault"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // The packs of patient.
@@ -42,7 +42,7 @@ func patient(t *testing.T, skew time.Duration, more string) (path string, server
 	}
 	api := httptest.NewServer(server)
 	t.Cleanup(api.Close)
-	return fixture.Setup{
+	return lab.Setup{
 		Endpoint: api.URL, Source: "requests_per_second: 50" + more, Defaults: `schedule: "0 2 * * *"`,
 		Packs: []string{"{id: " + goodPack + "}", "{id: " + newPack + "}", "{id: " + deniedPack + "}", "{id: " + stalePack + ", aggregator: ca-f632626622af00790000}"},
 	}.Write(t), server

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // health runs the verb and returns its exit code and all that it said.
@@ -24,7 +24,7 @@ func health(t *testing.T, args ...string) (int, string) {
 // TestHealthOfADaemon asks a real one, while it runs and when it is gone.
 func TestHealthOfADaemon(t *testing.T) {
 	t.Parallel()
-	live := startRun(t, fixture.Setup{}.Write(t))
+	live := startRun(t, lab.Setup{}.Write(t))
 	if code, said := health(t, "--url", live.url); code != 0 || said != "healthy\n" {
 		t.Errorf("alive: %d, %s", code, said)
 	}

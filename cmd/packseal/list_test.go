@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // TestReadingBesideDaemon: list asks the daemon, which answers when the archive
@@ -16,7 +16,7 @@ func TestReadingBesideDaemon(t *testing.T) {
 	t.Parallel()
 	_, endpoint := simulate(t)
 	dir := t.TempDir()
-	path := fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another}}.Write(t)
+	path := lab.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{lab.Pack, lab.Another}}.Write(t)
 	d := startRun(t, path)
 	d.settled(t)
 	says := func(want int, args ...string) (out, talk string) {
@@ -31,7 +31,7 @@ func TestReadingBesideDaemon(t *testing.T) {
 	if read, _ := says(0, "list", "--json", "--archive"); asked != read || strings.Count(asked, "\n") != 2 {
 		t.Errorf("the daemon lists\n%s\nthe archive\n%s", asked, read)
 	}
-	slot := filepath.Join(dir, "archive", "prod", fixture.Pack)
+	slot := filepath.Join(dir, "archive", "prod", lab.Pack)
 	if err := os.RemoveAll(slot); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestReadingBesideDaemon(t *testing.T) {
 	if read, _ := says(0, "list", "--json", "--archive"); strings.Count(read, "\n") != 1 {
 		t.Errorf("what is left in the archive is\n%s", read)
 	}
-	if out, _ := says(exitDamage, "verify"); !strings.Contains(out, "vanished") || !strings.Contains(out, fixture.Pack) {
+	if out, _ := says(exitDamage, "verify"); !strings.Contains(out, "vanished") || !strings.Contains(out, lab.Pack) {
 		t.Errorf("verify beside the daemon finds\n%s", out)
 	}
 	d.stop()

@@ -1,5 +1,5 @@
 // Command packseal keeps every compliance report of Alibaba Cloud Config: it
-// generates each on schedule, fetches it, checks it, and seals it.
+// requests each on schedule, downloads it, checks it, and seals it.
 package main
 
 import (

@@ -91,7 +91,7 @@ func chooseChannels(entries []notify.Entry, names []string) ([]notify.Entry, err
 	return chosen, nil
 }
 
-// testAll tests channels at the same time. The results are in their order.
+// testAll tests channels side by side. The results are in their order.
 func testAll(ctx context.Context, entries []notify.Entry) []tested {
 	all := make([]tested, len(entries))
 	var wg sync.WaitGroup

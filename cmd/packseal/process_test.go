@@ -14,14 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // process is the program as a process of its own.
 type process struct {
 	*exec.Cmd
 	lines chan string // what it says on standard error
-	out   fixture.Buffer
+	out   lab.Buffer
 }
 
 // spawn starts packseal; it is killed when the test ends before it does.
@@ -86,16 +86,16 @@ func TestRunObeysSignals(t *testing.T) {
 	_, endpoint := simulate(t)
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		dir := t.TempDir()
-		p := spawn(t, "run", "-c", fixture.Setup{Dir: dir, Endpoint: endpoint}.Write(t))
+		p := spawn(t, "run", "-c", lab.Setup{Dir: dir, Endpoint: endpoint}.Write(t))
 		p.says(t, `http://127\.0\.0\.1:\d+`)
-		p.says(t, `"msg":"slot sealed".*"pack":"`+fixture.Pack)
-		fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another}}.Write(t)
+		p.says(t, `"msg":"slot sealed".*"pack":"`+lab.Pack)
+		lab.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{lab.Pack, lab.Another}}.Write(t)
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 		p.says(t, "configuration reloaded")
-		p.says(t, `"msg":"slot sealed".*"pack":"`+fixture.Another)
-		fixture.Write(t, dir, map[string]string{"packseal.yaml": ""})
+		p.says(t, `"msg":"slot sealed".*"pack":"`+lab.Another)
+		lab.Write(t, dir, map[string]string{"packseal.yaml": ""})
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
@@ -113,8 +113,8 @@ func TestSealInterrupted(t *testing.T) {
 	p := spawn(t, "sim", "--listen", "127.0.0.1:0")
 	endpoint := p.says(t, `simulated Config API on (http://127\.0\.0\.1:\d+)`)
 	dir := t.TempDir()
-	const slow = fixture.Another // 4 s in the simulator's cast
-	path := fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{slow}}.Write(t)
+	const slow = lab.Another // 4 s in the simulator's cast
+	path := lab.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{slow}}.Write(t)
 	seal := spawn(t, "seal", "--now", "-c", path)
 	for !asked(t, dir) && t.Context().Err() == nil {
 		time.Sleep(time.Millisecond)

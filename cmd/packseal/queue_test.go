@@ -17,17 +17,17 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 const quickPack = "cp-fdc8626622af00f90000"
 
 // queueing is a configuration with a pack whose slots fall due each second, and
 // one whose report is never finished.
-func queueing(t *testing.T) fixture.Setup {
+func queueing(t *testing.T) lab.Setup {
 	t.Helper()
-	_, endpoint := fixture.Simulate(t, sim.Pack{ID: quickPack}, sim.Pack{ID: slowPack, Script: sim.Script{Never: true}})
-	return fixture.Setup{
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: quickPack}, sim.Pack{ID: slowPack, Script: sim.Script{Never: true}})
+	return lab.Setup{
 		Dir: t.TempDir(), Endpoint: endpoint, State: strings.Repeat("state-", 30),
 		Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h`, Fetch: "poll_min: 10ms, poll_max: 100ms",
 		Web:   `listen: "127.0.0.1:0", reload: true`,
@@ -81,7 +81,7 @@ func TestQueueVerb(t *testing.T) {
 		t.Errorf("pausing again: %s", out)
 	}
 	detail := ""
-	fixture.Eventually(t, "the paused pack has a gap", func() bool {
+	lab.Eventually(t, "the paused pack has a gap", func() bool {
 		var out bytes.Buffer
 		run(t.Context(), []string{"list", "--json", "--config", path, quickPack}, &out, io.Discard)
 		for line := range strings.Lines(out.String()) {
@@ -114,7 +114,7 @@ func TestQueueVerb(t *testing.T) {
 	if code, out, _ = verb(t, path, "resume", "prod", quickPack); code != 0 || out != "prod goes on\nprod/"+quickPack+" was not paused\n" {
 		t.Errorf("resuming: %d %s", code, out)
 	}
-	fixture.Eventually(t, "the resumed pack is sealed", func() bool { return sealed() > before })
+	lab.Eventually(t, "the resumed pack is sealed", func() bool { return sealed() > before })
 	for _, said := range []string{`"msg":"paused","source":"prod","pack":"","by":"`, `"reason":"paused"`} {
 		if !strings.Contains(log, said) {
 			t.Errorf("the log does not say %s", said)
@@ -189,14 +189,14 @@ func TestQueueRefuses(t *testing.T) {
 // TestQueueWhileStarting: a replica that waits for others says so.
 func TestQueueWhileStarting(t *testing.T) {
 	t.Parallel()
-	setup, own := queueing(t), fixture.Addresses(t, 3)
-	fixture.Write(t, setup.Dir, map[string]string{"token": "between-replicas"})
+	setup, own := queueing(t), lab.Addresses(t, 3)
+	lab.Write(t, setup.Dir, map[string]string{"token": "between-replicas"})
 	setup.More = fmt.Sprintf(`queue: {embedded: {cluster: {listen: "%s", routes: ["%s"], token_file: token}}}`+"\n", own[0], strings.Join(own, `", "`))
 	path := setup.Write(t)
 	d := startRun(t, path)
 	var code int
 	var out, talk string
-	fixture.Eventually(t, "the socket is served", func() bool {
+	lab.Eventually(t, "the socket is served", func() bool {
 		code, out, talk = verb(t, path)
 		return !strings.Contains(talk, "no daemon runs")
 	})
@@ -215,7 +215,7 @@ func TestQueueWithoutSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := startRun(t, setup.Write(t))
-	fixture.Eventually(t, "a slot is sealed without the socket", func() bool { return d.sealed(t, "prod/"+quickPack) > 0 })
+	lab.Eventually(t, "a slot is sealed without the socket", func() bool { return d.sealed(t, "prod/"+quickPack) > 0 })
 	if !strings.Contains(d.log.String(), "control socket not served") {
 		t.Error("the log does not say that there is no socket")
 	}

@@ -19,7 +19,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "packseal",
 		Short: "Keeps every compliance report of Alibaba Cloud Config",
-		Long: `packseal generates each compliance pack's report on schedule, fetches it before
+		Long: `packseal requests each compliance pack's report on schedule, downloads it before
 its signed link expires, checks it, and seals it in write-once storage.`,
 		Example: `  packseal init > packseal.yaml
   packseal check --config packseal.yaml

@@ -10,14 +10,14 @@ import (
 	"testing"
 
 	"packseal.example/fetcher/cloudconfig/sim"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 	"packseal.example/web"
 )
 
 // running is packseal run in this process.
 type running struct {
 	url  string
-	log  fixture.Buffer
+	log  lab.Buffer
 	stop func() // ends it and waits until it has
 }
 
@@ -37,7 +37,7 @@ func startRun(t testing.TB, path string) *running {
 	})
 	t.Cleanup(r.stop)
 	page := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
-	fixture.Eventually(t, "the page is served", func() bool {
+	lab.Eventually(t, "the page is served", func() bool {
 		r.url = page.FindString(r.log.String())
 		return r.url != ""
 	})
@@ -85,7 +85,7 @@ func (r *running) sealed(t testing.TB, pack string) int {
 // settled waits until every pack has a slot settled.
 func (r *running) settled(t testing.TB) {
 	t.Helper()
-	fixture.Eventually(t, "a slot of each pack is settled", func() bool {
+	lab.Eventually(t, "a slot of each pack is settled", func() bool {
 		all := r.packs(t)
 		for _, p := range all {
 			if p.Counts == nil || p.Sealed+p.Gaps == 0 {
@@ -100,5 +100,5 @@ func (r *running) settled(t testing.TB) {
 // the second one an old report exists.
 func simulate(t testing.TB) (*sim.Server, string) {
 	t.Helper()
-	return fixture.Simulate(t, sim.Pack{ID: fixture.Pack}, sim.Pack{ID: fixture.Another, Script: sim.Script{Standing: 400 * 24 * 3600e9}})
+	return lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another, Script: sim.Script{Standing: 400 * 24 * 3600e9}})
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // TestSealAtATerminal: a person sees each pack begin and end, a log only how it
@@ -17,19 +17,19 @@ import (
 func TestSealAtATerminal(t *testing.T) {
 	t.Parallel()
 	_, endpoint := simulate(t)
-	path := fixture.Setup{Endpoint: endpoint}.Write(t)
+	path := lab.Setup{Endpoint: endpoint}.Write(t)
 	master, slave := openTerminal(t)
-	if code := run(t.Context(), []string{"seal", "--now", "--config", path, fixture.Pack}, io.Discard, slave); code != 0 {
+	if code := run(t.Context(), []string{"seal", "--now", "--config", path, lab.Pack}, io.Discard, slave); code != 0 {
 		t.Errorf("ends with %d", code)
 	}
 	lines := bufio.NewScanner(master)
-	for _, want := range []string{"begun   prod/" + fixture.Pack + "@", "sealed  prod/" + fixture.Pack + "@"} {
+	for _, want := range []string{"begun   prod/" + lab.Pack + "@", "sealed  prod/" + lab.Pack + "@"} {
 		if lines.Scan(); !strings.HasPrefix(lines.Text(), want) {
 			t.Errorf("says %q, want %q…", lines.Text(), want)
 		}
 	}
 	var log strings.Builder
-	if code := run(t.Context(), []string{"seal", "--config", path, fixture.Pack}, io.Discard, &log); code != 0 || strings.Contains(log.String(), "begun") {
+	if code := run(t.Context(), []string{"seal", "--config", path, lab.Pack}, io.Discard, &log); code != 0 || strings.Contains(log.String(), "begun") {
 		t.Errorf("ends with %d and says %q", code, log.String())
 	}
 }
@@ -40,8 +40,8 @@ func TestSealBesideDaemon(t *testing.T) {
 	t.Parallel()
 	api, endpoint := simulate(t)
 	dir := t.TempDir()
-	path := fixture.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{fixture.Pack, fixture.Another}}.Write(t)
-	var out, talk fixture.Buffer
+	path := lab.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{lab.Pack, lab.Another}}.Write(t)
+	var out, talk lab.Buffer
 	d := startRun(t, path)
 	code := run(context.WithoutCancel(t.Context()), []string{"seal", "--json", "-c", path}, &out, &talk)
 	if code != 0 || strings.Count(out.String(), `"state":"sealed"`) != 2 {

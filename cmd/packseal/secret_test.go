@@ -16,7 +16,7 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/notify/notifytest"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // mark is in every credential of TestSecrets.
@@ -98,7 +98,7 @@ packs:
 		config += fmt.Sprintf("  - {id: %s, aggregator: %q, since: 2020-01-01T00:00:00Z}\n", p.ID, p.Aggregator)
 	}
 	config += markedChannels(t, dir)
-	fixture.Write(t, dir, map[string]string{
+	lab.Write(t, dir, map[string]string{
 		"id": "id" + mark, "secret": "secret" + mark, "token": "token" + mark, "other": "other" + mark, "packseal.yaml": config,
 	})
 	d := startRun(t, filepath.Join(dir, "packseal.yaml"))
@@ -107,7 +107,7 @@ packs:
 	for _, page := range []string{"/", "/metrics", "/api/v1/packs", "/api/v1/slots?source=good&pack=" + packs[0].ID, "/packs/good/" + packs[0].ID, "/packs/forged/" + packs[0].ID} {
 		places[page] = d.get(t, page)
 	}
-	var out, talk fixture.Buffer
+	var out, talk lab.Buffer
 	if code := run(t.Context(), []string{"doctor", "--config", filepath.Join(dir, "packseal.yaml")}, &out, &talk); code != exitFailed {
 		t.Errorf("doctor ended with %d: %s", code, out.String())
 	}
@@ -116,7 +116,7 @@ packs:
 	places["log"] = d.log.String()
 	readTree(t, dir, places, "archive", "state")
 	for _, verb := range []string{"check", "list", "next", "verify", "seal"} {
-		var out, talk fixture.Buffer
+		var out, talk lab.Buffer
 		run(t.Context(), []string{verb, "--config", filepath.Join(dir, "packseal.yaml")}, &out, &talk)
 		places[verb] = out.String() + talk.String()
 	}
@@ -145,7 +145,7 @@ packs:
 func markedChannels(t *testing.T, dir string) string {
 	t.Helper()
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) //nolint:errcheck // what came of it is enough
+		body, _ := io.ReadAll(r.Body) //nolint:errcheck // a partial body is enough
 		http.Error(w, fmt.Sprintf("refused: %s, %s %v", body, r.URL, r.Header), http.StatusForbidden)
 	}))
 	t.Cleanup(echo.Close)
@@ -154,7 +154,7 @@ func markedChannels(t *testing.T, dir string) string {
 	for _, receiver := range notifytest.Receivers() {
 		for i, base := range []string{echo.URL, "http://127.0.0.1:1"} {
 			name := fmt.Sprintf("%s-%d", receiver, i)
-			fixture.Write(t, dir, map[string]string{name: people.Address(base, receiver)})
+			lab.Write(t, dir, map[string]string{name: people.Address(base, receiver)})
 			more := map[string]string{
 				notifytest.DingTalk: ", secret_file: secret", notifytest.Feishu: ", secret_file: secret",
 				notifytest.Webhook: ", secret_file: secret, authorization_file: other", notifytest.Ping: ", every: 10s",

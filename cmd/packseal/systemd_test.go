@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // supervisor stands where systemd does: at the other end of $NOTIFY_SOCKET.
 type supervisor struct {
 	*net.UnixConn
 	cmd *exec.Cmd
-	log fixture.Buffer
+	log lab.Buffer
 }
 
 // supervise runs the program under a supervisor.
@@ -65,7 +65,7 @@ func (s *supervisor) expect(t *testing.T, pattern string) string {
 // TestNotify holds the whole program to the protocol.
 func TestNotify(t *testing.T) {
 	t.Parallel()
-	setup := fixture.Setup{Dir: t.TempDir(), Defaults: `schedule: "0 2 * * *"`}
+	setup := lab.Setup{Dir: t.TempDir(), Defaults: `schedule: "0 2 * * *"`}
 	write := func(pack int, web string) string {
 		s := setup
 		s.Packs, s.Web = []string{fmt.Sprintf("{id: cp-%d}", pack)}, web
@@ -90,7 +90,7 @@ func TestNotify(t *testing.T) {
 	}
 	write(2, `listen: "127.0.0.1:0", reload: true`)
 	reload(fmt.Sprintf(ready+"$", 2))
-	fixture.Write(t, setup.Dir, map[string]string{"packseal.yaml": "packs: []"})
+	lab.Write(t, setup.Dir, map[string]string{"packseal.yaml": "packs: []"})
 	reload(fmt.Sprintf(ready+"; the changed configuration is bad, the old one is in force$", 2))
 	write(3, "") // the file is watched, too
 	s.expect(t, `^RELOADING=1`)

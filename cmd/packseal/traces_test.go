@@ -16,7 +16,7 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/otlp/otlptest"
-	"packseal.example/test/fixture"
+	"packseal.example/test/lab"
 )
 
 // What slots look like: a line a span, "!" and the reason where it failed.
@@ -107,7 +107,7 @@ func traced(t *testing.T) (path string, api *queries) {
 	mirror := httptest.NewServer(http.HandlerFunc(quoting))
 	t.Cleanup(mirror.Close)
 	dir := t.TempDir()
-	fixture.Write(t, dir, map[string]string{
+	lab.Write(t, dir, map[string]string{
 		"id": "id" + mark, "secret": "secret" + mark, "token": "token" + mark, "other": "other" + mark,
 		"packseal.yaml": fmt.Sprintf(tracedConfig, server.URL, mirror.URL),
 	})
@@ -126,7 +126,7 @@ func TestTraces(t *testing.T) {
 	first.stop()
 	// The next one begins with the two that wait in the spool for the mirror.
 	second := startRun(t, path)
-	fixture.Eventually(t, "two reports wait for the mirror", func() bool {
+	lab.Eventually(t, "two reports wait for the mirror", func() bool {
 		return strings.Count(second.log.String(), "report waits in the spool") >= 2
 	})
 	second.stop()
@@ -175,7 +175,7 @@ func TestTracesOfSeal(t *testing.T) {
 	receiver := otlptest.New(t)
 	path, _ := traced(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
-	var out, talk fixture.Buffer
+	var out, talk lab.Buffer
 	run(t.Context(), []string{"seal", "-c", path, "good/cp-fdc8626622af00f90000"}, &out, &talk)
 	if got := slots(receiver.Spans()); len(got) != 1 || got[0].tree() != strings.Replace(goodTree, " try=1", "", 1) {
 		t.Errorf("%d slots; %s", len(got), talk.String())

@@ -24,7 +24,7 @@ var picture = flag.String("picture", "", "draw what the dashboards show into thi
 func brokenPacks() []sim.Pack {
 	return []sim.Pack{
 		{ID: "cp-0000000000000000000a", Name: "Baseline"},
-		{ID: "cp-0000000000000000000b", Name: "Throttled for ever", Script: sim.Script{Throttles: math.MaxInt32}},
+		{ID: "cp-0000000000000000000b", Name: "Throttled forever", Script: sim.Script{Throttles: math.MaxInt32}},
 		{ID: "cp-0000000000000000000c", Name: "No permission", Script: sim.Script{Failures: []sim.Failure{{Code: "NoPermission", Times: math.MaxInt32}}}},
 		{ID: "cp-0000000000000000000d", Name: "Links expired", Script: sim.Script{ExpiredLinks: 1, LinkLife: time.Minute}},
 	}

@@ -35,7 +35,7 @@ type Record struct {
 // holds a link or a secret.
 //
 // Fields are in the order of their keys. Those marked v2 are not in v1, which
-// packseal wrote before; v1 is read for ever.
+// packseal wrote before; v1 can always be read.
 type Manifest struct {
 	Account         string            `json:"account,omitempty"`          // the Alibaba Cloud account that Config names
 	Aggregator      string            `json:"aggregator,omitempty"`       // the account group, ca-…

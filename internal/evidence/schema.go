@@ -17,7 +17,7 @@ const (
 )
 
 // schemas is the table of schemas: what decodes a record by its schema. A schema
-// that was ever written stays here for ever.
+// that was ever written stays here forever.
 var schemas = map[string]func([]byte) (any, error){
 	"packseal.manifest/v1": decodeManifestV1,
 	ManifestSchema:         canonical[Manifest],

@@ -79,7 +79,6 @@ var rules = map[string][]string{
 	"internal/egress":         nil,
 	"deploy/helm/sync":        nil,
 	"test/lab":                nil,
-	"test/fixture":            nil,
 }
 
 // bare are the packages that may not import all internals.
@@ -89,7 +88,6 @@ var bare = map[string][]string{
 	"deploy/helm/sync":        {},
 	"config/strictyaml":       {},
 	"test/lab":                {"fetcher/cloudconfig/sim"}, // what it reads is read by none of the program's code
-	"test/fixture":            {"fetcher/cloudconfig/sim"},
 	"notify/notifytest":       {},
 	"internal/certfile":       {"internal/fault", "internal/secret"},
 	"internal/evidence":       {"internal/fault"},

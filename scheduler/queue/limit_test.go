@@ -190,7 +190,7 @@ func TestSetSources(t *testing.T) {
 		receive(t, began)
 	}
 	if v := value(t, reg, "packseal_queue_places", "prod"); v != 2 {
-		t.Errorf("%v places of prod", v)
+		t.Errorf("prod has %v permits", v)
 	}
 	set(map[string]int{"prod": 2})
 	for range 3 { // what is at work is finished, also of the source that is gone

@@ -92,7 +92,7 @@ func TestListSpread(t *testing.T) {
 	r.start(t, 0, 1, 2)
 	finish := make(chan bool)
 	defer close(finish)
-	var at sync.Map // pack → who works on it
+	var at sync.Map // pack → the replica at work on it
 	for _, q := range r.queues {
 		work(t, q, 3, func(ctx context.Context, task scheduler.Task) time.Duration {
 			at.Store(task.Pack, q.group.Name())

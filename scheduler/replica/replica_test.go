@@ -59,7 +59,7 @@ func openBucket(t *testing.T, conn *nats.Conn) *Bucket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := OpenBucket(t.Context(), js, BucketConfig{Name: "board", MaxBytes: 1 << 20, Copies: 1})
+	b, err := OpenBucket(t.Context(), js, BucketConfig{Name: "bucket", MaxBytes: 1 << 20, Copies: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,19 +258,19 @@ func TestBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "board", MaxBytes: 1 << 20, Storage: jetstream.FileStorage})
+	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "bucket", MaxBytes: 1 << 20, Storage: jetstream.FileStorage})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := kv.PutString(t.Context(), "a", "before"); err != nil {
 		t.Fatal(err)
 	}
-	before, err := js.Stream(t.Context(), "KV_board")
+	before, err := js.Stream(t.Context(), "KV_bucket")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := openBucket(t, conn)
-	after, err := js.Stream(t.Context(), "KV_board")
+	after, err := js.Stream(t.Context(), "KV_bucket")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestBucket(t *testing.T) {
 		t.Errorf("a key that does not exist: %d, %v", revision, err)
 	}
 	// A bucket that is created by us does not differ otherwise from theirs.
-	made := BucketConfig{Name: "board", MaxBytes: 1 << 20, Copies: 1}.stream()
+	made := BucketConfig{Name: "bucket", MaxBytes: 1 << 20, Copies: 1}.stream()
 	if _, err := js.UpdateStream(t.Context(), made); err != nil {
 		t.Error(err)
 	}

@@ -50,7 +50,7 @@ func FuzzStore(f *testing.F) {
 			if errs = append(errs, err); err == nil && sink.CheckKey(e.Key) != nil {
 				t.Errorf("listed %q", e.Key)
 			}
-			if n++; n > 100 { // a listing may claim to be truncated for ever
+			if n++; n > 100 { // a listing may claim to be truncated forever
 				break
 			}
 		}

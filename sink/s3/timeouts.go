@@ -13,7 +13,7 @@ import (
 // stallTimeout is how long a transfer may make no progress: while a request is
 // sent, until a read is answered, and between two reads of a response body.
 // Without it, a server that keeps the connection open but hangs would block a
-// call for ever.
+// call forever.
 const stallTimeout = 30 * time.Second
 
 // writeTimeout is how long the store may take to answer a write: it assembles

@@ -143,7 +143,7 @@ func TestDownloads(t *testing.T) {
 }
 
 // slowly has a server drip: its first bytes at once, then one each half second,
-// for ever, or none.
+// forever, or none.
 func slowly(rw http.ResponseWriter, r *http.Request, first string, drips bool) {
 	c, _, err := rw.(http.Hijacker).Hijack()
 	if err != nil {
@@ -161,7 +161,7 @@ func slowly(rw http.ResponseWriter, r *http.Request, first string, drips bool) {
 	}
 }
 
-// TestDrip: servers that send a byte now and then for ever hold up their own
+// TestDrip: servers that send a byte now and then forever hold up their own
 // slots alone, and these no longer than their time-out.
 func TestDrip(t *testing.T) {
 	t.Parallel()
