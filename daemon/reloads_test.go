@@ -119,10 +119,16 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 	for _, d := range all {
 		d.stop()
 	}
-	sealed := complete(t, setup.Archive, ids, last)
-	// A report that was made after the next slot fell due counts for that one too.
-	if n := api.Calls()["GenerateCompliancePackReport"]; n > sealed {
-		t.Errorf("%d reports were requested, and %d are sealed", n, sealed)
+	sealed, gaps := complete(t, setup.Archive, ids, last, cluster)
+	most := sealed // a slot may be sealed with a report that was made late for the one before
+	if cluster {   // and may be a gap by one replica, which finds the pack at work, while another one works on it
+		most += gaps
+	}
+	if n := api.Calls()["GenerateCompliancePackReport"]; n == 0 || n > most {
+		t.Errorf("%d reports were asked for, and %d slots are sealed, %d are gaps", n, sealed, gaps)
+	}
+	if t.Failed() {
+		t.Log(log.String())
 	}
 }
 
@@ -138,7 +144,7 @@ func (d *live) reloadAs(t *testing.T, s lab.Setup) {
 // counters are the values of all counters, by series.
 type counters map[string]float64
 
-// check holds the daemon's counters to what they were.
+// check checks that none of the daemon's counters fell.
 func (c counters) check(t *testing.T, d *live) {
 	t.Helper()
 	counter := false
@@ -207,13 +213,14 @@ func (d *live) settledUntil(t *testing.T, last time.Time) {
 	}
 }
 
-// complete holds that of every pack each slot from its first up to last is
-// settled in the archive, once, and returns how many are sealed in all.
-func complete(t *testing.T, archive string, ids []string, last time.Time) (sealed int) {
+// complete checks that of every pack each slot from its first up to last is
+// settled in the archive, once, and returns how many are sealed and gaps. In a
+// cluster a slot may have a gap record beside its manifest, which counts.
+func complete(t *testing.T, archive string, ids []string, last time.Time, cluster bool) (sealed, gaps int) {
 	t.Helper()
 	for _, id := range ids {
 		states, first := make(map[time.Time]string), last
-		for _, name := range []string{evidence.ManifestName, evidence.GapName} {
+		for _, name := range []string{evidence.GapName, evidence.ManifestName} {
 			found, err := filepath.Glob(filepath.Join(archive, "prod", id, "*", "*", "*", name))
 			if err != nil {
 				t.Fatal(err)
@@ -223,7 +230,7 @@ func complete(t *testing.T, archive string, ids []string, last time.Time) (seale
 				if err != nil {
 					t.Fatal(err)
 				}
-				if states[due] != "" {
+				if states[due] != "" && !cluster {
 					t.Errorf("%s@%s is settled twice", id, due)
 				}
 				if due.Before(first) {
@@ -240,10 +247,12 @@ func complete(t *testing.T, archive string, ids []string, last time.Time) (seale
 		for _, name := range states {
 			if name == evidence.ManifestName {
 				sealed++
+			} else {
+				gaps++
 			}
 		}
 	}
-	return sealed
+	return sealed, gaps
 }
 
 // BenchmarkReload measures what a reload costs that adds or removes one of some

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -125,9 +126,16 @@ func (s *services) update(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// adopt makes r the runtime in force. The scheduler is last: what it publishes
-// must be known to all others by then.
+// adopt makes r the runtime in force. The scheduler forgets packs before all
+// others do, and gets the new ones last: it asks the catalog about its packs, and
+// what it publishes must be known everywhere.
 func (s *services) adopt(ctx context.Context, r *runtime) error {
+	if old := s.runtime.Load(); old != nil {
+		kept := slices.DeleteFunc(old.plans(), func(p scheduler.Plan) bool { return !r.has(evidence.Ref(p.Source, p.Pack)) })
+		if err := s.scheduler.Update(kept); err != nil {
+			return err
+		}
+	}
 	s.notices.Update(r.channels)
 	s.catalog.Watch(r.archive, r.refs())
 	s.runtime.Store(r)
