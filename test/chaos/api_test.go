@@ -101,8 +101,8 @@ func TestClockSkew(t *testing.T) {
 			w.configure(lab.Setup{Packs: []string{"cp-in-trouble", "cp-afterwards"}})
 			p := w.start()
 			p.Logs(lab.Patience, "how far the clock is off", func(r lab.Record) bool {
-				ns, _ := r.Fields["skew"].(float64)
-				return r.Level == "WARN" && (time.Duration(ns)-skew).Abs() < time.Minute
+				seconds, ok := r.Fields["skew_seconds"].(float64)
+				return ok && r.Level == "WARN" && (time.Duration(seconds*float64(time.Second))-skew).Abs() < time.Minute
 			})
 			p.settled(2, w.Path("archive"), w.Path("state"))
 			p.ends()

@@ -93,7 +93,7 @@ func (p *process) differs(a lab.Archive) string {
 	if reports == 1 {
 		noun = "report"
 	}
-	if line := fmt.Sprintf("%d %s sealed in all", reports, noun); !strings.Contains(page, line) {
+	if line := fmt.Sprintf("%d %s sealed in total", reports, noun); !strings.Contains(page, line) {
 		return "the page does not say: " + line
 	}
 	want[`packseal_queue_pending{source="prod"}`], want["packseal_spool_reports"], want["packseal_spool_bytes"] = 0, 0, 0
