@@ -101,23 +101,29 @@ type Catalog struct {
 // name names a pack.
 type name struct{ source, key string }
 
-// Open opens the catalog in a file, which is made if there is none. A file that
-// another process has open is fault.Busy, and one that can't be made
-// fault.Unavailable.
+// Open opens the catalog in a file, which is made if there is none, and replaced
+// if it can't be read. A file that another process has open is fault.Busy, and a
+// folder that can't be written to fault.Unavailable. Should the disk fail beyond
+// that, Run makes the file.
 func Open(o Options) (*Catalog, error) {
 	if o.File == "" || o.Logger == nil {
 		return nil, errors.New("catalog: File and Logger are required")
 	}
-	s, err := openStore(o.File, o.Logger)
+	d, err := newDatabase(o.File)
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{opts: o, store: s, packs: make(map[name]*pack), byID: make(map[int64]*pack)}
+	c := &Catalog{opts: o, store: &store{database: d}, packs: make(map[name]*pack), byID: make(map[int64]*pack)}
 	c.history = newHistory(c)
-	if err := c.load(s); err != nil {
+	if err = c.store.open(o.Logger); err == nil {
+		err = c.load(c.store)
+	}
+	if err != nil {
 		o.Logger.Warn("database replaced", "file", o.File, "err", err)
-		if c.store, err = s.renew(o.Logger); err != nil {
-			return nil, errors.Join(fault.Wrap(fault.Unavailable, err), s.close())
+		failed := c.store
+		if c.store, err = failed.renew(o.Logger); err != nil {
+			c.store = failed
+			c.fail(failed, err)
 		}
 	}
 	return c, nil

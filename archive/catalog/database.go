@@ -56,30 +56,14 @@ type statements struct {
 // readers is how many queries can run at once.
 const readers = 3
 
-// openDatabase opens a file with these groups of tables. A file that can't be
-// opened is replaced, and so is a group of another version. A file that another
-// process has open is fault.Busy.
-func openDatabase(file string, log *slog.Logger, groups ...group) (*database, error) {
+// newDatabase returns the database in a file, not open yet, whose lock this
+// process has. A file that another process has open is fault.Busy.
+func newDatabase(file string) (*database, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err)
 	}
 	lock, err := lockFile(file + ".lock")
-	if err != nil {
-		return nil, err
-	}
-	d := &database{file: file, lock: lock}
-	if err = d.open(log, groups); err == nil {
-		return d, nil
-	}
-	log.Warn("database replaced", "file", file, "err", err) // whatever is the matter with it: it is derived
-	d = &database{file: file, lock: lock}
-	if err = d.remove(); err == nil {
-		err = d.open(log, groups)
-	}
-	if err != nil {
-		return nil, errors.Join(fault.Wrap(fault.Unavailable, fmt.Errorf("opening the database %s: %w", file, err)), lock.Close())
-	}
-	return d, nil
+	return &database{file: file, lock: lock}, err
 }
 
 // lockFile takes a lock that ends with the process.

@@ -189,6 +189,30 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestNotMadeAtFirst: a file that can't be made keeps nobody from working; it is
+// made when the disk is well.
+func TestNotMadeAtFirst(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	a.history("cp-1", 20)
+	file := filepath.Join(t.TempDir(), "packseal.db")
+	obstacle := filepath.Join(file, "obstacle")
+	if err := os.MkdirAll(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, file, a, "cp-1")
+	a.set(sealedRecord("cp-1", 20))
+	b.Observe(Event{Record: sealedRecord("cp-1", 20), Local: true})
+	if st := b.Status("prod", "cp-1"); st.Complete || st.LastSealed != sealedRecord("cp-1", 20) {
+		t.Errorf("status is %+v", st)
+	}
+	if err := os.RemoveAll(file); err != nil {
+		t.Fatal(err)
+	}
+	b.complete(t, "cp-1")
+	b.agrees(t, a, "cp-1")
+}
+
 // TestKill kills a process that writes to the catalog, again and again; what is
 // there afterwards is taken up, and agrees with the archive.
 func TestKill(t *testing.T) {

@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"math"
 	"strings"
-
-	"packseal.example/internal/fault"
 )
 
 // store is the catalog's tables. What changes them is called within a write of
@@ -20,37 +18,24 @@ type store struct {
 	upsert, get, save *sql.Stmt // the writer's
 }
 
-// openStore opens the catalog's tables in a file; see openDatabase. Tables that
-// are not as they were made are replaced, with the file.
-func openStore(file string, log *slog.Logger) (*store, error) {
-	d, err := openDatabase(file, log, tables)
-	if err != nil {
-		return nil, err
-	}
-	s := &store{database: d}
-	if err := s.prepare(); err != nil {
-		log.Warn("database replaced", "file", file, "err", err)
-		next, err := s.renew(log)
-		if err != nil {
-			return nil, errors.Join(fault.Wrap(fault.Unavailable, err), s.close())
+// open opens the catalog's tables. When it fails, nothing is left open.
+func (s *store) open(log *slog.Logger) error {
+	err := s.database.open(log, []group{tables})
+	if err == nil {
+		if err = s.prepare(); err != nil {
+			err = errors.Join(err, s.disconnect())
 		}
-		return next, nil
 	}
-	return s, nil
+	return err
 }
 
 // renew replaces the file by an empty one, under the lock that the store has.
 func (s *store) renew(log *slog.Logger) (*store, error) {
-	d := &database{file: s.file, lock: s.lock}
-	err := s.disconnect()
-	if err = errors.Join(err, d.remove()); err == nil {
-		err = d.open(log, []group{tables})
-	}
-	if err != nil {
+	next := &store{database: &database{file: s.file, lock: s.lock}}
+	if err := errors.Join(s.disconnect(), next.remove()); err != nil {
 		return nil, err
 	}
-	next := &store{database: d}
-	return next, next.prepare()
+	return next, next.open(log)
 }
 
 // prepare prepares the writer's statements.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,15 +44,16 @@ func Running(dir string) (bool, error) {
 
 // memberName returns this replica's name in the queue: that of its host, or the
 // one that is configured, and a random word of its own. It is the same after each
-// restart, and another one for each folder.
-func memberName(dir, configured string) (string, error) {
+// restart, and another one for each folder. One that can't be saved lasts until
+// the restart: the others then see one replica leave and a new one join.
+func memberName(dir, configured string, log *slog.Logger) (string, error) {
 	path := filepath.Join(dir, "member")
 	kept, err := os.ReadFile(path)
 	word := strings.TrimSpace(string(kept))
 	if err != nil || len(word) < 8 || word != replica.Token(word) {
 		word = strings.ToLower(rand.Text()[:8])
 		if err := atomicfile.Write(path, []byte(word+"\n"), 0o600); err != nil {
-			return "", fmt.Errorf("naming this replica: %w", err)
+			log.Warn("replica name not saved", "file", path, "err", err)
 		}
 	}
 	host, err := os.Hostname()

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,22 +68,27 @@ func TestEarlierBucket(t *testing.T) {
 
 func TestMemberName(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	first, err := memberName(dir, "packseal-0")
+	dir, discard := t.TempDir(), slog.New(slog.DiscardHandler)
+	first, err := memberName(dir, "packseal-0", discard)
 	if err != nil || !strings.HasPrefix(first, "packseal-0.") {
 		t.Fatalf("%q, %v", first, err)
 	}
-	if again, _ := memberName(dir, "packseal-0"); again != first {
+	if again, _ := memberName(dir, "packseal-0", discard); again != first {
 		t.Errorf("%s became %s", first, again)
 	}
-	if other, _ := memberName(t.TempDir(), "packseal-0"); other == first {
+	if other, _ := memberName(t.TempDir(), "packseal-0", discard); other == first {
 		t.Errorf("two folders share the name %s", other)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "member"), []byte("torn *"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if renamed, err := memberName(dir, ""); err != nil || strings.ContainsAny(renamed, "* \n") {
+	if renamed, err := memberName(dir, "", discard); err != nil || strings.ContainsAny(renamed, "* \n") {
 		t.Errorf("after a torn file: %q, %v", renamed, err)
+	}
+	var log bytes.Buffer
+	unsaved, err := memberName(filepath.Join(dir, "gone"), "packseal-0", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil || !strings.HasPrefix(unsaved, "packseal-0.") || !strings.Contains(log.String(), "replica name not saved") {
+		t.Errorf("a name that can't be saved: %q, %v, %s", unsaved, err, &log)
 	}
 }
 

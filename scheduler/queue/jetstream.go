@@ -45,7 +45,7 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := memberName(o.Dir, o.embedded().memberName())
+	name, err := memberName(o.Dir, o.embedded().memberName(), o.Logger)
 	var s *stream
 	if err == nil && o.NATS != nil {
 		s, err = dial(ctx, o)
