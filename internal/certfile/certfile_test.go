@@ -1,60 +1,20 @@
 package certfile
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"packseal.example/internal/certfile/certtest"
 	"packseal.example/internal/secret"
 )
 
-// issue writes a CA and a certificate that it has signed, for both sides of a
-// connection to loopback.
+// issue issues certificates; see [certtest.Issue].
 func issue(t *testing.T, dir string) Files {
 	t.Helper()
-	must := func(err error) {
-		if err != nil {
-			t.Helper()
-			t.Fatal(err)
-		}
-	}
-	key := func() *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		must(err)
-		return k
-	}
-	template := func(serial int64) *x509.Certificate {
-		return &x509.Certificate{
-			SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		}
-	}
-	write := func(name, kind string, der []byte) string {
-		path := filepath.Join(dir, name)
-		must(os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
-		return path
-	}
-	ca, caKey, own := template(1), key(), key()
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	must(err)
-	der, err := x509.CreateCertificate(rand.Reader, template(2), ca, &own.PublicKey, caKey)
-	must(err)
-	keyDER, err := x509.MarshalECPrivateKey(own)
-	must(err)
-	return Files{
-		CAFile: write("ca.pem", "CERTIFICATE", caDER), CertFile: write("cert.pem", "CERTIFICATE", der),
-		KeyFile: secret.File(write("key.pem", "EC PRIVATE KEY", keyDER)),
-	}
+	ca, cert, key := certtest.Issue(t, dir)
+	return Files{CAFile: ca, CertFile: cert, KeyFile: secret.File(key)}
 }
 
 // handshake lets the two sides meet, and returns what each says of it.

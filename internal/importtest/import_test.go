@@ -61,24 +61,25 @@ var rules = map[string][]string{
 	"sink/sinktest":       {"sink"},
 	// The simulator shares nothing with the client, so that a fault of the
 	// client's can't hide in it: not even the internals.
-	"fetcher/cloudconfig/sim": nil,
-	"notify/notifytest":       nil, // likewise, with the channels
-	"internal/atomicfile":     nil,
-	"internal/certfile":       nil,
-	"internal/evidence":       nil,
-	"internal/fault":          nil,
-	"internal/flock":          nil,
-	"internal/i18n":           nil,
-	"internal/guard":          nil,
-	"internal/metric":         nil,
-	"internal/otlp":           nil,
-	"internal/otlp/otlptest":  nil,
-	"internal/diag":           nil,
-	"internal/secret":         nil,
-	"internal/trace":          nil,
-	"internal/egress":         nil,
-	"deploy/helm/sync":        nil,
-	"test/lab":                nil,
+	"fetcher/cloudconfig/sim":    nil,
+	"notify/notifytest":          nil, // likewise, with the channels
+	"internal/atomicfile":        nil,
+	"internal/certfile":          nil,
+	"internal/certfile/certtest": nil,
+	"internal/evidence":          nil,
+	"internal/fault":             nil,
+	"internal/flock":             nil,
+	"internal/i18n":              nil,
+	"internal/guard":             nil,
+	"internal/metric":            nil,
+	"internal/otlp":              nil,
+	"internal/otlp/otlptest":     nil,
+	"internal/diag":              nil,
+	"internal/secret":            nil,
+	"internal/trace":             nil,
+	"internal/egress":            nil,
+	"deploy/helm/sync":           nil,
+	"test/lab":                   nil,
 }
 
 // bare are the packages that may not import all internals.

@@ -1,60 +1,23 @@
 package queue
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/url"
 	"os"
 	"strconv"
 	"testing"
 	"time"
 
+	"packseal.example/internal/certfile/certtest"
 	"packseal.example/internal/secret"
 )
 
-// certificates makes a CA and, signed by it, a certificate for loopback that
-// serves both sides of a connection.
+// certificates issues certificates; see [certtest.Issue].
 func certificates(t testing.TB) *TLS {
 	t.Helper()
-	must := func(err error) {
-		if err != nil {
-			t.Helper()
-			t.Fatal(err)
-		}
-	}
-	key := func() *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		must(err)
-		return k
-	}
-	template := func(serial int64) *x509.Certificate {
-		return &x509.Certificate{
-			SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		}
-	}
-	ca, caKey, ourKey := template(1), key(), key()
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	must(err)
-	der, err := x509.CreateCertificate(rand.Reader, template(2), ca, &ourKey.PublicKey, caKey)
-	must(err)
-	keyDER, err := x509.MarshalECPrivateKey(ourKey)
-	must(err)
-	text := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return &TLS{
-		CAFile:   file(t, "ca.pem", text("CERTIFICATE", caDER)),
-		CertFile: file(t, "cert.pem", text("CERTIFICATE", der)),
-		KeyFile:  secret.File(file(t, "key.pem", text("EC PRIVATE KEY", keyDER))),
-	}
+	ca, cert, key := certtest.Issue(t, t.TempDir())
+	return &TLS{CAFile: ca, CertFile: cert, KeyFile: secret.File(key)}
 }
 
 // asked is a server's side that asks for a certificate of the same CA.
