@@ -61,16 +61,12 @@ func (c controlled) Pause(ctx context.Context, o control.Order) ([]control.Outco
 	if err != nil {
 		return nil, err
 	}
-	var wanted []queue.Pause
-	for _, name := range o.Names {
-		found := c.pausable(name)
-		if len(found) == 0 {
-			return nil, c.unknownName(name)
-		}
-		wanted = append(wanted, found...)
+	wanted, err := c.wanted(o.Names, c.pausable)
+	if err != nil {
+		return nil, err
 	}
 	var outcomes []control.Outcome
-	for _, p := range unique(wanted) {
+	for _, p := range wanted {
 		p.Since, p.By, p.Why = time.Now().UTC().Truncate(time.Second), o.By, o.Why
 		p, added, err := q.Pause(ctx, p)
 		if err != nil {
@@ -91,21 +87,20 @@ func (c controlled) Resume(ctx context.Context, o control.Order) ([]control.Outc
 	if err != nil {
 		return nil, err
 	}
-	var wanted []queue.Pause
-	for _, name := range o.Names {
+	wanted, err := c.wanted(o.Names, func(name string) []queue.Pause {
 		found := c.pausable(name)
 		for _, p := range q.Pauses() {
 			if p.Pack == "" && p.Source == name || p.Pack != "" && (p.Pack == name || p.Source+"/"+p.Pack == name) {
 				found = append(found, queue.Pause{Source: p.Source, Pack: p.Pack})
 			}
 		}
-		if len(found) == 0 {
-			return nil, c.unknownName(name)
-		}
-		wanted = append(wanted, found...)
+		return found
+	})
+	if err != nil {
+		return nil, err
 	}
 	var outcomes []control.Outcome
-	for _, p := range unique(wanted) {
+	for _, p := range wanted {
 		was, err := q.Resume(ctx, p.Source, p.Pack)
 		if err != nil {
 			return nil, err
@@ -139,14 +134,21 @@ func (c controlled) Seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
 	return c.catalog.Seen(ctx)
 }
 
-// unique removes duplicates.
-func unique(all []queue.Pause) (each []queue.Pause) {
-	for _, p := range all {
-		if !slices.Contains(each, p) {
-			each = append(each, p)
+// wanted returns what find finds under the names, each once. A name under which
+// it finds nothing is unknown.
+func (c controlled) wanted(names []string, find func(string) []queue.Pause) (all []queue.Pause, err error) {
+	for _, name := range names {
+		found := find(name)
+		if len(found) == 0 {
+			return nil, c.unknownName(name)
+		}
+		for _, p := range found {
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
 		}
 	}
-	return each
+	return all, nil
 }
 
 // pausable returns what a person may mean by a name: a source, or packs by key,
