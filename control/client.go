@@ -113,30 +113,38 @@ func lines[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, erro
 	}
 }
 
+// Settled tells the daemon of a slot that this process has settled.
+func (c *Client) Settled(ctx context.Context, s evidence.Slot) error {
+	return c.post(ctx, "settled", s, new(struct{}))
+}
+
 // Pause pauses sources and packs.
-func (c *Client) Pause(ctx context.Context, o Order) ([]Outcome, error) {
-	return c.order(ctx, "queue/pause", o)
+func (c *Client) Pause(ctx context.Context, o Order) (outcomes []Outcome, err error) {
+	err = c.post(ctx, "queue/pause", o, &outcomes)
+	return outcomes, err
 }
 
 // Resume resumes them.
-func (c *Client) Resume(ctx context.Context, o Order) ([]Outcome, error) {
-	return c.order(ctx, "queue/resume", o)
+func (c *Client) Resume(ctx context.Context, o Order) (outcomes []Outcome, err error) {
+	err = c.post(ctx, "queue/resume", o, &outcomes)
+	return outcomes, err
 }
 
-func (c *Client) order(ctx context.Context, path string, o Order) (outcomes []Outcome, err error) {
-	order, err := json.Marshal(o)
+// post sends a value and reads the answer.
+func (c *Client) post(ctx context.Context, path string, value, answer any) error {
+	b, err := json.Marshal(value)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	body, err := c.do(ctx, http.MethodPost, path, order)
+	body, err := c.do(ctx, http.MethodPost, path, b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer body.Close() //nolint:errcheck // read only
-	if err := json.NewDecoder(body).Decode(&outcomes); err != nil {
-		return nil, fault.New(fault.Unavailable, "reading the daemon's answer: %w", err)
+	if err := json.NewDecoder(body).Decode(answer); err != nil {
+		return fault.New(fault.Unavailable, "reading the daemon's answer: %w", err)
 	}
-	return outcomes, nil
+	return nil
 }
 
 // do returns the body of a good answer.

@@ -8,6 +8,7 @@
 //	GET  /v1/records?source=…&pack=…         lines of JSON, a [RecordLine] each, the last one an end or an error;
 //	     &from=…&to=…&state=…&oldest&limit=… times in RFC 3339
 //	GET  /v1/seen                            likewise, of slot and state alone
+//	POST /v1/settled                         a slot, which somebody else has settled: {}
 package control
 
 import (
@@ -38,7 +39,7 @@ type Queue interface {
 	Resume(ctx context.Context, o Order) ([]Outcome, error)
 }
 
-// Catalog yields what the daemon knows of the archive.
+// Catalog is what the daemon knows of the archive.
 type Catalog interface {
 	// Records yields the records that the query selects. A record that can't be
 	// read is yielded as its slot beside the error; an error without a slot is the
@@ -48,6 +49,10 @@ type Catalog interface {
 
 	// Seen yields each slot that was seen in the archive.
 	Seen(ctx context.Context) iter.Seq2[catalog.Listed, error]
+
+	// Settled has the daemon read the record of a slot that another process has
+	// settled, and count it.
+	Settled(ctx context.Context, s evidence.Slot) error
 }
 
 // ErrNoDaemon is the error of a [Client] where no daemon serves the socket.

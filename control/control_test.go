@@ -38,6 +38,7 @@ type fixed struct {
 	err      error
 	asked    Selection
 	ordered  []Order
+	settled  []evidence.Slot
 }
 
 func (f *fixed) List(_ context.Context, s Selection) (*queue.Listing, error) {
@@ -48,6 +49,11 @@ func (f *fixed) List(_ context.Context, s Selection) (*queue.Listing, error) {
 func (f *fixed) Pause(_ context.Context, o Order) ([]Outcome, error) {
 	f.ordered = append(f.ordered, o)
 	return f.outcomes, f.err
+}
+
+func (f *fixed) Settled(_ context.Context, s evidence.Slot) error {
+	f.settled = append(f.settled, s)
+	return f.err
 }
 
 func (f *fixed) Records(_ context.Context, q catalog.Query) iter.Seq2[evidence.Record, error] {
@@ -261,6 +267,25 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]Order{order, order}, q.ordered); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestSettled: a slot that was settled elsewhere crosses, and an error comes back.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := new(fixed)
+	serve(t, dir, d)
+	slot := evidence.Slot{Source: "prod", Pack: "ca-1/cp&2", Due: time.Unix(1767225600, 0).UTC()}
+	if err := NewClient(dir).Settled(t.Context(), slot); err != nil {
+		t.Error(err)
+	}
+	d.err = fault.New(fault.Damaged, "no manifest")
+	if err := NewClient(dir).Settled(t.Context(), slot); fault.Of(err) != fault.Damaged {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff([]evidence.Slot{slot, slot}, d.settled); diff != "" {
 		t.Error(diff)
 	}
 }

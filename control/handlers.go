@@ -86,6 +86,21 @@ func (s *Server) serveOrder(do func(context.Context, Order) ([]Outcome, error), 
 	}
 }
 
+// serveSettled takes up a slot that is settled.
+func (s *Server) serveSettled(w http.ResponseWriter, r *http.Request) {
+	var slot evidence.Slot
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&slot); err != nil {
+		s.refuse(w, fault.New(fault.Request, "reading the slot: %w", err))
+		return
+	}
+	if err := s.daemon.Settled(r.Context(), slot); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write([]byte("{}\n")) //nolint:errcheck // the client is gone
+}
+
 // check checks an order's limits: its words are stored, logged and shown.
 func (o Order) check(why bool) error {
 	switch {

@@ -134,6 +134,11 @@ func (c controlled) Seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
 	return c.catalog.Seen(ctx)
 }
 
+// Settled implements [control.Catalog].
+func (c controlled) Settled(ctx context.Context, s evidence.Slot) error {
+	return c.catalog.Update(ctx, s)
+}
+
 // wanted returns what find finds under the names, each once. A name under which
 // it finds nothing is unknown.
 func (c controlled) wanted(names []string, find func(string) []queue.Pause) (all []queue.Pause, err error) {

@@ -353,6 +353,22 @@ func (c *Catalog) Observe(e Event) {
 	}
 }
 
+// Update takes up a slot of a watched pack that another process has settled, as
+// the archive has it.
+func (c *Catalog) Update(ctx context.Context, s evidence.Slot) error {
+	c.mu.RLock()
+	a := c.archive
+	c.mu.RUnlock()
+	if a == nil || c.find(s.Source, s.Pack) == nil {
+		return nil
+	}
+	r, err := a.Record(ctx, Listed{Slot: s})
+	if err == nil {
+		c.Observe(Event{Record: r})
+	}
+	return err
+}
+
 // tell tells the observers of a slot.
 func (c *Catalog) tell(p *pack, r evidence.Record, local bool) {
 	e := Event{Record: r, Local: local}

@@ -316,7 +316,7 @@ func (h *history) replace(ctx context.Context) {
 				break
 			}
 			h.opts.Logger.WarnContext(ctx, "catalog database not replaced", "file", h.opts.File, "err", err)
-			if !fault.Sleep(ctx, fault.Backoff{}.Wait(try, err)) {
+			if !fault.Sleep(ctx, fault.Backoff{Max: 10 * time.Second}.Wait(try, err)) {
 				h.broken <- failed // Close closes it
 				return
 			}

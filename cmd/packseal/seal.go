@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"packseal.example/archive"
 	"packseal.example/config"
+	"packseal.example/control"
 	"packseal.example/daemon"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
@@ -36,7 +38,8 @@ func newSeal() *cobra.Command {
 	c := &cobra.Command{
 		Use: "seal [PACK…]", Short: "Settle the latest due slot of packs now",
 		Long: `seal settles the latest due slot of the packs named (default: all), unless it is
-settled already. It needs no queue and is safe beside a running daemon.`,
+settled already. It needs no queue and is safe beside a running daemon, which it
+tells what it has settled.`,
 		Example: "  packseal seal --config packseal.yaml cp-fdc8626622af00f90000\n  packseal seal --now --json",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
@@ -59,6 +62,7 @@ settled already. It needs no queue and is safe beside a running daemon.`,
 		if err != nil {
 			return err
 		}
+		client := control.NewClient(cfg.StateDir)
 		at := time.Now().UTC().Truncate(time.Second)
 		outcomes := sealAll(c.Context(), a, entries, func(e config.Entry) (time.Time, bool) {
 			if *now {
@@ -66,6 +70,11 @@ settled already. It needs no queue and is safe beside a running daemon.`,
 			}
 			return e.Plan.Schedule.Latest(at.AddDate(-5, 0, 0), at)
 		}, func(o outcome) {
+			if o.State != "" {
+				if err := client.Settled(c.Context(), o.Slot); err != nil && !errors.Is(err, control.ErrNoDaemon) {
+					printError(c.ErrOrStderr(), fmt.Errorf("%s has ended, which the daemon does not know yet: %w", o.ID(), err))
+				}
+			}
 			// A report can take minutes: at a terminal the beginning is printed, too.
 			if !*asJSON && (o.ended() || terminal(c.ErrOrStderr())) {
 				o.print(c.ErrOrStderr())

@@ -48,12 +48,19 @@ func TestSealBesideDaemon(t *testing.T) {
 		t.Errorf("seal ended with %d: %s%s", code, out.String(), talk.String())
 	}
 	d.settled(t)
-	d.stop()
 	if n := api.Calls()["GenerateCompliancePackReport"]; n != 2 {
 		t.Errorf("%d reports were asked for, want one a pack", n)
 	}
 	out.Reset()
-	if code := run(t.Context(), []string{"verify", "-c", path}, &out, &talk); code != 0 || !strings.HasPrefix(out.String(), "2 sealed, 0 gaps") {
+	if code := run(t.Context(), []string{"seal", "--now", "-c", path}, &out, &talk); code != 0 {
+		t.Errorf("seal --now ended with %d: %s", code, talk.String())
+	}
+	if run(t.Context(), []string{"list", "--json", "-c", path}, &out, &talk); strings.Count(out.String(), `"state":"sealed"`) != 4 {
+		t.Errorf("the daemon lists %s%s", out.String(), talk.String())
+	}
+	d.stop()
+	out.Reset()
+	if code := run(t.Context(), []string{"verify", "-c", path}, &out, &talk); code != 0 || !strings.HasPrefix(out.String(), "4 sealed, 0 gaps") {
 		t.Errorf("verify ended with %d: %s%s", code, out.String(), talk.String())
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "state", "spool")); err != nil || len(left) != 0 {
