@@ -59,8 +59,8 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// TestFsyncFails has the first calls of fsync of each thread fail with EIO: nothing is taken
-// for durable that is not, and the slots are sealed when the disk is well.
+// TestFsyncFails has the first calls of fsync of each thread fail with EIO: nothing
+// is taken for durable that is not, and the slots are sealed when the disk is well.
 func TestFsyncFails(t *testing.T) {
 	t.Parallel()
 	strace := lab.Tool(t, "strace")
