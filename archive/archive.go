@@ -84,13 +84,7 @@ type Archive struct {
 	delivering chan struct{} // one for each report on its way into the sinks
 
 	mu       sync.Mutex
-	troubles map[evidence.PackRef]trouble
-}
-
-// trouble is why the last attempt at a slot failed.
-type trouble struct {
-	slot evidence.Slot
-	text string
+	troubles map[evidence.Slot]trouble // by the pack's slots without a due time
 }
 
 // New makes an Archive.
@@ -104,7 +98,7 @@ func New(o Options) (*Archive, error) {
 	a := &Archive{
 		Options: o, reader: newReader(o),
 		packs:      make(map[evidence.PackRef]evidence.Pack, len(o.Packs)),
-		delivering: make(chan struct{}, deliveries), troubles: make(map[evidence.PackRef]trouble),
+		delivering: make(chan struct{}, deliveries), troubles: make(map[evidence.Slot]trouble),
 	}
 	for _, p := range o.Packs {
 		a.packs[p.PackRef] = p
@@ -126,32 +120,3 @@ func (a *Archive) Identity() string {
 // ends: the reports that wait in the spool, and gap records. It also removes
 // from the spool what nobody will come back for.
 func (a *Archive) Drain(ctx context.Context) error { return (&drainer{a}).run(ctx) }
-
-// observe tells the observers that a slot is settled, here or elsewhere.
-func (a *Archive) observe(r evidence.Record, local bool) {
-	if local {
-		a.Metrics.settled(r)
-	}
-	for _, observe := range a.Observers {
-		observe(catalog.Event{Record: r, Local: local})
-	}
-}
-
-// attempt notes how an attempt at a slot gets on, and returns why the one before
-// it failed.
-func (a *Archive) attempt(s evidence.Slot, working bool, failed string) (before string) {
-	a.mu.Lock()
-	if was := a.troubles[s.Ref()]; was.slot == s {
-		before = was.text
-	}
-	if failed == "" {
-		delete(a.troubles, s.Ref())
-	} else {
-		a.troubles[s.Ref()] = trouble{s, failed}
-	}
-	a.mu.Unlock()
-	if a.Attempt != nil {
-		a.Attempt(catalog.Attempt{Slot: s, Working: working, Trouble: failed})
-	}
-	return before
-}

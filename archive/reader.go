@@ -46,6 +46,23 @@ func (f *found) add(name string, t Target) {
 	}
 }
 
+// read reads the slot's record, which some sink has: from the manifest, where one
+// has that, or else the gap record. The Record beside an error is slot and state.
+func (f *found) read(ctx context.Context, s evidence.Slot) (r evidence.Record, m evidence.Manifest, raw []byte, err error) {
+	if r = (evidence.Record{Slot: s, State: evidence.Sealed}); len(f.manifest) > 0 {
+		if m, raw, err = manifest(ctx, f.manifest, s); err == nil {
+			r = m.Record()
+		}
+		return r, m, raw, err
+	}
+	r.State = evidence.Gapped
+	g, raw, err := gap(ctx, f.gap, s)
+	if err == nil {
+		r = g.Record()
+	}
+	return r, m, raw, err
+}
+
 // find asks every sink what it holds of a slot; nil = nothing. A sink that can't
 // be asked is logged; it is an error when none can.
 func (r *reader) find(ctx context.Context, s evidence.Slot) (f *found, err error) {
@@ -190,7 +207,6 @@ func (r *reader) uncopied(s evidence.Slot) {
 // readFirst reads a record from the first of the sinks that gives a good one.
 // The error is sink.ErrNotExist only when all of them say so.
 func readFirst[T any](ctx context.Context, from []Target, key string, decode func([]byte) (T, error)) (v T, raw []byte, err error) {
-	err = sink.NotExist(key)
 	for _, t := range from {
 		raw, e := sink.ReadAll(ctx, t, key, evidence.MaxRecord)
 		if e == nil {
@@ -198,7 +214,7 @@ func readFirst[T any](ctx context.Context, from []Target, key string, decode fun
 				return v, raw, nil
 			}
 		}
-		if !errors.Is(e, sink.ErrNotExist) && (errors.Is(err, sink.ErrNotExist) || unreadable(err)) {
+		if err == nil || !errors.Is(e, sink.ErrNotExist) && (errors.Is(err, sink.ErrNotExist) || unreadable(err)) {
 			err = fmt.Errorf("sink %s: %w", t.Name, e)
 		}
 	}

@@ -54,20 +54,20 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 	// When no sink can be asked, the report is fetched all the same, while it is
 	// available, and waits in the spool.
 	have = cmp.Or(have, new(found))
-	if len(have.manifest) == 0 && len(have.gap) > 0 {
-		if _, ok := entry.Report(); !ok {
-			g, _, err := gap(ctx, have.gap, s)
-			if err != nil {
-				return evidence.Record{}, err
-			}
-			a.observe(g.Record(), false)
-			return g.Record(), entry.Remove()
+	var m evidence.Manifest
+	var raw []byte
+	if _, whole := entry.Report(); len(have.manifest) > 0 || len(have.gap) > 0 && !whole {
+		var r evidence.Record
+		r, m, raw, err = have.read(ctx, s)
+		switch {
+		case fault.Of(err) == fault.Newer && r.State == evidence.Sealed:
+			return r, entry.Remove()
+		case r.State == evidence.Gapped && err == nil:
+			a.observe(r, false)
+			return r, entry.Remove()
 		}
-	}
-	m, raw, err := a.draft(ctx, entry, s, deadline, have)
-	if fault.Of(err) == fault.Newer && len(have.manifest) > 0 {
-		r := evidence.Record{Slot: s, State: evidence.Sealed}
-		return r, entry.Remove()
+	} else {
+		m, raw, err = a.draft(ctx, entry, s, deadline)
 	}
 	if err != nil {
 		return evidence.Record{}, err
@@ -82,12 +82,9 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 	return a.deliver(ctx, entry, m, raw, have)
 }
 
-// draft returns the slot's manifest: the one that a sink has, or that of the
-// report in the spool, which is fetched if need be.
-func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time, have *found) (evidence.Manifest, []byte, error) {
-	if len(have.manifest) > 0 {
-		return manifest(ctx, have.manifest, s)
-	}
+// draft returns the manifest of the report in the spool, which is fetched if need
+// be.
+func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time) (evidence.Manifest, []byte, error) {
 	if raw := []byte(e.Draft()); len(raw) > 0 {
 		if m, err := evidence.DecodeManifest(raw, s); err == nil {
 			if r, ok := e.Report(); ok && r.SHA256 == m.SHA256 {
@@ -110,4 +107,31 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, 
 		err = e.SaveDraft(string(raw))
 	}
 	return m, raw, err
+}
+
+// objectName returns the content-addressed name of a report within its slot.
+func objectName(r fetcher.Report) string { return fmt.Sprintf("report-%.12s.%s", r.SHA256, r.Ext()) }
+
+// newManifest drafts the record of a report that was fetched.
+func newManifest(r fetcher.Report, p evidence.Pack, now time.Time, tool string) evidence.Manifest {
+	ref := r.Slot.Ref()
+	return evidence.Manifest{
+		Account: r.Account, Aggregator: ref.Aggregator, Attached: r.Attached, Baseline: r.Baseline.UTC(),
+		Container: r.Container, CRC64: r.CRC64, Created: r.Created.UTC(), Due: r.Slot.Due.UTC(), Fetched: r.Fetched.UTC(),
+		Kind: ref.Kind(), Labels: p.Labels, LateSeconds: int64(max(r.Fetched.Sub(r.Slot.Due), 0) / time.Second), MD5: r.MD5, Name: p.Name,
+		Object: objectName(r), Pack: ref.ID, RequestIDs: r.RequestIDs, Requested: r.Requested.UTC(),
+		Schema: evidence.ManifestSchema, Sealed: now.UTC().Truncate(time.Millisecond), SHA256: r.SHA256, Size: r.Size,
+		Source: ref.Source, SourceName: r.Name, Tool: tool,
+	}
+}
+
+// reportOf returns what newManifest made the manifest from.
+func reportOf(m evidence.Manifest) fetcher.Report {
+	return fetcher.Report{
+		Ticket: fetcher.Ticket{
+			Slot: m.Slot(), Requested: m.Requested, Baseline: m.Baseline, Attached: m.Attached, RequestIDs: m.RequestIDs,
+		},
+		Account: m.Account, Created: m.Created, Fetched: m.Fetched, Name: m.SourceName, Container: m.Container,
+		Size: m.Size, SHA256: m.SHA256, CRC64: m.CRC64, MD5: m.MD5,
+	}
 }

@@ -2,10 +2,13 @@ package fetcher
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"packseal.example/internal/evidence"
@@ -57,6 +60,26 @@ func (s *Spool) Lock(ctx context.Context, slot evidence.Slot) (*Entry, error) {
 			return nil, fault.New(fault.Busy, "waiting for another worker of the slot: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// maxName is the length that file systems allow for a name, in bytes, without the
+// extension.
+const maxName = 255 - len(stateExt)
+
+// entryName returns the name of a slot's files without extension. If source and
+// pack are too long, their end is replaced by a hash:
+//
+//	<beginning of source@pack>~<32 hex digits>@<due>
+//
+// Names in a configuration do not contain "~".
+func entryName(s evidence.Slot) string {
+	of, at := strings.ReplaceAll(s.Source+"/"+s.Pack, "/", "@"), "@"+s.Due.UTC().Format(evidence.DueFormat)
+	if len(of)+len(at) > maxName {
+		sum := sha256.Sum256([]byte(of))
+		at = "~" + hex.EncodeToString(sum[:16]) + at
+		of = of[:maxName-len(at)]
+	}
+	return of + at
 }
 
 // openEntry locks the state file, creating it if needed, and reads the state.

@@ -1,8 +1,6 @@
 package fetcher
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"iter"
 	"os"
 	"path/filepath"
@@ -11,26 +9,6 @@ import (
 
 	"packseal.example/internal/evidence"
 )
-
-// maxName is the length that file systems allow for a name, in bytes, without the
-// extension.
-const maxName = 255 - len(stateExt)
-
-// entryName returns the name of a slot's files without extension. If source and
-// pack are too long, their end is replaced by a hash:
-//
-//	<beginning of source@pack>~<32 hex digits>@<due>
-//
-// Names in a configuration do not contain "~".
-func entryName(s evidence.Slot) string {
-	of, at := strings.ReplaceAll(s.Source+"/"+s.Pack, "/", "@"), "@"+s.Due.UTC().Format(evidence.DueFormat)
-	if len(of)+len(at) > maxName {
-		sum := sha256.Sum256([]byte(of))
-		at = "~" + hex.EncodeToString(sum[:16]) + at
-		of = of[:maxName-len(at)]
-	}
-	return of + at
-}
 
 // parseEntry is the inverse of entryName, for names without a hash.
 func parseEntry(name string) (s evidence.Slot, ok bool) {

@@ -29,7 +29,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -38,36 +37,6 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
-
-// Archive is what the catalog asks of the archive. Its methods may be called
-// from many goroutines.
-type Archive interface {
-	// Identity names the sinks, in their order: of another archive, all is read
-	// anew.
-	Identity() string
-
-	// List yields the pack's settled slots that are due in [from, to), in order,
-	// from all sinks that can be asked. A zero from is the beginning, a zero to
-	// the end. Where some sinks could not be asked, the last error is
-	// [ErrIncomplete]; another one means that none could. It makes one request a
-	// sink for each thousand objects or so.
-	List(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[Listed, error]
-
-	// Record reads the record of a slot: of its state, or, when that is empty,
-	// whichever there is. The error is fs.ErrNotExist when all sinks say that
-	// they have none; fault.Damaged or fault.Newer when it can't be read.
-	Record(ctx context.Context, l Listed) (evidence.Record, error)
-}
-
-// Listed is a settled slot as a listing shows it. A slot with both a manifest
-// and a gap record is sealed.
-type Listed struct {
-	evidence.Slot
-	State evidence.State
-}
-
-// ErrIncomplete says that a listing lacks what a sink holds that is down.
-var ErrIncomplete = errors.New("not every sink could be listed")
 
 // Options are what a Catalog needs. Required fields are marked.
 type Options struct {
@@ -350,6 +319,18 @@ func (c *Catalog) Observe(e Event) {
 	c.mu.Unlock()
 	if counted || e.Local {
 		c.tell(p, e.Record, e.Local)
+	}
+}
+
+// note takes up what an event says beside its slot.
+func (p *pack) note(e Event) {
+	switch {
+	case !e.Local:
+		p.toldSealed, p.toldAll = max(p.toldSealed, e.Sealed), max(p.toldAll, e.Sealed+e.Gaps)
+	case e.State == evidence.Sealed:
+		p.here.sealed++
+	default:
+		p.here.gaps++
 	}
 }
 

@@ -19,15 +19,3 @@ type Attempt struct {
 	Working bool   // it is at work
 	Trouble string // why its last attempt failed; empty = nothing is wrong
 }
-
-// note takes up what an event says beside its slot.
-func (p *pack) note(e Event) {
-	switch {
-	case !e.Local:
-		p.toldSealed, p.toldAll = max(p.toldSealed, e.Sealed), max(p.toldAll, e.Sealed+e.Gaps)
-	case e.State == evidence.Sealed:
-		p.here.sealed++
-	default:
-		p.here.gaps++
-	}
-}

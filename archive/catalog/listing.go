@@ -3,11 +3,43 @@ package catalog
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
+
+// Archive is what the catalog asks of the archive. Its methods may be called
+// from many goroutines.
+type Archive interface {
+	// Identity names the sinks, in their order: of another archive, all is read
+	// anew.
+	Identity() string
+
+	// List yields the pack's settled slots that are due in [from, to), in order,
+	// from all sinks that can be asked. A zero from is the beginning, a zero to
+	// the end. Where some sinks could not be asked, the last error is
+	// [ErrIncomplete]; another one means that none could. It makes one request a
+	// sink for each thousand objects or so.
+	List(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[Listed, error]
+
+	// Record reads the record of a slot: of its state, or, when that is empty,
+	// whichever there is. The error is fs.ErrNotExist when all sinks say that
+	// they have none; fault.Damaged or fault.Newer when it can't be read.
+	Record(ctx context.Context, l Listed) (evidence.Record, error)
+}
+
+// Listed is a settled slot as a listing shows it. A slot with both a manifest
+// and a gap record is sealed.
+type Listed struct {
+	evidence.Slot
+	State evidence.State
+}
+
+// ErrIncomplete says that a listing lacks what a sink holds that is down.
+var ErrIncomplete = errors.New("not every sink could be listed")
 
 // listing is a part of a pack's history on its way into the database.
 type listing struct {

@@ -1,15 +1,74 @@
 package archive
 
 import (
+	"cmp"
+	"context"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
 
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/trace"
 )
+
+// trouble is why the last attempt at a slot failed.
+type trouble struct {
+	slot evidence.Slot
+	text string
+}
+
+// observe tells the observers that a slot is settled, here or elsewhere.
+func (a *Archive) observe(r evidence.Record, local bool) {
+	if local {
+		a.Metrics.settled(r)
+	}
+	for _, observe := range a.Observers {
+		observe(catalog.Event{Record: r, Local: local})
+	}
+}
+
+// attempt notes how an attempt at a slot gets on, and returns why the one before
+// it failed.
+func (a *Archive) attempt(s evidence.Slot, working bool, failed string) (before string) {
+	a.mu.Lock()
+	pack := evidence.Slot{Source: s.Source, Pack: s.Pack}
+	if was := a.troubles[pack]; was.slot == s {
+		before = was.text
+	}
+	if failed == "" {
+		delete(a.troubles, pack)
+	} else {
+		a.troubles[pack] = trouble{s, failed}
+	}
+	a.mu.Unlock()
+	if a.Attempt != nil {
+		a.Attempt(catalog.Attempt{Slot: s, Working: working, Trouble: failed})
+	}
+	return before
+}
+
+// trace begins the trace of one attempt at a slot.
+func (a *Archive) trace(ctx context.Context, s evidence.Slot, facts ...attribute.KeyValue) (context.Context, trace.Span) {
+	if a.Tracer == nil {
+		return ctx, trace.Span{}
+	}
+	return trace.Root(ctx, a.Tracer, "slot", append(facts,
+		trace.Source.String(s.Source), trace.Pack.String(s.Pack), trace.Due.String(s.Due.Format(time.RFC3339)))...)
+}
+
+// ended ends the trace of an attempt with its result.
+func ended(t trace.Span, r evidence.Record, err error) {
+	t.Set(trace.Result.String(string(cmp.Or(r.State, "waiting"))))
+	if r.State == evidence.Sealed {
+		t.Set(trace.Bytes.Int64(r.Size), trace.Late.Int64(r.LateSeconds))
+	}
+	t.End(err)
+}
 
 // Metrics count what this process does. They outlive the archives of single
 // configurations, so that a reload loses no count; what the sinks hold is shown
