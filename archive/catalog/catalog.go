@@ -251,7 +251,7 @@ func (c *Catalog) change(p *pack, f func(context.Context, *store, *state) error)
 	defer c.mu.Unlock()
 	p.state = st
 	c.byID[st.id] = p
-	if p.complete() {
+	if p.confirmed() {
 		p.release()
 	}
 	return nil

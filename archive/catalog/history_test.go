@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -42,8 +44,8 @@ func TestRequestsAtStart(t *testing.T) {
 	if ok, err := again.Settled(t.Context(), slotOf("cp-1", days-1)); !ok || err != nil {
 		t.Errorf("settled: %t, %v", ok, err)
 	}
-	if lists, gets := a.requests(); lists+gets != 0 {
-		t.Errorf("what the database knows costs %d lists, %d reads", lists, gets)
+	if lists, gets := a.requests(); lists != 1 || gets != 0 {
+		t.Errorf("with the database, an answer costs %d lists, %d reads", lists, gets)
 	}
 	for n, want := range map[int]bool{days: true, days + 1: false} {
 		if ok, err := again.Settled(t.Context(), slotOf("cp-1", n)); ok != want || err != nil {
@@ -51,11 +53,41 @@ func TestRequestsAtStart(t *testing.T) {
 		}
 	}
 	again.complete(t, "cp-1")
-	if lists, gets := a.requests(); lists != 1 || gets != 1 {
-		t.Errorf("with the database: %d lists, %d reads; want one of each", lists, gets)
+	if lists, gets := a.requests(); lists != 0 || gets != 1 {
+		t.Errorf("after that: %d lists, %d reads; want none and one", lists, gets)
 	}
 	if st := again.Status("prod", "cp-1"); st.LastSealed != sealedRecord("cp-1", days) {
 		t.Errorf("the latest is %s", st.LastSealed.ID())
+	}
+}
+
+// TestArchiveDecides: what the database holds is no proof that a slot needs no
+// more work, nor that all is known: the archive is asked at least once.
+func TestArchiveDecides(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	a.history("cp-1", 400)
+	b := inFolder(t, a, "cp-1")
+	b.complete(t, "cp-1")
+	b.close()
+	a.remove(slotOf("cp-1", 399))
+	a.remove(slotOf("cp-1", 3))
+	again := open(t, b.file, a, "cp-1")
+	for _, n := range []int{399, 3} {
+		if ok, err := again.Settled(t.Context(), slotOf("cp-1", n)); ok || err != nil {
+			t.Errorf("slot %d, which is gone, is settled: %t, %v", n, ok, err)
+		}
+	}
+	again.close()
+	a.down = fault.New(fault.SinkUnavailable, "down")
+	third := open(t, b.file, a, "cp-1")
+	if _, err := third.Settled(t.Context(), slotOf("cp-1", 398)); fault.Of(err) != fault.SinkUnavailable {
+		t.Errorf("nobody can be asked: %v", err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer stop()
+	if _, _, err := third.FirstSettled(ctx, "prod", "cp-1"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("nobody was asked: %v", err)
 	}
 }
 

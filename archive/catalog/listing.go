@@ -88,7 +88,9 @@ func (h *history) list(ctx context.Context, p *pack, from, to int64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if to == unlisted {
-		p.askedFrom = min(p.askedFrom, from)
+		if p.askedFrom = min(p.askedFrom, from); p.confirmed() {
+			p.release()
+		}
 	}
 	if partial {
 		p.partial = true

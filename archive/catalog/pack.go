@@ -70,7 +70,7 @@ type pack struct {
 	toldSealed int           // sealed slots, as another replica counts them
 	toldAll    int           // settled slots, likewise
 	here       counts        // slots that this process has settled
-	completion chan struct{} // closed when the history is complete or the pack is no longer watched; nil = nobody waits
+	completion chan struct{} // closed when the history is confirmed or the pack is no longer watched; nil = nobody waits
 }
 
 // counts are numbers of slots.
@@ -80,6 +80,10 @@ type counts struct{ sealed, gaps int }
 func newPack(source, key string) *pack {
 	return &pack{source: source, key: key, state: newState(0), askedFrom: unlisted, oldest: unlisted}
 }
+
+// confirmed reports whether the whole history is known, and the newest of it was
+// listed since the pack is watched.
+func (p *pack) confirmed() bool { return p.complete() && p.askedFrom != unlisted }
 
 // release wakes those who wait for the history.
 func (p *pack) release() {

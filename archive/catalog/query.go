@@ -179,39 +179,52 @@ func (c *Catalog) readFailed(ctx context.Context, s *store, err error) error {
 	return fault.Wrap(fault.Unavailable, err)
 }
 
-// Settled reports whether a slot has ended. It asks nobody if that is known, and
-// otherwise lists the newest slots of the pack, at least from that slot on: one
-// request a sink. What was listed since the pack is watched is not listed again.
+// Settled reports whether a slot has ended. The archive decides: what the
+// database holds counts once the pack was listed from that slot on since it is
+// watched, and else the newest slots are listed, at least from that one on: one
+// request a sink, which the history needs in any case.
 func (c *Catalog) Settled(ctx context.Context, slot evidence.Slot) (bool, error) {
 	p := c.find(slot.Source, slot.Pack)
 	if p == nil {
 		return false, notWatched(slot.Source, slot.Pack)
 	}
 	due := slot.Due.Unix()
-	known, err := c.knows(ctx, p, due)
-	if err != nil || known {
-		return known, err
+	if !c.listed(p, due) {
+		if err := c.confirm(ctx, p, due); err != nil && !errors.Is(err, ErrIncomplete) {
+			return false, err
+		}
 	}
-	p.asking.Lock()
-	defer p.asking.Unlock()
 	s, a, err := c.current()
 	if err != nil {
 		return settled(ctx, a, slot)
 	}
+	return c.knows(ctx, s, p, due)
+}
+
+// listed reports whether the slots due then or later were listed.
+func (c *Catalog) listed(p *pack, due int64) bool {
 	c.mu.RLock()
-	st, listed := p.state, p.askedFrom <= due
+	defer c.mu.RUnlock()
+	return p.askedFrom <= due
+}
+
+// confirm lists the slots due then or later, and those that may have changed.
+func (c *Catalog) confirm(ctx context.Context, p *pack, due int64) error {
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	s, _, err := c.current()
+	if err != nil || c.listed(p, due) {
+		return nil
+	}
+	c.mu.RLock()
+	st := p.state
 	c.mu.RUnlock()
-	switch {
-	case listed:
-	case st.knownFrom <= due: // it was listed before
-		err = c.history.recent(ctx, s, p, st)
-	default:
-		err = c.history.list(ctx, p, due, unlisted)
+	if st.knownFrom <= due { // it was listed before
+		if err = c.history.recent(ctx, s, p, st); err != nil || c.listed(p, due) {
+			return err
+		}
 	}
-	if err != nil && !errors.Is(err, ErrIncomplete) {
-		return false, err
-	}
-	return c.knows(ctx, p, due)
+	return c.history.list(ctx, p, due, unlisted)
 }
 
 // settled asks the archive about one slot.
@@ -225,13 +238,8 @@ func settled(ctx context.Context, a Archive, slot evidence.Slot) (bool, error) {
 	return false, nil
 }
 
-// knows reports whether the database has a slot as settled. Without a database
-// nothing is known.
-func (c *Catalog) knows(ctx context.Context, p *pack, due int64) (bool, error) {
-	s, _, err := c.current()
-	if err != nil {
-		return false, nil
-	}
+// knows reports whether the database has a slot as settled.
+func (c *Catalog) knows(ctx context.Context, s *store, p *pack, due int64) (bool, error) {
 	c.mu.RLock()
 	id, newest := p.id, p.newest
 	c.mu.RUnlock()
@@ -284,7 +292,7 @@ func (c *Catalog) SettledBetween(ctx context.Context, source, pack string, after
 	}
 }
 
-// await waits until the history of a pack is complete.
+// await waits until the history of a pack is complete, and was listed.
 func (c *Catalog) await(ctx context.Context, source, pack string) (*pack, error) {
 	for {
 		c.mu.Lock()
@@ -293,7 +301,7 @@ func (c *Catalog) await(ctx context.Context, source, pack string) (*pack, error)
 			c.mu.Unlock()
 			return nil, notWatched(source, pack)
 		}
-		if p.complete() {
+		if p.confirmed() {
 			c.mu.Unlock()
 			return p, nil
 		}
