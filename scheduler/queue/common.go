@@ -22,6 +22,12 @@ type common struct {
 	log      *slog.Logger
 }
 
+// Handler works on a task. It returns 0 when the task is settled and leaves the
+// queue, or how long to wait before it is handed out again. It must return soon
+// after ctx ends; the task is then handed out again at once, unless it is
+// settled.
+type Handler = func(ctx context.Context, t scheduler.Task) (again time.Duration)
+
 // handle calls the handler. A panic costs this attempt and nothing else.
 func (c *common) handle(ctx context.Context, settle Handler, t scheduler.Task) (again time.Duration) {
 	end := c.inflight.begin(t)

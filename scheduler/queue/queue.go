@@ -13,16 +13,3 @@
 // the archive which slots are still owed. A slot may be handed out twice, after
 // a crash or a network failure; the archive accepts the first result only.
 package queue
-
-import (
-	"context"
-	"time"
-
-	"packseal.example/scheduler"
-)
-
-// Handler works on a task. It returns 0 when the task is settled and leaves the
-// queue, or how long to wait before it is handed out again. It must return soon
-// after ctx ends; the task is then handed out again at once, unless it is
-// settled.
-type Handler = func(ctx context.Context, t scheduler.Task) (again time.Duration)
