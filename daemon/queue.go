@@ -141,7 +141,7 @@ func (s *queueService) Held(ctx context.Context, source, pack string) (evidence.
 	return q.Held(ctx, source, pack)
 }
 
-// part returns how much of a source's rate is this replica's, from 0 to 1.
+// part returns how much of a source's rate is this replica's, more than 0, up to 1.
 func (s *queueService) part(source string) float64 {
 	q, err := s.get()
 	if err != nil {

@@ -98,6 +98,11 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 	goroutines, descriptors := quietest()
 	reload(200)
 	last := time.Now()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
 	d.settledUntil(t, last)
 	for i, d := range all { // nothing falls due any more
 		setups[i].Packs, setups[i].Defaults = ids, `schedule: "@yearly", catch_up: 0s`
@@ -121,9 +126,6 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 	}
 	if sealed := complete(t, setup.Archive, ids, last, cluster); sealed < len(ids) {
 		t.Errorf("%d slots are sealed", sealed)
-	}
-	if t.Failed() {
-		t.Log(log.String())
 	}
 }
 
@@ -185,25 +187,37 @@ func quietest() (goroutines, descriptors int) {
 	}
 }
 
-// settledUntil waits until every slot that was due by then is settled.
+// settledUntil waits until every slot that was due by then is settled, as the
+// daemon knows.
 func (d *live) settledUntil(t *testing.T, last time.Time) {
 	t.Helper()
 	s := d.services.Load()
 	for _, e := range s.entries() {
+		var open []time.Time
 		lab.Eventually(t, e.Pack.Key()+" is settled", func() bool {
 			return !d.Latest(e.Pack.Source, e.Pack.Key()).Due.Before(last.Truncate(time.Second)) && s.catalog.Status(e.Pack.Source, e.Pack.Key()).Complete
 		})
+		t.Cleanup(func() {
+			if len(open) > 0 {
+				t.Logf("%s is not known to be settled at %v", e.Pack.Key(), open)
+			}
+		})
 		lab.Eventually(t, e.Pack.Key()+" has no slot open", func() bool {
-			first, n := time.Time{}, 0
+			open = nil
+			var next time.Time
 			for r, err := range s.catalog.Records(t.Context(), catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), To: last, Oldest: true}) {
 				if err != nil {
 					return false
 				}
-				if n++; n == 1 {
-					first = r.Due
+				for ; !next.IsZero() && next.Before(r.Due); next = next.Add(time.Second) {
+					open = append(open, next)
 				}
+				next = r.Due.Add(time.Second)
 			}
-			return n == int(last.Truncate(time.Second).Sub(first)/time.Second)+1
+			for ; !next.After(last); next = next.Add(time.Second) {
+				open = append(open, next)
+			}
+			return len(open) == 0
 		})
 	}
 }

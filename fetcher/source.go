@@ -69,7 +69,7 @@ type Env struct {
 	UserAgent  string                // "packseal/<version>"
 
 	// Share returns the current share of this process in the source's rate,
-	// from 0 to 1, if there are other replicas; nil means all of it.
+	// more than 0, up to 1; nil means all of it.
 	Share func() float64
 }
 

@@ -16,9 +16,6 @@ import (
 // maxPause is the longest pause that a throttle header can cause.
 const maxPause = 5 * time.Minute
 
-// sharePoll is the interval at which a process without a share checks for one.
-const sharePoll = 100 * time.Millisecond
-
 // limiter limits the rate of all calls of a source. When the API throttles a call,
 // no call starts for as long as it demands, and the rate is halved; each call that
 // succeeds raises it again a little. With replicas, each of them has a share of
@@ -61,11 +58,7 @@ func (l *limiter) wait(ctx context.Context) bool {
 	case l.next <- struct{}{}:
 		defer func() { <-l.next }()
 	}
-	for !l.updateShare() {
-		if !fault.Sleep(ctx, sharePoll) {
-			return false
-		}
-	}
+	l.updateShare()
 	r := l.rate.Reserve()
 	if !fault.Sleep(ctx, r.Delay()) {
 		r.Cancel()
@@ -74,20 +67,19 @@ func (l *limiter) wait(ctx context.Context) bool {
 	return l.waitPause(ctx) // one may have started meanwhile
 }
 
-// updateShare applies the current share, and reports whether it is more than 0.
-func (l *limiter) updateShare() bool {
+// updateShare applies the current share.
+func (l *limiter) updateShare() {
 	if l.getShare == nil {
-		return true
+		return
 	}
 	share := rate.Limit(l.getShare())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if share > 0 && share != l.share {
+	if share != l.share {
 		l.share = share
 		l.rate.SetBurst(burst(l.full * share))
 		l.rate.SetLimit(l.current * share)
 	}
-	return share > 0
 }
 
 // waitPause waits until the pause is over, even if it is extended. It returns
