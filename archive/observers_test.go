@@ -162,7 +162,7 @@ func TestReplicas(t *testing.T) {
 			for _, n := range heard {
 				b.catalog.Observe(n)
 			}
-			if behind := b.catalog.Behind("prod", "cp-1", at); !behind {
+			if some, latest := b.catalog.Behind("prod", "cp-1", at); !some && !latest {
 				b.same(t, a)
 			} else if lost == 0 {
 				t.Error("it is behind, although nothing was lost")
@@ -171,7 +171,7 @@ func TestReplicas(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.same(t, a)
-			if b.catalog.Behind("prod", "cp-1", at) {
+			if some, latest := b.catalog.Behind("prod", "cp-1", at); some || latest {
 				t.Error("it is behind after it has asked the sinks")
 			}
 		})
@@ -202,5 +202,26 @@ func TestEvidenceForAGap(t *testing.T) {
 	b.settle(t, at)
 	if st := a.Status("prod", "cp-1"); st.Sealed != 1 || st.Gaps != 0 {
 		t.Errorf("%d sealed, %d gaps", st.Sealed, st.Gaps)
+	}
+}
+
+// TestGapOfAnother: who would record a gap that another replica has recorded, or
+// whose slot that one has sealed, learns of it, though no broadcast came.
+func TestGapOfAnother(t *testing.T) {
+	t.Parallel()
+	shared := archive.Target{Name: "shared", Sink: sink.NewMemory()}
+	a, b := newReplica(t, shared), newReplica(t, shared)
+	at := due()
+	a.gap(t, at.Add(-time.Hour))
+	a.settle(t, at)
+	a.load(t)
+	for n := range 2 {
+		b.gap(t, at.Add(-time.Duration(n)*time.Hour))
+	}
+	for _, e := range b.news {
+		t.Errorf("it says that it has settled %s", e.ID())
+	}
+	if st := b.Status("prod", "cp-1"); st.LastGap != a.Status("prod", "cp-1").LastGap || st.LastSealed != a.Status("prod", "cp-1").LastSealed {
+		t.Errorf("it knows %+v", st)
 	}
 }

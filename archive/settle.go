@@ -104,6 +104,7 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 	}
 	defer a.discard(ctx, entry, s)
 	if have != nil {
+		a.notice(ctx, have, s)
 		return nil
 	}
 	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool)
@@ -111,27 +112,37 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 	if err != nil {
 		return err
 	}
-	recorded, other := 0, 0
+	recorded, other := 0, new(found)
 	var errs []error
 	for _, t := range a.Sinks {
 		switch err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); {
 		case err == nil:
 			recorded++
 		case fault.Of(err) == fault.Conflict:
-			other++ // somebody else recorded it
+			other.gap = append(other.gap, t) // somebody else recorded it
 		default:
 			errs = append(errs, fmt.Errorf("recording a gap in sink %s: %w", t.Name, err))
 		}
 	}
-	if recorded+other == 0 {
-		return errors.Join(errs...)
-	}
-	if other == 0 {
+	switch {
+	case len(other.gap) > 0:
+		a.notice(ctx, other, s)
+	case recorded > 0:
 		a.observe(g.Record(), true)
+	default:
+		return errors.Join(errs...)
 	}
 	if err := errors.Join(errs...); err != nil {
 		a.uncopied(s)
 		a.Logger.WarnContext(ctx, "gap not recorded in every sink", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
 	}
 	return nil
+}
+
+// notice tells the observers of a slot that somebody else has settled, if its
+// record can be read.
+func (a *Archive) notice(ctx context.Context, have *found, s evidence.Slot) {
+	if r, _, _, err := have.read(ctx, s); err == nil {
+		a.observe(r, false)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"packseal.example/archive/catalog"
-	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
@@ -84,9 +83,9 @@ type lookup struct {
 	wait time.Duration // after that
 }
 
-// sweepOnce looks up packs whose latest slot is neither known nor in the queue:
-// another replica has settled it, or it is lost. The longer it is missing, the less
-// often it is looked up.
+// sweepOnce looks up packs of which another replica counts more slots, and those
+// whose latest slot is neither known nor in the queue: another replica has settled
+// it, or it is lost. The longer it is missing, the less often it is looked up.
 func (s *services) sweepOnce(ctx context.Context, lookups map[evidence.PackRef]lookup) {
 	q, err := s.queue.get()
 	if err != nil {
@@ -101,10 +100,11 @@ func (s *services) sweepOnce(ctx context.Context, lookups map[evidence.PackRef]l
 	now, n := time.Now(), 0
 	for _, e := range s.entries() {
 		source, key := e.Pack.Source, e.Pack.Key()
-		due := s.unknown(e)
+		due, _ := s.scheduler.Due(source, key)
+		some, latest := s.catalog.Behind(source, key, due)
 		l, ok := lookups[e.PackRef]
 		switch {
-		case due.IsZero() || queued(source, key):
+		case !some && (!latest || queued(source, key)):
 			delete(lookups, e.PackRef)
 			continue
 		case !ok || !l.due.Equal(due):
@@ -133,14 +133,4 @@ func (s *services) forget(lookups map[evidence.PackRef]lookup) {
 			delete(lookups, p)
 		}
 	}
-}
-
-// unknown returns the due time of the pack's latest slot, if this replica does
-// not know how it ended; zero otherwise.
-func (s *services) unknown(e config.Entry) time.Time {
-	due, _ := s.scheduler.Due(e.Pack.Source, e.Pack.Key())
-	if due.IsZero() || !s.catalog.Behind(e.Pack.Source, e.Pack.Key(), due) {
-		return time.Time{}
-	}
-	return due
 }

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
+	"packseal.example/scheduler"
 	"packseal.example/test/lab"
 )
 
@@ -70,6 +72,23 @@ func TestSweep(t *testing.T) {
 	}
 	if l := lookups[pack]; l.wait != time.Hour {
 		t.Errorf("it waits %v for the next look", l.wait)
+	}
+	s.sweepOnce(t.Context(), lookups) // all is well
+	older := cfg.Entries()[0].Slot(due.Add(-24 * time.Hour))
+	if _, err := other.Seal(t.Context(), older, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	q, err := s.queue.get()
+	if err == nil { // the pack is at work on its next slot
+		err = q.Publish(t.Context(), scheduler.Task{Slot: cfg.Entries()[0].Slot(due.Add(24 * time.Hour)), Deadline: time.Now().Add(time.Hour)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.catalog.Observe(catalog.Event{Record: s.catalog.Status("prod", lab.Pack).LastSealed, Sealed: 2})
+	s.sweepOnce(t.Context(), lookups)
+	if st := s.catalog.Status("prod", lab.Pack); st.Sealed != 2 {
+		t.Errorf("another replica counts 2, and this one %d", st.Sealed)
 	}
 	lookups[evidence.Ref("prod", "cp-gone")] = lookup{}
 	s.sweepOnce(t.Context(), lookups)

@@ -363,14 +363,17 @@ func (c *Catalog) tell(p *pack, r evidence.Record, local bool) {
 	}
 }
 
-// Behind reports whether a pack's history lacks slots that another replica
-// counts, or the one that fell due then. It is for packs whose history is
-// complete: of others, what is lacking will be read in any case.
-func (c *Catalog) Behind(source, pack string, due time.Time) bool {
+// Behind reports what a pack's history lacks: slots that another replica counts,
+// and the one that fell due then. Of a history that is not complete, it lacks
+// nothing that will not be read in any case.
+func (c *Catalog) Behind(source, pack string, due time.Time) (some, latest bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	p := c.packs[name{source, pack}]
-	return p != nil && p.complete() && (p.behind() || p.newest < due.Unix())
+	if p == nil || !p.complete() {
+		return false, false
+	}
+	return p.behind(), !due.IsZero() && p.newest < due.Unix()
 }
 
 // Refresh asks the archive for the slots of a pack that this catalog may have

@@ -247,18 +247,18 @@ func TestReplicas(t *testing.T) {
 			theirs.Observe(e)
 		}
 		newest := slotOf("cp-1", n-1).Due
-		if behind := theirs.Behind("prod", "cp-1", newest); behind != (lost > 0) {
-			t.Errorf("%d were lost, and it is behind: %t", lost, behind)
+		if some, latest := theirs.Behind("prod", "cp-1", newest); (some || latest) != (lost > 0) {
+			t.Errorf("%d were lost, and it is behind: %t, %t", lost, some, latest)
 		}
 		if err := theirs.Refresh(t.Context(), "prod", "cp-1"); err != nil {
 			t.Fatal(err)
 		}
 		theirs.agrees(t, a, "cp-1")
-		if theirs.Behind("prod", "cp-1", newest) {
+		if some, latest := theirs.Behind("prod", "cp-1", newest); some || latest {
 			t.Error("it is behind after it has asked the archive")
 		}
-		if !theirs.Behind("prod", "cp-1", newest.Add(time.Second)) {
-			t.Error("it is not behind a later slot")
+		if some, latest := theirs.Behind("prod", "cp-1", newest.Add(time.Second)); some || !latest {
+			t.Errorf("of a later slot, it is behind: %t, %t", some, latest)
 		}
 	}
 }
