@@ -62,7 +62,7 @@ func (b *broker) serve(so *server.Options) (err error) {
 	b.server.SetLogger(b.serverLog, false, false)
 	b.server.Start()
 	// A server that cannot open its store runs on without one.
-	if b.serverLog.fatal.Load() || !b.server.JetStreamEnabled() || !b.server.ReadyForConnections(10*time.Second) {
+	if b.serverLog.fatal.Load() || !b.server.JetStreamEnabled() || !b.server.ReadyForConnections(time.Minute) {
 		return errors.New("starting the queue's server: it does not become ready")
 	}
 	return b.connect("", "", nats.InProcessServer(b.server), nats.Token(so.Authorization))

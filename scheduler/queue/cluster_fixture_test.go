@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/internal/secret"
+	"packseal.example/test/lab"
 )
 
 // replicas are three members of one cluster on loopback ports.
@@ -21,25 +21,11 @@ type replicas struct {
 	queues  [3]*JetStream
 }
 
-// ports returns addresses that are free.
-func ports(t testing.TB, n int) (addresses []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses
-}
-
 // newReplicas makes three members that are not started. change may be nil.
 func newReplicas(t testing.TB, change func(i int, c *Cluster)) *replicas {
 	t.Helper()
 	token := secret.File(file(t, "token", "a-long-and-random-word"))
-	routes, dir := ports(t, 3), t.TempDir()
+	routes, dir := lab.Addresses(t, 3), t.TempDir()
 	r := new(replicas)
 	for i := range r.options {
 		c := Cluster{Member: fmt.Sprint("member-", i), Listen: routes[i], Routes: routes, TokenFile: token}
@@ -67,7 +53,7 @@ func (r *replicas) each(do func(i int), members ...int) {
 // start opens the queues of these members, and waits until all are there.
 func (r *replicas) start(t testing.TB, members ...int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), lab.Patience)
 	defer cancel()
 	r.each(func(i int) {
 		o := r.options[i]
@@ -90,18 +76,6 @@ func (r *replicas) stop(i int) {
 	if r.queues[i] != nil {
 		r.queues[i].Close()
 		r.queues[i] = nil
-	}
-}
-
-// eventually waits until the condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); !holds(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
 	}
 }
 

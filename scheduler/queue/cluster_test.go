@@ -10,6 +10,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
+	"packseal.example/test/lab"
 )
 
 // ledger is what became of slots, over all replicas.
@@ -47,7 +48,7 @@ func newLedger() *ledger {
 // each holds that every one of the slots was settled, and settled once.
 func (l *ledger) each(t testing.TB, slots map[string]bool) {
 	t.Helper()
-	eventually(t, "every slot is settled", func() bool {
+	lab.Eventually(t, "every slot is settled", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return len(l.settled) >= len(slots)
@@ -115,6 +116,7 @@ func TestClusterOutlivesEach(t *testing.T) {
 		r.stop(down)
 		publishing.Wait() // the two others take all of it
 		l.each(t, slots)
+		lab.Eventually(t, "nothing is published again", func() bool { return pending(t, r.queues[(down+1)%3]) == 0 })
 		if round == 1 {
 			if err := os.RemoveAll(r.options[down].Dir); err != nil {
 				t.Fatal(err)
@@ -126,7 +128,7 @@ func TestClusterOutlivesEach(t *testing.T) {
 				stop()
 			}
 		}
-		eventually(t, "it catches up", func() bool { return current(t, r.queues[down]) == 3 })
+		lab.Eventually(t, "it catches up", func() bool { return current(t, r.queues[down]) == 3 })
 	}
 	for i, q := range r.queues {
 		if v := pending(t, q); v != 0 {
@@ -154,7 +156,7 @@ func TestLeaderAnswersReads(t *testing.T) {
 	var revision uint64
 	for i := range 300 {
 		value := fmt.Appendf(nil, "value %d", i)
-		eventually(t, "it is written", func() bool { // a write may be refused right after another one, or its acknowledgement be lost
+		lab.Eventually(t, "it is written", func() bool { // a write may be refused right after another one, or its acknowledgement be lost
 			got, at, err := r.queues[i%3].stream.bucket.Get(t.Context(), "a.key")
 			if err == nil && string(got) != string(value) {
 				at, err = r.queues[i%3].stream.bucket.CompareAndSwap(t.Context(), "a.key", value, at)
@@ -188,9 +190,9 @@ func TestClusterWaitsForMost(t *testing.T) {
 	publish(t, r.queues[0], task("cp-1", 0))
 	r.stop(0)
 	last := r.queues[1]
-	eventually(t, "two are enough", func() bool { return last.Ready(t.Context()) == nil })
+	lab.Eventually(t, "two are enough", func() bool { return last.Ready(t.Context()) == nil })
 	r.stop(2)
-	eventually(t, "without most it is not ready", func() bool { return fault.Of(last.Ready(t.Context())) == fault.NotReady })
+	lab.Eventually(t, "without most it is not ready", func() bool { return fault.Of(last.Ready(t.Context())) == fault.NotReady })
 	r.stop(1)
 	alone(2)
 	r.start(t, 0, 2)

@@ -19,6 +19,7 @@ import (
 
 	"packseal.example/internal/secret"
 	"packseal.example/scheduler"
+	"packseal.example/test/lab"
 )
 
 // newest runs the module's own server as one outside; change may be nil. It
@@ -55,7 +56,7 @@ func packaged(t testing.TB) (address string) {
 		}
 		t.Skip("no nats-server: apt-get install nats-server")
 	}
-	address = ports(t, 1)[0]
+	address = lab.Addresses(t, 1)[0]
 	host, port, _ := strings.Cut(address, ":")
 	c := exec.Command(path, "-js", "-sd", t.TempDir(), "-a", host, "-p", port)
 	var said bytes.Buffer
@@ -141,7 +142,7 @@ func paused(t *testing.T, n NATS) {
 	n.Prefix = "another-one"
 	a, b := openNATS(t, n), openNATS(t, n)
 	p := pause(t, a, "cp-1")
-	eventually(t, "the other replica knows", func() bool { return len(b.Pauses()) == 1 })
+	lab.Eventually(t, "the other replica knows", func() bool { return len(b.Pauses()) == 1 })
 	got := make(chan scheduler.Task, 16)
 	work(t, a, 2, into(got))
 	work(t, b, 2, into(got))
@@ -154,7 +155,7 @@ func paused(t *testing.T, n NATS) {
 	if overlap == nil || overlap.Paused != p.String() {
 		t.Errorf("the next slot of the paused pack: %+v", overlap)
 	}
-	eventually(t, "one of them holds it, and the other knows", func() bool {
+	lab.Eventually(t, "one of them holds it, and the other knows", func() bool {
 		_, slots := list(t, b, Selection{})
 		_, same := list(t, a, Selection{})
 		s := slots["cp-1"]
@@ -170,7 +171,7 @@ func paused(t *testing.T, n NATS) {
 	}
 	empty(t, a, "cp-1")
 	pause(t, b, "")
-	eventually(t, "the other replica knows", func() bool { return len(a.Pauses()) == 1 })
+	lab.Eventually(t, "the other replica knows", func() bool { return len(a.Pauses()) == 1 })
 	publish(t, a, young("cp-3", time.Second))
 	if task := receive(t, got); task.Pack != "cp-3" || !strings.Contains(task.Paused, "source prod is paused") {
 		t.Errorf("past its deadline came %+v", task)
@@ -254,7 +255,7 @@ func TestNATSComesLater(t *testing.T) {
 		t.Error("ready without a server")
 	}
 	newest(t, o)
-	eventually(t, "the connection is there again", func() bool { return q.Ready(t.Context()) == nil })
+	lab.Eventually(t, "the connection is there again", func() bool { return q.Ready(t.Context()) == nil })
 	close(restarted)
 	receive(t, got)
 	persist(t.Context(), t, q, task("cp-2", 0))

@@ -13,6 +13,7 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
+	"packseal.example/test/lab"
 )
 
 // TestMain has more tests run at once than there are processors, since most of
@@ -108,7 +109,7 @@ func into(ch chan<- scheduler.Task) Handler {
 func empty(t testing.TB, q *JetStream, packs ...string) {
 	t.Helper()
 	for _, pack := range packs {
-		eventually(t, pack+" has left the queue", func() bool {
+		lab.Eventually(t, pack+" has left the queue", func() bool {
 			_, held, err := q.Held(t.Context(), "prod", pack)
 			return err == nil && !held
 		})

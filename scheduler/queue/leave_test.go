@@ -10,6 +10,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
+	"packseal.example/test/lab"
 )
 
 // TestClusterLeave: a replica that is stopped while it is at work gives its
@@ -21,7 +22,7 @@ func TestClusterLeave(t *testing.T) {
 	r.start(t, 0, 1, 2)
 	slow := 0
 	for _, pack := range []string{"cp-1", "cp-2", "cp-3"} {
-		eventually(t, "all are up to date", func() bool { return current(t, r.queues[0]) == 3 })
+		lab.Eventually(t, "all are up to date", func() bool { return current(t, r.queues[0]) == 3 })
 		at, settle := make(chan int, 3), make(chan struct{})
 		var stops [3]func()
 		for i, q := range r.queues {
@@ -49,7 +50,7 @@ func TestClusterLeave(t *testing.T) {
 		}
 		close(settle)
 		r.start(t, first)
-		eventually(t, "it is settled", func() bool { return pending(t, r.queues[first]) == 0 })
+		lab.Eventually(t, "it is settled", func() bool { return pending(t, r.queues[first]) == 0 })
 		for i, stop := range stops {
 			if i != first {
 				stop()

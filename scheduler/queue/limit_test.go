@@ -14,6 +14,7 @@ import (
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/replica"
+	"packseal.example/test/lab"
 )
 
 // brisk is a timing for tests: a replica that dies is missed soon.
@@ -69,7 +70,7 @@ func (s *shift) start(i int, q *JetStream) {
 func (s *shift) divided(what string, members ...int) {
 	s.t.Helper()
 	share := max(1, s.limit/len(members))
-	eventually(s.t, what+": each has its share", func() bool {
+	lab.Eventually(s.t, what+": each has its share", func() bool {
 		for _, i := range members {
 			if s.queues[i].pools.shares()["prod"] != share || s.queues[i].Part("prod") != 1/float64(len(members)) {
 				return false
@@ -80,7 +81,7 @@ func (s *shift) divided(what string, members ...int) {
 	s.mu.Lock()
 	clear(s.done)
 	s.mu.Unlock()
-	eventually(s.t, what+": each works on its share", func() bool {
+	lab.Eventually(s.t, what+": each works on its share", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, i := range members {
@@ -196,7 +197,7 @@ func TestSetSources(t *testing.T) {
 	for range 3 { // what is at work is finished, also of the source that is gone
 		finish <- 0
 	}
-	eventually(t, "it is settled", func() bool { return pending(t, q) == 1 })
+	lab.Eventually(t, "it is settled", func() bool { return pending(t, q) == 1 })
 	if len(began) > 0 {
 		t.Errorf("%s was begun, whose source is gone", receive(t, began).ID())
 	}

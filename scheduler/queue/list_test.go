@@ -12,6 +12,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/replica"
+	"packseal.example/test/lab"
 )
 
 // TestList: what is at work, waits for another try and waits for a worker, in
@@ -155,7 +156,7 @@ func TestAnswersInParts(t *testing.T) {
 		}
 	}
 	r.queues[1].inflight.begin(young("cp-7", time.Hour))
-	eventually(t, "all replicas answer in full", func() bool {
+	lab.Eventually(t, "all replicas answer in full", func() bool {
 		claims, members := gatherClaims(t.Context(), r.queues[0].group, defaultPrefix)
 		newest := len(claims) == packs && len(members) == 3
 		for _, c := range claims {

@@ -11,6 +11,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
+	"packseal.example/test/lab"
 )
 
 // young is a task whose deadline is so far from now.
@@ -65,7 +66,7 @@ func states(t testing.TB, q *JetStream, want map[string]State) {
 			t.Logf("it is %v, not %v", got, want)
 		}
 	}()
-	eventually(t, "the states", func() bool {
+	lab.Eventually(t, "the states", func() bool {
 		got = make(map[string]State)
 		_, slots := list(t, q, Selection{})
 		for pack, s := range slots {
@@ -115,7 +116,7 @@ func TestPauseHolds(t *testing.T) {
 			}
 			work(t, q, 4, handle)
 			if what != "" {
-				eventually(t, "the slot is held again", func() bool {
+				lab.Eventually(t, "the slot is held again", func() bool {
 					_, slots := list(t, q, Selection{})
 					return slots["cp-1"].Member != ""
 				})
@@ -242,7 +243,7 @@ func TestPauseInAllReplicas(t *testing.T) {
 	known := func(n int) {
 		t.Helper()
 		for i, q := range r.queues {
-			eventually(t, fmt.Sprint("member ", i, " knows"), func() bool { return len(q.Pauses()) == n })
+			lab.Eventually(t, fmt.Sprint("member ", i, " knows"), func() bool { return len(q.Pauses()) == n })
 		}
 	}
 	known(1)
@@ -284,16 +285,16 @@ func TestBucketLost(t *testing.T) {
 	r := newReplicas(t, nil)
 	r.start(t, 0, 1, 2)
 	pause(t, r.queues[0], "cp-1")
-	eventually(t, "another member knows", func() bool { return len(r.queues[1].Pauses()) == 1 })
+	lab.Eventually(t, "another member knows", func() bool { return len(r.queues[1].Pauses()) == 1 })
 	if err := r.queues[2].stream.js.DeleteKeyValue(t.Context(), r.queues[2].stream.prefix.bucket()); err != nil {
 		t.Fatal(err)
 	}
 	p := Pause{Source: "prod", Pack: "cp-2", By: "bob", Why: "again"}
-	eventually(t, "another pause can be set", func() bool {
+	lab.Eventually(t, "another pause can be set", func() bool {
 		_, added, err := r.queues[0].Pause(t.Context(), p)
 		return err == nil && added
 	})
 	for _, q := range r.queues {
-		eventually(t, "every member knows that alone", func() bool { return slices.Equal(q.Pauses(), []Pause{p}) })
+		lab.Eventually(t, "every member knows that alone", func() bool { return slices.Equal(q.Pauses(), []Pause{p}) })
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
+
+	"packseal.example/test/lab"
 )
 
 // TestMain has more tests run at once than there are processors, since most of
@@ -88,23 +90,11 @@ func join(t *testing.T, conn *nats.Conn, name string, answers int) (g *Group, st
 	return g, stop
 }
 
-// eventually waits until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); !holds(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}
-
 // live waits until each of the replicas counts so many.
 func live(t *testing.T, n int, all ...*Group) {
 	t.Helper()
 	for _, g := range all {
-		eventually(t, fmt.Sprintf("%s counts %d", g.Name(), n), func() bool { return g.Live() == n })
+		lab.Eventually(t, fmt.Sprintf("%s counts %d", g.Name(), n), func() bool { return g.Live() == n })
 	}
 }
 
@@ -167,7 +157,7 @@ func TestLeaseOverNATS(t *testing.T) {
 		leases, stops = append(leases, l), append(stops, l.run(t))
 	}
 	for left := leases; len(left) > 0; {
-		eventually(t, "it is held", func() bool { return len(holders(left...)) == 1 })
+		lab.Eventually(t, "it is held", func() bool { return len(holders(left...)) == 1 })
 		i := slices.IndexFunc(left, (*Lease).Held)
 		holder, _, err := left[i].bucket.Get(t.Context(), "lease.test")
 		if err != nil || string(holder) != left[i].name {
