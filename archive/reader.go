@@ -112,8 +112,19 @@ type listing struct {
 	read string        // and its name
 }
 
-// advance goes to the next slot.
+// advance goes to the next slot. Slots that are not listed in their order are an
+// error: those before would be taken for missing.
 func (l *listing) advance() error {
+	before := l.slot
+	if err := l.step(); err != nil || l.slot.Pack == "" || l.slot.Due.After(before.Due) {
+		return err
+	}
+	return fault.New(fault.SinkUnavailable, "it lists %s after %s", l.slot, before).
+		WithHint("packseal needs a store that lists keys in byte order: see docs/storage.md")
+}
+
+// step is advance, whatever comes.
+func (l *listing) step() error {
 	l.slot, l.name = l.held, nil
 	if l.read != "" {
 		l.name = append(l.name, l.read)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -154,6 +155,51 @@ type unopened struct{ sink.Sink }
 
 func (unopened) Open(context.Context, string) (io.ReadCloser, error) {
 	return nil, fault.New(fault.SinkUnavailable, "turned off")
+}
+
+// backwards is a sink that lists the last key first.
+type backwards struct{ sink.Sink }
+
+func (b backwards) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
+	return func(yield func(sink.Entry, error) bool) {
+		var all []sink.Entry
+		for e, err := range b.Sink.List(ctx, prefix, after) {
+			if err != nil {
+				yield(e, err)
+				return
+			}
+			all = append(all, e)
+		}
+		for _, e := range slices.Backward(all) {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestUnorderedStore: what a store lists out of order is not taken for missing.
+// Verify, which needs no order, sees all of it.
+func TestUnorderedStore(t *testing.T) {
+	t.Parallel()
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+	at := due()
+	for n := range 4 {
+		if err := h.Gap(t.Context(), slot("cp-1", at.Add(-time.Duration(n)*time.Hour)), fault.Missed, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRig(t, fetcher.Settings{}, nil, archive.Target{Name: "b", Sink: backwards{h.sinks[0].Sink}})
+	var last error
+	for _, err := range r.List(t.Context(), "prod", "cp-1", time.Time{}, time.Time{}) {
+		last = err
+	}
+	if fault.Of(last) != fault.SinkUnavailable || !strings.Contains(fault.Hint(last), "byte order") {
+		t.Errorf("the listing ends with %v", last)
+	}
+	if v, err := r.Verify(t.Context()); err != nil || v.Gaps != 4 {
+		t.Errorf("verify counts %d gaps, %v", v.Gaps, err)
+	}
 }
 
 // TestRequests: what a start and a history cost, in requests of a store.

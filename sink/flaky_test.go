@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"slices"
 
 	"packseal.example/sink"
 )
@@ -12,8 +13,9 @@ import (
 // is a success. A List fails after its first entry.
 type flaky struct {
 	*sink.Memory
-	errs  []error
-	calls int
+	unordered bool // it lists backwards
+	errs      []error
+	calls     int
 }
 
 func (f *flaky) next() (err error) {
@@ -41,11 +43,22 @@ func (f *flaky) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 func (f *flaky) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		fails := f.next()
+		var all []sink.Entry
 		for e, err := range f.Memory.List(ctx, prefix, after) {
-			if !yield(e, err) {
+			if err != nil {
+				yield(e, err)
 				return
 			}
-			if fails != nil {
+			all = append(all, e)
+		}
+		if f.unordered {
+			slices.Reverse(all)
+		}
+		for i, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+			if fails != nil && i == 0 {
 				yield(sink.Entry{}, fails)
 				return
 			}

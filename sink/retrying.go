@@ -13,7 +13,7 @@ import (
 func Retrying(s Sink, b fault.Backoff, tries int) Sink { return retrying{s, b, tries} }
 
 // retrying repeats only what can be repeated: Put is idempotent by the contract,
-// an Open that fails has returned no bytes yet, and List resumes.
+// an Open that fails has returned no bytes yet, and List yields nothing twice.
 type retrying struct {
 	sink    Sink
 	backoff fault.Backoff
@@ -36,16 +36,21 @@ func (r retrying) Open(ctx context.Context, key string) (rc io.ReadCloser, err e
 	return rc, err
 }
 
-// List implements [Sink]. A retry resumes after the last key that was yielded.
+// List implements [Sink]. A retry begins anew and leaves out what was yielded: of
+// a store that does not list in byte order, the last key does not tell what that
+// is.
 func (r retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		last := after
+		yielded := make(map[string]struct{})
 		err := fault.Retry(ctx, r.tries, r.backoff, func() error {
-			for e, err := range r.sink.List(ctx, prefix, last) {
+			for e, err := range r.sink.List(ctx, prefix, after) {
 				if err != nil {
 					return err
 				}
-				if last = e.Key; !yield(e, nil) {
+				if _, ok := yielded[e.Key]; ok {
+					continue
+				}
+				if yielded[e.Key] = struct{}{}; !yield(e, nil) {
 					return nil
 				}
 			}

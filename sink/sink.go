@@ -45,8 +45,10 @@ type Sink interface {
 	// fs.ErrNotExist (by errors.Is) if and only if there is none.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
-	// List yields the objects whose keys begin with prefix and are greater
-	// than after, in byte order of the keys, and stops at the first error.
+	// List yields all objects whose keys begin with prefix and are greater
+	// than after, each once, and stops at the first error: a listing that ends
+	// without one is complete. They come in byte order of the keys, except from
+	// stores that list otherwise; a caller that needs the order checks it.
 	// With after "" it starts at the first key. The prefix is a string, not a
 	// directory; after need not be the key of an object, nor begin with
 	// prefix. The storage seeks to after, so that listing what is new costs

@@ -95,6 +95,9 @@ func classify(ctx context.Context, err error, doing string) error {
 	if errors.Is(err, errTooLong) {
 		return fault.New(fault.SinkUnavailable, "%s: %w", doing, errTooLong).WithHint("%s", proxyHint)
 	}
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
 	parsed := parseError(err)
 	if parsed.status == 0 {
 		return fault.New(fault.SinkUnavailable, "%s: %w", doing, parsed.err).WithHint("check that endpoint is right and reachable")
@@ -103,6 +106,16 @@ func classify(ctx context.Context, err error, doing string) error {
 	e := fault.New(reason, "%s: the store answered %d %s (request %q)", doing, parsed.status, parsed.code, parsed.requestID).WithHint("%s", hint)
 	e.RetryAfter = parsed.retryAfter
 	return e
+}
+
+// errForeign is the error of a response whose status says success and that does
+// not come from the store.
+var errForeign = fault.New(fault.SinkUnavailable, "the response is not one of the store").WithHint("%s", proxyHint)
+
+// errListing returns the error of a listing that is not complete.
+func errListing(how string) error {
+	return fault.New(fault.SinkUnavailable, "the store's listing goes on, and %s", how).
+		WithHint("packseal needs ListObjectsV2 with continuation tokens: docs/storage.md lists stores that have it")
 }
 
 // proxyHint is for a response that does not come from a store.

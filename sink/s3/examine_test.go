@@ -158,7 +158,7 @@ func TestExamineOthers(t *testing.T) {
 		}
 		if r.URL.Query().Has("list-type") {
 			w.Header().Set("Content-Type", "application/xml")
-			w.Write([]byte("<ListBucketResult><Contents><Key>" + sink.ProbeKey("") + "</Key><Size>185</Size></Contents></ListBucketResult>")) //nolint:errcheck // the client has gone
+			w.Write([]byte("<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>" + sink.ProbeKey("") + "</Key><Size>185</Size></Contents></ListBucketResult>")) //nolint:errcheck // the client has gone
 			return true
 		}
 		return false

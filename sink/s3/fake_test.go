@@ -59,6 +59,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respondError(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
 		f.store(r)
+		w.Header().Set("Etag", `"e"`)
 	case !exists:
 		respondError(w, http.StatusNotFound, "NoSuchKey")
 	default:
@@ -68,6 +69,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		w.Header().Set("Content-Length", fmt.Sprint(len(old.data)))
+		w.Header().Set("Etag", `"e"`)
 		_, _ = io.WriteString(w, old.data)
 	}
 }

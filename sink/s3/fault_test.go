@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -173,6 +174,103 @@ func TestLockIgnored(t *testing.T) {
 	s := f.open(t, func(o *Options) { o.ObjectLock = &ObjectLock{Mode: "COMPLIANCE", Days: 1} })
 	for range 2 {
 		want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "Object Lock")
+	}
+}
+
+// A captive portal or a proxy answers anything with status 200. Nothing passes for
+// stored, read or compared by that.
+func TestForeignAnswers(t *testing.T) {
+	t.Parallel()
+	large := sink.Bytes(random(6 << 20))
+	for name, respond := range map[string]http.HandlerFunc{
+		"page":  func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>log in") },
+		"empty": func(http.ResponseWriter, *http.Request) {},
+	} {
+		f := newFake(t)
+		f.before = func(w http.ResponseWriter, r *http.Request) bool { respond(w, r); return true }
+		for what, c := range map[string]sink.Content{"small": x, "in parts": large} {
+			s := f.open(t, func(o *Options) { o.MultipartThreshold = 5 << 20 })
+			want(t, s.Put(t.Context(), "k", c), fault.SinkUnavailable, "proxy")
+			if t.Failed() {
+				t.Fatalf("%s, %s", name, what)
+			}
+		}
+		_, err := f.open(t, nil).Open(t.Context(), "k")
+		want(t, err, fault.SinkUnavailable, "proxy")
+	}
+}
+
+// The proxy appears in the middle: of a write in parts, the first requests reach
+// the store.
+func TestForeignAnswersLater(t *testing.T) {
+	t.Parallel()
+	for name, foreign := range map[string]func(r *http.Request) bool{
+		"part":     func(r *http.Request) bool { return r.Method == http.MethodPut },
+		"complete": func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
+	} {
+		f := newFake(t)
+		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case foreign(r):
+				fmt.Fprint(w, "<html>log in")
+			case r.URL.Query().Has("uploads"):
+				fmt.Fprint(w, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+			case r.Method == http.MethodPut:
+				w.Header().Set("Etag", `"e"`)
+			default:
+				return false
+			}
+			return true
+		}
+		s := f.open(t, func(o *Options) { o.MultipartThreshold = 5 << 20 })
+		if err := s.Put(t.Context(), "k", sink.Bytes(random(6<<20))); fault.Of(err) != fault.SinkUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A store that returns another sum than that of what was sent has not stored it.
+func TestOtherSumReturned(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.before = onPut(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Etag", `"e"`)
+		w.Header().Set("X-Amz-Checksum-Sha256", *sum(sink.Bytes([]byte("y")).SHA256).base64())
+	})
+	if err := f.open(t, nil).Put(t.Context(), "k", x); fault.Of(err) != fault.Damaged {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Some stores and proxies do not tell the size of what they have. The stored sum
+// tells whether it is the same, or else the object.
+func TestSizeUnknown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		there, sum string
+		want       fault.Reason
+	}{
+		"same":         {"x", sum(x.SHA256).hex(), ""},
+		"same, no sum": {"x", "", ""},
+		"other":        {"y", sum(sink.Bytes([]byte("y")).SHA256).hex(), fault.Conflict},
+		"other no sum": {"y", "", fault.Conflict},
+	} {
+		f := newFake(t)
+		f.objects["/b/k"] = stored{data: c.there, header: http.Header{}}
+		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodHead {
+				return false
+			}
+			w.Header().Set("Etag", `"e"`)
+			w.Header().Set("Transfer-Encoding", "chunked") // no length
+			if c.sum != "" {
+				w.Header().Set("X-Amz-Meta-Sha256", c.sum)
+			}
+			return true
+		}
+		if err := f.open(t, nil).Put(t.Context(), "k", x); fault.Of(err) != c.want {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
 	}
 }
 

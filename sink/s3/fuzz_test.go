@@ -20,7 +20,7 @@ type canned struct {
 
 func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{
-		Status: http.StatusText(c.status), StatusCode: c.status, Header: http.Header{"X-Oss-Request-Id": {"R"}},
+		Status: http.StatusText(c.status), StatusCode: c.status, Header: http.Header{"X-Oss-Request-Id": {"R"}, "Etag": {"e"}},
 		Body: io.NopCloser(bytes.NewReader(c.body)), ContentLength: int64(len(c.body)), Request: r,
 	}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"packseal.example/internal/fault"
 )
 
@@ -39,29 +41,69 @@ func TestResponsesAreLimited(t *testing.T) {
 	}
 }
 
-// A response that is truncated, or is not a listing, is an error.
+// A response that is cut off, is not a listing, or does not say how the listing
+// goes on is an error, and never a shorter listing.
 func TestBrokenListing(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{
-		`<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents><Cont`, "<html>", "", "{}",
+	const a = `<Contents><Key>a</Key><Size>1</Size></Contents>`
+	for page, c := range map[string]struct {
+		keys int
+		hint string
+	}{
+		`<ListBucketResult><IsTruncated>false</IsTruncated>` + a + `<Cont`: {0, "proxy"},
+		"<html>": {0, "proxy"},
+		"":       {0, "proxy"},
+		"{}":     {0, "proxy"},
+		`<ListBucketResult>` + a + `</ListBucketResult>`:                                                                                {0, "proxy"},
+		`<ListBucketResult><IsTruncated>true</IsTruncated>` + a + `</ListBucketResult>`:                                                 {0, "continuation tokens"},
+		`<ListBucketResult><Marker/><NextMarker>a</NextMarker><IsTruncated>true</IsTruncated>` + a + `</ListBucketResult>`:              {0, "continuation tokens"},
+		`<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>` + a + `</ListBucketResult>`: {1, "continuation tokens"},
 	} {
 		f := newFake(t)
 		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
 			fmt.Fprint(w, page)
 			return true
 		}
-		n := 0
-		for e, err := range f.open(t, nil).List(t.Context(), "", "") {
-			n++
-			if err == nil {
-				t.Errorf("%q lists %+v", page, e)
-				continue
+		n, failed := 0, false
+		for _, err := range f.open(t, nil).List(t.Context(), "", "") {
+			if failed = err != nil; failed {
+				want(t, err, fault.SinkUnavailable, c.hint)
+			} else {
+				n++
 			}
-			want(t, err, fault.SinkUnavailable, "")
 		}
-		if n == 0 {
-			t.Errorf("%q passes for an empty listing", page)
+		if n != c.keys || !failed {
+			t.Errorf("%q lists %d keys, and fails: %t", page, n, failed)
 		}
+	}
+}
+
+// Some stores list folder by folder, so that keys are not in byte order. All of
+// them are listed.
+func TestUnorderedListing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		keys, more := []string{"a/x", "a-/x"}, "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
+		if r.URL.Query().Has("continuation-token") {
+			keys, more = []string{"a-/y", "a"}, "<IsTruncated>false</IsTruncated>"
+		}
+		fmt.Fprint(w, "<ListBucketResult>", more)
+		for _, k := range keys {
+			fmt.Fprintf(w, "<Contents><Key>%s</Key></Contents>", k)
+		}
+		fmt.Fprint(w, "</ListBucketResult>")
+		return true
+	}
+	var keys []string
+	for e, err := range f.open(t, nil).List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, e.Key)
+	}
+	if diff := cmp.Diff([]string{"a/x", "a-/x", "a-/y", "a"}, keys); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -70,6 +112,7 @@ func TestObjectsAreNotLimited(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Etag", `"e"`)
 		_, _ = io.CopyN(w, zeros{}, maxResponse+10)
 		return true
 	}

@@ -80,8 +80,24 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error 
 	}
 	in.ServerSideEncryption, in.SSEKMSKeyId = s.encryption()
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = s.retention()
-	_, err := s.client.PutObject(ctx, in, sum(c.SHA256).signed)
-	return err
+	out, err := s.client.PutObject(ctx, in, sum(c.SHA256).signed)
+	if err != nil {
+		return err
+	}
+	return accepted(out.ETag, out.ChecksumSHA256, in.ChecksumSHA256)
+}
+
+// accepted checks that it is the store that has accepted a write: anybody in
+// between can answer with status 200, and only the store with an ETag. A sum that
+// it returns must be that of what was sent.
+func accepted(etag, is, want *string) error {
+	switch {
+	case aws.ToString(etag) == "":
+		return errForeign
+	case is != nil && want != nil && *is != *want:
+		return fault.New(fault.Damaged, "the store has the SHA-256 %.64q, not %s", *is, *want)
+	}
+	return nil
 }
 
 func (s *Sink) encryption() (types.ServerSideEncryption, *string) {
@@ -198,13 +214,20 @@ func (s *Sink) putParts(ctx context.Context, key string, c sink.Content, parts [
 	if err != nil {
 		return err
 	}
+	if aws.ToString(out.UploadId) == "" {
+		return errForeign
+	}
 	done, err := s.sendParts(ctx, key, out.UploadId, c, parts)
 	if err == nil {
-		_, err = s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		var completed *s3.CompleteMultipartUploadOutput
+		completed, err = s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 			Bucket: &s.options.Bucket, Key: s.key(key), UploadId: out.UploadId,
 			IfNoneMatch:     s.condition(),
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
 		})
+		if err == nil {
+			err = accepted(completed.ETag, nil, nil) // its sum is of the parts' sums
+		}
 	}
 	if err != nil {
 		s.abort(ctx, key, out.UploadId)
@@ -225,6 +248,9 @@ func (s *Sink) sendParts(ctx context.Context, key string, upload *string, c sink
 				Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload, PartNumber: number,
 				Body: io.NewSectionReader(c, off, n), ContentLength: &n, ChecksumSHA256: h.base64(),
 			}, h.signed)
+			if err == nil {
+				err = accepted(out.ETag, out.ChecksumSHA256, h.base64())
+			}
 			if err == nil {
 				done[i] = types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumSHA256: h.base64()}
 			}

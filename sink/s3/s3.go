@@ -6,6 +6,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"strings"
@@ -46,6 +47,9 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 		}
 		return nil, classify(ctx, err, "opening "+key)
 	}
+	if out.ETag == nil {
+		return nil, classify(ctx, errors.Join(errForeign, out.Body.Close()), "opening "+key)
+	}
 	return sink.Body{ReadCloser: out.Body, Classify: func(err error) error { return classify(ctx, err, "reading "+key) }}, nil
 }
 
@@ -60,11 +64,14 @@ func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.En
 		if after != "" && sink.CanBegin(after) { // stores reject some other strings
 			in.StartAfter = s.key(after)
 		}
-		pages := s3.NewListObjectsV2Paginator(s.client, in, func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true })
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err = checkPage(ctx, page, err); err != nil {
-				yield(sink.Entry{}, err)
+		given := make(map[string]bool) // tokens
+		for {
+			page, err := s.client.ListObjectsV2(ctx, in)
+			if err == nil {
+				err = checkPage(page, given)
+			}
+			if err != nil {
+				yield(sink.Entry{}, classify(ctx, err, "listing"))
 				return
 			}
 			for _, o := range page.Contents {
@@ -78,18 +85,29 @@ func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.En
 					return
 				}
 			}
+			if !*page.IsTruncated {
+				return
+			}
+			in.ContinuationToken = page.NextContinuationToken
 		}
 	}
 }
 
-// checkPage classifies the error of a listing. The SDK takes any response with
-// status 200 for a page, and one without content must not pass for an empty
-// bucket.
-func checkPage(ctx context.Context, page *s3.ListObjectsV2Output, err error) error {
-	if err == nil && len(page.Contents) == 0 && page.Name == nil && page.KeyCount == nil && page.IsTruncated == nil {
-		return fault.New(fault.SinkUnavailable, "listing: the response is not a listing").WithHint("%s", proxyHint)
+// checkPage checks that a page is one of a listing and says whether and how it
+// goes on: the SDK takes any response with status 200 for a page, and any page
+// without a token for the last one. given are the tokens of the pages before.
+func checkPage(page *s3.ListObjectsV2Output, given map[string]bool) error {
+	token := aws.ToString(page.NextContinuationToken)
+	switch {
+	case page.IsTruncated == nil:
+		return errForeign
+	case *page.IsTruncated && token == "":
+		return errListing("it does not say where")
+	case *page.IsTruncated && given[token]:
+		return errListing("it begins again")
 	}
-	return classify(ctx, err, "listing")
+	given[token] = true
+	return nil
 }
 
 // matches reports whether key holds c, complete and retained as configured. If
@@ -102,7 +120,11 @@ func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, e
 		}
 		return false, classify(ctx, err, "checking "+key)
 	}
-	same := aws.ToInt64(head.ContentLength) == c.Size
+	if head.ETag == nil {
+		return false, classify(ctx, errForeign, "checking "+key)
+	}
+	// Some stores and proxies do not tell the size.
+	same := head.ContentLength == nil || *head.ContentLength == c.Size
 	if h, ok := head.Metadata[metadataSum]; same && ok {
 		same = h == sum(c.SHA256).hex()
 	} else if same {
