@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/secret"
 )
 
 // minSize is less than the size of any workbook or archive.
@@ -151,7 +152,7 @@ func (d *downloader) request(ctx context.Context, u *url.URL, byteRange string) 
 		err = plainError(err)
 		if _, ok := errors.AsType[*fault.Error](err); !ok && ctx.Err() == nil {
 			// net/http quotes an invalid Location in full.
-			err = fault.New(fault.Unavailable, "%s", signed.ReplaceAllString(err.Error(), "…"))
+			err = fault.New(fault.Unavailable, "%s", secret.Quote(err.Error(), 500))
 		}
 		return nil, fmt.Errorf("downloading from %s: %w", u.Host, err)
 	}

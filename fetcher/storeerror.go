@@ -6,12 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
-	"unicode"
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/secret"
 )
 
 // storeError is the body of an error response of OSS or S3.
@@ -31,7 +30,7 @@ func parseStoreError(body []byte, link url.Values) (e storeError, ok bool) {
 	}
 	// Remove control characters first, lest that joins parts of a value.
 	for _, field := range []*string{&e.Code, &e.Message, &e.RequestID, &e.EC} {
-		*field = oneLine(*field)
+		*field = secret.OneLine(*field, len(*field))
 		for _, values := range link {
 			for _, v := range values {
 				if len(v) >= minSecret {
@@ -40,23 +39,10 @@ func parseStoreError(body []byte, link url.Values) (e storeError, ok bool) {
 			}
 		}
 	}
-	e.Message = cut(signed.ReplaceAllString(e.Message, "…"), 200)
-	e.Code, e.RequestID, e.EC = cut(e.Code, 80), cut(e.RequestID, 80), cut(e.EC, 80)
+	e.Message = secret.Quote(e.Message, 200)
+	e.Code, e.RequestID, e.EC = secret.OneLine(e.Code, 80), secret.OneLine(e.RequestID, 80), secret.OneLine(e.EC, 80)
 	return e, e.Code != ""
 }
-
-// oneLine removes characters that are not printable.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			return -1
-		}
-		return r
-	}, s)
-}
-
-// cut limits the length of s, in bytes.
-func cut(s string, limit int) string { return strings.ToValidUTF8(s[:min(len(s), limit)], "") }
 
 // minSecret is the least length of a query value that may be a secret. Shorter
 // ones, such as a number of seconds, may occur in any message.
@@ -73,9 +59,6 @@ func (e storeError) expired() bool {
 	}
 	return false
 }
-
-// signed matches what may be a quoted link or key in the message of a store.
-var signed = regexp.MustCompile(`(?i)(https?://\S+|[?&]?[\w-]*(signature|token|credential|accesskeyid)\S*)`)
 
 // String returns code, message, request ID and EC for an error message.
 func (e storeError) String() string {

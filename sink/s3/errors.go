@@ -8,20 +8,25 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/secret"
 	"packseal.example/sink"
 )
 
 // storeError is an error of the SDK, taken apart.
 type storeError struct {
-	status     int    // of the response; 0 if there was none
-	code       string // of the S3 error, or empty
-	requestID  string // assigned by the store
+	status     int           // of the response; 0 if there was none
+	code       string        // of the S3 error, or empty
+	message    string        // the store's own words, fit to be shown, or empty
+	region     string        // where the bucket is, if the store says so
+	skew       time.Duration // how far the local clock is ahead of the store's
+	requestID  string        // assigned by the store
 	retryAfter time.Duration
 	err        error // without the URL
 }
@@ -33,18 +38,24 @@ func parseError(err error) storeError {
 	}
 	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.Response != nil {
 		e.status, e.requestID = r.HTTPStatusCode(), token(r.RequestID)
+		e.region = token(r.Response.Header.Get("X-Amz-Bucket-Region"))
+		if at, err := http.ParseTime(r.Response.Header.Get("Date")); err == nil {
+			e.skew = time.Since(at).Round(time.Minute)
+		}
 		if n, err := strconv.Atoi(r.Response.Header.Get("Retry-After")); err == nil && n > 0 {
 			e.retryAfter = min(time.Duration(n)*time.Second, time.Hour)
 		}
 	}
 	if a, ok := errors.AsType[smithy.APIError](err); ok {
 		e.code = token(a.ErrorCode())
+		if e.message = secret.Quote(a.ErrorMessage(), 200); e.message == e.code {
+			e.message = ""
+		}
 	}
 	return e
 }
 
-// token returns s if it looks like an error code or a request ID, and "" if
-// not: other text of a response is not fit for a message.
+// token returns s if it looks like an error code or a request ID, and "" if not.
 func token(s string) string {
 	if tokenPattern.MatchString(s) {
 		return s
@@ -66,8 +77,9 @@ func (e storeError) exists() bool {
 	return e.status == http.StatusPreconditionFailed || e.code == "PreconditionFailed" || e.code == "ConditionalRequestConflict"
 }
 
-// notConditional reports whether the store rejected the condition itself.
-func (e storeError) notConditional() bool {
+// rejected reports whether the store rejected something about the request itself,
+// such as a header that it does not know.
+func (e storeError) rejected() bool {
 	switch e.code {
 	case "NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedHeader":
 		return true
@@ -103,9 +115,18 @@ func classify(ctx context.Context, err error, doing string) error {
 		return fault.New(fault.SinkUnavailable, "%s: %w", doing, parsed.err).WithHint("check that endpoint is right and reachable")
 	}
 	reason, hint := parsed.reason()
-	e := fault.New(reason, "%s: the store answered %d %s (request %q)", doing, parsed.status, parsed.code, parsed.requestID).WithHint("%s", hint)
+	e := fault.New(reason, "%s: the store answered %s (request %q)", doing, parsed, parsed.requestID).WithHint("%s", hint)
 	e.RetryAfter = parsed.retryAfter
 	return e
+}
+
+// String returns status, code and message.
+func (e storeError) String() string {
+	s := strings.TrimSpace(fmt.Sprint(e.status, " ", e.code))
+	if e.message != "" {
+		s += ": " + e.message
+	}
+	return s
 }
 
 // errForeign is the error of a response whose status says success and that does
@@ -133,9 +154,9 @@ func (e storeError) reason() (fault.Reason, string) {
 	case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
 		return fault.SinkDenied, "the session token is expired or invalid: renew it"
 	case "RequestTimeTooSkewed":
-		return fault.ClockSkew, "correct the local clock"
+		return e.clockSkew()
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException":
-		return fault.SinkDenied, "the bucket is in another region: correct region and endpoint"
+		return e.otherRegion()
 	case "BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
 		return fault.Damaged, "the content was altered on the way to the store"
 	case "SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
@@ -144,6 +165,10 @@ func (e storeError) reason() (fault.Reason, string) {
 		return fault.SinkUnavailable, ""
 	}
 	switch {
+	case (e.status/100 == 3 || e.status == http.StatusBadRequest) && e.region != "":
+		return e.otherRegion()
+	case e.status == http.StatusForbidden && e.skew.Abs() > clockSkew:
+		return e.clockSkew()
 	case e.status/100 == 2 && e.code == "": // truncated, or not parsable
 		return fault.SinkUnavailable, proxyHint
 	case e.down(), e.status == http.StatusTooManyRequests, e.status == http.StatusRequestTimeout:
@@ -152,6 +177,20 @@ func (e storeError) reason() (fault.Reason, string) {
 		return fault.SinkDenied, "check the credentials and that they are allowed PutObject, GetObject, ListBucket and AbortMultipartUpload on the bucket; with object_lock also PutObjectRetention and GetObjectRetention"
 	}
 	return fault.SinkDenied, ""
+}
+
+func (e storeError) clockSkew() (fault.Reason, string) {
+	if e.skew.Abs() < time.Minute {
+		return fault.ClockSkew, "correct the local clock"
+	}
+	return fault.ClockSkew, fmt.Sprintf("correct the local clock: it differs from the store's by %v", e.skew.Abs())
+}
+
+func (e storeError) otherRegion() (fault.Reason, string) {
+	if e.region == "" {
+		return fault.SinkDenied, "the bucket is in another region: correct region and endpoint"
+	}
+	return fault.SinkDenied, fmt.Sprintf("the bucket is in region %s: correct region and endpoint", e.region)
 }
 
 // errNotConditional returns the error for a store that ignores or rejects the

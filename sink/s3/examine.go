@@ -121,7 +121,7 @@ func (s *Sink) checkNoReplace(ctx context.Context, key string, versioned bool) d
 		return diag.OK(check, "the store supports If-None-Match, although conditional_writes is off").WithHint("remove conditional_writes, so that racing writers cannot overwrite each other")
 	case refused:
 		return diag.OK(check, "the store supports If-None-Match")
-	case s.unconditional() && (err == nil || parseError(err).notConditional()):
+	case s.unconditional() && (err == nil || parseError(err).rejected()):
 		return diag.OK(check, "the store does not support If-None-Match; conditional_writes is off, which accepts the weaker mode")
 	case err == nil:
 		return diag.Fail(check, errNotConditional("ignores"))

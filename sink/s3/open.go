@@ -117,10 +117,17 @@ func (o *Options) readCredentials(context.Context) (c aws.Credentials, err error
 type signer struct{}
 
 // SignHTTP implements the SDK's signer. Deriving the signing key takes four
-// HMACs, which is negligible beside the request.
+// HMACs, which is negligible beside the request. Accept-Encoding is sent and not
+// signed: Google's store, and proxies, alter it on the way.
 func (signer) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payloadHash, service, region string, at time.Time, options ...func(*v4.SignerOptions)) error {
 	s := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }) // S3 paths are escaped only once
-	return s.SignHTTP(ctx, c, r, payloadHash, service, region, at, options...)
+	accept := r.Header.Values("Accept-Encoding")
+	r.Header.Del("Accept-Encoding")
+	err := s.SignHTTP(ctx, c, r, payloadHash, service, region, at, options...)
+	for _, v := range accept {
+		r.Header.Add("Accept-Encoding", v)
+	}
+	return err
 }
 
 // provider marks errors of retrieving credentials, to tell them from those of

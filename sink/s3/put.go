@@ -2,6 +2,8 @@ package s3
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"io"
 	"time"
 
@@ -27,8 +29,11 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err := sink.CheckKey(key); err != nil {
 		return err
 	}
-	if s.conditional.Load() == ignored {
+	switch s.conditional.Load() {
+	case ignored:
 		return errNotConditional("ignores")
+	case rejected:
+		return errNotConditional("rejects")
 	}
 	parts := newPartSums(s.partSize(c.Size))
 	var w io.Writer = io.Discard
@@ -43,7 +48,11 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 			return err
 		}
 	}
-	if err := s.write(ctx, key, c, parts.all()); err != nil {
+	err := s.write(ctx, key, c, parts.all())
+	if err != nil && s.rejectsSums(ctx, err) {
+		err = s.write(ctx, key, c, parts.all())
+	}
+	if err != nil {
 		return s.writeFailed(ctx, key, c, err)
 	}
 	if s.unconditional() || c.Size > s.threshold || s.options.ObjectLock != nil {
@@ -74,9 +83,16 @@ func (s *Sink) write(ctx context.Context, key string, c sink.Content, parts []su
 func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error {
 	in := &s3.PutObjectInput{
 		Bucket: &s.options.Bucket, Key: s.key(key), Body: c.Reader(), ContentLength: &c.Size,
-		ChecksumSHA256: sum(c.SHA256).base64(),
+		ChecksumSHA256: s.checksum(sum(c.SHA256)),
 		IfNoneMatch:    s.condition(),
 		Metadata:       map[string]string{metadataSum: sum(c.SHA256).hex()},
+	}
+	if s.options.ObjectLock != nil && in.ChecksumSHA256 == nil {
+		h := md5.New() // S3 takes no lock without one of the two
+		if _, err := io.Copy(h, c.Reader()); err != nil {
+			return err
+		}
+		in.ContentMD5 = aws.String(base64.StdEncoding.EncodeToString(h.Sum(nil)))
 	}
 	in.ServerSideEncryption, in.SSEKMSKeyId = s.encryption()
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = s.retention()
@@ -98,6 +114,15 @@ func accepted(etag, is, want *string) error {
 		return fault.New(fault.Damaged, "the store has the SHA-256 %.64q, not %s", *is, *want)
 	}
 	return nil
+}
+
+// checksum returns the value of the checksum header, which the store compares with
+// the content and keeps. A store that rejects it compares the signed sum alone.
+func (s *Sink) checksum(h sum) *string {
+	if s.withoutSums.Load() {
+		return nil
+	}
+	return h.base64()
 }
 
 func (s *Sink) encryption() (types.ServerSideEncryption, *string) {
@@ -134,10 +159,11 @@ func (s *Sink) writeFailed(ctx context.Context, key string, c sink.Content, err 
 			return fault.New(fault.SinkUnavailable, "another writer is storing %s", key)
 		}
 		return merr
-	case e.notConditional() && s.conditional.Load() != supported && s.options.ObjectLock == nil && s.options.SSE == nil:
+	case e.rejected() && s.conditional.Load() == unknown && s.accepts(ctx, func(o *Sink) { o.options.ConditionalWrites = conditionalOff }):
+		s.conditional.Store(rejected)
 		return errNotConditional("rejects")
-	case e.notConditional() && s.conditional.Load() != supported: // the code is the same for all of these
-		return fault.New(fault.SinkDenied, "%w", err).WithHint("check that the bucket supports the configured object_lock and sse; a store without If-None-Match needs conditional_writes: off")
+	case e.rejected() && (s.options.ObjectLock != nil || s.options.SSE != nil):
+		return fault.New(fault.SinkDenied, "%w", err).WithHint("check that the bucket supports the configured object_lock and sse")
 	case e.status != 0:
 		return err
 	}
@@ -149,11 +175,32 @@ func (s *Sink) writeFailed(ctx context.Context, key string, c sink.Content, err 
 	return err
 }
 
+// rejectsSums reports whether the store rejects writes for their checksum headers
+// alone. From then on they are left out.
+func (s *Sink) rejectsSums(ctx context.Context, err error) bool {
+	if !parseError(err).rejected() || s.withoutSums.Load() || !s.accepts(ctx, func(o *Sink) { o.withoutSums.Store(true) }) {
+		return false
+	}
+	s.withoutSums.Store(true)
+	return true
+}
+
+// accepts reports whether the store accepts the probe object if something about
+// writes is changed.
+func (s *Sink) accepts(ctx context.Context, change func(*Sink)) bool {
+	other := &Sink{options: s.options, client: s.client, prefix: s.prefix}
+	other.withoutSums.Store(s.withoutSums.Load())
+	change(other)
+	err := other.putObject(ctx, sink.ProbeKey(s.retentionName()), sink.Probe())
+	return err == nil || parseError(err).exists()
+}
+
 // The states of Sink.conditional.
 const (
 	unknown int32 = iota
 	supported
 	ignored
+	rejected
 )
 
 // unconditional reports whether conditional writes are turned off.
@@ -205,8 +252,10 @@ func (s *Sink) partSize(size int64) int64 {
 func (s *Sink) putParts(ctx context.Context, key string, c sink.Content, parts []sum) error {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &s.options.Bucket, Key: s.key(key),
-		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
-		Metadata:          map[string]string{metadataSum: sum(c.SHA256).hex()},
+		Metadata: map[string]string{metadataSum: sum(c.SHA256).hex()},
+	}
+	if !s.withoutSums.Load() {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 	}
 	in.ServerSideEncryption, in.SSEKMSKeyId = s.encryption()
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = s.retention()
@@ -246,13 +295,13 @@ func (s *Sink) sendParts(ctx context.Context, key string, upload *string, c sink
 			n := min(size, c.Size-off)
 			out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 				Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload, PartNumber: number,
-				Body: io.NewSectionReader(c, off, n), ContentLength: &n, ChecksumSHA256: h.base64(),
+				Body: io.NewSectionReader(c, off, n), ContentLength: &n, ChecksumSHA256: s.checksum(h),
 			}, h.signed)
 			if err == nil {
 				err = accepted(out.ETag, out.ChecksumSHA256, h.base64())
 			}
 			if err == nil {
-				done[i] = types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumSHA256: h.base64()}
+				done[i] = types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumSHA256: s.checksum(h)}
 			}
 			return err
 		})

@@ -29,7 +29,8 @@ type Sink struct {
 	threshold int64  // bytes; larger objects are written in parts
 	part      int64  // bytes
 
-	conditional atomic.Int32 // whether the store supports conditional writes: unknown, supported or ignored
+	conditional atomic.Int32 // whether the store supports conditional writes: unknown, supported, ignored or rejected
+	withoutSums atomic.Bool  // the store rejects the headers of checksums
 }
 
 // key returns the key in the bucket.
@@ -113,7 +114,7 @@ func checkPage(page *s3.ListObjectsV2Output, given map[string]bool) error {
 // matches reports whether key holds c, complete and retained as configured. If
 // key holds other content, the error is fault.Conflict.
 func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, error) {
-	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.options.Bucket, Key: s.key(key)})
+	head, err := s.head(ctx, key)
 	if err != nil {
 		if parseError(err).notFound() {
 			return false, nil
@@ -139,6 +140,23 @@ func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, e
 		return false, err
 	}
 	return true, nil
+}
+
+// head asks what the store knows of an object. A refusal of HEAD has no body, and
+// so does not say why: the object is then asked for, of which the refusal has one.
+func (s *Sink) head(ctx context.Context, key string) (*s3.HeadObjectOutput, error) {
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.options.Bucket, Key: s.key(key)})
+	if e := parseError(err); err == nil || e.down() || e.notFound() {
+		return head, err
+	}
+	out, again := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.options.Bucket, Key: s.key(key), Range: aws.String("bytes=0-0")})
+	if again == nil {
+		return nil, errors.Join(err, out.Body.Close())
+	}
+	if parseError(again).code != "" {
+		err = again
+	}
+	return nil, err
 }
 
 // contentMatches reads an object that has no SHA-256 in its metadata, because

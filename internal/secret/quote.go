@@ -1,0 +1,29 @@
+package secret
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// OneLine returns the printable characters of what a stranger says, at most limit
+// bytes of them.
+func OneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.ToValidUTF8(s[:min(len(s), limit)], "")
+}
+
+// Quote is OneLine without what may be a link, a key or a part of one, for an
+// error that quotes a stranger.
+func Quote(s string, limit int) string {
+	return OneLine(signed.ReplaceAllString(OneLine(s, len(s)), "…"), limit)
+}
+
+// signed matches what may be a link or a key: a URL, a word of its query, or a
+// word as long as a key.
+var signed = regexp.MustCompile(`(?i)(https?://\S+|[?&]?[\w-]*(signature|token|credential|accesskeyid)[\w-]*[=:]\s*\S+|[A-Za-z0-9+/=_-]{20,})`)
