@@ -232,9 +232,17 @@ func readFirst[T any](ctx context.Context, from []Target, key string, decode fun
 	return v, nil, fmt.Errorf("reading %s: %w", key, err)
 }
 
-// unreadable reports whether a record is there and can't be read by this
-// program.
-func unreadable(err error) bool { r := fault.Of(err); return r == fault.Damaged || r == fault.Newer }
+// unreadable reports whether a record is there and can't be read: by this
+// program, or at all, or now.
+func unreadable(err error) bool { return fault.Of(err) == fault.Damaged || elsewhere(err) }
+
+// elsewhere reports whether a record is there and good for all that is known: a
+// newer program can read it, or this one when it is restored. Its name says how
+// the slot ended.
+func elsewhere(err error) bool {
+	r := fault.Of(err)
+	return r == fault.Newer || r == fault.NotRestored
+}
 
 // manifest reads a slot's manifest.
 func manifest(ctx context.Context, from []Target, s evidence.Slot) (evidence.Manifest, []byte, error) {
@@ -263,7 +271,8 @@ func (r *reader) Record(ctx context.Context, l catalog.Listed) (evidence.Record,
 // Records yields a pack's settled slots, the newest first, as the sinks hold
 // them. It lists year by year, so that the first come soon and little memory is
 // held, and reads each record as it is asked for. One that can't be read is its
-// slot and state beside the error, fault.Damaged or fault.Newer, and the next ones
+// slot and state beside the error, fault.Damaged, fault.Newer or
+// fault.NotRestored, and the next ones
 // follow; any other error is the last.
 func (r *reader) Records(ctx context.Context, source, pack string) iter.Seq2[evidence.Record, error] {
 	return func(yield func(evidence.Record, error) bool) {

@@ -23,8 +23,8 @@ import (
 //
 // The Record is valid as soon as one sink has the slot, also beside an error,
 // which then says which sinks still lack it; [Archive.Drain] copies it to them.
-// Of a slot that a newer packseal has sealed, the Record has no more than its
-// state.
+// Of a slot whose record only a newer packseal can read, or only when it is
+// restored, the Record has no more than its state.
 func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time) (r evidence.Record, err error) {
 	ctx, attempt := a.trace(ctx, s)
 	defer func() { ended(attempt, r, err) }()
@@ -60,7 +60,7 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 		var r evidence.Record
 		r, m, raw, err = have.read(ctx, s)
 		switch {
-		case fault.Of(err) == fault.Newer && r.State == evidence.Sealed:
+		case elsewhere(err):
 			return r, entry.Remove()
 		case r.State == evidence.Gapped && err == nil:
 			a.observe(r, false)

@@ -57,6 +57,7 @@ type Result struct {
 	Sealed   int       `json:"sealed"` // manifests, over all sinks
 	Gaps     int       `json:"gaps"`   // gap records, over all sinks
 	Bytes    int64     `json:"bytes"`  // of reports, over all sinks
+	Unread   int       `json:"unread"` // objects in an archive tier, which were not checked
 	Problems []Problem `json:"problems"`
 }
 
@@ -71,7 +72,7 @@ func (r Result) Damaged() bool {
 type verifying struct {
 	mu     sync.Mutex
 	result Result
-	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest
+	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
 }
 
@@ -82,8 +83,8 @@ const settleTime = 2 * time.Second
 // Verify reads back every record and every report in every sink and compares
 // them: sizes, SHA-256, CRC-64, MD5, the sinks with one another, and all of them
 // with what was seen before. What is wrong is a problem; the error is for sinks
-// that could not be read to their end. What the others hold is in the result all
-// the same.
+// that could not be read to their end, and for objects that have to be restored
+// first (fault.NotRestored). What could be read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context) (Result, error) {
 	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool)}
 	v.result.Problems = []Problem{}
@@ -97,7 +98,10 @@ func (a *Archive) Verify(ctx context.Context) (Result, error) {
 		read = append(read, t)
 	}
 	v.compare(read)
-	if a.Seen != nil && len(errs) == 0 {
+	if n := v.result.Unread; n > 0 {
+		errs = append(errs, fault.New(fault.NotRestored, "%d objects are in an archive tier, and were not checked", n).WithHint("restore them, and verify again"))
+	}
+	if a.Seen != nil && len(read) == len(a.Sinks) {
 		if err := v.vanished(ctx, a); err != nil {
 			errs = append(errs, fmt.Errorf("comparing with what was seen before: %w", err))
 		}
@@ -187,6 +191,9 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 		if err := v.readReport(ctx, t, m, at(m.Object) >= 0); err != nil {
 			return err
 		}
+	case fault.Of(err) == fault.NotRestored:
+		v.unread(t, s)
+		return nil
 	case fault.Of(err) == fault.Newer:
 		v.report(t.Name, Newer, s.ManifestKey(), "%v", err)
 		return nil // what else the slot should have, the manifest says to others
@@ -204,6 +211,23 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	return nil
 }
 
+// unread notes that a slot's manifest is there and can't be read now.
+func (v *verifying) unread(t Target, s evidence.Slot) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.result.Unread++
+	v.keep(t, s, [sha256.Size]byte{})
+}
+
+// keep keeps the digest of a slot's manifest. The caller holds mu.
+func (v *verifying) keep(t Target, s evidence.Slot, sum [sha256.Size]byte) {
+	v.result.Sealed++
+	if v.raw[s] == nil {
+		v.raw[s] = make(map[string][sha256.Size]byte)
+	}
+	v.raw[s][t.Name] = sum
+}
+
 // manifest reads a slot's manifest and keeps its digest for compare.
 func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (evidence.Manifest, error) {
 	raw, err := sink.ReadAll(ctx, t, s.ManifestKey(), evidence.MaxRecord)
@@ -211,11 +235,7 @@ func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (ev
 		return evidence.Manifest{}, err
 	}
 	v.mu.Lock()
-	v.result.Sealed++
-	if v.raw[s] == nil {
-		v.raw[s] = make(map[string][sha256.Size]byte)
-	}
-	v.raw[s][t.Name] = sha256.Sum256(raw)
+	v.keep(t, s, sha256.Sum256(raw))
 	v.mu.Unlock()
 	return evidence.DecodeManifest(raw, s)
 }
@@ -227,10 +247,14 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 		_, err = evidence.DecodeGap(raw, s)
 	}
 	v.mu.Lock()
-	if err == nil {
+	if err == nil || fault.Of(err) == fault.NotRestored {
 		v.result.Gaps++
 	}
 	v.gaps[s] = err == nil || unreadable(err)
+	if fault.Of(err) == fault.NotRestored {
+		v.result.Unread++
+		err = nil
+	}
 	v.mu.Unlock()
 	switch fault.Of(err) {
 	case fault.Damaged:
@@ -249,6 +273,12 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 	r, err := t.Open(ctx, key)
 	if errors.Is(err, sink.ErrNotExist) {
 		v.report(t.Name, Missing, key, "the manifest names it with %d bytes and SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
+		return nil
+	}
+	if fault.Of(err) == fault.NotRestored {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.result.Unread++
 		return nil
 	}
 	if err != nil {
@@ -287,9 +317,10 @@ func (v *verifying) compare(sinks []Target) {
 			switch {
 			case !ok:
 				v.report(t.Name, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
-			case first.Name == "":
+			case first.Name == "" && sum != [sha256.Size]byte{}:
 				first = t
-			case sum != have[first.Name]:
+			case first.Name == "":
+			case sum != have[first.Name] && sum != [sha256.Size]byte{}:
 				v.report(t.Name, Divergent, s.ManifestKey(), "it differs from the one in sink %s", first.Name)
 			}
 		}

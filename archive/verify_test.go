@@ -2,13 +2,17 @@ package archive_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"iter"
+	"strings"
 	"testing"
 	"time"
 
 	"packseal.example/archive"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -40,5 +44,77 @@ func TestVerifyOneSinkDown(t *testing.T) {
 	}
 	if result.Sealed != 1 || len(result.Problems) != 1 || result.Problems[0].Kind != archive.Orphaned || result.Problems[0].Sink != "b" {
 		t.Errorf("got %+v, want one sealed slot and the stray object of b", result)
+	}
+}
+
+// tiered is a sink whose objects with that ending are in an archive tier.
+type tiered struct {
+	sink.Sink
+	ending string
+}
+
+func (s tiered) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := s.Sink.Open(ctx, key)
+	if err == nil && strings.HasSuffix(key, s.ending) {
+		return nil, errors.Join(fault.New(fault.NotRestored, "%s is in an archive tier", key), r.Close())
+	}
+	return r, err
+}
+
+// TestArchiveTier: what has to be restored before it can be read counts by its
+// name, and is in the way of nothing else.
+func TestArchiveTier(t *testing.T) {
+	t.Parallel()
+	for ending, want := range map[string]struct {
+		unread  int // of two slots that are sealed and one gap
+		records int // that can't be read
+	}{
+		evidence.ManifestName: {2, 2},
+		evidence.GapName:      {1, 1},
+		".xls":                {2, 0},
+		"":                    {3, 3},
+	} {
+		t.Run(ending, func(t *testing.T) {
+			t.Parallel()
+			full := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
+			at := due()
+			full.settle(t, at)
+			full.settle(t, at.Add(-time.Hour))
+			if err := full.Gap(t.Context(), slot("cp-1", at.Add(-2*time.Hour)), fault.Missed, ""); err != nil {
+				t.Fatal(err)
+			}
+			store := full.sinks[0].Sink
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: tiered{store, ending}}, archive.Target{Name: "b", Sink: tiered{store, ending}})
+			go h.catalog.Run(t.Context())
+			if _, _, err := h.catalog.FirstSettled(t.Context(), "prod", "cp-1"); err != nil {
+				t.Fatal(err)
+			}
+			if st := h.Status("prod", "cp-1"); !st.Complete || st.Sealed != 2 || st.Gaps != 1 {
+				t.Errorf("status is %+v", st)
+			}
+			for _, due := range []time.Time{at, at.Add(-2 * time.Hour)} {
+				if again := h.Settle(t.Context(), task("cp-1", due, time.Now().Add(time.Minute))); again != 0 {
+					t.Errorf("%s is tried again in %s", due, again)
+				}
+			}
+			if calls := h.sim.Calls(); len(calls) > 0 {
+				t.Errorf("calls were made: %v", calls)
+			}
+			all, failed := 0, 0
+			for _, err := range h.Records(t.Context(), "prod", "cp-1") {
+				if all++; fault.Of(err) == fault.NotRestored {
+					failed++
+				} else if err != nil {
+					t.Error(err)
+				}
+			}
+			if all != 3 || failed != want.records {
+				t.Errorf("%d records, of which %d can't be read", all, failed)
+			}
+			v, err := h.Verify(t.Context())
+			if fault.Of(err) != fault.NotRestored || v.Unread != 2*want.unread || v.Sealed != 4 || v.Gaps != 2 || len(v.Problems) != 0 {
+				t.Errorf("verify: %+v, %v", v, err)
+			}
+		})
 	}
 }

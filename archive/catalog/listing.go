@@ -27,7 +27,7 @@ type Archive interface {
 
 	// Record reads the record of a slot: of its state, or, when that is empty,
 	// whichever there is. The error is fs.ErrNotExist when all sinks say that
-	// they have none; fault.Damaged or fault.Newer when it can't be read.
+	// they have none; fault.Damaged, fault.Newer or fault.NotRestored when it can't be read.
 	Record(ctx context.Context, l Listed) (evidence.Record, error)
 }
 

@@ -54,7 +54,7 @@ const (
 // the sinks, with one request, if no query has asked for it before.
 //
 // A record that can't be read is yielded with its slot and state, beside the
-// error: fault.Damaged, fault.Newer, or what the sinks say. The next ones follow
+// error: fault.Damaged, fault.Newer, fault.NotRestored, or what the sinks say. The next ones follow
 // if the caller goes on. fault.Unavailable without a slot ends the sequence: the
 // database is being replaced; fault.NotFound: the pack is not watched.
 func (c *Catalog) Records(ctx context.Context, q Query) iter.Seq2[evidence.Record, error] {

@@ -41,7 +41,7 @@ func (h *history) lookFor(ctx context.Context, a Archive, p *pack, due int64) er
 // unreadable reports whether a record is there, but says nothing.
 func unreadable(err error) bool {
 	r := fault.Of(err)
-	return !errors.Is(err, fs.ErrNotExist) && (r == fault.Damaged || r == fault.Newer)
+	return !errors.Is(err, fs.ErrNotExist) && (r == fault.Damaged || r == fault.Newer || r == fault.NotRestored)
 }
 
 // records reads what observers and status want of a pack's slots: the records

@@ -80,7 +80,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDamage
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case fault.Transient(err), fault.Of(err) == fault.Deadline: // seal's deadline counts from its start
+	case fault.Transient(err), fault.Of(err) == fault.NotRestored, fault.Of(err) == fault.Deadline: // seal's deadline counts from its start
 		return exitTransient
 	}
 	return exitFailed

@@ -79,6 +79,11 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 			return err
 		}
 	}
+	if r.Unread > 0 {
+		if _, err := fmt.Fprintf(w, "%d objects are in an archive tier, and were not checked\n", r.Unread); err != nil {
+			return err
+		}
+	}
 	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d problems\n", r.Sealed, r.Gaps, r.Bytes, len(r.Problems))
 	return err
 }

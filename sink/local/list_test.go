@@ -49,3 +49,26 @@ func TestListSkips(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// What fsck has found is not the archive's.
+func TestLostAndFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, key := range []string{"lost+found/#12", "prod/lost+found"} {
+		name := filepath.Join(dir, key)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o400)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var keys []string
+	w := walk{t.Context(), os.DirFS(dir), "", func(e sink.Entry, err error) bool {
+		keys = append(keys, e.Key)
+		return err == nil
+	}}
+	if err := w.dir(".", ""); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"prod/lost+found"}, keys); d != "" {
+		t.Error(d)
+	}
+}

@@ -156,6 +156,10 @@ type walk struct {
 	yield func(sink.Entry, error) bool
 }
 
+// lostFound is a directory that some file systems have at their root, for root
+// alone to read. No source can have that name.
+const lostFound = "lost+found"
+
 // dir yields the objects in dir whose names begin with prefix, and those below
 // its subdirectories whose names begin with it.
 func (w walk) dir(dir, prefix string) error {
@@ -173,7 +177,7 @@ func (w walk) dir(dir, prefix string) error {
 		if err := sink.Ended(w.ctx); err != nil {
 			return err
 		}
-		if !strings.HasPrefix(f.Name(), prefix) || strings.HasPrefix(f.Name(), ".") {
+		if !strings.HasPrefix(f.Name(), prefix) || strings.HasPrefix(f.Name(), ".") || dir == "." && f.Name() == lostFound {
 			continue
 		}
 		if err := w.entry(strings.TrimPrefix(dir+"/"+f.Name(), "./"), f); err != nil {

@@ -147,6 +147,8 @@ func (e storeError) reason() (fault.Reason, string) {
 	switch e.code {
 	case "NoSuchBucket":
 		return fault.SinkDenied, "create the bucket, or correct bucket, endpoint and region"
+	case "InvalidObjectState":
+		return fault.NotRestored, "a lifecycle rule moved the object to an archive tier: restore it to read it, and keep archive tiers off this bucket"
 	case "InvalidAccessKeyId", "InvalidClientTokenId", "XAdminUserNotFound": // the last is versitygw's
 		return fault.SinkDenied, "the store does not know the access key ID"
 	case "SignatureDoesNotMatch":
