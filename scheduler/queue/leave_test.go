@@ -50,7 +50,7 @@ func TestClusterLeave(t *testing.T) {
 		}
 		close(settle)
 		r.start(t, first)
-		lab.Eventually(t, "it is settled", func() bool { return pending(t, r.queues[first]) == 0 })
+		emptied(t, r.queues[first])
 		for i, stop := range stops {
 			if i != first {
 				stop()
