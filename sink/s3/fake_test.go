@@ -16,6 +16,7 @@ type fake struct {
 	*httptest.Server
 	before  func(w http.ResponseWriter, r *http.Request) bool
 	ignores bool // If-None-Match is ignored
+	plain   bool // sse is ignored
 
 	mu       sync.Mutex
 	objects  map[string]stored
@@ -64,7 +65,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respondError(w, http.StatusNotFound, "NoSuchKey")
 	default:
 		for k, v := range old.header {
-			if strings.HasPrefix(k, "X-Amz-Meta-") {
+			if strings.HasPrefix(k, "X-Amz-Meta-") || k == "X-Amz-Server-Side-Encryption" && !f.plain {
 				w.Header()[k] = v
 			}
 		}

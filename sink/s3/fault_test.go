@@ -378,6 +378,16 @@ func TestSizeUnknown(t *testing.T) {
 	}
 }
 
+func TestEncryptionIgnored(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.plain = true
+	s := f.open(t, func(o *Options) { o.SSE = &SSE{Type: "AES256"} })
+	for range 2 {
+		want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "ignores sse")
+	}
+}
+
 // The request has a plain body, with its sum in the signature, the checksum and
 // the metadata.
 func TestRequest(t *testing.T) {

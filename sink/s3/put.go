@@ -55,7 +55,7 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err != nil {
 		return s.writeFailed(ctx, key, c, err)
 	}
-	if s.unconditional() || c.Size > s.threshold || s.options.ObjectLock != nil {
+	if s.unconditional() || c.Size > s.threshold || s.options.ObjectLock != nil || s.options.SSE != nil {
 		switch found, err := s.matches(ctx, key, c); {
 		case err != nil:
 			return err

@@ -136,10 +136,21 @@ func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, e
 	if !same {
 		return false, fault.New(fault.Conflict, "%s holds other content", key)
 	}
-	if err := s.checkRetention(ctx, key, head); err != nil {
+	if err := errors.Join(s.checkRetention(ctx, key, head), s.checkEncryption(key, head)); err != nil {
 		return false, err
 	}
 	return true, nil
+}
+
+// checkEncryption checks that the object is encrypted as configured: some stores
+// accept the header and do nothing.
+func (s *Sink) checkEncryption(key string, head *s3.HeadObjectOutput) error {
+	want := s.options.SSE
+	if want == nil || head.ServerSideEncryption == types.ServerSideEncryption(want.Type) {
+		return nil
+	}
+	return fault.New(fault.SinkDenied, "%s is not encrypted with %s", key, want.Type).
+		WithHint("the store ignores sse: use another, encrypt the store's disks and remove sse, or move away what was written without it")
 }
 
 // head asks what the store knows of an object. A refusal of HEAD has no body, and
