@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http/httptest"
@@ -236,34 +237,66 @@ func TestSettleRecordsGaps(t *testing.T) {
 		script   sim.Script
 		id       string
 		deadline time.Duration
-		settings fetcher.Settings
 		want     fault.Reason
 	}{
 		"no such pack":   {id: sim.MissingPackID, deadline: time.Minute, want: fault.NotFound},
 		"never complete": {script: sim.Script{Never: true}, deadline: 50 * time.Millisecond, want: fault.Deadline},
-		"too large":      {deadline: time.Minute, settings: fetcher.Settings{MaxBytes: 100}, want: fault.TooLarge},
-		"redirected":     {script: sim.Script{Body: sim.BodyFault{Kind: sim.BodyRedirect, URL: "http://192.0.2.1/", Times: 100}}, deadline: time.Minute, want: fault.LinkRefused},
-		"denied":         {script: sim.Script{Failures: []sim.Failure{{Status: 403, Code: "NoPermission", Times: 9}}}, deadline: time.Minute, want: fault.Denied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			id := c.id
-			if id == "" {
-				id = "cp-1"
-			}
-			h := newRig(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
+			id := cmp.Or(c.id, "cp-1")
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1", Script: c.script}})
 			at := due()
 			if again := h.Settle(t.Context(), task(id, at, time.Now().Add(c.deadline))); again != 0 {
 				t.Fatalf("Settle wants to be called again in %s: %s", again, h.Status("prod", id).Trouble)
 			}
-			records := records(t, h, id)
-			if len(records) != 1 || records[0].State != evidence.Gapped || records[0].Reason != c.want {
-				t.Fatalf("%d records, the first ends as %s for %q (%s), want a gap for %q", len(records), records[0].State, records[0].Reason, records[0].Detail, c.want)
-			}
-			if n := h.spooled(t); n != 0 {
-				t.Errorf("the spool holds %d entries", n)
-			}
+			h.ends(t, id, c.want, "")
 		})
+	}
+}
+
+// TestSettleWaitsForPeople: what somebody can fix is no reason for a gap before
+// the slot's deadline. The gap then says what was waited for.
+func TestSettleWaitsForPeople(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script   sim.Script
+		settings fetcher.Settings
+		detail   string
+	}{
+		"too large":   {settings: fetcher.Settings{MaxBytes: 100}, detail: "larger than 100 bytes"},
+		"redirected":  {script: sim.Script{Body: sim.BodyFault{Kind: sim.BodyRedirect, URL: "http://192.0.2.1/", Times: 100}}, detail: "the link points to"},
+		"denied":      {script: sim.Script{Failures: []sim.Failure{{Status: 403, Code: "NoPermission", Times: 99}}}, detail: "NoPermission"},
+		"credentials": {script: sim.Script{Failures: []sim.Failure{{Status: 404, Code: "InvalidAccessKeyId.NotFound", Times: 99}}}, detail: "InvalidAccessKeyId"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newRig(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
+			at := due()
+			if again := h.Settle(t.Context(), task("cp-1", at, time.Now().Add(time.Minute))); again == 0 {
+				t.Fatalf("Settle ends it: %+v", records(t, h, "cp-1"))
+			}
+			if trouble := h.Status("prod", "cp-1").Trouble; !strings.Contains(trouble, c.detail) {
+				t.Errorf("its trouble is %q", trouble)
+			}
+			if again := h.Settle(t.Context(), task("cp-1", at, time.Now().Add(-time.Second))); again != 0 {
+				t.Fatalf("after its deadline, Settle wants to be called again in %s", again)
+			}
+			h.ends(t, "cp-1", fault.Deadline, c.detail)
+		})
+	}
+}
+
+// ends fails the test unless the pack's only slot has ended as a gap for that
+// reason.
+func (h *rig) ends(t *testing.T, pack string, want fault.Reason, detail string) {
+	t.Helper()
+	records := records(t, h, pack)
+	if len(records) != 1 || records[0].State != evidence.Gapped || records[0].Reason != want || !strings.Contains(records[0].Detail, detail) {
+		t.Fatalf("the records are %+v, want a gap for %q and %q", records, want, detail)
+	}
+	if n := h.spooled(t); n != 0 {
+		t.Errorf("the spool holds %d entries", n)
 	}
 }
 

@@ -72,13 +72,15 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	return 0
 }
 
-// permanent reports whether a failure with this reason ends the slot as a gap.
+// permanent reports whether a failure with this reason ends the slot as a gap:
+// what nobody can fix before its deadline. Missing credentials and permissions,
+// and settings that refuse a report, are waited for.
 func permanent(r fault.Reason) bool {
 	switch r {
-	case fault.SinkDenied, fault.Conflict: // the report is in the spool; somebody has to repair the sink
-		return false
+	case fault.NotFound, fault.Request, fault.Deadline, fault.Paused:
+		return true
 	}
-	return !r.Transient()
+	return false
 }
 
 // Gap records that a slot ended without a report. A slot that is settled already
