@@ -95,7 +95,7 @@ func TestConnectionFails(t *testing.T) {
 			t.Parallel()
 			settings := fetcher.Settings{StallAfter: 50 * time.Millisecond}
 			if c.want == fault.Damaged { // the beginning must come in time
-				settings.StallAfter = 2 * time.Second
+				settings.StallAfter = 500 * time.Millisecond
 			}
 			_, _, err := served(t, "?Signature="+mark, settings, c.fails)
 			if fault.Of(err) != c.want {
