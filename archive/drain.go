@@ -75,13 +75,6 @@ func (d *drainer) take(ctx context.Context, s evidence.Slot) (e *fetcher.Entry, 
 	return e, err == nil
 }
 
-// discard removes what the spool holds of a slot that has no report.
-func (a *Archive) discard(ctx context.Context, e *fetcher.Entry, s evidence.Slot) {
-	if err := e.Remove(); err != nil {
-		a.Logger.WarnContext(ctx, "spool entry not removed", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
-	}
-}
-
 // unclaimed is how long an unfinished entry is left alone at most.
 const unclaimed = 24 * time.Hour
 

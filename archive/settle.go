@@ -2,15 +2,12 @@ package archive
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
 	"packseal.example/scheduler"
-	"packseal.example/sink"
 )
 
 // backoff is between two attempts at a slot.
@@ -81,70 +78,4 @@ func permanent(r fault.Reason) bool {
 		return true
 	}
 	return false
-}
-
-// Gap records that a slot ended without a report. A slot that is settled already
-// stays as it is, and so does one whose report waits in the spool, which
-// [Archive.Drain] seals. A slot that is being worked on is fault.Busy: what the
-// sinks hold of it counts only while nobody can add to it. A gap is recorded once
-// one sink has it; sinks that are down then are logged, and get it from Drain.
-func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (err error) {
-	ctx, step := trace.Begin(ctx, "gap")
-	defer func() { step.End(err) }()
-	within, stop := context.WithTimeout(ctx, time.Second)
-	defer stop()
-	entry, err := a.Spool.Lock(within, s)
-	if err != nil {
-		return err
-	}
-	if _, whole := entry.Report(); whole {
-		return entry.Close()
-	}
-	have, err := a.find(ctx, s)
-	if err != nil {
-		return errors.Join(err, entry.Close())
-	}
-	defer a.discard(ctx, entry, s)
-	if have != nil {
-		a.notice(ctx, have, s)
-		return nil
-	}
-	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool)
-	raw, err := evidence.Encode(g)
-	if err != nil {
-		return err
-	}
-	recorded, other := 0, new(found)
-	var errs []error
-	for _, t := range a.Sinks {
-		switch err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); {
-		case err == nil:
-			recorded++
-		case fault.Of(err) == fault.Conflict:
-			other.gap = append(other.gap, t) // somebody else recorded it
-		default:
-			errs = append(errs, fmt.Errorf("recording a gap in sink %s: %w", t.Name, err))
-		}
-	}
-	switch {
-	case len(other.gap) > 0:
-		a.notice(ctx, other, s)
-	case recorded > 0:
-		a.observe(g.Record(), true)
-	default:
-		return errors.Join(errs...)
-	}
-	if err := errors.Join(errs...); err != nil {
-		a.uncopied(s)
-		a.Logger.WarnContext(ctx, "gap not recorded in every sink", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
-	}
-	return nil
-}
-
-// notice tells the observers of a slot that somebody else has settled, if its
-// record can be read.
-func (a *Archive) notice(ctx context.Context, have *found, s evidence.Slot) {
-	if r, _, _, err := have.read(ctx, s); err == nil {
-		a.observe(r, false)
-	}
 }

@@ -1,0 +1,91 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/trace"
+	"packseal.example/sink"
+)
+
+// Gap records that a slot ended without a report. A slot that is settled already
+// stays as it is, and so does one whose report waits in the spool, which
+// [Archive.Drain] seals. A slot that is being worked on is fault.Busy: what the
+// sinks hold of it counts only while nobody can add to it. A gap is recorded once
+// one sink has it; sinks that are down then are logged, and get it from Drain.
+func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (err error) {
+	ctx, step := trace.Begin(ctx, "gap")
+	defer func() { step.End(err) }()
+	within, stop := context.WithTimeout(ctx, time.Second)
+	defer stop()
+	entry, err := a.Spool.Lock(within, s)
+	if err != nil {
+		return err
+	}
+	if _, whole := entry.Report(); whole {
+		return entry.Close()
+	}
+	have, err := a.find(ctx, s)
+	if err != nil {
+		return errors.Join(err, entry.Close())
+	}
+	defer a.discard(ctx, entry, s)
+	if have == nil {
+		have, err = a.record(ctx, s, reason, detail)
+	}
+	if err != nil || have == nil {
+		return err
+	}
+	if r, _, _, err := have.read(ctx, s); err == nil { // somebody else settled it
+		a.observe(r, false)
+	}
+	return nil
+}
+
+// record puts a gap record into the sinks. It returns those in which somebody
+// else recorded one; nil = none.
+func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (other *found, err error) {
+	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool)
+	raw, err := evidence.Encode(g)
+	if err != nil {
+		return nil, err
+	}
+	recorded := 0
+	var errs []error
+	for _, t := range a.Sinks {
+		switch err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); {
+		case err == nil:
+			recorded++
+		case fault.Of(err) == fault.Conflict:
+			other = cmp.Or(other, new(found))
+			other.gap = append(other.gap, t)
+		default:
+			errs = append(errs, fmt.Errorf("recording a gap in sink %s: %w", t.Name, err))
+		}
+	}
+	err = errors.Join(errs...)
+	if other == nil && recorded == 0 {
+		return nil, err
+	}
+	if other == nil {
+		a.observe(g.Record(), true)
+	}
+	if err != nil {
+		a.uncopied(s)
+		a.Logger.WarnContext(ctx, "gap not recorded in every sink", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
+	}
+	return other, nil
+}
+
+// discard removes what the spool holds of a slot that has no report.
+func (a *Archive) discard(ctx context.Context, e *fetcher.Entry, s evidence.Slot) {
+	if err := e.Remove(); err != nil {
+		a.Logger.WarnContext(ctx, "spool entry not removed", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
+	}
+}
