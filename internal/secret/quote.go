@@ -24,6 +24,6 @@ func Quote(s string, limit int) string {
 	return OneLine(signed.ReplaceAllString(OneLine(s, len(s)), "…"), limit)
 }
 
-// signed matches what may be a link or a key: a URL, a word of its query, or a
-// word as long as a key.
-var signed = regexp.MustCompile(`(?i)(https?://\S+|[?&]?[\w-]*(signature|token|credential|accesskeyid)[\w-]*[=:]\s*\S+|[A-Za-z0-9+/=_-]{20,})`)
+// signed matches what may be a link or a key: a URL, a word of its query with
+// its value, or a word as long as a key.
+var signed = regexp.MustCompile(`(?i)(https?://\S+|[?&]?[\w-]*(signature|token|credential|accesskeyid)([\w-]*[=:]\s*\S+|\S*)|[A-Za-z0-9+/=_-]{20,})`)

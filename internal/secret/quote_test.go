@@ -5,7 +5,8 @@ import "testing"
 func TestQuote(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{
-		"The provided token has expired.":                           "The provided token has expired.",
+		"The provided token has expired.":                           "The provided … has expired.",
+		"signature%3Dabc and MySignature":                           "… and …",
 		"Access denied\r\nby policy\x1b[31m":                        "Access deniedby policy[31m",
 		"see https://store.example/a?Signature=abc for more":        "see … for more",
 		"bad x-amz-security-token=abcdef, OSSAccessKeyId: LTAIabc":  "bad … …",
