@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
@@ -132,6 +133,10 @@ func (e storeError) String() string {
 // errForeign is the error of a response whose status says success and that does
 // not come from the store.
 var errForeign = fault.New(fault.SinkUnavailable, "the response is not one of the store").WithHint("%s", proxyHint)
+
+// foreign reports whether a response about an object is not the store's: that has
+// an ETag.
+func foreign(etag *string) bool { return aws.ToString(etag) == "" }
 
 // errListing returns the error of a listing that is not complete.
 func errListing(how string) error {

@@ -105,16 +105,14 @@ func unsupported(ctx context.Context, check string, err error) diag.Result {
 }
 
 // checkNoReplace sends the probe again on condition that its key does not exist,
-// which must fail. (Put would find the probe and send nothing.) A store that
-// ignores the condition replaces the probe with itself.
+// which must fail. A store that ignores the condition replaces the probe with
+// itself.
 func (s *Sink) checkNoReplace(ctx context.Context, key string, versioned bool) diag.Result {
 	const check = "no-replace"
 	if s.unconditional() && versioned {
 		return diag.Skip(check, "conditional_writes is off; a store that ignores the condition would add a version of the probe on each run")
 	}
-	strict := Sink{options: s.options, client: s.client, prefix: s.prefix}
-	strict.options.ConditionalWrites = conditionalRequired
-	err := strict.putObject(ctx, key, sink.Probe())
+	err := s.putProbe(ctx, func(strict *Sink) { strict.options.ConditionalWrites = conditionalRequired })
 	refused := err != nil && parseError(err).exists()
 	switch {
 	case refused && s.unconditional():
@@ -135,7 +133,7 @@ func (s *Sink) checkProbeRetention(ctx context.Context, key string) diag.Result 
 	if s.options.ObjectLock == nil {
 		return diag.Skip(check, "object_lock is not configured")
 	}
-	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.options.Bucket, Key: s.key(key)})
+	head, err := s.head(ctx, key)
 	if err == nil {
 		err = s.checkRetention(ctx, key, head)
 	} else {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -219,6 +220,9 @@ func TestSumsRejected(t *testing.T) {
 		s := f.open(t, func(o *Options) { o.MultipartThreshold, o.ObjectLock = 5<<20, c.lock })
 		if err := s.Put(t.Context(), "k", c.content); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+		if r := s.checkNoReplace(t.Context(), sink.ProbeKey(""), false); c.lock == nil && r.State != diag.Good {
+			t.Errorf("%s: doctor says %+v", name, r)
 		}
 		n := len(f.requests)
 		if err := s.Put(t.Context(), "l", c.content); err != nil {

@@ -108,7 +108,7 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error 
 // it returns must be that of what was sent.
 func accepted(etag, is, want *string) error {
 	switch {
-	case aws.ToString(etag) == "":
+	case foreign(etag):
 		return errForeign
 	case is != nil && want != nil && *is != *want:
 		return fault.New(fault.Damaged, "the store has the SHA-256 %.64q, not %s", *is, *want)
@@ -188,11 +188,17 @@ func (s *Sink) rejectsSums(ctx context.Context, err error) bool {
 // accepts reports whether the store accepts the probe object if something about
 // writes is changed.
 func (s *Sink) accepts(ctx context.Context, change func(*Sink)) bool {
+	err := s.putProbe(ctx, change)
+	return err == nil || parseError(err).exists()
+}
+
+// putProbe writes the probe object with something about writes changed. Put would
+// find it there and send nothing.
+func (s *Sink) putProbe(ctx context.Context, change func(*Sink)) error {
 	other := &Sink{options: s.options, client: s.client, prefix: s.prefix}
 	other.withoutSums.Store(s.withoutSums.Load())
 	change(other)
-	err := other.putObject(ctx, sink.ProbeKey(s.retentionName()), sink.Probe())
-	return err == nil || parseError(err).exists()
+	return other.putObject(ctx, sink.ProbeKey(s.retentionName()), sink.Probe())
 }
 
 // The states of Sink.conditional.

@@ -48,7 +48,7 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 		}
 		return nil, classify(ctx, err, "opening "+key)
 	}
-	if out.ETag == nil {
+	if foreign(out.ETag) {
 		return nil, classify(ctx, errors.Join(errForeign, out.Body.Close()), "opening "+key)
 	}
 	return sink.Body{ReadCloser: out.Body, Classify: func(err error) error { return classify(ctx, err, "reading "+key) }}, nil
@@ -121,7 +121,7 @@ func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, e
 		}
 		return false, classify(ctx, err, "checking "+key)
 	}
-	if head.ETag == nil {
+	if foreign(head.ETag) {
 		return false, classify(ctx, errForeign, "checking "+key)
 	}
 	// Some stores and proxies do not tell the size.
