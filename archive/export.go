@@ -2,8 +2,6 @@ package archive
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -50,14 +48,6 @@ func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error
 // checked returns the report that a sink has, in a file without a name, if it is
 // what the manifest says.
 func checked(ctx context.Context, t Target, m evidence.Manifest) (_ *os.File, err error) {
-	r, err := t.Open(ctx, m.ReportKey())
-	if errors.Is(err, sink.ErrNotExist) {
-		return nil, fault.New(fault.Damaged, "%s is missing", m.ReportKey())
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close() //nolint:errcheck // read only
 	f, err := os.CreateTemp("", "packseal-export-")
 	if err != nil {
 		return nil, err
@@ -70,13 +60,13 @@ func checked(ctx context.Context, t Target, m evidence.Manifest) (_ *os.File, er
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, err
 	}
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(r, m.Size+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", m.ReportKey(), err)
-	}
-	if sum := hex.EncodeToString(h.Sum(nil)); n != m.Size || sum != m.SHA256 {
-		return nil, fault.New(fault.Damaged, "%s is not what its manifest says: SHA-256 %s, not %s", m.ReportKey(), sum, m.SHA256)
+	switch _, altered, err := readReport(ctx, t, m, f); {
+	case errors.Is(err, sink.ErrNotExist):
+		return nil, fault.New(fault.Damaged, "%s is missing", m.ReportKey())
+	case err != nil:
+		return nil, err
+	case altered != "":
+		return nil, fault.New(fault.Damaged, "%s is not what its manifest says: %s", m.ReportKey(), altered)
 	}
 	_, err = f.Seek(0, io.SeekStart)
 	return f, err

@@ -225,24 +225,17 @@ func readFirst[T any](ctx context.Context, from []Target, key string, decode fun
 				return v, raw, nil
 			}
 		}
-		if err == nil || !errors.Is(e, sink.ErrNotExist) && (errors.Is(err, sink.ErrNotExist) || unreadable(err)) {
+		if err == nil || !errors.Is(e, sink.ErrNotExist) && (errors.Is(err, sink.ErrNotExist) || evidence.Unreadable(err)) {
 			err = fmt.Errorf("sink %s: %w", t.Name, e)
 		}
 	}
 	return v, nil, fmt.Errorf("reading %s: %w", key, err)
 }
 
-// unreadable reports whether a record is there and can't be read: by this
-// program, or at all, or now.
-func unreadable(err error) bool { return fault.Of(err) == fault.Damaged || elsewhere(err) }
-
 // elsewhere reports whether a record is there and good for all that is known: a
 // newer program can read it, or this one when it is restored. Its name says how
 // the slot ended.
-func elsewhere(err error) bool {
-	r := fault.Of(err)
-	return r == fault.Newer || r == fault.NotRestored
-}
+func elsewhere(err error) bool { return evidence.Unreadable(err) && fault.Of(err) != fault.Damaged }
 
 // manifest reads a slot's manifest.
 func manifest(ctx context.Context, from []Target, s evidence.Slot) (evidence.Manifest, []byte, error) {
@@ -305,7 +298,7 @@ func (r *reader) Records(ctx context.Context, source, pack string) iter.Seq2[evi
 				if err != nil {
 					record = evidence.Record{Slot: l.Slot, State: l.State}
 				}
-				if !yield(record, err) || err != nil && !unreadable(err) {
+				if !yield(record, err) || err != nil && !evidence.Unreadable(err) {
 					return
 				}
 			}

@@ -135,7 +135,7 @@ func (v *verifying) vanished(ctx context.Context, a *Archive) error {
 		}
 		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
 			v.report("", Vanished, key, "it was seen in the archive, and no sink has it any more")
-		} else if err != nil && !unreadable(err) {
+		} else if err != nil && !evidence.Unreadable(err) {
 			return err
 		}
 	}
@@ -191,8 +191,8 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 		if err := v.readReport(ctx, t, m, at(m.Object) >= 0); err != nil {
 			return err
 		}
-	case fault.Of(err) == fault.NotRestored:
-		v.unread(t, s)
+	case v.unread(err):
+		v.keep(t, s, [sha256.Size]byte{})
 		return nil
 	case fault.Of(err) == fault.Newer:
 		v.report(t.Name, Newer, s.ManifestKey(), "%v", err)
@@ -211,16 +211,22 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	return nil
 }
 
-// unread notes that a slot's manifest is there and can't be read now.
-func (v *verifying) unread(t Target, s evidence.Slot) {
+// unread reports whether an error says that an object is in an archive tier, and
+// counts it.
+func (v *verifying) unread(err error) bool {
+	if fault.Of(err) != fault.NotRestored {
+		return false
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.result.Unread++
-	v.keep(t, s, [sha256.Size]byte{})
+	return true
 }
 
-// keep keeps the digest of a slot's manifest. The caller holds mu.
+// keep keeps the digest of a slot's manifest.
 func (v *verifying) keep(t Target, s evidence.Slot, sum [sha256.Size]byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.result.Sealed++
 	if v.raw[s] == nil {
 		v.raw[s] = make(map[string][sha256.Size]byte)
@@ -234,9 +240,7 @@ func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (ev
 	if err != nil {
 		return evidence.Manifest{}, err
 	}
-	v.mu.Lock()
 	v.keep(t, s, sha256.Sum256(raw))
-	v.mu.Unlock()
 	return evidence.DecodeManifest(raw, s)
 }
 
@@ -246,16 +250,16 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 	if err == nil {
 		_, err = evidence.DecodeGap(raw, s)
 	}
+	unread := v.unread(err)
 	v.mu.Lock()
-	if err == nil || fault.Of(err) == fault.NotRestored {
+	if err == nil || unread {
 		v.result.Gaps++
 	}
-	v.gaps[s] = err == nil || unreadable(err)
-	if fault.Of(err) == fault.NotRestored {
-		v.result.Unread++
-		err = nil
-	}
+	v.gaps[s] = err == nil || evidence.Unreadable(err)
 	v.mu.Unlock()
+	if unread {
+		return nil
+	}
 	switch fault.Of(err) {
 	case fault.Damaged:
 		v.report(t.Name, Malformed, s.GapKey(), "%v", err)
@@ -269,25 +273,35 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 
 // readReport reads a report back whole.
 func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, listed bool) error {
-	key := m.Slot().Dir() + m.Object
-	r, err := t.Open(ctx, key)
-	if errors.Is(err, sink.ErrNotExist) {
-		v.report(t.Name, Missing, key, "the manifest names it with %d bytes and SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
+	n, altered, err := readReport(ctx, t, m, io.Discard)
+	switch {
+	case errors.Is(err, sink.ErrNotExist):
+		v.report(t.Name, Missing, m.ReportKey(), "the manifest names it with %d bytes and SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
 		return nil
-	}
-	if fault.Of(err) == fault.NotRestored {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.result.Unread++
+	case v.unread(err):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case altered != "":
+		v.report(t.Name, Altered, m.ReportKey(), "%s", altered)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.result.Bytes += n
+	return nil
+}
+
+// readReport writes the report that a sink has to w, and says how it differs from
+// its manifest; altered is empty if it does not.
+func readReport(ctx context.Context, t Target, m evidence.Manifest, w io.Writer) (n int64, altered string, err error) {
+	r, err := t.Open(ctx, m.ReportKey())
+	if err != nil {
+		return 0, "", err
 	}
 	sha, sum5, crc := sha256.New(), md5.New(), crc64.New(crc64.MakeTable(crc64.ECMA))
-	n, err := io.Copy(io.MultiWriter(sha, sum5, crc), io.LimitReader(r, min(m.Size, math.MaxInt64-1)+1)) // a byte more tells a longer one
+	n, err = io.Copy(io.MultiWriter(w, sha, sum5, crc), io.LimitReader(r, min(m.Size, math.MaxInt64-1)+1)) // a byte more tells a longer one
 	if err = errors.Join(err, r.Close()); err != nil {
-		return fmt.Errorf("reading %s: %w", key, err)
+		return n, "", fmt.Errorf("reading %s: %w", m.ReportKey(), err)
 	}
 	for _, c := range []struct{ what, is, want string }{
 		{"size", strconv.FormatInt(n, 10), strconv.FormatInt(m.Size, 10)},
@@ -296,14 +310,10 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 		{"CRC-64", strconv.FormatUint(crc.Sum64(), 10), m.CRC64},
 	} {
 		if c.is != c.want {
-			v.report(t.Name, Altered, key, "its %s is %s, the manifest says %s", c.what, c.is, c.want)
-			break
+			return n, fmt.Sprintf("its %s is %s, the manifest says %s", c.what, c.is, c.want), nil
 		}
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.result.Bytes += n
-	return nil
+	return n, "", nil
 }
 
 // compare compares the sinks' manifests with one another. A difference is
@@ -317,10 +327,10 @@ func (v *verifying) compare(sinks []Target) {
 			switch {
 			case !ok:
 				v.report(t.Name, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
-			case first.Name == "" && sum != [sha256.Size]byte{}:
-				first = t
+			case sum == [sha256.Size]byte{}: // it was not read
 			case first.Name == "":
-			case sum != have[first.Name] && sum != [sha256.Size]byte{}:
+				first = t
+			case sum != have[first.Name]:
 				v.report(t.Name, Divergent, s.ManifestKey(), "it differs from the one in sink %s", first.Name)
 			}
 		}

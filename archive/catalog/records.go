@@ -15,7 +15,7 @@ func (h *history) lookFor(ctx context.Context, a Archive, p *pack, due int64) er
 	slot := evidence.Slot{Source: p.source, Pack: p.key, Due: time.Unix(due, 0).UTC()}
 	r, err := a.Record(ctx, Listed{Slot: slot})
 	lost := errors.Is(err, fs.ErrNotExist)
-	if unreadable(err) {
+	if evidence.Unreadable(err) {
 		return nil // it is there
 	}
 	if err != nil && !lost {
@@ -38,12 +38,6 @@ func (h *history) lookFor(ctx context.Context, a Archive, p *pack, due int64) er
 	return err
 }
 
-// unreadable reports whether a record is there, but says nothing.
-func unreadable(err error) bool {
-	r := fault.Of(err)
-	return !errors.Is(err, fs.ErrNotExist) && (r == fault.Damaged || r == fault.Newer || r == fault.NotRestored)
-}
-
 // records reads what observers and status want of a pack's slots: the records
 // of gaps, and that of the latest sealed slot. It tells the observers.
 func (h *history) records(ctx context.Context, s *store, p *pack) error {
@@ -59,7 +53,7 @@ func (h *history) records(ctx context.Context, s *store, p *pack) error {
 		}
 		for _, w := range page {
 			r, err := h.read(ctx, p, w.row)
-			if err != nil && !unreadable(err) {
+			if err != nil && !evidence.Unreadable(err) {
 				return err
 			}
 			h.tell(p, r, false)
@@ -78,7 +72,7 @@ func (h *history) records(ctx context.Context, s *store, p *pack) error {
 	r := latest.record(p.source, p.key)
 	if latest.thin && latest.reason == "" {
 		var err error
-		if r, err = h.read(ctx, p, latest); err != nil && !unreadable(err) {
+		if r, err = h.read(ctx, p, latest); err != nil && !evidence.Unreadable(err) {
 			return err
 		}
 	}
@@ -100,7 +94,7 @@ func (h *history) read(ctx context.Context, p *pack, w row) (evidence.Record, er
 		r, w = full, newRow(full)
 	case errors.Is(err, fs.ErrNotExist):
 		return r, errors.Join(err, h.lookFor(ctx, a, p, w.due))
-	case unreadable(err):
+	case evidence.Unreadable(err):
 		w = row{due: w.due, state: w.state, thin: true, reason: string(fault.Of(err)), detail: err.Error()}
 		if r.State == evidence.Gapped {
 			r.Reason, r.Detail = fault.Of(err), err.Error()

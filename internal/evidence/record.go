@@ -210,6 +210,16 @@ var schemas = map[string]func([]byte) (any, error){
 	GapSchema:              canonical[Gap],
 }
 
+// Unreadable reports whether an error of reading a record says that it is there
+// and can't be read: not by this program, not now, or not at all.
+func Unreadable(err error) bool {
+	switch fault.Of(err) {
+	case fault.Damaged, fault.Newer, fault.NotRestored:
+		return true
+	}
+	return false
+}
+
 // MaxRecord bounds a record, in bytes.
 const MaxRecord = 64 << 10
 
