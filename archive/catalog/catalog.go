@@ -337,12 +337,10 @@ func (p *pack) note(e Event) {
 // Update takes up a slot of a watched pack that another process has settled, as
 // the archive has it.
 func (c *Catalog) Update(ctx context.Context, s evidence.Slot) error {
-	c.mu.RLock()
-	a := c.archive
-	c.mu.RUnlock()
-	if a == nil || c.find(s.Source, s.Pack) == nil {
+	if c.find(s.Source, s.Pack) == nil {
 		return nil
 	}
+	_, a, _ := c.current() // the archive is there also while the database is not
 	r, err := a.Record(ctx, Listed{Slot: s})
 	if err == nil {
 		c.Observe(Event{Record: r})

@@ -149,7 +149,7 @@ func (h *history) step(ctx context.Context, p *pack) (more bool, err error) {
 	}
 	switch {
 	case known.knownFrom != unlisted && (!listed || partial && known.complete()):
-		err = h.recent(ctx, s, p, known)
+		err = h.recent(ctx, s, p, known, unlisted)
 	case !known.complete():
 		err = h.extend(ctx, p, known)
 	}
@@ -236,8 +236,9 @@ func (h *history) findOldest(ctx context.Context, p *pack) (int64, error) {
 }
 
 // recent lists the newest slots of a pack that was listed before: what ended
-// unnoticed, and some that are known already, as those may have changed.
-func (h *history) recent(ctx context.Context, s *store, p *pack, st state) error {
+// unnoticed, and some that are known already, as those may have changed; at least
+// those due then or later.
+func (h *history) recent(ctx context.Context, s *store, p *pack, st state, due int64) error {
 	from, ok, err := s.nth(ctx, st.id, window)
 	if err != nil {
 		return h.readFailed(ctx, s, err)
@@ -245,7 +246,7 @@ func (h *history) recent(ctx context.Context, s *store, p *pack, st state) error
 	if !ok {
 		from = st.knownFrom
 	}
-	return h.list(ctx, p, from, unlisted)
+	return h.list(ctx, p, min(from, due), unlisted)
 }
 
 // refresh is Catalog.Refresh.
@@ -262,7 +263,7 @@ func (h *history) refresh(ctx context.Context, p *pack) error {
 	if !st.complete() {
 		return nil
 	}
-	if err := h.recent(ctx, s, p, st); err != nil && !errors.Is(err, ErrIncomplete) {
+	if err := h.recent(ctx, s, p, st, unlisted); err != nil && !errors.Is(err, ErrIncomplete) {
 		return err
 	}
 	h.mu.RLock()

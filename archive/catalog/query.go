@@ -220,9 +220,7 @@ func (c *Catalog) confirm(ctx context.Context, p *pack, due int64) error {
 	st := p.state
 	c.mu.RUnlock()
 	if st.knownFrom <= due { // it was listed before
-		if err = c.history.recent(ctx, s, p, st); err != nil || c.listed(p, due) {
-			return err
-		}
+		return c.history.recent(ctx, s, p, st, due)
 	}
 	return c.history.list(ctx, p, due, unlisted)
 }
