@@ -66,39 +66,37 @@ func (s *Server) serveList(w http.ResponseWriter, r *http.Request) {
 
 // serveOrder carries out an order.
 func (s *Server) serveOrder(do func(context.Context, Order) ([]Outcome, error), why bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var o Order
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&o); err != nil {
-			s.refuse(w, fault.New(fault.Request, "reading the order: %w", err))
-			return
-		}
+	return post(s, "order", func(ctx context.Context, o Order) ([]Outcome, error) {
 		if err := o.check(why); err != nil {
-			s.refuse(w, err)
+			return nil, err
+		}
+		return do(ctx, o)
+	})
+}
+
+// serveSettled takes up a slot that is settled.
+func (s *Server) serveSettled() http.HandlerFunc {
+	return post(s, "slot", func(ctx context.Context, slot evidence.Slot) (struct{}, error) {
+		return struct{}{}, s.daemon.Settled(ctx, slot)
+	})
+}
+
+// post reads a value, and answers with what comes of it.
+func post[V, A any](s *Server, what string, do func(context.Context, V) (A, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var value V
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&value); err != nil {
+			s.refuse(w, fault.New(fault.Request, "reading the %s: %w", what, err))
 			return
 		}
-		outcomes, err := do(r.Context(), o)
+		answer, err := do(r.Context(), value)
 		if err != nil {
 			s.refuse(w, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(outcomes) //nolint:errcheck // the client is gone
+		json.NewEncoder(w).Encode(answer) //nolint:errcheck // the client is gone
 	}
-}
-
-// serveSettled takes up a slot that is settled.
-func (s *Server) serveSettled(w http.ResponseWriter, r *http.Request) {
-	var slot evidence.Slot
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&slot); err != nil {
-		s.refuse(w, fault.New(fault.Request, "reading the slot: %w", err))
-		return
-	}
-	if err := s.daemon.Settled(r.Context(), slot); err != nil {
-		s.refuse(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write([]byte("{}\n")) //nolint:errcheck // the client is gone
 }
 
 // check checks an order's limits: its words are stored, logged and shown.
