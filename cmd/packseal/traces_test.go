@@ -136,8 +136,8 @@ func TestTraces(t *testing.T) {
 		trees[slot.key()] = append(trees[slot.key()], slot.tree())
 	}
 	for pack, want := range map[string][]string{
-		"good/cp-fdc8626622af00f90000":   {goodTree, drainedTree},
-		"good/cp-00c8626622af00ffffff":   {missingTree},
+		"good/cp-fdc8626622af00f90000": {goodTree, drainedTree},
+		"good/cp-00c8626622af00ffffff": {missingTree},
 	} {
 		// A daemon that is slow to start may find what waits there at once, too.
 		if diff := cmp.Diff(want, slices.Compact(trees[pack])); diff != "" {
