@@ -60,6 +60,9 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 		return evidence.Record{}, errors.Join(err, e.Sync())
 	}
 	a.observe(d.Record(), fresh)
+	if fresh {
+		a.scrutinize(ctx, d.Manifest)
+	}
 	if err != nil {
 		return d.Record(), errors.Join(err, e.Sync())
 	}
