@@ -30,12 +30,10 @@ type delivery struct {
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
-	lacking := slices.DeleteFunc(slices.Clone(a.Sinks), func(t Target) bool {
-		return slices.ContainsFunc(d.from, func(h Target) bool { return h.Name == t.Name })
-	})
+	lacking := slices.DeleteFunc(slices.Clone(a.Sinks), func(t Target) bool { return !have.lacks(t, d.from) })
 	if len(lacking) == 0 {
 		a.observe(d.Record(), false)
-		return d.Record(), e.Remove()
+		return d.Record(), errors.Join(have.missing(), e.Remove())
 	}
 	defer a.Metrics.sealed(d.Source, time.Now())
 	if err := d.load(ctx, e); err != nil {
@@ -52,7 +50,7 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 		rest.Go(func() { errs[i+1] = d.put(ctx, t, "") })
 	}
 	rest.Wait()
-	err := errors.Join(errs...)
+	err := errors.Join(append(errs, have.missing())...)
 	if len(d.from) == 0 && !slices.Contains(errs, nil) {
 		if fault.Of(err) == fault.Damaged { // a loss of power took a part of it
 			return evidence.Record{}, errors.Join(err, e.Discard())

@@ -140,7 +140,7 @@ func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	}
 	var errs []error
 	for _, t := range d.Sinks {
-		if slices.ContainsFunc(have.gap, func(h Target) bool { return h.Name == t.Name }) {
+		if !have.lacks(t, have.gap) {
 			continue
 		}
 		if err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); err != nil && fault.Of(err) != fault.Conflict {

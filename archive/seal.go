@@ -51,6 +51,9 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 	if err != nil && ctx.Err() != nil {
 		return evidence.Record{}, err
 	}
+	if err := have.lost(); err != nil {
+		return evidence.Record{}, err
+	}
 	// When no sink can be asked, the report is fetched all the same, while it is
 	// available, and waits in the spool.
 	have = cmp.Or(have, new(found))

@@ -61,7 +61,7 @@ func chineseCounts(k Kind, packs int) string {
 func chineseProblems(kind string, n int) string {
 	name := map[string]string{
 		"missing": "报告丢失", "altered": "报告被改动", "malformed": "记录损坏",
-		"orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到",
+		"orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到", "deleted": "被删除",
 	}[kind]
 	return fmt.Sprintf("%s：%d 处", cmp.Or(name, kind), n)
 }

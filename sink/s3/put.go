@@ -156,7 +156,7 @@ func (s *Sink) writeFailed(ctx context.Context, key string, c sink.Content, err 
 		s.conditional.CompareAndSwap(unknown, supported)
 		found, merr := s.matches(ctx, key, c)
 		if !found && merr == nil { // that writer may yet fail
-			return fault.New(fault.SinkUnavailable, "another writer is storing %s", key)
+			return s.refused(ctx, key)
 		}
 		return merr
 	case e.rejected() && s.conditional.Load() == unknown && s.accepts(ctx, func(o *Sink) { o.options.ConditionalWrites = conditionalOff }):

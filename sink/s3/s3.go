@@ -31,6 +31,8 @@ type Sink struct {
 
 	conditional atomic.Int32 // whether the store supports conditional writes: unknown, supported, ignored or rejected
 	withoutSums atomic.Bool  // the store rejects the headers of checksums
+
+	unversioned atomic.Pointer[time.Time] // until when the store is not asked for versions; nil = it never refused
 }
 
 // key returns the key in the bucket.
