@@ -49,6 +49,9 @@ func TestDeletions(t *testing.T) {
 		}
 		s.remove(t, "a/k")
 		s.remove(t, "b")
+		if r, on := s.checkVersioning(t.Context()); !on || !strings.Contains(r.Detail, "deletions are noticed") {
+			t.Errorf("got %+v", r)
+		}
 		for prefix, want := range map[string]int{"": 2, "a/": 1, "a/k": 1, "c": 0, "none/": 0} {
 			ds, err := s.Deletions(t.Context(), prefix)
 			if err != nil || len(ds) != want {
