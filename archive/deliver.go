@@ -41,13 +41,13 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 	}
 	defer func() { d.body.Close() }() //nolint:errcheck // read only
 	errs := make([]error, len(lacking))
-	if errs[0] = d.put(ctx, lacking[0], d.body.Name()); fault.Of(errs[0]) == fault.Conflict {
+	if errs[0] = a.put(ctx, d, lacking[0], d.body.Name()); fault.Of(errs[0]) == fault.Conflict {
 		fresh = false
 		errs[0] = d.adopt(ctx, e, lacking[0])
 	}
 	var rest sync.WaitGroup
 	for i, t := range lacking[1:] {
-		rest.Go(func() { errs[i+1] = d.put(ctx, t, "") })
+		rest.Go(func() { errs[i+1] = a.put(ctx, d, t, "") })
 	}
 	rest.Wait()
 	err := errors.Join(append(errs, have.missing())...)
@@ -100,13 +100,15 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 // put brings the delivery to one sink: the report, then the manifest. The file
 // may be the report's own, which the sink may keep: one sink, so that damage to
 // its file is not damage to another's.
-func (d *delivery) put(ctx context.Context, t Target, file string) (err error) {
+func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (err error) {
 	ctx, s := trace.Begin(ctx, "sealing", trace.Sink.String(t.Name), trace.Bytes.Int64(d.Size))
 	defer func() { s.End(err) }()
 	dir := d.Slot().Dir()
-	err = t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file})
-	if err == nil {
-		err = t.Put(ctx, dir+evidence.ManifestName, sink.Bytes(d.raw))
+	report := sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file, About: a.aboutReport(d.Manifest)}
+	if err = t.Put(ctx, dir+d.Object, report); err == nil {
+		record := sink.Bytes(d.raw)
+		record.About = a.aboutRecord(d.Slot(), d.Name, evidence.ManifestName)
+		err = t.Put(ctx, dir+evidence.ManifestName, record)
 	}
 	if err != nil {
 		return fmt.Errorf("sealing in sink %s: %w", t.Name, err)

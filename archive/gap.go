@@ -60,10 +60,12 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	if err != nil {
 		return nil, err
 	}
+	content := sink.Bytes(raw)
+	content.About = a.aboutRecord(s, "", evidence.GapName)
 	recorded := 0
 	var errs []error
 	for _, t := range a.Sinks {
-		switch err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); {
+		switch err := t.Put(ctx, s.GapKey(), content); {
 		case err == nil:
 			recorded++
 		case fault.Of(err) == fault.Conflict:

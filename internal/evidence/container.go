@@ -29,6 +29,27 @@ func (c Container) Ext() string {
 	return string(c)
 }
 
+// MediaType returns the Content-Type of files of that container.
+func (c Container) MediaType() string {
+	switch c {
+	case OLE2:
+		return "application/vnd.ms-excel"
+	case OOXML:
+		return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	case Zip:
+		return "application/zip"
+	case XML:
+		return "application/xml"
+	case HTML:
+		return "text/html"
+	case CSV:
+		return "text/csv"
+	case JSON:
+		return "application/json"
+	}
+	return "application/octet-stream"
+}
+
 // Anomaly is what is odd about a report that may be one all the same: a short,
 // stable word that is safe as a metric label and in records.
 type Anomaly string
