@@ -30,7 +30,7 @@ func (a *Archive) aboutReport(m evidence.Manifest) sink.About {
 	default:
 		media = "application/octet-stream"
 	}
-	return about(a.pack(m.Slot(), m.Name), m.Slot(), reportOf(m).Ext(), media)
+	return about(a.pack(m.Slot(), m.Name), m.Slot(), m.Ext(), media)
 }
 
 func about(p evidence.Pack, s evidence.Slot, ext, media string) sink.About {

@@ -87,6 +87,16 @@ func (m Manifest) Slot() Slot {
 // ReportKey returns the report's key.
 func (m Manifest) ReportKey() string { return m.Slot().Dir() + m.Object }
 
+// Ext returns the extension of the report's name, without the dot: "xls", or
+// "xls.gz" of a compressed one.
+func (m Manifest) Ext() string {
+	_, ext, _ := strings.Cut(m.Object, ".")
+	if ext == "" || strings.Trim(ext, ".abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return "bin"
+	}
+	return ext
+}
+
 // Record returns the manifest's essence.
 func (m Manifest) Record() Record {
 	return Record{
