@@ -2,13 +2,12 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"packseal.example/archive/catalog"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/trace"
 )
 
 // newContainer is the anomaly of a report whose container differs from that of the
@@ -18,10 +17,10 @@ const newContainer evidence.Anomaly = "new_container"
 // anomalies returns what reports are counted by.
 func anomalies() []evidence.Anomaly { return append(evidence.Anomalies(), newContainer) }
 
-// scrutinize logs and counts what is odd about a report that was sealed here. It
-// tells of a container that is not that of the pack's report before, once for
-// each container.
-func (a *Archive) scrutinize(ctx context.Context, m evidence.Manifest) {
+// scrutinize logs and counts what is odd about a report that was sealed here, in t at
+// least. It tells of a container that is not that of the pack's report before, once
+// for each container.
+func (a *Archive) scrutinize(ctx context.Context, t Target, m evidence.Manifest) {
 	log := a.Logger.With("source", m.Source, "pack", m.Slot().Pack, "due", m.Due.Format(time.RFC3339), "container", format(m))
 	if len(m.Anomalies) > 0 {
 		log.WarnContext(ctx, "report is unusual", "object", m.ReportKey(), "anomalies", m.Anomalies)
@@ -32,7 +31,7 @@ func (a *Archive) scrutinize(ctx context.Context, m evidence.Manifest) {
 	if !a.first(m) {
 		return
 	}
-	before, err := a.before(ctx, m.Slot())
+	before, err := a.before(ctx, t, m.Slot())
 	if err != nil {
 		log.WarnContext(ctx, "report before not read", "reason", fault.Of(err), "err", err)
 	}
@@ -75,15 +74,18 @@ const (
 	lookBackFor = 40 * 24 * time.Hour
 )
 
-// before returns the manifest of the pack's last sealed slot before s, or the zero
-// one if there is none.
-func (a *Archive) before(ctx context.Context, s evidence.Slot) (m evidence.Manifest, err error) {
+// before returns the manifest of the pack's last sealed slot before s that a sink has,
+// or the zero one if there is none.
+func (a *Archive) before(ctx context.Context, t Target, s evidence.Slot) (m evidence.Manifest, err error) {
+	ctx, span := trace.Begin(ctx, "compare")
+	defer func() { span.End(err) }()
+	r := newReader(Options{Sinks: []Target{t}, Logger: a.Logger})
 	ctx, stop := context.WithTimeout(ctx, lookBack)
 	defer stop()
 	for _, from := range []time.Time{s.Due.Add(-lookBackFor), {}} {
 		var last evidence.Slot
-		for l, err := range a.List(ctx, s.Source, s.Pack, from, s.Due) {
-			if err != nil && !errors.Is(err, catalog.ErrIncomplete) {
+		for l, err := range r.List(ctx, s.Source, s.Pack, from, s.Due) {
+			if err != nil {
 				return m, err
 			}
 			if l.State == evidence.Sealed {
@@ -91,7 +93,7 @@ func (a *Archive) before(ctx context.Context, s evidence.Slot) (m evidence.Manif
 			}
 		}
 		if last.Pack != "" {
-			m, _, err = a.Manifest(ctx, last)
+			m, _, err = r.Manifest(ctx, last)
 			return m, err
 		}
 	}

@@ -59,7 +59,7 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 	}
 	a.observe(d.Record(), fresh)
 	if fresh {
-		a.scrutinize(ctx, d.Manifest)
+		a.scrutinize(ctx, lacking[slices.Index(errs, nil)], d.Manifest)
 	}
 	if err != nil {
 		return d.Record(), errors.Join(err, e.Sync())
