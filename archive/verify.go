@@ -36,12 +36,13 @@ const (
 	Orphaned   Kind = "orphaned"   // an object that no manifest names
 	Divergent  Kind = "divergent"  // a manifest that differs from another sink's
 	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed and this one has not
+	Deleted    Kind = "deleted"    // a record, or a report that a manifest names, that was deleted and of which the storage keeps that
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
-	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Vanished}
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Vanished}
 }
 
 // Problem is one thing that is wrong.
@@ -74,6 +75,7 @@ type verifying struct {
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
+	gone   map[string]map[string]sink.Deletion            // sink → key
 }
 
 // settleTime is how old an object without a manifest must be before it is
@@ -86,7 +88,7 @@ const settleTime = 2 * time.Second
 // that could not be read to their end, and for objects that have to be restored
 // first (fault.NotRestored). What could be read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context) (Result, error) {
-	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool)}
+	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion)}
 	v.result.Problems = []Problem{}
 	var read []Target
 	var errs []error
@@ -130,7 +132,7 @@ func (v *verifying) vanished(ctx context.Context, a *Archive) error {
 		if l.State != evidence.Sealed {
 			key, l.State = l.GapKey(), "" // a report may have taken its place
 		}
-		if v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] {
+		if v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] || v.anyGone(key) {
 			continue
 		}
 		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
@@ -158,6 +160,9 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		}
 		dir := e.Key[:strings.LastIndexByte(e.Key, '/')+1]
 		slots[dir] = append(slots[dir], e)
+	}
+	if err := v.deletions(ctx, t, slots); err != nil {
+		return err
 	}
 	var g errgroup.Group
 	g.SetLimit(8)
@@ -204,7 +209,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	}
 	for _, e := range entries {
 		name := e.Key[len(s.Dir()):]
-		if name != evidence.ManifestName && name != evidence.GapName && (!sealed || name != m.Object) {
+		if name != evidence.ManifestName && name != evidence.GapName && (!sealed || name != m.Object) && !v.isGone(t, s.ManifestKey()) {
 			v.report(t.Name, Orphaned, e.Key, "no manifest names this object of %d bytes", e.Size)
 		}
 	}
@@ -275,6 +280,9 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, listed bool) error {
 	n, altered, err := readReport(ctx, t, m, io.Discard)
 	switch {
+	case errors.Is(err, sink.ErrNotExist) && v.isGone(t, m.ReportKey()):
+		v.report(t.Name, Deleted, m.ReportKey(), "%s", v.gone[t.Name][m.ReportKey()])
+		return nil
 	case errors.Is(err, sink.ErrNotExist):
 		v.report(t.Name, Missing, m.ReportKey(), "the manifest names it with %d bytes and SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
 		return nil
@@ -325,6 +333,7 @@ func (v *verifying) compare(sinks []Target) {
 		for _, t := range sinks {
 			sum, ok := have[t.Name]
 			switch {
+			case !ok && v.isGone(t, s.ManifestKey()): // it was reported
 			case !ok:
 				v.report(t.Name, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
 			case sum == [sha256.Size]byte{}: // it was not read
