@@ -43,6 +43,9 @@ type Config struct {
 	doc  *strictyaml.Document // has the places of all paths
 }
 
+// File returns the name of the file, as it was given to [Load] or [Parse].
+func (c *Config) File() string { return c.file }
+
 // Source is one API that makes reports. Exactly one field is set.
 type Source struct {
 	CloudConfig *cloudconfig.Options `yaml:"cloudconfig,omitempty"` // Alibaba Cloud Config

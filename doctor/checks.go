@@ -21,7 +21,7 @@ type examination struct{ Options }
 // checks returns the whole examination in its order. A new kind of check is one
 // more line here.
 func (e *examination) checks() []check {
-	all := []check{{"configuration", e.Path, e.configuration}}
+	all := []check{{"configuration", e.Config.File(), e.configuration}}
 	all = append(all, e.sources()...)
 	all = append(all, e.sinks()...)
 	all = append(all,

@@ -19,7 +19,6 @@ import (
 // Options say what is examined. Required fields are marked.
 type Options struct {
 	Config   *config.Config // required
-	Path     string         // of the configuration file, for the report
 	Packs    []config.Entry // the packs to examine; none = no pack
 	Generate []config.Entry // packs to have a report made of; none = no report is made
 	Notices  bool           // send each notification channel a test message

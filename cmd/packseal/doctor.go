@@ -45,7 +45,6 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 		if o.Timeout <= 0 {
 			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, o.Timeout)
 		}
-		o.Path = *path
 		if o.Config, err = load(*path, c.ErrOrStderr()); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -26,16 +27,18 @@ its signed link expires, checks it, and seals it in write-once storage.`,
   packseal run --config packseal.yaml`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       tool() + " " + runtime.Version(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newCat(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
 	root.AddCommand(releaseVerbs()...)
 	return root
 }
 
-// configFlag adds --config to a verb.
+// configFlag adds --config to a verb. [config.Find] finds the file.
 func configFlag(c *cobra.Command) *string {
-	return c.Flags().StringP("config", "c", "/etc/packseal/packseal.yaml", "the configuration file")
+	return c.Flags().StringP("config", "c", "", "the configuration file; default: the first of "+config.Places())
 }
 
 // jsonFlag adds --json to a verb.
@@ -43,8 +46,12 @@ func jsonFlag(c *cobra.Command) *bool {
 	return c.Flags().Bool("json", false, "print JSON, one object a line")
 }
 
-// load reads a configuration file and prints its warnings.
-func load(path string, stderr io.Writer) (*config.Config, error) {
+// load finds and reads the configuration file and prints its warnings.
+func load(given string, stderr io.Writer) (*config.Config, error) {
+	path, err := config.Find(given)
+	if err != nil {
+		return nil, err
+	}
 	return (&daemon.ConfigFile{Path: path, Warnings: stderr}).Load()
 }
 

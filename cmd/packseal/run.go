@@ -30,7 +30,11 @@ valid, the errors are logged and the old one stays in effect.`,
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		stderr := c.ErrOrStderr()
-		file := &daemon.ConfigFile{Path: *path, Warnings: stderr}
+		found, err := config.Find(*path)
+		if err != nil {
+			return err
+		}
+		file := &daemon.ConfigFile{Path: found, Warnings: stderr}
 		cfg, err := file.Load()
 		if err != nil {
 			return err
