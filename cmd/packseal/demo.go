@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +19,7 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/table"
 )
 
 // demoEvery is how often each of the demo's packs falls due.
@@ -167,17 +167,18 @@ func (d *demo) await(ctx context.Context, packseal *daemon.Daemon, entries []con
 
 // table prints the latest settled slot of every pack.
 func (d *demo) table(packseal *daemon.Daemon, entries []config.Entry) error {
-	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PACK\tSTATE\tSHA-256\tWHERE, OR WHY NOT")
+	t := table.New(d.out, "PACK", "STATE", "SHA-256", "WHERE, OR WHY NOT")
 	for _, e := range entries {
 		r := packseal.Latest(e.Pack.Source, e.Pack.Key())
+		row := []string{e.Pack.Name, string(r.State), r.SHA256, filepath.Join(d.dir, "archive", r.Object)}
 		if r.State == evidence.Gapped {
-			fmt.Fprintf(w, "%s\tgap\t\t%s: %s\n", e.Pack.Name, r.Reason, r.Detail)
-			continue
+			row[3] = fmt.Sprintf("%s: %s", r.Reason, r.Detail)
 		}
-		fmt.Fprintf(w, "%s\tsealed\t%s\t%s\n", e.Pack.Name, r.SHA256, filepath.Join(d.dir, "archive", r.Object))
+		if err := t.Row(row...); err != nil {
+			return err
+		}
 	}
-	if err := w.Flush(); err != nil {
+	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(d.talk, "settled in %s; to check it: packseal verify --config %s\n", time.Since(d.began).Round(100*time.Millisecond), filepath.Join(d.dir, "packseal.yaml"))

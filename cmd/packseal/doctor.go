@@ -37,7 +37,9 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 		Example: "  packseal doctor --config packseal.yaml\n  packseal doctor --json cp-fdc8626622af00f90000\n  packseal doctor --generate cp-fdc8626622af00f90000",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
+	c.ValidArgsFunction = completePacks
 	generate := c.Flags().StringArray("generate", nil, "generate a new report of this pack, to check that it is permitted (repeatable)")
+	c.RegisterFlagCompletionFunc("generate", completePacks) //nolint:errcheck // the flag is there
 	o := doctor.Options{Tool: tool(), Instance: instance()}
 	c.Flags().BoolVar(&o.Notices, "notices", false, "send a test message to each notification channel")
 	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "time limit of one check")
