@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,10 @@ func completing(offer func(cmd *cobra.Command, cfg *config.Config) []cobra.Compl
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return slices.DeleteFunc(offer(cmd, cfg), func(c cobra.Completion) bool { return slices.Contains(given, c) }), cobra.ShellCompDirectiveNoFileComp
+		return slices.DeleteFunc(offer(cmd, cfg), func(c cobra.Completion) bool {
+			name, _, _ := strings.Cut(c, "\t")
+			return slices.Contains(given, name)
+		}), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

@@ -74,7 +74,7 @@ var (
 func exitCode(ctx context.Context, err error) int {
 	_, badConfig := errors.AsType[*config.Error](err)
 	switch {
-	case badConfig, errors.Is(err, errUsage), strings.HasPrefix(err.Error(), "unknown command"):
+	case badConfig, errors.Is(err, errUsage), strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "if any flags in the group"):
 		return exitUsage
 	case errors.Is(err, errDamaged):
 		return exitDamage

@@ -30,6 +30,10 @@ type reading struct {
 	cmd   *cobra.Command
 }
 
+// errEmpty is the error of a folder without any slot, which is not an archive.
+var errEmpty = fault.New(fault.NotFound, "no slot is kept here").
+	WithHint("--dir takes the folder that holds <source>/<pack>/<year>/…")
+
 // newReading makes a verb that only reads the archive. It opens the sinks and
 // nothing else: an auditor's machine has no credentials of a source and no
 // state, and with --dir not even a configuration. Errors are logged to standard
@@ -99,7 +103,7 @@ func (r *reading) packs(ctx context.Context, names []string) ([]config.Entry, er
 	}
 	if len(names) == 0 {
 		if len(entries) == 0 && unlisted == nil {
-			unlisted = fault.New(fault.NotFound, "the archive is empty").WithHint("it begins with <source>/<pack>/<year>: does --dir name its folder?")
+			unlisted = errEmpty
 		}
 		return entries, unlisted
 	}

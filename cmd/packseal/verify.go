@@ -56,6 +56,9 @@ configuration has verify.`,
 		done := showProgress(c.ErrOrStderr(), &selection)
 		result, unread := r.Verify(ctx, selection)
 		done()
+		if r.state == "" && unread == nil && result.Sealed+result.Gaps == 0 {
+			unread = errEmpty
+		}
 		if unread == nil && selection.Whole() && r.state != "" {
 			if err := daemon.SaveVerified(r.state, result); err != nil {
 				fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
