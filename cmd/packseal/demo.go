@@ -86,12 +86,12 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := listen(cfg, d.talk)
+	l, err := listen(cfg)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.talk, "  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s\n",
-		len(cfg.Packs), demoEvery, filepath.Join(d.dir, "archive"), path)
+	fmt.Fprintf(d.talk, "packseal %s: http://%s\n  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s\n",
+		version, l.Addr(), len(cfg.Packs), demoEvery, filepath.Join(d.dir, "archive"), path)
 	level := slog.LevelInfo
 	if d.once {
 		level = slog.LevelError + 1

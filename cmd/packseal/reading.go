@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +16,6 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/period"
-	"packseal.example/sink/local"
 )
 
 // reading is what a verb that only reads the archive works with.
@@ -47,7 +43,7 @@ func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args 
 		r := &reading{cmd: c}
 		var err error
 		if *dir != "" {
-			r.cfg, err = copied(*dir)
+			r.cfg, err = config.Copy(*dir)
 		} else if r.cfg, err = load(*path, c.ErrOrStderr()); err == nil {
 			r.state = r.cfg.StateDir
 		}
@@ -63,22 +59,6 @@ func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args 
 		return do(c.Context(), r, args)
 	}
 	return c
-}
-
-// copied is the configuration of a copy of an archive.
-func copied(dir string) (*config.Config, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	fi, err := os.Stat(dir)
-	if err == nil && !fi.IsDir() {
-		err = &fs.PathError{Op: "open", Path: dir, Err: fs.ErrInvalid}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: --dir names no folder: %w", errUsage, err)
-	}
-	return &config.Config{Sinks: []config.Sink{{Name: "dir", Local: &local.Options{Dir: dir}}}}, nil
 }
 
 // daemon asks the daemon of the state folder, if there is one.

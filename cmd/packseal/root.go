@@ -13,6 +13,7 @@ import (
 
 	"packseal.example/config"
 	"packseal.example/daemon"
+	"packseal.example/internal/journald"
 )
 
 // newRoot makes the command with all its verbs.
@@ -52,7 +53,7 @@ func load(given string, stderr io.Writer) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&daemon.ConfigFile{Path: path, Warnings: stderr}).Load()
+	return (&daemon.ConfigFile{Path: path, Warn: func(w config.Fault) { fmt.Fprintln(stderr, w) }}).Load()
 }
 
 // newLogger returns the logger of a configuration.
@@ -62,10 +63,14 @@ func newLogger(l config.Log, w io.Writer) *slog.Logger {
 		level.UnmarshalText([]byte(l.Level)) //nolint:errcheck // checked with the configuration
 	}
 	o := &slog.HandlerOptions{Level: level}
+	open := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
 	if l.Format == "json" || l.Format != "text" && !terminal(w) {
-		return slog.New(slog.NewJSONHandler(w, o))
+		open = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, o) }
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	if journald.Is(w) {
+		return slog.New(journald.NewHandler(w, open))
+	}
+	return slog.New(open(w))
 }
 
 // terminal reports whether w is one.
