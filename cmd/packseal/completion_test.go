@@ -58,7 +58,9 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	startRun(t, path).settled(t)
-	if got := offered("cat", "--config", path, ""); len(got) != 4 || !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "prod/"+lab.Pack+"@") && strings.HasSuffix(s, "\tsealed") }) {
+	if got := offered("cat", "--config", path, ""); len(got) != 4 || !slices.ContainsFunc(got, func(s string) bool {
+		return strings.HasPrefix(s, "prod/"+lab.Pack+"@") && strings.HasSuffix(s, "\tsealed")
+	}) {
 		t.Errorf("beside a daemon cat offers %q", got)
 	}
 	if got := offered("list", "--config", path+".missing", ""); len(got) != 0 {
