@@ -67,6 +67,16 @@ func (c *Config) Former(p evidence.PackRef) Entry {
 	}
 }
 
+// Verification returns when the archive is to be verified; the zero Schedule is
+// never.
+func (c *Config) Verification() scheduler.Schedule {
+	if c.Verify.Schedule == "" {
+		return scheduler.Schedule{}
+	}
+	schedule, _ := scheduler.ParseSchedule(c.Verify.Schedule, cmp.Or(c.Verify.TimeZone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
+	return schedule
+}
+
 // Zone returns the pack's time zone.
 func (e Entry) Zone() *time.Location {
 	zone, err := time.LoadLocation(e.TimeZone)
