@@ -183,3 +183,15 @@ func (d *Daemon) Latest(source, pack string) evidence.Record {
 	}
 	return evidence.Record{}
 }
+
+// Settled returns how many slots of the configured packs are sealed, and how many
+// are gaps, as far as is known.
+func (d *Daemon) Settled() (sealed, gaps int) {
+	if s := d.services.Load(); s != nil {
+		for _, e := range s.entries() {
+			st := s.catalog.Status(e.Pack.Source, e.Pack.Key())
+			sealed, gaps = sealed+st.Sealed, gaps+st.Gaps
+		}
+	}
+	return sealed, gaps
+}

@@ -109,7 +109,7 @@ func (s *source) packs(name string, packs, generate []config.Entry, left int) (a
 	for _, e := range generate {
 		all = append(all, check{name: "permission", target: name + "/" + e.Pack.Key(), run: func(ctx context.Context) []diag.Result { return s.generate(ctx, e.Pack.PackRef) }})
 	}
-	skipped := len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
+	skipped := left + len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
 		return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.PackRef == e.PackRef })
 	}))
 	if skipped > 0 {

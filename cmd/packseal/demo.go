@@ -77,7 +77,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	simulated := make(chan error, 1)
-	go func() { simulated <- serveSim(ctx, api) }()
+	go func() { simulated <- serveSim(ctx, api, sim.Options{Packs: sim.Demo()}) }()
 	path, err := d.configure("http://" + api.Addr().String())
 	if err != nil {
 		return err
@@ -111,8 +111,30 @@ func (d *demo) run(ctx context.Context) error {
 		close(ended)
 	}()
 	err = packseal.Run(ctx, cfg, l)
+	interrupted := ctx.Err() != nil
 	stop()
-	return errors.Join(err, <-simulated, <-ended)
+	err = errors.Join(err, <-simulated, <-ended)
+	if interrupted && !d.once && err == nil {
+		return d.farewell(packseal.Settled())
+	}
+	return err
+}
+
+// farewell says what was kept and what to type next.
+func (d *demo) farewell(sealed, gaps int) error {
+	path := filepath.Join(d.dir, "packseal.yaml")
+	fmt.Fprintf(d.talk, "\n%d reports and the records of %d gaps are kept in %s\n", sealed, gaps, filepath.Join(d.dir, "archive"))
+	t := table.New(d.talk, "NEXT, TYPE", "TO")
+	for _, next := range [][]string{
+		{"packseal list --config " + path, "see what was kept"},
+		{"packseal verify --config " + path, "compare it with its manifests"},
+		{"packseal demo --dir " + d.dir, "go on"},
+		{"rm -r " + d.dir, "remove it"},
+		{"packseal init > packseal.yaml", "begin a configuration of your own"},
+	} {
+		t.Row(next...) //nolint:errcheck // a few rows: Flush writes them
+	}
+	return t.Flush()
 }
 
 // configure writes the demo's configuration and keys, and returns its path.
