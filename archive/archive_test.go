@@ -202,7 +202,7 @@ func TestSealsUnderFaults(t *testing.T) {
 			if r.State != evidence.Sealed || r.Size == 0 || len(r.SHA256) != 64 {
 				t.Errorf("record is %+v", r)
 			}
-			result, err := h.Verify(t.Context())
+			result, err := h.Verify(t.Context(), archive.Selection{})
 			if err != nil || len(result.Problems) > 0 || result.Sealed != 1 {
 				t.Errorf("Verify found %+v, %v", result, err)
 			}
@@ -302,7 +302,7 @@ func (h *rig) ends(t *testing.T, pack string, want fault.Reason, detail string) 
 
 func records(t *testing.T, h *rig, pack string) (all []evidence.Record) {
 	t.Helper()
-	for r, err := range h.Records(context.Background(), "prod", pack) {
+	for r, err := range h.Records(context.Background(), catalog.Query{Source: "prod", Pack: pack}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -82,7 +82,7 @@ func (s *versioned) Deletions(_ context.Context, prefix string) (ds []sink.Delet
 // problems returns kinds, sinks and names of what Verify finds.
 func (h *rig) problems(t *testing.T) (found []string) {
 	t.Helper()
-	v, err := h.Verify(t.Context())
+	v, err := h.Verify(t.Context(), archive.Selection{})
 	if err != nil {
 		t.Fatal(err)
 	}

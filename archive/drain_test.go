@@ -163,7 +163,7 @@ func TestGapsAreCopied(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { h.drained(t) }) // still down
 			mirror.off.Store(false)
 			synctest.Test(t, func(t *testing.T) { h.drained(t) })
-			result, err := h.Verify(t.Context())
+			result, err := h.Verify(t.Context(), archive.Selection{})
 			if err != nil || len(result.Problems) > 0 || result.Gaps != len(sinks) {
 				t.Errorf("Verify found %+v, %v", result, err)
 			}

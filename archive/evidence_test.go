@@ -177,7 +177,7 @@ func TestVerifyFinds(t *testing.T) {
 			if err := harm(report, filepath.Join(filepath.Dir(report), "manifest.json")); err != nil {
 				t.Fatal(err)
 			}
-			result, err := h.Verify(t.Context())
+			result, err := h.Verify(t.Context(), archive.Selection{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,7 +239,7 @@ func TestVerifyLeavesProbes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	result, err := h.Verify(t.Context())
+	result, err := h.Verify(t.Context(), archive.Selection{})
 	if err != nil || result.Sealed != 0 || len(result.Problems) != 1 || result.Problems[0].Key != "packseal-doctor/stray" {
 		t.Errorf("got %+v, %v", result, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
@@ -61,12 +62,12 @@ func TestNewerRecords(t *testing.T) {
 	if st := h.Status("prod", "cp-1"); st.Sealed != 1 || st.Gaps != 1 || st.LastSealed.Slot != sealed || st.LastGap.Slot != gap {
 		t.Errorf("status is %+v", st)
 	}
-	for _, err := range h.Records(ctx, "prod", "cp-1") {
+	for _, err := range h.Records(ctx, catalog.Query{Source: "prod", Pack: "cp-1"}) {
 		if fault.Of(err) != fault.Newer || fault.Hint(err) == "" {
 			t.Errorf("reading it says %v, hint %q", err, fault.Hint(err))
 		}
 	}
-	result, err := h.Verify(ctx)
+	result, err := h.Verify(ctx, archive.Selection{})
 	if err != nil || len(result.Problems) != 2 || result.Damaged() {
 		t.Fatalf("Verify says %+v, %v", result, err)
 	}

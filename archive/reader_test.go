@@ -197,7 +197,7 @@ func TestUnorderedStore(t *testing.T) {
 	if fault.Of(last) != fault.SinkUnavailable || !strings.Contains(fault.Hint(last), "byte order") {
 		t.Errorf("the listing ends with %v", last)
 	}
-	if v, err := r.Verify(t.Context()); err != nil || v.Gaps != 4 {
+	if v, err := r.Verify(t.Context(), archive.Selection{}); err != nil || v.Gaps != 4 {
 		t.Errorf("verify counts %d gaps, %v", v.Gaps, err)
 	}
 }
@@ -255,7 +255,7 @@ func TestVanished(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err := a.Verify(t.Context())
+		result, err := a.Verify(t.Context(), archive.Selection{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,22 @@ func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time)
 	return a.lockAndSeal(ctx, s, deadline, func() {})
 }
 
+// Begun reports whether the slot is settled, or its report was asked for already:
+// then it is the slot's report, however late the rest is done. It waits while
+// another worker or process has the slot.
+func (a *Archive) Begun(ctx context.Context, s evidence.Slot) (bool, error) {
+	entry, err := a.Spool.Lock(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	defer entry.Close() //nolint:errcheck // letting go of a lock
+	if _, asked := entry.Ticket(); asked {
+		return true, nil
+	}
+	f, err := a.find(ctx, s)
+	return f != nil, err
+}
+
 // deliveries bounds how many reports are on their way into the sinks at once:
 // each holds a file open, and sinks can be slow.
 const deliveries = 64

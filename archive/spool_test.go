@@ -57,7 +57,7 @@ func TestSpoolDamaged(t *testing.T) {
 			if r, err := h.Seal(t.Context(), slot("cp-1", at), time.Now().Add(time.Minute)); err != nil || r.State != evidence.Sealed {
 				t.Fatalf("got %+v, %v", r, err)
 			}
-			if result, err := h.Verify(t.Context()); err != nil || len(result.Problems) > 0 || result.Sealed != 1 {
+			if result, err := h.Verify(t.Context(), archive.Selection{}); err != nil || len(result.Problems) > 0 || result.Sealed != 1 {
 				t.Errorf("verify says %+v, %v", result, err)
 			}
 			if n := h.spooled(t); n != 0 {

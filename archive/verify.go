@@ -55,10 +55,11 @@ type Problem struct {
 
 // Result is what Verify read.
 type Result struct {
-	Sealed   int       `json:"sealed"` // manifests, over all sinks
-	Gaps     int       `json:"gaps"`   // gap records, over all sinks
-	Bytes    int64     `json:"bytes"`  // of reports, over all sinks
-	Unread   int       `json:"unread"` // objects in an archive tier, which were not checked
+	Sealed   int       `json:"sealed"`            // manifests, over all sinks
+	Gaps     int       `json:"gaps"`              // gap records, over all sinks
+	Bytes    int64     `json:"bytes"`             // of reports, over all sinks
+	Unread   int       `json:"unread"`            // objects in an archive tier, which were not checked
+	Skipped  int       `json:"skipped,omitempty"` // reports that are not in the sample
 	Problems []Problem `json:"problems"`
 }
 
@@ -71,6 +72,7 @@ func (r Result) Damaged() bool {
 // verifying is a run of Verify. Of manifests only their digests are kept, and
 // of reports nothing, so that memory grows with the number of slots alone.
 type verifying struct {
+	Selection
 	mu     sync.Mutex
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
@@ -82,17 +84,21 @@ type verifying struct {
 // called orphaned: a manifest follows its report within moments.
 const settleTime = 2 * time.Second
 
-// Verify reads back every record and every report in every sink and compares
+// Verify reads back the records and reports that are selected, and compares
 // them: sizes, SHA-256, CRC-64, MD5, the sinks with one another, and all of them
 // with what was seen before. What is wrong is a problem; the error is for sinks
 // that could not be read to their end, and for objects that have to be restored
 // first (fault.NotRestored). What could be read is in the result all the same.
-func (a *Archive) Verify(ctx context.Context) (Result, error) {
-	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion)}
+func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
+	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion)}
 	v.result.Problems = []Problem{}
+	wanted, err := s.targets(a.Sinks)
+	if err != nil {
+		return v.result, err
+	}
 	var read []Target
 	var errs []error
-	for _, t := range a.Sinks {
+	for _, t := range wanted {
 		if err := v.sink(ctx, t); err != nil {
 			errs = append(errs, fmt.Errorf("verifying sink %s: %w", t.Name, err))
 			continue
@@ -132,7 +138,7 @@ func (v *verifying) vanished(ctx context.Context, a *Archive) error {
 		if l.State != evidence.Sealed {
 			key, l.State = l.GapKey(), "" // a report may have taken its place
 		}
-		if v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] || v.anyGone(key) {
+		if !v.has(l.Slot) || v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] || v.anyGone(key) {
 			continue
 		}
 		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
@@ -147,7 +153,7 @@ func (v *verifying) vanished(ctx context.Context, a *Archive) error {
 // sink reads one sink, slot by slot, some of them side by side.
 func (v *verifying) sink(ctx context.Context, t Target) error {
 	slots := make(map[string][]sink.Entry)
-	for e, err := range t.List(ctx, "", "") {
+	for e, err := range v.entries(ctx, t) {
 		if err != nil {
 			return err
 		}
@@ -166,8 +172,17 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 	}
 	var g errgroup.Group
 	g.SetLimit(8)
+	done := 0
 	for _, dir := range slices.Sorted(maps.Keys(slots)) {
-		g.Go(func() error { return v.slot(ctx, t, slots[dir]) })
+		g.Go(func() error {
+			err := v.slot(ctx, t, slots[dir])
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			if done++; v.Progress != nil {
+				v.Progress(Progress{t.Name, done, len(slots), v.result.Bytes})
+			}
+			return err
+		})
 	}
 	return g.Wait()
 }
@@ -276,8 +291,14 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 	return nil
 }
 
-// readReport reads a report back whole.
+// readReport reads a report back whole, if it is in the sample.
 func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, listed bool) error {
+	if listed && !v.reads() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.result.Skipped++
+		return nil
+	}
 	n, altered, err := readReport(ctx, t, m, io.Discard)
 	switch {
 	case errors.Is(err, sink.ErrNotExist) && v.isGone(t, m.ReportKey()):

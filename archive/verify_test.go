@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
@@ -38,7 +39,7 @@ func TestVerifyOneSinkDown(t *testing.T) {
 	if err := second.Put(t.Context(), "stray", sink.Bytes([]byte("x"))); err != nil {
 		t.Fatal(err)
 	}
-	result, err := h.Verify(t.Context())
+	result, err := h.Verify(t.Context(), archive.Selection{})
 	if fault.Of(err) != fault.SinkUnavailable {
 		t.Errorf("got %v, want the sink that is down", err)
 	}
@@ -101,7 +102,7 @@ func TestArchiveTier(t *testing.T) {
 				t.Errorf("calls were made: %v", calls)
 			}
 			all, failed := 0, 0
-			for _, err := range h.Records(t.Context(), "prod", "cp-1") {
+			for _, err := range h.Records(t.Context(), catalog.Query{Source: "prod", Pack: "cp-1"}) {
 				if all++; fault.Of(err) == fault.NotRestored {
 					failed++
 				} else if err != nil {
@@ -111,7 +112,7 @@ func TestArchiveTier(t *testing.T) {
 			if all != 3 || failed != want.records {
 				t.Errorf("%d records, of which %d can't be read", all, failed)
 			}
-			v, err := h.Verify(t.Context())
+			v, err := h.Verify(t.Context(), archive.Selection{})
 			if fault.Of(err) != fault.NotRestored || v.Unread != 2*want.unread || v.Sealed != 4 || v.Gaps != 2 || len(v.Problems) != 0 {
 				t.Errorf("verify: %+v, %v", v, err)
 			}

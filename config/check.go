@@ -149,6 +149,10 @@ func (k *checker) rest() {
 	if f := k.Fetch; f.PollMin > 0 && f.PollMax > 0 && f.PollMin > f.PollMax {
 		k.fail("fetch.poll_min", "", "%s is more than poll_max, %s", f.PollMin, f.PollMax)
 	}
+	k.schedule("verify", k.Verify.Schedule, k.Verify.TimeZone)
+	if k.Verify.TimeZone != "" && k.Verify.Schedule == "" {
+		k.fail("verify.schedule", `for example "0 4 * * SUN"`, "missing: a time zone alone verifies nothing")
+	}
 	k.oneOf("log.level", k.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", k.Log.Format, "auto", "text", "json")
 }

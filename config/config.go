@@ -37,11 +37,15 @@ type Config struct {
 	Queue    Queue             `yaml:"queue,omitempty"`     // where slots wait for a worker
 	Web      Web               `yaml:"web,omitempty"`       // the page, the JSON and the metrics
 	Fetch    fetcher.Settings  `yaml:"fetch,omitempty"`     // how reports are polled for and downloaded
+	Verify   Verify            `yaml:"verify,omitempty"`    // when the daemon verifies the archive by itself; default never
 	Log      Log               `yaml:"log,omitempty"`       // the level and the format of the log
 
 	file string               // the name given to Load or Parse
 	doc  *strictyaml.Document // has the places of all paths
 }
+
+// File returns the name of the file, as it was given to [Load] or [Parse].
+func (c *Config) File() string { return c.file }
 
 // Source is one API that makes reports. Exactly one field is set.
 type Source struct {
@@ -92,6 +96,13 @@ type Web struct {
 	Listen     string `yaml:"listen,omitempty"`      // address and port; default 127.0.0.1:9797
 	ConfigFile string `yaml:"config_file,omitempty"` // TLS and passwords, as a web configuration file of Prometheus exporters; default neither
 	Reload     bool   `yaml:"reload,omitempty"`      // permit POST /-/reload; default false
+}
+
+// Verify is when the daemon reads everything back and compares it with its
+// manifests, as packseal verify does. Of several replicas, one does it.
+type Verify struct {
+	Schedule string `yaml:"schedule,omitempty"`  // written like a pack's schedule; default never
+	TimeZone string `yaml:"time_zone,omitempty"` // an IANA name; default: that under defaults
 }
 
 // Log is the level and the format of the log.

@@ -57,6 +57,35 @@ func (c *Config) Entries() []Entry {
 	return entries
 }
 
+// Former returns an entry for a pack that is not in the configuration any more:
+// without a schedule, in the time zone of the defaults.
+func (c *Config) Former(p evidence.PackRef) Entry {
+	return Entry{
+		Pack:     evidence.Pack{PackRef: p},
+		Plan:     scheduler.Plan{Source: p.Source, Pack: p.Key()},
+		TimeZone: cmp.Or(c.Defaults.TimeZone, builtinZone),
+	}
+}
+
+// Verification returns when the archive is to be verified; the zero Schedule is
+// never.
+func (c *Config) Verification() scheduler.Schedule {
+	if c.Verify.Schedule == "" {
+		return scheduler.Schedule{}
+	}
+	schedule, _ := scheduler.ParseSchedule(c.Verify.Schedule, cmp.Or(c.Verify.TimeZone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
+	return schedule
+}
+
+// Zone returns the pack's time zone.
+func (e Entry) Zone() *time.Location {
+	zone, err := time.LoadLocation(e.TimeZone)
+	if err != nil {
+		return time.UTC // Load has refused it
+	}
+	return zone
+}
+
 // withDefaults returns the pack with the fields that it leaves out filled in,
 // from the file's defaults and then from the built-in ones.
 func (c *Config) withDefaults(p Pack) Pack {

@@ -24,7 +24,7 @@ type Fault struct {
 // String is "file:line: path: message", and the hint on a line of its own.
 func (f Fault) String() string {
 	var b strings.Builder
-	b.WriteString(f.File)
+	b.WriteString(cmp.Or(f.File, "packseal"))
 	if f.Line > 0 {
 		fmt.Fprintf(&b, ":%d", f.Line)
 	}

@@ -41,6 +41,16 @@ func Load(path string) (*Config, []fault.Problem, error) {
 	return Parse(path, b)
 }
 
+// LoadWeb reads how the page is served, and nothing else: what is wrong elsewhere
+// in the file may not concern a daemon that runs with an older one.
+func LoadWeb(path string) (Web, error) {
+	b, err := read(path)
+	if err != nil {
+		return Web{}, newError([]Fault{{Problem: fault.Problem{Message: err.Error()}, File: path}})
+	}
+	return decode(path, b).Web, nil
+}
+
 // read reads the file, up to one byte more than is allowed.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)

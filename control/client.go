@@ -44,7 +44,7 @@ func (c *Client) List(ctx context.Context, s Selection) iter.Seq2[Line, error] {
 		}
 		for line, err := range lines[Line](ctx, c, "queue?"+q.Encode()) {
 			if err == nil && line.Error != nil {
-				line, err = Line{}, line.Error.err()
+				line, err = Line{}, line.Error.Err()
 			}
 			if !yield(line, err) || err != nil || line.Total != nil {
 				return
@@ -77,7 +77,7 @@ func (c *Client) records(ctx context.Context, path string) iter.Seq2[evidence.Re
 				return
 			}
 			if line.Error != nil {
-				err = line.Error.err()
+				err = line.Error.Err()
 			}
 			if line.Record == nil {
 				line.Record = new(evidence.Record)
@@ -118,6 +118,21 @@ func (c *Client) Settled(ctx context.Context, s evidence.Slot) error {
 	return c.post(ctx, "settled", s, new(struct{}))
 }
 
+// Status asks how the daemon is doing.
+func (c *Client) Status(ctx context.Context) (st Status, err error) {
+	body, err := c.do(ctx, http.MethodGet, "status", nil)
+	if err != nil {
+		return st, err
+	}
+	return st, decode(body, &st)
+}
+
+// Reload has the daemon load its configuration anew, and waits until it is in
+// force.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.post(ctx, "reload", struct{}{}, new(struct{}))
+}
+
 // Pause pauses sources and packs.
 func (c *Client) Pause(ctx context.Context, o Order) (outcomes []Outcome, err error) {
 	err = c.post(ctx, "queue/pause", o, &outcomes)
@@ -140,6 +155,11 @@ func (c *Client) post(ctx context.Context, path string, value, answer any) error
 	if err != nil {
 		return err
 	}
+	return decode(body, answer)
+}
+
+// decode reads an answer.
+func decode(body io.ReadCloser, answer any) error {
 	defer body.Close() //nolint:errcheck // read only
 	if err := json.NewDecoder(body).Decode(answer); err != nil {
 		return fault.New(fault.Unavailable, "reading the daemon's answer: %w", err)
@@ -165,7 +185,7 @@ func (c *Client) do(ctx context.Context, method, path string, order []byte) (io.
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&p); err != nil || p.Message == "" {
 		return nil, fault.New(fault.Internal, "the daemon answers %s", resp.Status).WithHint("is it of the same version?")
 	}
-	return nil, p.err()
+	return nil, p.Err()
 }
 
 // unreached returns why there was no answer.

@@ -9,6 +9,8 @@
 //	     &from=…&to=…&state=…&oldest&limit=… times in RFC 3339
 //	GET  /v1/seen                            likewise, of slot and state alone
 //	POST /v1/settled                         a slot, which somebody else has settled: {}
+//	GET  /v1/status                          a [Status]
+//	POST /v1/reload                          {}: {}, once the configuration is in force
 package control
 
 import (
@@ -16,6 +18,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"time"
 
 	"packseal.example/archive/catalog"
 	"packseal.example/internal/evidence"
@@ -28,6 +31,32 @@ import (
 type Daemon interface {
 	Queue
 	Catalog
+	Operator
+}
+
+// Operator is the daemon itself.
+type Operator interface {
+	// Status says how the daemon is doing. It works while the daemon is starting.
+	Status(ctx context.Context) Status
+
+	// Reload loads the configuration anew, and returns what is wrong with it.
+	Reload(ctx context.Context) error
+}
+
+// Status is how a daemon is doing.
+type Status struct {
+	Version  string         `json:"version"`
+	PID      int            `json:"pid"`
+	Started  time.Time      `json:"started"`
+	Ready    bool           `json:"ready"`
+	Trouble  *Problem       `json:"trouble,omitempty"` // why it is not ready
+	Refused  bool           `json:"config_refused"`    // the configuration file was changed and is not valid; the old one is in force
+	Packs    map[string]int `json:"packs"`             // by state, as the page has them
+	Next     *evidence.Slot `json:"next,omitempty"`    // that falls due next
+	Spooled  int            `json:"spooled"`           // reports that wait for a sink
+	Pauses   []queue.Pause  `json:"pauses"`            // in force
+	Verified time.Time      `json:"verified,omitzero"` // when a verification last read everything and found no problem
+	Problems map[string]int `json:"problems"`          // that the last verification found, by kind
 }
 
 // Queue lists and pauses the queue. Names are of sources and packs, as people
@@ -109,12 +138,13 @@ type Problem struct {
 	Reason  fault.Reason `json:"reason"`
 }
 
-func problem(err error) *Problem {
+// NewProblem returns an error as it is sent.
+func NewProblem(err error) *Problem {
 	return &Problem{Message: err.Error(), Hint: fault.Hint(err), Reason: fault.Of(err)}
 }
 
-// err is the error, with its reason and hint.
-func (p *Problem) err() error {
+// Err is the error, with its reason and hint.
+func (p *Problem) Err() error {
 	e := fault.New(p.Reason, "%s", p.Message)
 	e.Hint = p.Hint
 	return e

@@ -39,6 +39,15 @@ type fixed struct {
 	asked    Selection
 	ordered  []Order
 	settled  []evidence.Slot
+	status   Status
+	reloads  int
+}
+
+func (f *fixed) Status(context.Context) Status { return f.status }
+
+func (f *fixed) Reload(context.Context) error {
+	f.reloads++
+	return f.err
 }
 
 func (f *fixed) List(_ context.Context, s Selection) (*queue.Listing, error) {

@@ -53,7 +53,7 @@ func (s *Server) serveList(w http.ResponseWriter, r *http.Request) {
 	}
 	for slot, err := range l.Slots {
 		if err != nil {
-			lines.Encode(Line{Error: problem(err)}) //nolint:errcheck // likewise
+			lines.Encode(Line{Error: NewProblem(err)}) //nolint:errcheck // likewise
 			return
 		}
 		if lines.Encode(Line{Slot: &slot}) != nil {
@@ -133,6 +133,12 @@ func (s *Server) serveRecords(w http.ResponseWriter, r *http.Request) {
 	s.stream(w, s.daemon.Records(r.Context(), q))
 }
 
+// serveStatus says how the daemon is doing.
+func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(s.daemon.Status(r.Context())) //nolint:errcheck // the client is gone
+}
+
 // serveSeen lists the slots that were seen in the archive.
 func (s *Server) serveSeen(w http.ResponseWriter, r *http.Request) {
 	s.stream(w, func(yield func(evidence.Record, error) bool) {
@@ -159,7 +165,7 @@ func (s *Server) stream(w http.ResponseWriter, records iter.Seq2[evidence.Record
 	for r, err := range records {
 		var l RecordLine
 		if err != nil {
-			l.Error = problem(err)
+			l.Error = NewProblem(err)
 		}
 		switch failed := r.Pack == ""; {
 		case failed && !began:

@@ -54,6 +54,7 @@ type opening struct {
 	metrics    *archive.Metrics
 	registries *registries
 	part       func(source string) float64 // this process's part of a source's rate; nil = all
+	observe    func(catalog.Event)
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
 	container  func(m evidence.Manifest, detail string) // archive.Options.NewContainer; may be nil
 	old        *components                              // whose sources and sinks are taken over if they are as before; may be nil
@@ -64,6 +65,9 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
+	}
+	if o.observe != nil {
+		a.Observers = []func(catalog.Event){o.observe}
 	}
 	if o.catalog != nil {
 		a.Observers, a.Attempt, a.Seen = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt, o.catalog.Seen
@@ -164,6 +168,9 @@ type ArchiveOptions struct {
 	Logger   *slog.Logger // required
 	Tracer   trace.Tracer // nil = no traces
 
+	// Observe is told of each slot that is settled, as [archive.Options].Observers
+	// are. May be nil.
+	Observe func(catalog.Event)
 	// Seen yields the slots that a catalog has seen in the archive, for
 	// [archive.Archive.Verify]. May be nil.
 	Seen func(context.Context) iter.Seq2[catalog.Listed, error]
@@ -172,7 +179,7 @@ type ArchiveOptions struct {
 // OpenArchive opens the archive of a configuration for one verb, apart from any
 // daemon.
 func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (_ *archive.Archive, err error) {
-	open := opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, seen: o.Seen, registries: newRegistries()}
+	open := opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
 	if !o.ReadOnly {
 		if open.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
 			return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -27,15 +26,15 @@ type digest [sha256.Size]byte
 // ConfigFile is a configuration file that is watched for changes. It remembers
 // how the last load ended, whoever asked for it.
 type ConfigFile struct {
-	Path     string
-	Warnings io.Writer // where the file's warnings are printed
+	Path string
+	Warn func(config.Fault) // is told of each warning of the file; nil = nobody
 
 	mu      sync.Mutex
 	tried   digest // what the last load found
 	refused bool   // the last load failed
 }
 
-// Load reads the file and prints its warnings. What is wrong with the file is a
+// Load reads the file and tells its warnings. What is wrong with the file is a
 // [*config.Error].
 func (f *ConfigFile) Load() (*config.Config, error) {
 	found := f.digest() // before it is read: if it changes in between, it is read once more
@@ -44,7 +43,9 @@ func (f *ConfigFile) Load() (*config.Config, error) {
 	f.tried, f.refused = found, err != nil
 	f.mu.Unlock()
 	for _, w := range warnings {
-		fmt.Fprintln(f.Warnings, cfg.Locate(w))
+		if f.Warn != nil {
+			f.Warn(cfg.Locate(w))
+		}
 	}
 	return cfg, err
 }

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,7 +54,7 @@ func TestWatch(t *testing.T) {
 		v := volume{dir: t.TempDir()}
 		lab.Write(t, v.dir, map[string]string{"key": "k"})
 		v.swap(t, small(0))
-		f := &ConfigFile{Path: filepath.Join(v.dir, "packseal.yaml"), Warnings: io.Discard}
+		f := &ConfigFile{Path: filepath.Join(v.dir, "packseal.yaml")}
 		if err := os.Symlink(filepath.Join("..data", "packseal.yaml"), f.Path); err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"iter"
+	"os"
 	"slices"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // reports are kept all the same, so a failure ends nothing.
 func (d *Daemon) serveControl(ctx context.Context, dir string) (done <-chan struct{}) {
 	ended := make(chan struct{})
-	s, err := control.Listen(ctx, dir, controlled{d.services.Load()}, d.Logger)
+	s, err := control.Listen(ctx, dir, controlled{d.services.Load(), d}, d.Logger)
 	if err != nil {
 		d.Logger.WarnContext(ctx, "control socket not served", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 		close(ended)
@@ -33,7 +34,44 @@ func (d *Daemon) serveControl(ctx context.Context, dir string) (done <-chan stru
 }
 
 // controlled implements [control.Daemon].
-type controlled struct{ *services }
+type controlled struct {
+	*services
+	daemon *Daemon
+}
+
+// Status implements [control.Operator].
+func (c controlled) Status(context.Context) control.Status {
+	v := loadVerified(c.cfg.StateDir)
+	st := control.Status{
+		Version: c.daemon.Version, PID: os.Getpid(), Started: c.daemon.began, Ready: true, Refused: c.daemon.status.failed.Load(),
+		Packs: make(map[string]int), Pauses: []queue.Pause{}, Verified: v.Success, Problems: v.counts(),
+	}
+	if err := c.ready(); err != nil {
+		st.Ready, st.Trouble = false, control.NewProblem(err)
+	}
+	for _, p := range c.packs() {
+		st.Packs[p.State]++
+	}
+	for range c.spool.Waiting() {
+		st.Spooled++
+	}
+	if e, due := c.next(); !due.IsZero() {
+		slot := e.Pack.Slot(due)
+		st.Next = &slot
+	}
+	if q, err := c.queue.get(); err == nil {
+		st.Pauses = append(st.Pauses, q.Pauses()...)
+	}
+	return st
+}
+
+// Reload implements [control.Operator].
+func (c controlled) Reload(ctx context.Context) error {
+	if _, err := c.queue.get(); err != nil {
+		return err // nothing reloads yet
+	}
+	return c.daemon.Reload(ctx)
+}
 
 // List implements [control.Queue].
 func (c controlled) List(ctx context.Context, s control.Selection) (*queue.Listing, error) {

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"sync/atomic"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/trace"
@@ -45,6 +46,7 @@ func (o Options) tool() string { return "packseal/" + o.Version }
 // Daemon is packseal run. Make one with [New].
 type Daemon struct {
 	Options
+	began    time.Time
 	reload   chan chan<- error
 	status   *reloadStatus
 	services atomic.Pointer[services] // nil before Run
@@ -53,7 +55,7 @@ type Daemon struct {
 
 // New makes a Daemon that is ready to Run, once.
 func New(o Options) *Daemon {
-	d := &Daemon{Options: o, reload: make(chan chan<- error), status: newReloadStatus()}
+	d := &Daemon{Options: o, began: time.Now().UTC().Truncate(time.Second), reload: make(chan chan<- error), status: newReloadStatus()}
 	d.systemd = newSystemd(d.turned, d.outlook, o.Logger)
 	return d
 }
@@ -180,4 +182,16 @@ func (d *Daemon) Latest(source, pack string) evidence.Record {
 		return later(st.LastSealed, st.LastGap)
 	}
 	return evidence.Record{}
+}
+
+// Settled returns how many slots of the configured packs are sealed, and how many
+// are gaps, as far as is known.
+func (d *Daemon) Settled() (sealed, gaps int) {
+	if s := d.services.Load(); s != nil {
+		for _, e := range s.entries() {
+			st := s.catalog.Status(e.Pack.Source, e.Pack.Key())
+			sealed, gaps = sealed+st.Sealed, gaps+st.Gaps
+		}
+	}
+	return sealed, gaps
 }

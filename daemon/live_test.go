@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"packseal.example/config"
 	"packseal.example/test/lab"
 	"packseal.example/web"
 )
@@ -41,7 +42,7 @@ type live struct {
 // ends.
 func start(t testing.TB, path string, log io.Writer) *live {
 	t.Helper()
-	file := &ConfigFile{Path: path, Warnings: log}
+	file := &ConfigFile{Path: path, Warn: func(w config.Fault) { fmt.Fprintln(log, w) }}
 	cfg, err := file.Load()
 	if err != nil {
 		t.Fatal(err)

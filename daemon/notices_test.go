@@ -158,7 +158,7 @@ func TestOverdue(t *testing.T) {
 		Defaults: `schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 1h`,
 		Packs:    []string{"{id: cp-1, name: level 3}"},
 	}.Write(t)
-	cfg, err := (&ConfigFile{Path: path, Warnings: io.Discard}).Load()
+	cfg, err := (&ConfigFile{Path: path}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -19,7 +18,7 @@ import (
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
-	cfg, err := (&ConfigFile{Path: lab.Setup{Endpoint: endpoint}.Write(t), Warnings: io.Discard}).Load()
+	cfg, err := (&ConfigFile{Path: lab.Setup{Endpoint: endpoint}.Write(t)}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,16 @@ func (s *services) state(e config.Entry, st catalog.Status) string {
 	return web.StateWaiting
 }
 
+// next returns the pack whose slot falls due next, and when; zero = none does.
+func (s *services) next() (pack config.Entry, due time.Time) {
+	for _, e := range s.entries() {
+		if _, next := s.scheduler.Due(e.Pack.Source, e.Pack.Key()); !next.IsZero() && (due.IsZero() || next.Before(due)) {
+			pack, due = e, next
+		}
+	}
+	return pack, due
+}
+
 // later returns the record of the later slot.
 func later(x, y evidence.Record) evidence.Record {
 	if y.Due.After(x.Due) {
@@ -102,16 +112,8 @@ func (d *Daemon) outlook() string {
 	if s == nil || !s.queue.isOpen() {
 		return "starting"
 	}
-	var next time.Time
-	var name string
-	entries := s.entries()
-	for _, e := range entries {
-		source, key := e.Pack.Source, e.Pack.Key()
-		if _, due := s.scheduler.Due(source, key); next.IsZero() || due.Before(next) {
-			next, name = due, source+"/"+key
-		}
-	}
-	line := fmt.Sprintf("next slot due %s (%s); packs: %d", next.Format(time.RFC3339), name, len(entries))
+	e, due := s.next()
+	line := fmt.Sprintf("next slot due %s (%s/%s); packs: %d", due.Format(time.RFC3339), e.Pack.Source, e.Pack.Key(), len(s.entries()))
 	if d.status.failed.Load() {
 		line += "; the changed configuration is bad, the old one is in force"
 	}

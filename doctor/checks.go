@@ -21,13 +21,13 @@ type examination struct{ Options }
 // checks returns the whole examination in its order. A new kind of check is one
 // more line here.
 func (e *examination) checks() []check {
-	all := []check{{"configuration", e.Path, e.configuration}}
+	all := []check{{name: "configuration", target: e.Config.File(), run: e.configuration}}
 	all = append(all, e.sources()...)
 	all = append(all, e.sinks()...)
 	all = append(all,
-		check{"state", "state_dir", e.state},
-		check{"queue", "state_dir", e.queue},
-		check{"page", "web.listen", e.page},
+		check{name: "state", target: "state_dir", run: e.state},
+		check{name: "queue", target: "state_dir", run: e.queue},
+		check{name: "page", target: "web.listen", run: e.page},
 	)
 	return append(all, e.channels()...)
 }
@@ -40,7 +40,7 @@ func (e *examination) configuration(context.Context) []diag.Result {
 // sinks are the checks of each sink, without the daemon's retries.
 func (e *examination) sinks() (all []check) {
 	for _, s := range e.Config.Sinks {
-		all = append(all, check{"put", "sink " + s.Name, func(ctx context.Context) []diag.Result {
+		all = append(all, check{name: "put", target: "sink " + s.Name, run: func(ctx context.Context) []diag.Result {
 			opened, err := s.Opener().Open(ctx)
 			if err != nil {
 				return []diag.Result{diag.Fail("put", err)}
@@ -86,10 +86,10 @@ func (e *examination) page(ctx context.Context) []diag.Result {
 func (e *examination) channels() (all []check) {
 	entries, err := e.Config.Channels(notify.Env{UserAgent: e.Tool})
 	if err != nil {
-		return []check{{"notice", "notify", func(context.Context) []diag.Result { return []diag.Result{diag.Fail("notice", err)} }}}
+		return []check{{name: "notice", target: "notify", run: func(context.Context) []diag.Result { return []diag.Result{diag.Fail("notice", err)} }}}
 	}
 	for _, channel := range entries {
-		all = append(all, check{"notice", "channel " + channel.Name, func(ctx context.Context) []diag.Result {
+		all = append(all, check{name: "notice", target: "channel " + channel.Name, run: func(ctx context.Context) []diag.Result {
 			if !e.Notices {
 				return []diag.Result{diag.Skip("notice", "whether a message gets through: to ask sends one").
 					WithHint("doctor --notices, or notify test %s, sends one", channel.Name)}

@@ -19,8 +19,8 @@ import (
 // Options say what is examined. Required fields are marked.
 type Options struct {
 	Config   *config.Config // required
-	Path     string         // of the configuration file, for the report
 	Packs    []config.Entry // the packs to examine; none = no pack
+	All      bool           // ask about each of them, however long that takes
 	Generate []config.Entry // packs to have a report made of; none = no report is made
 	Notices  bool           // send each notification channel a test message
 	Timeout  time.Duration  // of one check; default 30s
@@ -33,15 +33,22 @@ type Options struct {
 type check struct {
 	name, target string
 	run          func(context.Context) []diag.Result
+	beside       bool // it can be made beside others of its kind
 }
 
-// Run makes every check, one after another, and yields each result as it is
-// known. It ends early when ctx ends.
+// besides is how many checks are made at once.
+const besides = 16
+
+// Run makes every check, those of packs side by side, and yields the results in
+// the order of the checks, each as soon as it is known. It ends early when ctx
+// ends.
 func Run(ctx context.Context, o Options) iter.Seq[diag.Result] {
 	return func(yield func(diag.Result) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
 		e := &examination{o}
-		for _, c := range e.checks() {
-			for _, r := range do(ctx, c, cmp.Or(o.Timeout, 30*time.Second)) {
+		for results := range inOrder(ctx, e.checks(), cmp.Or(o.Timeout, 30*time.Second)) {
+			for _, r := range results {
 				if !yield(r) {
 					return
 				}
@@ -49,6 +56,25 @@ func Run(ctx context.Context, o Options) iter.Seq[diag.Result] {
 			if ctx.Err() != nil {
 				return
 			}
+		}
+	}
+}
+
+// inOrder yields the results of each check. It runs ahead of them as far as checks
+// can be made beside one another.
+func inOrder(ctx context.Context, checks []check, timeout time.Duration) iter.Seq[[]diag.Result] {
+	return func(yield func([]diag.Result) bool) {
+		var begun []chan []diag.Result // of the checks from the first on that is not yielded
+		for i, c := range checks {
+			for ahead := i + len(begun); ahead < len(checks) && len(begun) < besides && (ahead == i || c.beside && checks[ahead].beside); ahead++ {
+				done := make(chan []diag.Result, 1)
+				go func() { done <- do(ctx, checks[ahead], timeout) }()
+				begun = append(begun, done)
+			}
+			if !yield(<-begun[0]) {
+				return
+			}
+			begun = begun[1:]
 		}
 	}
 }

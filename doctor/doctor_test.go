@@ -2,11 +2,14 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"packseal.example/config"
 	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
 )
@@ -20,11 +23,11 @@ func TestHangingChecks(t *testing.T) {
 		defer close(never)
 		const timeout = 30 * time.Second
 		began := time.Now()
-		dead := do(t.Context(), check{"put", "sink nfs", func(context.Context) []diag.Result { <-never; return nil }}, timeout)
+		dead := do(t.Context(), check{name: "put", target: "sink nfs", run: func(context.Context) []diag.Result { <-never; return nil }}, timeout)
 		if len(dead) != 1 || dead[0].Reason != fault.Deadline || dead[0].Target != "sink nfs" || time.Since(began) != timeout+linger {
 			t.Errorf("after %s: %+v", time.Since(began), dead)
 		}
-		slow := do(t.Context(), check{"put", "sink nfs", func(ctx context.Context) []diag.Result {
+		slow := do(t.Context(), check{name: "put", target: "sink nfs", run: func(ctx context.Context) []diag.Result {
 			<-ctx.Done()
 			return []diag.Result{diag.Fail("list", context.Cause(ctx))}
 		}}, timeout)
@@ -32,4 +35,63 @@ func TestHangingChecks(t *testing.T) {
 			t.Errorf("got %+v", slow)
 		}
 	})
+}
+
+// TestInOrder: checks of packs are made side by side, the others alone, and all
+// results come in the order of the checks.
+func TestInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var checks []check
+		var mu sync.Mutex
+		now, most := 0, 0
+		count := func(by int) int {
+			mu.Lock()
+			defer mu.Unlock()
+			now += by
+			most = max(most, now)
+			return now
+		}
+		add := func(beside bool, takes time.Duration) {
+			name := fmt.Sprint(len(checks))
+			checks = append(checks, check{name: name, beside: beside, run: func(context.Context) []diag.Result {
+				if count(1) > 1 && !beside {
+					t.Errorf("check %s is made beside others", name)
+				}
+				time.Sleep(takes)
+				count(-1)
+				return []diag.Result{diag.OK(name, "")}
+			}})
+		}
+		add(false, time.Second)
+		for n := range 4 * besides {
+			add(true, time.Duration(1000-n)*time.Millisecond)
+		}
+		add(false, time.Second)
+		began, n := time.Now(), 0
+		for results := range inOrder(t.Context(), checks, time.Minute) {
+			if len(results) != 1 || results[0].Check != fmt.Sprint(n) {
+				t.Errorf("result %d is %+v", n, results)
+			}
+			n++
+		}
+		if took := time.Since(began); n != len(checks) || most != besides || took > 6*time.Second {
+			t.Errorf("%d of %d checks, %d at once, took %s", n, len(checks), most, took)
+		}
+	})
+}
+
+// TestSample: no more packs than there is time for, over all of them.
+func TestSample(t *testing.T) {
+	t.Parallel()
+	packs := make([]config.Entry, 150)
+	for i := range packs {
+		packs[i].TimeZone = fmt.Sprint(i)
+	}
+	for perSecond, want := range map[float64]string{5: "30 0 145", 0.01: "1 0 0", 24.9: "149 0 148", 25: "150 0 149", 1e9: "150 0 149"} {
+		s := sample(packs, perSecond)
+		if got := fmt.Sprint(len(s), " ", s[0].TimeZone, " ", s[len(s)-1].TimeZone); got != want {
+			t.Errorf("at %g a second: %s, want %s", perSecond, got, want)
+		}
+	}
 }

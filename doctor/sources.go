@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"packseal.example/config"
 	"packseal.example/fetcher"
@@ -29,13 +30,17 @@ func (e *examination) sources() (all []check) {
 			continue // only packs of other sources were named
 		}
 		s, err := e.open(name)
-		all = append(all, check{"source", "source " + name, func(ctx context.Context) []diag.Result {
+		all = append(all, check{name: "source", target: "source " + name, run: func(ctx context.Context) []diag.Result {
 			if err != nil {
 				return []diag.Result{diag.Fail("source", err)}
 			}
 			return s.examine(ctx, slices.Concat(packs, generate))
 		}})
-		all = append(all, s.packs(name, packs, generate)...)
+		asked := packs
+		if !e.All {
+			asked = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond)
+		}
+		all = append(all, s.packs(name, asked, generate, len(packs)-len(asked))...)
 	}
 	return all
 }
@@ -43,6 +48,22 @@ func (e *examination) sources() (all []check) {
 // of returns the entries of a source.
 func of(source string, entries []config.Entry) []config.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool { return e.Pack.Source != source })
+}
+
+// packsTime is how long asking about a source's packs may take.
+const packsTime = 6 * time.Second
+
+// sample returns as many of the packs as can be asked about in packsTime, evenly
+// spread.
+func sample(packs []config.Entry, perSecond float64) (some []config.Entry) {
+	n := max(1, int(perSecond*packsTime.Seconds()))
+	if len(packs) <= n {
+		return packs
+	}
+	for i := range n {
+		some = append(some, packs[i*len(packs)/n])
+	}
+	return some
 }
 
 // open opens a source as the daemon does, but without logs and metrics.
@@ -74,19 +95,25 @@ func (s *source) examine(ctx context.Context, packs []config.Entry) []diag.Resul
 	return results
 }
 
-// packs are the checks of a source's packs.
-func (s *source) packs(name string, packs, generate []config.Entry) (all []check) {
+// packs are the checks of a source's packs, of which left are left out.
+func (s *source) packs(name string, packs, generate []config.Entry, left int) (all []check) {
 	for _, e := range packs {
-		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack.PackRef) }})
+		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack.PackRef) }, true})
+	}
+	if left > 0 {
+		all = append(all, check{name: "permission", target: "source " + name, run: func(context.Context) []diag.Result {
+			return []diag.Result{diag.Skip("permission", "%d more packs: that takes longer than %s within requests_per_second", left, packsTime).
+				WithHint("doctor --all checks all, doctor PACK one of them")}
+		}})
 	}
 	for _, e := range generate {
-		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.generate(ctx, e.Pack.PackRef) }})
+		all = append(all, check{name: "permission", target: name + "/" + e.Pack.Key(), run: func(ctx context.Context) []diag.Result { return s.generate(ctx, e.Pack.PackRef) }})
 	}
-	skipped := len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
+	skipped := left + len(slices.DeleteFunc(slices.Clone(packs), func(e config.Entry) bool {
 		return slices.ContainsFunc(generate, func(g config.Entry) bool { return g.PackRef == e.PackRef })
 	}))
 	if skipped > 0 {
-		all = append(all, check{"permission", "source " + name, func(context.Context) []diag.Result { return notGenerated(skipped) }})
+		all = append(all, check{name: "permission", target: "source " + name, run: func(context.Context) []diag.Result { return notGenerated(skipped) }})
 	}
 	return all
 }

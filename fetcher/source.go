@@ -75,9 +75,10 @@ type Env struct {
 
 // Bounds are the limits of a source, with defaults applied.
 type Bounds struct {
-	MaxInFlight  int      // reports that are generated at once, over all replicas
-	LinkHosts    []string // hosts that links may point to; "*.example.com" for a whole domain
-	LinkNetworks []string // special networks (CIDR) that these hosts may be in: loopback, link-local and the like
-	AllowHTTP    bool     // permit http links to hosts that are not loopback addresses
-	CAFile       string   // PEM certificates to trust in addition to the system's, or empty
+	RequestsPerSecond float64  // calls of the API, over all replicas
+	MaxInFlight       int      // reports that are generated at once, over all replicas
+	LinkHosts         []string // hosts that links may point to; "*.example.com" for a whole domain
+	LinkNetworks      []string // special networks (CIDR) that these hosts may be in: loopback, link-local and the like
+	AllowHTTP         bool     // permit http links to hosts that are not loopback addresses
+	CAFile            string   // PEM certificates to trust in addition to the system's, or empty
 }

@@ -54,6 +54,18 @@ func (p Plan) fell(cursor, now time.Time) (latest time.Time, late time.Duration,
 // within reports whether the slot is young enough to be caught up with.
 func (p Plan) within(due, now time.Time) bool { return now.Sub(due) <= p.CatchUp && p.CatchUp > 0 }
 
+// Latest returns the pack's latest slot that is owed at a time, and whether its
+// report may still be made then: it is no older than CatchUp, or has just fallen
+// due.
+func (p Plan) Latest(now time.Time) (due time.Time, fresh, ok bool) {
+	after := now.Add(-lookBack)
+	if !p.Since.IsZero() {
+		after = later(after, p.Since.Add(-1))
+	}
+	due, ok = p.Schedule.Latest(after, now)
+	return due, ok && (p.within(due, now) || now.Sub(p.Start(due)) <= grace), ok
+}
+
 // packKey identifies a pack.
 type packKey struct{ source, pack string }
 

@@ -25,12 +25,8 @@ func Examine(ctx context.Context, listen, configFile string) (results []diag.Res
 		results = append(results, examineConfig(configFile))
 	}
 	protected := configFile != ""
-	schemes := []string{"http"}
-	if protected { // only the library knows whether the file turns TLS on
-		schemes = []string{"https", "http"}
-	}
-	for _, scheme := range schemes {
-		if r, answered := examineDaemon(ctx, scheme, listen, protected); answered {
+	for _, address := range Local(listen, configFile) {
+		if r, answered := examineDaemon(ctx, address, listen, protected); answered {
 			return append(results, r)
 		}
 	}
@@ -50,24 +46,14 @@ func examineConfig(file string) diag.Result {
 	return diag.OK("web-config", "%s and the files that it names are valid", file)
 }
 
-// examineDaemon asks whatever listens at the address whether it is ready. No
+// examineDaemon asks whatever answers at the address whether it is ready. No
 // secret is sent, so its certificate does not matter. protected reports whether
 // the daemon may ask for a password.
-func examineDaemon(ctx context.Context, scheme, listen string, protected bool) (r diag.Result, answered bool) {
+func examineDaemon(ctx context.Context, address, listen string, protected bool) (r diag.Result, answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil || port == "0" {
-		return r, false
-	}
-	switch host {
-	case "", "0.0.0.0":
-		host = "127.0.0.1"
-	case "::":
-		host = "::1"
-	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // as above
-	h, err := AskHealth(ctx, transport, scheme+"://"+net.JoinHostPort(host, port)+"/-/ready")
+	h, err := AskHealth(ctx, transport, address+"/-/ready", nil)
 	switch {
 	case err != nil:
 		return r, false
@@ -77,7 +63,7 @@ func examineDaemon(ctx context.Context, scheme, listen string, protected bool) (
 		return diag.Fail("page", fault.New(fault.NotReady, "the daemon at %s is %s", listen, h.Line).WithHint("%s", h.Hint)), true
 	case h.Code == http.StatusUnauthorized && protected:
 		return diag.OK("page", "the server at %s asks for a password, as web.config_file may require", listen), true
-	case h.Code == http.StatusBadRequest && scheme == "http":
+	case h.Code == http.StatusBadRequest && strings.HasPrefix(address, "http:"):
 		return r, false // the response of a TLS server
 	}
 	return diag.Fail("page", fault.New(fault.Unavailable, "another program than packseal answers at %s (%d)", listen, h.Code).

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,11 +100,11 @@ func pageOf(b *testing.B, r io.Reader) string {
 			b.Fatalf("the daemon said %q: %v", said, err)
 		}
 	}
-	_, address, ok := strings.Cut(strings.TrimSpace(string(said)), ": ")
-	if !ok {
+	address := regexp.MustCompile(`http://[^"]+`).Find(said)
+	if address == nil {
 		b.Fatalf("the daemon said %q", said)
 	}
-	return address
+	return string(address)
 }
 
 // usage is what a process has taken of a core, in seconds, and its memory.

@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/config"
+	"packseal.example/internal/atomicfile"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
 	"packseal.example/sink"
 )
 
@@ -18,32 +24,46 @@ import (
 // and none that is not what its manifest says.
 func newCat() *cobra.Command {
 	c := &cobra.Command{
-		Use: "cat SLOT", Short: "Write a sealed report to standard output",
-		Long: `cat writes the report of a slot, <source>/<pack>@<due> as list prints it, or
-with --manifest the record that seals it. The report is checked first: if it is
-not what its manifest says, the next sink is asked, and if none has a good one,
-nothing is written and cat exits with 3.`,
-		Example: "  packseal cat prod/cp-fdc8626622af00f90000@20260101T180000Z > report.xls",
+		Use: "cat PACK|SLOT", Short: "Write a sealed report to standard output or a file",
+		Long: `cat writes the latest report of a pack; with --at the one that was due on that day
+in the pack's own time zone (the last of the day), or at that RFC 3339 time. A
+single slot is named <source>/<pack>@<due>, as list prints it.
+
+With --manifest it writes the record that settles the slot instead. The report is
+checked first: if it is not what its manifest says, the next sink is asked, and if
+none has a good one, nothing is written and cat exits with 3. For a slot that is a
+gap cat says why, and exits with 1.`,
+		Example: `  packseal cat cp-fdc8626622af00f90000 -o report.xls
+  packseal cat cp-fdc8626622af00f90000 --at 2026-03-31 -o report.xls
+  packseal cat --manifest prod/cp-fdc8626622af00f90000@20260101T180000Z`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%w: cat takes one slot, as list prints it", errUsage)
+				return fmt.Errorf("%w: cat takes one pack, or one slot as list prints it", errUsage)
 			}
 			return nil
 		},
+		ValidArgsFunction: completeSlots,
 	}
-	wantManifest := c.Flags().Bool("manifest", false, "write the manifest instead")
-	return reading(c, func(ctx context.Context, _ *config.Config, a *archive.Archive, args []string) error {
-		slot, err := evidence.ParseSlot(args[0])
+	wantManifest := c.Flags().Bool("manifest", false, "write the record instead of the report")
+	at := c.Flags().String("at", "", "the day or the time when the report was due; default: the latest report")
+	out := c.Flags().StringP("output", "o", "", "the file to write to; default: standard output")
+	return newReading(c, func(ctx context.Context, r *reading, args []string) error {
+		slot, err := r.slot(ctx, args[0], *at)
 		if err != nil {
-			return fmt.Errorf("%w: %q is not a slot like <source>/<pack>@<due>", errUsage, args[0])
-		}
-		_, raw, err := a.Manifest(ctx, slot)
-		if err == nil && *wantManifest {
-			_, err = c.OutOrStdout().Write(raw)
 			return err
 		}
+		record, raw, err := r.Read(ctx, slot)
+		if err == nil && record.State == evidence.Gapped && !*wantManifest {
+			return fault.New(fault.NotFound, "%s is a gap: %s: %s", slot, record.Reason, record.Detail).WithHint("--manifest writes its record")
+		}
 		if err == nil {
-			err = a.Export(ctx, slot, c.OutOrStdout())
+			err = writeOut(c.OutOrStdout(), *out, func(w io.Writer) error {
+				if !*wantManifest {
+					return r.Export(ctx, slot, w)
+				}
+				_, err := w.Write(raw)
+				return err
+			})
 		}
 		switch {
 		case errors.Is(err, sink.ErrNotExist):
@@ -53,4 +73,97 @@ nothing is written and cat exits with 3.`,
 		}
 		return err
 	})
+}
+
+// slot returns the slot that a person means.
+func (r *reading) slot(ctx context.Context, name, at string) (evidence.Slot, error) {
+	if strings.Contains(name, "@") {
+		slot, err := evidence.ParseSlot(name)
+		switch {
+		case err != nil:
+			return slot, fmt.Errorf("%w: %w", errUsage, err)
+		case at != "":
+			return slot, fmt.Errorf("%w: --at is for a pack; %s is a slot", errUsage, name)
+		}
+		return slot, nil
+	}
+	entries, err := r.packs(ctx, []string{name})
+	if err != nil {
+		return evidence.Slot{}, err
+	}
+	if len(entries) > 1 {
+		return evidence.Slot{}, fmt.Errorf("%w: %q is the name of %d packs; one of them is %s/%s", errUsage, name, len(entries), entries[0].Pack.Source, entries[0].Pack.Key())
+	}
+	if at == "" {
+		return r.latest(ctx, entries[0])
+	}
+	return r.at(ctx, entries[0], at)
+}
+
+// latest returns the pack's latest sealed slot. That a later one is a gap is said
+// beside.
+func (r *reading) latest(ctx context.Context, e config.Entry) (evidence.Slot, error) {
+	q := catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), State: evidence.Sealed, Limit: 1}
+	sealed, err := r.first(ctx, q)
+	if err != nil {
+		return sealed.Slot, err
+	}
+	if sealed.Pack == "" {
+		return sealed.Slot, fault.New(fault.NotFound, "no report of %s/%s is sealed", q.Source, q.Pack)
+	}
+	q.State, q.From = evidence.Gapped, sealed.Due
+	if gap, err := r.first(ctx, q); err == nil && gap.Pack != "" && gap.Slot != sealed.Slot {
+		fmt.Fprintf(r.cmd.ErrOrStderr(), "note: this is the report of %s; a later slot, %s, is a gap: %s\n", sealed.ID(), gap.ID(), gap.Reason)
+	}
+	return sealed.Slot, nil
+}
+
+// at returns the pack's last slot that was due on a day, or at a time. No other
+// day's report is taken for it.
+func (r *reading) at(ctx context.Context, e config.Entry, at string) (evidence.Slot, error) {
+	from, to, err := period.Bounds{From: at, To: at}.In(e.Zone())
+	if err != nil {
+		return evidence.Slot{}, fmt.Errorf("%w: --at: %w", errUsage, err)
+	}
+	q := catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), From: from, To: to, State: evidence.Sealed, Limit: 1}
+	for _, q.State = range []evidence.State{evidence.Sealed, ""} {
+		if found, err := r.first(ctx, q); err != nil || found.Pack != "" {
+			return found.Slot, err
+		}
+	}
+	none := fault.New(fault.NotFound, "no slot of %s/%s that fell due at %s (%s) is settled", q.Source, q.Pack, at, e.TimeZone)
+	q.From, q.To = time.Time{}, from
+	if before, err := r.first(ctx, q); err == nil && before.Pack != "" {
+		none = none.WithHint("the one before is %s", before.ID())
+	}
+	return evidence.Slot{}, none
+}
+
+// first returns the first record of a query; zero = there is none. One that can't
+// be read is its slot and state.
+func (r *reading) first(ctx context.Context, q catalog.Query) (evidence.Record, error) {
+	for record, err := range r.Records(ctx, q) {
+		if record.Pack != "" {
+			return record, nil
+		}
+		return record, err
+	}
+	return evidence.Record{}, nil
+}
+
+// writeOut has something written to standard output or to a file: whole or not at
+// all, unless that is a pipe or a device.
+func writeOut(stdout io.Writer, file string, write func(io.Writer) error) error {
+	fi, err := os.Stat(file)
+	switch {
+	case file == "":
+		return write(stdout)
+	case err != nil || fi.Mode().IsRegular():
+		return atomicfile.Create(file, 0o644, write)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }

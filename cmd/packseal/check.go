@@ -17,7 +17,7 @@ func newCheck() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err == nil {
-			fmt.Fprintf(c.OutOrStdout(), "%s: %d packs, %d sinks: good\n", *path, len(cfg.Entries()), len(cfg.Sinks))
+			fmt.Fprintf(c.OutOrStdout(), "%s: %d packs, %d sinks: good\n", cfg.File(), len(cfg.Entries()), len(cfg.Sinks))
 		}
 		return err
 	}

@@ -60,8 +60,8 @@ func startConfined(t *testing.T) confined {
 		defer close(drained)
 		defer close(sealed)
 		for lines := bufio.NewScanner(talk); lines.Scan(); {
-			if _, page, ok := strings.Cut(lines.Text(), ": http://"); ok && c.page == "" {
-				c.page = page
+			if _, rest, ok := strings.Cut(lines.Text(), `"page served","url":"http://`); ok {
+				c.page, _, _ = strings.Cut(rest, `"`)
 			}
 			if strings.Contains(lines.Text(), `"msg":"slot sealed"`) {
 				sealed <- true

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +19,7 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/table"
 )
 
 // demoEvery is how often each of the demo's packs falls due.
@@ -77,7 +77,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	simulated := make(chan error, 1)
-	go func() { simulated <- serveSim(ctx, api) }()
+	go func() { simulated <- serveSim(ctx, api, sim.Options{Packs: sim.Demo()}) }()
 	path, err := d.configure("http://" + api.Addr().String())
 	if err != nil {
 		return err
@@ -86,12 +86,12 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := listen(cfg, d.talk)
+	l, err := listen(cfg)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.talk, "  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s\n",
-		len(cfg.Packs), demoEvery, filepath.Join(d.dir, "archive"), path)
+	fmt.Fprintf(d.talk, "packseal %s: http://%s\n  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s\n",
+		version, l.Addr(), len(cfg.Packs), demoEvery, filepath.Join(d.dir, "archive"), path)
 	level := slog.LevelInfo
 	if d.once {
 		level = slog.LevelError + 1
@@ -111,8 +111,30 @@ func (d *demo) run(ctx context.Context) error {
 		close(ended)
 	}()
 	err = packseal.Run(ctx, cfg, l)
+	interrupted := ctx.Err() != nil
 	stop()
-	return errors.Join(err, <-simulated, <-ended)
+	err = errors.Join(err, <-simulated, <-ended)
+	if interrupted && !d.once && err == nil {
+		return d.farewell(packseal.Settled())
+	}
+	return err
+}
+
+// farewell says what was kept and what to type next.
+func (d *demo) farewell(sealed, gaps int) error {
+	path := filepath.Join(d.dir, "packseal.yaml")
+	fmt.Fprintf(d.talk, "\n%d reports and the records of %d gaps are kept in %s\n", sealed, gaps, filepath.Join(d.dir, "archive"))
+	t := table.New(d.talk, "NEXT, TYPE", "TO")
+	for _, next := range [][]string{
+		{"packseal list --config " + path, "see what was kept"},
+		{"packseal verify --config " + path, "compare it with its manifests"},
+		{"packseal demo --dir " + d.dir, "go on"},
+		{"rm -r " + d.dir, "remove it"},
+		{"packseal init > packseal.yaml", "begin a configuration of your own"},
+	} {
+		t.Row(next...) //nolint:errcheck // a few rows: Flush writes them
+	}
+	return t.Flush()
 }
 
 // configure writes the demo's configuration and keys, and returns its path.
@@ -167,17 +189,18 @@ func (d *demo) await(ctx context.Context, packseal *daemon.Daemon, entries []con
 
 // table prints the latest settled slot of every pack.
 func (d *demo) table(packseal *daemon.Daemon, entries []config.Entry) error {
-	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PACK\tSTATE\tSHA-256\tWHERE, OR WHY NOT")
+	t := table.New(d.out, "PACK", "STATE", "SHA-256", "WHERE, OR WHY NOT")
 	for _, e := range entries {
 		r := packseal.Latest(e.Pack.Source, e.Pack.Key())
+		row := []string{e.Pack.Name, string(r.State), r.SHA256, filepath.Join(d.dir, "archive", r.Object)}
 		if r.State == evidence.Gapped {
-			fmt.Fprintf(w, "%s\tgap\t\t%s: %s\n", e.Pack.Name, r.Reason, r.Detail)
-			continue
+			row[3] = fmt.Sprintf("%s: %s", r.Reason, r.Detail)
 		}
-		fmt.Fprintf(w, "%s\tsealed\t%s\t%s\n", e.Pack.Name, r.SHA256, filepath.Join(d.dir, "archive", r.Object))
+		if err := t.Row(row...); err != nil {
+			return err
+		}
 	}
-	if err := w.Flush(); err != nil {
+	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(d.talk, "settled in %s; to check it: packseal verify --config %s\n", time.Since(d.began).Round(100*time.Millisecond), filepath.Join(d.dir, "packseal.yaml"))

@@ -21,7 +21,8 @@ all), and prints a line for each check: ✓ good, ✗ bad, with a hint, or – n
 checked, and why. It is safe beside a running daemon.
 
 It calls the API once per pack, within requests_per_second, and fetches the first
-bytes of the pack's latest report. It does not generate reports: only a real
+bytes of the pack's latest report; of many packs it takes a sample, unless packs
+are named or --all is given. It does not generate reports: only a real
 request shows whether that is permitted, and --generate PACK makes one.
 
 It sends nothing to notification channels, unless --notices makes it send each of
@@ -32,23 +33,28 @@ every run, whose content says that it is no evidence. verify ignores it, and it
 may be deleted. With object_lock it is locked as reports are, one per lock that
 was ever configured.
 
+The last line sums up; --quiet shows only what is bad, and nothing if all is well.
 It exits with 0 if nothing is bad, with 1 if something is, and with 75 if all that
 is bad may be temporary. With --json, ok is null for what was not checked.`,
 		Example: "  packseal doctor --config packseal.yaml\n  packseal doctor --json cp-fdc8626622af00f90000\n  packseal doctor --generate cp-fdc8626622af00f90000",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
+	c.ValidArgsFunction = completePacks
 	generate := c.Flags().StringArray("generate", nil, "generate a new report of this pack, to check that it is permitted (repeatable)")
+	c.RegisterFlagCompletionFunc("generate", completePacks) //nolint:errcheck // the flag is there
 	o := doctor.Options{Tool: tool(), Instance: instance()}
+	quiet := c.Flags().BoolP("quiet", "q", false, "show only what is bad")
+	all := c.Flags().Bool("all", false, "ask about every pack, however many there are")
 	c.Flags().BoolVar(&o.Notices, "notices", false, "send a test message to each notification channel")
 	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "time limit of one check")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		if o.Timeout <= 0 {
 			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, o.Timeout)
 		}
-		o.Path = *path
 		if o.Config, err = load(*path, c.ErrOrStderr()); err != nil {
 			return err
 		}
+		o.All = *all || len(args) > 0
 		if o.Packs, err = choose(o.Config, args); err != nil {
 			return err
 		}
@@ -57,12 +63,21 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 				return err
 			}
 		}
-		return examine(c.Context(), o, func(r diag.Result) error {
-			if *asJSON {
+		began, states := time.Now(), make(map[diag.State]int)
+		err = examine(c.Context(), o, func(r diag.Result) error {
+			switch states[r.State]++; {
+			case *quiet && r.State != diag.Bad:
+				return nil
+			case *asJSON:
 				return printJSON(c.OutOrStdout(), r)
 			}
 			return printResult(c.OutOrStdout(), r)
 		})
+		if !*quiet && !*asJSON {
+			fmt.Fprintf(c.OutOrStdout(), "%d good, %d bad, %d not checked, in %s\n",
+				states[diag.Good], states[diag.Bad], states[diag.Skipped], time.Since(began).Round(100*time.Millisecond))
+		}
+		return err
 	}
 	return c
 }

@@ -15,18 +15,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"packseal.example/archive"
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
 )
 
 // newExport makes the verb that writes reports into a folder, under names for
 // people.
 func newExport() *cobra.Command {
 	c := &cobra.Command{
-		Use: "export [PACK…]", Short: "Write sealed reports into a folder, under readable names",
+		Use: "export [PACK…]", ValidArgsFunction: completePacks, Short: "Write sealed reports into a folder, under readable names",
 		Long: `export writes the sealed reports of the packs named (none named: of all) into a
 folder, as "2026-03-31 MLPS level 3 (cp-fdc8626622af00f90000).xls": the slot's day
 in the time zone of the pack, with the time of day if the day has several. Each is
@@ -35,23 +35,21 @@ exits with 3. It prints the path of each file. A file that is there already is k
 if it is the report, and never replaced.`,
 		Example: "  packseal export --config packseal.yaml --output audit --from 2026-01-01 --to 2026-03-31\n  packseal export --output audit cp-fdc8626622af00f90000",
 	}
-	x := exporting{}
+	x := exporting{period: periodFlags(c)}
 	c.Flags().StringVarP(&x.dir, "output", "o", "", "the folder, which is made if it is not there")
-	c.Flags().StringVar(&x.from, "from", "", "the first day, as 2026-01-01; all before, if it is left out")
-	c.Flags().StringVar(&x.to, "to", "", "the last day")
-	return reading(c, func(ctx context.Context, cfg *config.Config, a *archive.Archive, args []string) error {
+	return newReading(c, func(ctx context.Context, r *reading, args []string) error {
 		if x.dir == "" {
 			return fmt.Errorf("%w: export needs --output DIR", errUsage)
 		}
-		entries, err := choose(cfg, args)
-		if err != nil {
-			return err
+		entries, unlisted := r.packs(ctx, args)
+		if len(entries) == 0 {
+			return unlisted
 		}
 		if err := os.MkdirAll(x.dir, 0o755); err != nil {
 			return err
 		}
-		x.archive, x.stdout, x.stderr = a, c.OutOrStdout(), c.ErrOrStderr()
-		var failed error
+		x.reading = r
+		failed := unlisted
 		for _, e := range entries {
 			if err := x.pack(ctx, e); err != nil && !errors.Is(err, errSilent) {
 				return err
@@ -65,48 +63,29 @@ if it is the report, and never replaced.`,
 
 // exporting is a run of export.
 type exporting struct {
-	archive        *archive.Archive
-	dir, from, to  string
-	stdout, stderr io.Writer
-}
-
-// period returns the beginning of the first day and the end of the last, in a zone;
-// zero is open.
-func (x exporting) period(zone *time.Location) (from, to time.Time, err error) {
-	day := func(flag, text string) (t time.Time) {
-		if text == "" {
-			return t
-		}
-		t, e := time.ParseInLocation(time.DateOnly, text, zone)
-		if e != nil {
-			err = cmp.Or(err, fmt.Errorf("%w: --%s %q is not a day like 2026-01-31", errUsage, flag, text))
-		}
-		return t
-	}
-	if from, to = day("from", x.from), day("to", x.to); !to.IsZero() {
-		to = to.AddDate(0, 0, 1)
-	}
-	return from, to, err
+	*reading
+	period *period.Bounds
+	dir    string
 }
 
 // pack exports the reports of a pack. Reports that can't be exported are printed, and
 // the error is errSilent.
 func (x exporting) pack(ctx context.Context, e config.Entry) error {
-	from, to, err := x.period(e.Location())
+	from, to, err := within(*x.period, e)
 	if err != nil {
 		return err
 	}
 	var failed error
 	fail := func(what any, err error) {
-		printError(x.stderr, fmt.Errorf("%s: %w", what, err))
+		printError(x.cmd.ErrOrStderr(), fmt.Errorf("%s: %w", what, err))
 		if fault.Of(err) == fault.Damaged {
-			err = errDamage
+			err = errDamaged
 		}
 		failed = errors.Join(failed, fmt.Errorf("%w: %w", errSilent, err))
 	}
 	var slots []evidence.Slot
 	days := make(map[string]int) // how many slots each has
-	for l, err := range x.archive.List(ctx, e.Pack.Source, e.Pack.Key(), from, to) {
+	for l, err := range x.List(ctx, e.Pack.Source, e.Pack.Key(), from, to) {
 		switch {
 		case errors.Is(err, catalog.ErrIncomplete):
 			fail(e.Key(), fmt.Errorf("some reports may be left out: %w", err))
@@ -114,12 +93,12 @@ func (x exporting) pack(ctx context.Context, e config.Entry) error {
 			return err
 		case l.State == evidence.Sealed:
 			slots = append(slots, l.Slot)
-			days[l.Due.In(e.Location()).Format(time.DateOnly)]++
+			days[l.Due.In(e.Zone()).Format(time.DateOnly)]++
 		}
 	}
 	for _, s := range slots {
 		layout := time.DateOnly
-		if days[s.Due.In(e.Location()).Format(layout)] > 1 {
+		if days[s.Due.In(e.Zone()).Format(layout)] > 1 {
 			layout += " 150405"
 		}
 		if err := x.slot(ctx, e.Pack, s, layout); err != nil {
@@ -134,7 +113,7 @@ func (x exporting) pack(ctx context.Context, e config.Entry) error {
 
 // slot exports one report.
 func (x exporting) slot(ctx context.Context, p evidence.Pack, s evidence.Slot, layout string) error {
-	m, _, err := x.archive.Manifest(ctx, s)
+	m, _, err := x.Manifest(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -145,12 +124,12 @@ func (x exporting) slot(ctx context.Context, p evidence.Pack, s evidence.Slot, l
 	case errors.Is(err, fs.ErrExist):
 		err = holds(file, m.SHA256)
 	case err == nil:
-		if err = errors.Join(x.archive.Export(ctx, s, f), f.Close()); err != nil {
+		if err = errors.Join(x.Export(ctx, s, f), f.Close()); err != nil {
 			err = errors.Join(err, os.Remove(file))
 		}
 	}
 	if err == nil {
-		_, err = fmt.Fprintln(x.stdout, file)
+		_, err = fmt.Fprintln(x.cmd.OutOrStdout(), file)
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,5 +104,58 @@ func TestHealthChecksCertificates(t *testing.T) {
 	t.Cleanup(server.Close)
 	if code, said := health(t, "--url", server.URL); code != exitFailed || !strings.Contains(said, "x509") {
 		t.Errorf("%d, %s", code, said)
+	}
+}
+
+// TestHealthOfTheConfiguration: the page is asked where the configuration has it,
+// whatever else is wrong with that, and with a password where there is one.
+func TestHealthOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "probe" || password != "MARKED password" {
+			http.Error(w, "Unauthorized", http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	plain := httptest.NewServer(page)
+	t.Cleanup(plain.Close)
+	private := httptest.NewUnstartedServer(page)
+	private.Config.ErrorLog = log.New(io.Discard, "", 0)
+	private.StartTLS()
+	t.Cleanup(private.Close)
+	dir := t.TempDir()
+	lab.Write(t, dir, map[string]string{"web.yaml": "{}", "password": "MARKED password\n", "wrong": "MARKED wrong"})
+	written := func(name, web string) string {
+		path := filepath.Join(dir, name)
+		lab.Write(t, dir, map[string]string{name: "packs: [{id: cp-1, unknown: key}]\nweb: {" + web + "}\n"})
+		return path
+	}
+	overTLS := written("tls.yaml", "config_file: web.yaml, listen: "+strconv.Quote(private.Listener.Addr().String()))
+	overHTTP := written("http.yaml", "config_file: web.yaml, listen: "+strconv.Quote(plain.Listener.Addr().String()))
+	given := []string{"--user", "probe", "--password-file", filepath.Join(dir, "password")}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		said string
+	}{
+		"alive":          {[]string{"--config", overTLS}, 0, "healthy, behind a password\n"},
+		"alive, HTTP":    {[]string{"--config", overHTTP}, 0, "healthy, behind a password\n"},
+		"not known":      {[]string{"--config", overHTTP, "--ready"}, exitFailed, "hint: --user and --password-file"},
+		"ready":          {append(given, "--config", overTLS, "--ready"), 0, "ready\n"},
+		"ready, HTTP":    {append(given, "--config", overHTTP, "--ready"), 0, "ready\n"},
+		"ready, by URL":  {append(given, "--url", plain.URL, "--ready"), 0, "ready\n"},
+		"wrong password": {[]string{"--config", overTLS, "--user", "probe", "--password-file", filepath.Join(dir, "wrong")}, exitFailed, "refuses user probe"},
+		"no password":    {[]string{"--user", "probe"}, exitUsage, "password-file"},
+		"no file":        {[]string{"--config", overTLS, "--user", "probe", "--password-file", filepath.Join(dir, "nowhere")}, exitUsage, "nowhere"},
+		"in the clear":   {append(given, "--url", "http://192.0.2.1"), exitUsage, "over https alone"},
+		"to anybody":     {append(given, "--url", "https://192.0.2.1", "--insecure"), exitUsage, "a certificate that is checked"},
+		"no port":        {[]string{"--config", written("port.yaml", `listen: "127.0.0.1:0"`)}, exitUsage, "name it with --url"},
+		"no file there":  {[]string{"--config", filepath.Join(dir, "nowhere.yaml")}, exitUsage, "nowhere.yaml"},
+	} {
+		code, said := health(t, c.args...)
+		if code != c.code || !strings.Contains(said, c.said) || strings.Contains(said, "MARKED") {
+			t.Errorf("%s: ended with %d and said %s", name, code, said)
+		}
 	}
 }

@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"packseal.example/config"
+	"packseal.example/test/lab"
 )
 
 // openTerminal returns both ends of a pseudo-terminal.
@@ -65,5 +70,68 @@ func TestLogFormat(t *testing.T) {
 		if got := strings.HasPrefix(line, "{"); got != c.json || !strings.Contains(line, "slot has to wait") {
 			t.Errorf("format %q to %T gives %q", c.format, c.w, line)
 		}
+	}
+}
+
+// TestLogOfRun: a log of JSON is that from its first line on, warnings included;
+// on its way into the journal each line has its priority.
+func TestLogOfRun(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		journal  bool
+		args     []string
+		code     int
+		each     string
+		contains []string
+	}{
+		"json":         {false, []string{"run"}, 0, `^\{.*\}$`, []string{`"level":"WARN","msg":"configuration warning"`, `"msg":"page served","url":"http://127.0.0.1:`}},
+		"journal":      {true, []string{"run"}, 0, `^<[3467]>\{.*\}$`, []string{`<6>{"time"`, `<4>{"time"`}},
+		"fatal errors": {true, []string{"run", "--config", "missing.yaml"}, exitUsage, `^<3>`, []string{"<3>missing.yaml: ", "<3>  hint: "}},
+		"one error":    {true, []string{"health", "--url", "http://127.0.0.1:1"}, exitFailed, `^<3>`, []string{"<3>packseal: ", "<3>hint: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Dir(lab.Setup{Dir: t.TempDir()}.Write(t))
+			if err := os.Chmod(filepath.Join(dir, "key-secret"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			log, err := os.Create(filepath.Join(dir, "log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer log.Close() //nolint:errcheck // it is read by its name
+			var at unix.Stat_t
+			if err := unix.Fstat(int(log.Fd()), &at); err != nil {
+				t.Fatal(err)
+			}
+			p := exec.CommandContext(t.Context(), "packseal", c.args...)
+			p.Stderr, p.Dir = log, dir
+			if c.journal {
+				p.Env = append(os.Environ(), fmt.Sprintf("JOURNAL_STREAM=%d:%d", at.Dev, at.Ino))
+			}
+			if err := p.Start(); err != nil {
+				t.Fatal(err)
+			}
+			read := func() string {
+				b, err := os.ReadFile(log.Name())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(b)
+			}
+			lab.Eventually(t, "all is logged", func() bool {
+				return !slices.ContainsFunc(c.contains, func(s string) bool { return !strings.Contains(read(), s) })
+			})
+			p.Process.Signal(os.Interrupt) //nolint:errcheck // it may have ended
+			p.Wait()                       //nolint:errcheck // how is looked at below
+			if code := p.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("it ended with %d", code)
+			}
+			for line := range strings.Lines(read()) {
+				if !regexp.MustCompile(c.each).MatchString(strings.TrimSpace(line)) {
+					t.Errorf("a line is %s", line)
+				}
+			}
+		})
 	}
 }

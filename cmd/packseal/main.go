@@ -14,6 +14,7 @@ import (
 
 	"packseal.example/config"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/journald"
 )
 
 // The exit codes.
@@ -42,6 +43,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	code := exitCode(ctx, err)
+	if journald.Is(stderr) {
+		stderr = journald.Errors(stderr)
+	}
 	if _, ok := errors.AsType[*config.Error](err); ok {
 		fmt.Fprintln(stderr, err)
 		return code
@@ -54,10 +58,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // printError prints an error and its hint.
 func printError(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "packseal: %v\n", err)
-	if hint := fault.Hint(err); hint != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", hint)
+	hint := fault.Hint(err)
+	if hint != "" {
+		hint = "hint: " + hint + "\n"
 	}
+	fmt.Fprintf(stderr, "packseal: %v\n%s", err, hint)
 }
 
 // Errors that stand for an exit code.
@@ -74,7 +79,7 @@ var (
 func exitCode(ctx context.Context, err error) int {
 	_, badConfig := errors.AsType[*config.Error](err)
 	switch {
-	case badConfig, errors.Is(err, errUsage), strings.HasPrefix(err.Error(), "unknown command"):
+	case badConfig, errors.Is(err, errUsage), strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "if any flags in the group"):
 		return exitUsage
 	case errors.Is(err, errDamaged):
 		return exitDamage

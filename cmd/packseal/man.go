@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
+
+	"packseal.example/config"
 )
 
 // releaseVerbs are the verbs that only the build with -tags man has. The
@@ -102,6 +104,8 @@ func sections(root *cobra.Command) string {
 		code(exitDamage, "Verification found damage."),
 		code(exitTransient, "Failed in a way that may pass: try again."),
 		code(exitInterrupted, "Interrupted."))
+	list("ENVIRONMENT",
+		[2]string{config.Variable, "The configuration, where --config names none. Without both it is looked for in " + config.Places() + "."})
 	list("FILES",
 		[2]string{"/etc/packseal/packseal.yaml", "The configuration. It holds no secrets: it names the files that do."},
 		[2]string{"/etc/packseal/credentials/", "The secrets that the service is given, one a file, for root alone."},

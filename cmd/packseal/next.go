@@ -1,62 +1,85 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"text/tabwriter"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"packseal.example/config"
+	"packseal.example/internal/table"
 )
 
-// newNext makes the verb that shows when a schedule is due: in UTC, which names
-// the slot, and in the pack's own zone, in which people think.
+// newNext makes the verb that shows when schedules are due: in each pack's own
+// zone, in which people think, and in UTC, which names the slot.
 func newNext() *cobra.Command {
 	c := &cobra.Command{
-		Use: "next", Short: "Print when slots fall due next", Args: noArgs,
-		Example: "  packseal next --config packseal.yaml -n 3",
+		Use: "next [PACK…]", Short: "Print when slots fall due next, in order of time",
+		Example:           "  packseal next\n  packseal next -n 3 cp-fdc8626622af00f90000",
+		ValidArgsFunction: completePacks,
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	n := c.Flags().IntP("count", "n", 1, "how many due times of each pack")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		if !*asJSON {
-			fmt.Fprintln(w, "DUE\tIN ITS ZONE\tSTARTS\tPACK\tSCHEDULE")
+		entries, err := choose(cfg, args)
+		if err != nil {
+			return err
 		}
-		for _, e := range cfg.Entries() {
-			due := time.Now()
-			for range *n {
-				if due = e.Plan.Schedule.Next(due); due.IsZero() {
-					break
-				}
-				if err := printNext(w, c.OutOrStdout(), e, due, *asJSON); err != nil {
+		all := upcoming(entries, time.Now(), *n)
+		if *asJSON {
+			for _, u := range all {
+				if err := printJSON(c.OutOrStdout(), u.json()); err != nil {
 					return err
 				}
 			}
+			return nil
 		}
-		return w.Flush()
+		t := table.New(c.OutOrStdout(), "DUE", "UTC", "STARTS", "PACK", "NAME", "SCHEDULE")
+		for _, u := range all {
+			if err := u.row(t); err != nil {
+				return err
+			}
+		}
+		return t.Flush()
 	}
 	return c
 }
 
-// printNext prints one due time.
-func printNext(table, out io.Writer, e config.Entry, due time.Time, asJSON bool) error {
-	zone, err := time.LoadLocation(e.TimeZone)
-	if err != nil {
-		return err
+// upcomingSlot is a slot that is not due yet.
+type upcomingSlot struct {
+	config.Entry
+	due time.Time
+}
+
+// upcoming returns the next n slots of each pack, in order of time.
+func upcoming(entries []config.Entry, now time.Time, n int) (all []upcomingSlot) {
+	for _, e := range entries {
+		due := now
+		for range n {
+			if due = e.Plan.Schedule.Next(due); due.IsZero() {
+				break
+			}
+			all = append(all, upcomingSlot{e, due})
+		}
 	}
-	start := e.Plan.Start(due)
-	if asJSON {
-		return printJSON(out, map[string]any{
-			"source": e.Pack.Source, "pack": e.Pack.Key(), "due": due, "start": start, "local": due.In(zone), "time_zone": e.TimeZone, "schedule": e.Schedule,
-		})
+	slices.SortStableFunc(all, func(x, y upcomingSlot) int { return x.due.Compare(y.due) })
+	return all
+}
+
+// row prints the slot as a row of the table.
+func (u upcomingSlot) row(t *table.Writer) error {
+	start := u.Start(u.due).Sub(u.due)
+	return t.Row(u.due.In(u.Zone()).Format(localTime), u.due.Format(time.RFC3339), "+"+start.String(), u.Pack.Source+"/"+u.Pack.Key(), u.Pack.Name, u.Schedule)
+}
+
+// json is the slot as next --json prints it.
+func (u upcomingSlot) json() map[string]any {
+	return map[string]any{
+		"source": u.Pack.Source, "pack": u.Pack.Key(), "name": u.Pack.Name, "due": u.due, "start": u.Start(u.due),
+		"local": u.due.In(u.Zone()), "time_zone": u.TimeZone, "schedule": u.Schedule,
 	}
-	_, err = fmt.Fprintf(table, "%s\t%s\t+%s\t%s/%s\t%s\n", due.Format(time.RFC3339), due.In(zone).Format("2006-01-02 15:04:05 MST"), start.Sub(due), e.Pack.Source, e.Pack.Key(), e.Schedule)
-	return err
 }

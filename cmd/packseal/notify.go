@@ -43,6 +43,7 @@ in one attempt. A ping channel is pinged as if all were well.`,
 		Example: "  packseal notify test --config packseal.yaml\n  packseal notify test compliance --json",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
+	c.ValidArgsFunction = completeChannels
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/control"
+	"packseal.example/internal/table"
 	"packseal.example/scheduler/queue"
 )
 
@@ -33,7 +34,7 @@ its time-out becomes a gap, whose record says who paused it and why.`,
 		return nil
 	}, (*control.Client).Pause, func(o control.Outcome) string {
 		if !o.Changed {
-			return "was paused already, since " + o.Since.Format(time.RFC3339) + " by " + plainText(o.By+": "+o.Why)
+			return "was paused already, since " + o.Since.Format(time.RFC3339) + " by " + table.Plain(o.By+": "+o.Why)
 		}
 		return "is paused"
 	})
@@ -44,6 +45,7 @@ func ordering(c *cobra.Command, complete func(*control.Order) error,
 	give func(*control.Client, context.Context, control.Order) ([]control.Outcome, error), say func(control.Outcome) string,
 ) *cobra.Command {
 	path, asJSON := configFlag(c), jsonFlag(c)
+	c.ValidArgsFunction = completePausable
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return fmt.Errorf("%w: %s takes sources or packs", errUsage, c.Name())
@@ -93,5 +95,5 @@ func whoami() string {
 	if host, err := os.Hostname(); err == nil {
 		name += "@" + host
 	}
-	return fmt.Sprintf("%.120s", plainText(name))
+	return fmt.Sprintf("%.120s", table.Plain(name))
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"packseal.example/control"
+	"packseal.example/internal/table"
 	"packseal.example/scheduler/queue"
 	"packseal.example/scheduler/replica"
 )
@@ -19,20 +19,15 @@ import (
 type queueTable struct {
 	out     io.Writer
 	now     time.Time
-	table   *tabwriter.Writer
-	rows    int
+	table   *table.Writer
 	members []replica.Member
 }
-
-// flushEvery is after how many rows columns are set anew, so that a long queue
-// is printed as it comes.
-const flushEvery = 500
 
 // print prints a line, or keeps it for later.
 func (t *queueTable) print(l control.Line) error {
 	switch {
 	case l.Pause != nil:
-		_, err := fmt.Fprintf(t.out, "paused for %s: %s, by %s\n", t.since(l.Pause.Since), pausable(*l.Pause), plainText(l.Pause.By+": "+l.Pause.Why))
+		_, err := fmt.Fprintf(t.out, "paused for %s: %s, by %s\n", t.since(l.Pause.Since), pausable(*l.Pause), table.Plain(l.Pause.By+": "+l.Pause.Why))
 		return err
 	case l.Member != nil:
 		t.members = append(t.members, *l.Member)
@@ -47,8 +42,7 @@ func (t *queueTable) print(l control.Line) error {
 // row prints a slot.
 func (t *queueTable) row(s queue.Listed) error {
 	if t.table == nil {
-		t.table = tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t.table, "STATE\tSLOT\tSINCE\tNEXT TRY\tTIME LEFT\tTRIES\tREPLICA\tTROUBLE")
+		t.table = table.New(t.out, "STATE", "SLOT", "SINCE", "NEXT TRY", "TIME LEFT", "TRIES", "REPLICA", "TROUBLE")
 	}
 	since, next := s.Since, "-"
 	if since.IsZero() {
@@ -57,11 +51,7 @@ func (t *queueTable) row(s queue.Listed) error {
 	if !s.NextTry.IsZero() {
 		next = "in " + roughly(s.NextTry.Sub(t.now))
 	}
-	_, err := fmt.Fprintf(t.table, "%s\t%s\t%s ago\t%s\t%s\t%d\t%s\t%s\n", s.State, s.ID(), t.since(since), next, roughly(s.Deadline.Sub(t.now)), s.Delivered, cmp.Or(s.Member, "-"), plainText(s.Trouble))
-	if t.rows++; t.rows%flushEvery == 0 {
-		return errors.Join(err, t.flush())
-	}
-	return err
+	return t.table.Row(string(s.State), s.ID(), t.since(since)+" ago", next, roughly(s.Deadline.Sub(t.now)), strconv.Itoa(s.Delivered), cmp.Or(s.Member, "-"), s.Trouble)
 }
 
 // flush prints the rows that wait for their columns.
@@ -113,14 +103,4 @@ func roughly(d time.Duration) string {
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
-}
-
-// plainText leaves out what a terminal would not just show.
-func plainText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
 }

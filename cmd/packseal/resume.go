@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/control"
+	"packseal.example/internal/table"
 )
 
 func newResume() *cobra.Command {
@@ -18,6 +19,6 @@ func newResume() *cobra.Command {
 		case o.Since.IsZero():
 			return "was not paused"
 		}
-		return "stays paused with its source, by " + plainText(o.By+": "+o.Why) + "; to end that: packseal queue resume " + o.Source
+		return "stays paused with its source, by " + table.Plain(o.By+": "+o.Why) + "; to end that: packseal queue resume " + o.Source
 	})
 }

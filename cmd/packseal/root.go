@@ -6,12 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"packseal.example/config"
 	"packseal.example/daemon"
+	"packseal.example/internal/journald"
 )
 
 // newRoot makes the command with all its verbs.
@@ -26,16 +28,18 @@ its signed link expires, checks it, and seals it in write-once storage.`,
   packseal run --config packseal.yaml`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       tool() + " " + runtime.Version(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newCat(), newExport(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newStatus(), newReload(), newCat(), newExport(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
 	root.AddCommand(releaseVerbs()...)
 	return root
 }
 
-// configFlag adds --config to a verb.
+// configFlag adds --config to a verb. [config.Find] finds the file.
 func configFlag(c *cobra.Command) *string {
-	return c.Flags().StringP("config", "c", "/etc/packseal/packseal.yaml", "the configuration file")
+	return c.Flags().StringP("config", "c", "", "the configuration file; default: the first of "+config.Places())
 }
 
 // jsonFlag adds --json to a verb.
@@ -43,9 +47,13 @@ func jsonFlag(c *cobra.Command) *bool {
 	return c.Flags().Bool("json", false, "print JSON, one object a line")
 }
 
-// load reads a configuration file and prints its warnings.
-func load(path string, stderr io.Writer) (*config.Config, error) {
-	return (&daemon.ConfigFile{Path: path, Warnings: stderr}).Load()
+// load finds and reads the configuration file and prints its warnings.
+func load(given string, stderr io.Writer) (*config.Config, error) {
+	path, err := config.Find(given)
+	if err != nil {
+		return nil, err
+	}
+	return (&daemon.ConfigFile{Path: path, Warn: func(w config.Fault) { fmt.Fprintln(stderr, w) }}).Load()
 }
 
 // newLogger returns the logger of a configuration.
@@ -55,10 +63,14 @@ func newLogger(l config.Log, w io.Writer) *slog.Logger {
 		level.UnmarshalText([]byte(l.Level)) //nolint:errcheck // checked with the configuration
 	}
 	o := &slog.HandlerOptions{Level: level}
+	open := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
 	if l.Format == "json" || l.Format != "text" && !terminal(w) {
-		return slog.New(slog.NewJSONHandler(w, o))
+		open = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, o) }
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	if journald.Is(w) {
+		return slog.New(journald.NewHandler(w, open))
+	}
+	return slog.New(open(w))
 }
 
 // terminal reports whether w is one.

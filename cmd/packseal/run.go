@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -30,16 +29,30 @@ valid, the errors are logged and the old one stays in effect.`,
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		stderr := c.ErrOrStderr()
-		file := &daemon.ConfigFile{Path: *path, Warnings: stderr}
+		found, err := config.Find(*path)
+		if err != nil {
+			return err
+		}
+		file := &daemon.ConfigFile{Path: found}
+		var warnings []config.Fault
+		file.Warn = func(w config.Fault) { warnings = append(warnings, w) }
 		cfg, err := file.Load()
 		if err != nil {
 			return err
 		}
-		l, err := listen(cfg, stderr)
+		l, err := listen(cfg)
 		if err != nil {
 			return err
 		}
 		logger := newLogger(cfg.Log, stderr)
+		file.Warn = func(w config.Fault) {
+			logger.Warn("configuration warning", "file", w.File, "line", w.Line, "key", w.Path, "warning", w.Message, "hint", w.Hint)
+		}
+		// At any level: it is how one finds the page.
+		newLogger(config.Log{Format: cfg.Log.Format}, stderr).Info("page served", "url", "http://"+l.Addr().String(), "version", version)
+		for _, w := range warnings {
+			file.Warn(w)
+		}
 		traces, err := openTraces(c.Context(), logger)
 		if err != nil {
 			l.Close() //nolint:errcheck // nobody was served yet
@@ -72,12 +85,11 @@ func reloadOn(ctx context.Context, d *daemon.Daemon, s os.Signal) {
 }
 
 // listen opens the page's port.
-func listen(cfg *config.Config, stderr io.Writer) (net.Listener, error) {
+func listen(cfg *config.Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", cfg.Web.Listen)
 	if err != nil {
 		e := &fault.Error{Reason: fault.Unavailable, Err: fmt.Errorf("opening the page's port: %w", err)}
 		return nil, e.WithHint("web.listen sets another address")
 	}
-	fmt.Fprintf(stderr, "packseal %s: http://%s\n", version, l.Addr())
 	return l, nil
 }

@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "json": jsonLines, "begins": begins, "capture": capture, "glob": glob, "expand": expand, "append": appendTo, "replaced": replaced,
+			"exits": exits, "json": jsonLines, "begins": begins, "capture": capture, "glob": glob, "expand": expand, "append": appendTo, "replaced": replaced, "canonical": canonical,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SIM", server.URL)
@@ -160,4 +160,11 @@ func replaced(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(os.Remove(name))
 	ts.Check(os.WriteFile(name, []byte(strings.ReplaceAll(content, args[1], args[2])), 0o600))
+}
+
+// canonical takes the newline off a record that a script has in full.
+func canonical(ts *testscript.TestScript, _ bool, files []string) {
+	for _, f := range files {
+		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(strings.TrimSpace(ts.ReadFile(f))), 0o600))
+	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +18,7 @@ func TestSealAtATerminal(t *testing.T) {
 	_, endpoint := simulate(t)
 	path := lab.Setup{Endpoint: endpoint}.Write(t)
 	master, slave := openTerminal(t)
-	if code := run(t.Context(), []string{"seal", "--now", "--config", path, lab.Pack}, io.Discard, slave); code != 0 {
+	if code := run(t.Context(), []string{"seal", "--now", "--config", path, lab.Pack}, slave, slave); code != 0 {
 		t.Errorf("ends with %d", code)
 	}
 	lines := bufio.NewScanner(master)
@@ -29,7 +28,7 @@ func TestSealAtATerminal(t *testing.T) {
 		}
 	}
 	var log strings.Builder
-	if code := run(t.Context(), []string{"seal", "--config", path, lab.Pack}, io.Discard, &log); code != 0 || strings.Contains(log.String(), "begun") {
+	if code := run(t.Context(), []string{"seal", "--config", path, lab.Pack}, &log, &log); code != 0 || strings.Contains(log.String(), "begun") {
 		t.Errorf("ends with %d and says %q", code, log.String())
 	}
 }

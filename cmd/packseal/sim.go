@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"packseal.example/config"
 	"packseal.example/fetcher/cloudconfig/sim"
 )
 
@@ -24,26 +26,45 @@ const (
 func newSim() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sim", Short: "Run a simulated Config API and report store", Args: noArgs,
-		Example: "  packseal sim --listen 127.0.0.1:9798",
+		Long: `sim serves the Config API and the store of its reports until Ctrl-C, with the packs
+of the demo, or with --packs so many others. --faults names how they misbehave, in
+turn: all, ` + strings.Join(sim.Faults(), ", ") + `.
+It logs each request.`,
+		Example: "  packseal sim --listen 127.0.0.1:9798\n  packseal sim --packs 150 --faults good,throttled,cut --latency 200ms",
 	}
 	listen := c.Flags().String("listen", "127.0.0.1:9798", "the address to listen on")
+	packs := c.Flags().Int("packs", 0, "serve so many packs instead of the demo's")
+	faults := c.Flags().StringSlice("faults", nil, "how packs misbehave, in turn")
+	latency := c.Flags().Duration("latency", 0, "how long each response takes")
+	c.RegisterFlagCompletionFunc("faults", cobra.FixedCompletions(append(sim.Faults(), "all"), cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag is there
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		o := sim.Options{Packs: sim.Demo(), Latency: *latency, Logger: newLogger(config.Log{}, c.ErrOrStderr())}
+		if *packs != 0 || len(*faults) > 0 {
+			if *packs < 0 {
+				return fmt.Errorf("%w: --packs takes a number of packs", errUsage)
+			}
+			var err error
+			if o.Packs, err = sim.Fleet(*packs, *faults); err != nil {
+				return fmt.Errorf("%w: --faults: %w", errUsage, err)
+			}
+		}
 		l, err := net.Listen("tcp", *listen)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(c.ErrOrStderr(), "simulated Config API on http://%s, key %s, secret %s; packs:\n", l.Addr(), simKeyID, simKeySecret)
-		for _, p := range sim.Demo() {
+		for _, p := range o.Packs {
 			fmt.Fprintf(c.OutOrStdout(), "%s\t%s\n", p.Key(), p.Name)
 		}
-		return serveSim(c.Context(), l)
+		return serveSim(c.Context(), l, o)
 	}
 	return c
 }
 
-// serveSim serves the demo's packs until ctx ends.
-func serveSim(ctx context.Context, l net.Listener) error {
-	handler, err := sim.New(sim.Options{AccessKeyID: simKeyID, AccessKeySecret: simKeySecret, Packs: sim.Demo()})
+// serveSim serves the simulator until ctx ends.
+func serveSim(ctx context.Context, l net.Listener, o sim.Options) error {
+	o.AccessKeyID, o.AccessKeySecret = simKeyID, simKeySecret
+	handler, err := sim.New(o)
 	if err != nil {
 		return err
 	}

@@ -6,40 +6,72 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"packseal.example/archive"
 	"packseal.example/archive/catalog"
-	"packseal.example/config"
 	"packseal.example/control"
 	"packseal.example/daemon"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
 )
 
 // newVerify makes the verb that an auditor trusts. Its exit code distinguishes
 // damage (3) from not being able to read (1, or 75 if that may be temporary). The
-// result is kept for the daemon's metrics, where there is a state folder.
+// result of a whole verification is kept for the daemon's metrics, where there is
+// a state folder.
 func newVerify() *cobra.Command {
 	c := &cobra.Command{
-		Use: "verify", Short: "Read everything back and compare it with its manifests", Args: noArgs,
-		Long:    "verify reads every manifest and every report in every sink. Missing, altered and\norphaned objects are problems; it then exits with 3.",
-		Example: "  packseal verify --config packseal.yaml --json",
+		Use: "verify [PACK…]", Short: "Read everything back and compare it with its manifests",
+		Long: `verify reads every manifest and every report in every sink. Missing, altered and
+orphaned objects are problems; it then exits with 3.
+
+Packs, a period of due times (dates are whole days in each pack's own time zone)
+and --sink limit what is read, and with --sample 5% one report in twenty is read,
+each time others. Only a verification of everything counts for the metrics and for
+the alert on one that is overdue. The daemon verifies by itself where the
+configuration has verify.`,
+		Example: `  packseal verify --json
+  packseal verify cp-fdc8626622af00f90000 --from 2026-01-01 --to 2026-03-31
+  packseal verify --sink oss --sample 5%
+  packseal verify --dir /mnt/evidence`,
+		ValidArgsFunction: completePacks,
 	}
-	asJSON := jsonFlag(c)
-	return reading(c, func(ctx context.Context, cfg *config.Config, a *archive.Archive, _ []string) error {
-		result, unread := a.Verify(ctx)
-		if unread == nil {
-			if err := daemon.SaveVerified(cfg.StateDir, result); err != nil {
+	asJSON, bounds := jsonFlag(c), periodFlags(c)
+	var selection archive.Selection
+	c.Flags().StringArrayVar(&selection.Sinks, "sink", nil, "verify this sink alone (repeatable)")
+	c.RegisterFlagCompletionFunc("sink", completeSinks) //nolint:errcheck // the flag is there
+	sample := c.Flags().String("sample", "", "the share of reports to read, such as 5%; records are read all")
+	return newReading(c, func(ctx context.Context, r *reading, args []string) (err error) {
+		if selection.Sample, err = share(*sample); err != nil {
+			return err
+		}
+		if selection.Packs, err = r.spans(ctx, args, *bounds); err != nil {
+			return err
+		}
+		done := showProgress(c.ErrOrStderr(), &selection)
+		result, unread := r.Verify(ctx, selection)
+		done()
+		if r.state == "" && unread == nil && result.Sealed+result.Gaps == 0 {
+			unread = errEmpty
+		}
+		if unread == nil && selection.Whole() && r.state != "" {
+			if err := daemon.SaveVerified(r.state, result); err != nil {
 				fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
 			}
 		}
-		err := printVerified(c.OutOrStdout(), result, *asJSON)
+		err = printVerified(c.OutOrStdout(), result, *asJSON)
 		switch newer := len(result.Problems) > 0 && !result.Damaged(); {
 		case err != nil:
 			return err
 		case unread != nil && result.Damaged(): // damage is what somebody has to act upon
 			return fmt.Errorf("%w; also %w", errDamaged, unread)
+		case fault.Of(unread) == fault.Request:
+			return fmt.Errorf("%w: %w", errUsage, unread)
 		case unread != nil:
 			return unread
 		case newer:
@@ -51,19 +83,79 @@ func newVerify() *cobra.Command {
 	})
 }
 
+// share reads a share of reports: "5%" or "0.05"; empty is all.
+func share(text string) (float64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	digits, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(digits, 64)
+	if percent {
+		n /= 100
+	}
+	if err != nil || !(n > 0 && n <= 1) {
+		return 0, fmt.Errorf("%w: --sample takes a share such as 5%%, not %.40q", errUsage, text)
+	}
+	return n, nil
+}
+
+// spans returns what names and a period select; nothing if that is everything.
+func (r *reading) spans(ctx context.Context, names []string, b period.Bounds) (spans []archive.Span, err error) {
+	if len(names) == 0 && b.Open() {
+		return nil, nil
+	}
+	entries, err := r.packs(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		from, to, err := within(b, e)
+		if err != nil {
+			return nil, err
+		}
+		spans = append(spans, archive.Span{PackRef: e.PackRef, From: from, To: to})
+	}
+	return spans, nil
+}
+
+// progressEvery is the time between two updates of the progress.
+const progressEvery = 200 * time.Millisecond
+
+// showProgress shows on a terminal how far a verification has come; done removes
+// it.
+func showProgress(w io.Writer, s *archive.Selection) (done func()) {
+	if !terminal(w) {
+		return func() {}
+	}
+	const clear = "\r\x1b[K"
+	var last time.Time
+	s.Progress = func(p archive.Progress) {
+		if now := time.Now(); now.Sub(last) >= progressEvery {
+			last = now
+			fmt.Fprintf(w, "%s%s: %d of %d slots, %.1f MB read", clear, p.Sink, p.Done, p.Of, float64(p.Bytes)/1e6)
+		}
+	}
+	return func() {
+		if !last.IsZero() {
+			io.WriteString(w, clear) //nolint:errcheck // it is for looking at
+		}
+	}
+}
+
 // seen yields the slots that the daemon of the state folder has seen in the
 // archive; none where no daemon runs or may be asked.
-func seen(stateDir string, stderr io.Writer) func(context.Context) iter.Seq2[catalog.Listed, error] {
-	return func(ctx context.Context) iter.Seq2[catalog.Listed, error] {
-		return func(yield func(catalog.Listed, error) bool) {
-			for l, err := range control.NewClient(stateDir).Seen(ctx) {
-				switch {
-				case err != nil && !errors.Is(err, control.ErrNoDaemon):
-					fmt.Fprintf(stderr, "warning: slots that vanished are not looked for: %v\n", err)
-					return
-				case err != nil || !yield(l, nil):
-					return
-				}
+func (r *reading) seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
+	return func(yield func(catalog.Listed, error) bool) {
+		if r.state == "" {
+			return
+		}
+		for l, err := range r.daemon().Seen(ctx) {
+			switch {
+			case err != nil && !errors.Is(err, control.ErrNoDaemon):
+				fmt.Fprintf(r.cmd.ErrOrStderr(), "warning: slots that vanished are not looked for: %v\n", err)
+				return
+			case err != nil || !yield(l, nil):
+				return
 			}
 		}
 	}
@@ -81,6 +173,11 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 	}
 	if r.Unread > 0 {
 		if _, err := fmt.Fprintf(w, "%d objects are in an archive tier, and were not checked\n", r.Unread); err != nil {
+			return err
+		}
+	}
+	if r.Skipped > 0 {
+		if _, err := fmt.Fprintf(w, "%d reports are not in the sample, and were not read\n", r.Skipped); err != nil {
 			return err
 		}
 	}

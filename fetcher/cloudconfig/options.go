@@ -42,7 +42,8 @@ func (o *Options) Bounds() fetcher.Bounds {
 		}
 	}
 	return fetcher.Bounds{
-		MaxInFlight: o.maxInFlight(), LinkHosts: hosts, LinkNetworks: o.LinkNetworks, AllowHTTP: o.AllowHTTP, CAFile: o.CAFile,
+		RequestsPerSecond: o.requestsPerSecond(),
+		MaxInFlight:       o.maxInFlight(), LinkHosts: hosts, LinkNetworks: o.LinkNetworks, AllowHTTP: o.AllowHTTP, CAFile: o.CAFile,
 	}
 }
 

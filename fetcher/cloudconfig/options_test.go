@@ -105,9 +105,9 @@ func TestBounds(t *testing.T) {
 		options Options
 		want    fetcher.Bounds
 	}{
-		"defaults": {Options{Endpoint: "config.cn-shanghai.aliyuncs.com"}, fetcher.Bounds{MaxInFlight: 64, LinkHosts: []string{"*.aliyuncs.com"}}},
-		"loopback": {Options{Endpoint: "http://127.0.0.1:9"}, fetcher.Bounds{MaxInFlight: 64, LinkHosts: []string{"*.aliyuncs.com", "127.0.0.1"}}},
-		"set":      {Options{Endpoint: "http://[::1]:9", MaxInFlight: 3, LinkHosts: []string{"x"}, LinkNetworks: []string{"n"}, CAFile: "c", AllowHTTP: true}, fetcher.Bounds{MaxInFlight: 3, LinkHosts: []string{"x"}, LinkNetworks: []string{"n"}, CAFile: "c", AllowHTTP: true}},
+		"defaults": {Options{Endpoint: "config.cn-shanghai.aliyuncs.com"}, fetcher.Bounds{RequestsPerSecond: 5, MaxInFlight: 64, LinkHosts: []string{"*.aliyuncs.com"}}},
+		"loopback": {Options{Endpoint: "http://127.0.0.1:9"}, fetcher.Bounds{RequestsPerSecond: 5, MaxInFlight: 64, LinkHosts: []string{"*.aliyuncs.com", "127.0.0.1"}}},
+		"set":      {Options{Endpoint: "http://[::1]:9", MaxInFlight: 3, LinkHosts: []string{"x"}, LinkNetworks: []string{"n"}, CAFile: "c", AllowHTTP: true}, fetcher.Bounds{RequestsPerSecond: 5, MaxInFlight: 3, LinkHosts: []string{"x"}, LinkNetworks: []string{"n"}, CAFile: "c", AllowHTTP: true}},
 	} {
 		if diff := cmp.Diff(c.want, c.options.Bounds()); diff != "" {
 			t.Errorf("%s: %s", name, diff)

@@ -4,6 +4,7 @@ package atomicfile
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -23,12 +24,21 @@ import (
 // A file that root writes belongs to the folder's owner, so that a daemon that
 // runs as that user can read and replace what an administrator wrote.
 func Write(path string, data []byte, perm os.FileMode) error {
+	return Create(path, perm, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// Create is [Write] of what a function writes. If that fails, the file stays as
+// it was.
+func Create(path string, perm os.FileMode, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
 		return err
 	}
-	err = errors.Join(fill(f, dir, data, perm), f.Close())
+	err = errors.Join(fill(f, dir, perm, write), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -39,7 +49,7 @@ func Write(path string, data []byte, perm os.FileMode) error {
 }
 
 // fill gives the temporary file its owner, mode and contents.
-func fill(f *os.File, dir string, data []byte, perm os.FileMode) error {
+func fill(f *os.File, dir string, perm os.FileMode, write func(io.Writer) error) error {
 	if os.Geteuid() == 0 {
 		fi, err := os.Stat(dir)
 		if err != nil {
@@ -54,7 +64,7 @@ func fill(f *os.File, dir string, data []byte, perm os.FileMode) error {
 	if err := f.Chmod(perm); err != nil {
 		return err
 	}
-	if _, err := f.Write(data); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	return f.Sync()

@@ -13,6 +13,7 @@ type Options struct {
 	Packs           []Pack        // the existing packs
 	RatePerSecond   float64       // calls per second before Throttling.User; 0 means no limit
 	Skew            time.Duration // how far the simulated clock is ahead of the real one
+	Latency         time.Duration // before each response
 	PublicURL       string        // prefix of links; default: scheme and host of the request
 	Logger          *slog.Logger  // one line per response, without keys and signatures; nil logs nothing
 }

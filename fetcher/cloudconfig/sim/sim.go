@@ -108,6 +108,7 @@ func (s *Server) now() time.Time { return time.Now().Add(s.opt.Skew) }
 
 // ServeHTTP serves API calls and downloads.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	wait(r.Context(), s.opt.Latency)
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Server", "packseal-sim")
 	if r.URL.Path == "/" || r.URL.Path == "" {

@@ -1,0 +1,101 @@
+package archive
+
+import (
+	"context"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// Selection says what [Archive.Verify] reads. The zero one is for everything.
+type Selection struct {
+	Packs  []Span   // none = all, and what belongs to no slot
+	Sinks  []string // by name; none = all
+	Sample float64  // the share of reports that are read, each time others; 0 and 1 = all. Records are read in any case.
+
+	// Progress is told after each slot. It must not block. May be nil.
+	Progress func(Progress)
+}
+
+// Span is a pack and a period: its slots that are due in [From, To); a zero time
+// is open.
+type Span struct {
+	evidence.PackRef
+	From, To time.Time
+}
+
+// has reports whether a slot is in the span.
+func (s Span) has(of evidence.Slot) bool {
+	return of.Ref() == s.PackRef && !of.Due.Before(s.From) && (s.To.IsZero() || of.Due.Before(s.To))
+}
+
+// Progress is how far [Archive.Verify] has come.
+type Progress struct {
+	Sink     string // that is being read
+	Done, Of int    // slots of that sink
+	Bytes    int64  // of reports, over all sinks
+}
+
+// Whole reports whether everything is selected, so that the result is one of the
+// whole archive.
+func (s Selection) Whole() bool {
+	return len(s.Packs) == 0 && len(s.Sinks) == 0 && !s.samples()
+}
+
+func (s Selection) samples() bool { return s.Sample > 0 && s.Sample < 1 }
+
+// has reports whether a slot is selected.
+func (s Selection) has(of evidence.Slot) bool {
+	return len(s.Packs) == 0 || slices.ContainsFunc(s.Packs, func(p Span) bool { return p.has(of) })
+}
+
+// targets returns the selected sinks. An unknown name is fault.Request.
+func (s Selection) targets(all []Target) (chosen []Target, err error) {
+	for _, name := range s.Sinks {
+		if !slices.ContainsFunc(all, func(t Target) bool { return t.Name == name }) {
+			return nil, fault.New(fault.Request, "there is no sink %.100q", name)
+		}
+	}
+	for _, t := range all {
+		if len(s.Sinks) == 0 || slices.Contains(s.Sinks, t.Name) {
+			chosen = append(chosen, t)
+		}
+	}
+	return chosen, nil
+}
+
+// entries yields the selected objects of a sink.
+func (s Selection) entries(ctx context.Context, t Target) iter.Seq2[sink.Entry, error] {
+	if len(s.Packs) == 0 {
+		return t.List(ctx, "", "")
+	}
+	return func(yield func(sink.Entry, error) bool) {
+		for i, span := range s.Packs {
+			dir, after := evidence.PackDir(span.Source, span.Key()), ""
+			if slices.Contains(s.Packs[:i], span) {
+				continue
+			}
+			if !span.From.IsZero() {
+				after = span.Slot(span.From).Dir()
+			}
+			for e, err := range t.List(ctx, dir, after) {
+				if err == nil {
+					if of, _, ok := evidence.ParseKey(e.Key); !ok || !span.has(of) {
+						continue
+					}
+				}
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// reads reports whether a report is one of the sample.
+func (s Selection) reads() bool { return !s.samples() || rand.Float64() < s.Sample }

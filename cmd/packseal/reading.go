@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"packseal.example/archive"
+	"packseal.example/archive/catalog"
+	"packseal.example/config"
+	"packseal.example/control"
+	"packseal.example/daemon"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
+)
+
+// reading is what a verb that only reads the archive works with.
+type reading struct {
+	*archive.Archive
+	cfg   *config.Config
+	state string // the state folder; empty for a copy of an archive, which no daemon has
+	cmd   *cobra.Command
+}
+
+// errEmpty is the error of a folder without any slot, which is not an archive.
+var errEmpty = fault.New(fault.NotFound, "no slot is kept here").
+	WithHint("--dir takes the folder that holds <source>/<pack>/<year>/…")
+
+// newReading makes a verb that only reads the archive. It opens the sinks and
+// nothing else: an auditor's machine has no credentials of a source and no
+// state, and with --dir not even a configuration. Errors are logged to standard
+// error as text; warnings about one sink are not, so that they do not stand
+// between the results.
+func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args []string) error) *cobra.Command {
+	path := configFlag(c)
+	dir := c.Flags().String("dir", "", "read this copy of an archive, without a configuration: the folder that holds those of the sources")
+	c.MarkFlagsMutuallyExclusive("config", "dir")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r := &reading{cmd: c}
+		var err error
+		if *dir != "" {
+			r.cfg, err = config.Copy(*dir)
+		} else if r.cfg, err = load(*path, c.ErrOrStderr()); err == nil {
+			r.state = r.cfg.StateDir
+		}
+		if err != nil {
+			return err
+		}
+		r.Archive, err = daemon.OpenArchive(c.Context(), r.cfg, daemon.ArchiveOptions{
+			ReadOnly: true, Tool: tool(), Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()), Seen: r.seen,
+		})
+		if err != nil {
+			return err
+		}
+		return do(c.Context(), r, args)
+	}
+	return c
+}
+
+// daemon asks the daemon of the state folder, if there is one.
+func (r *reading) daemon() *control.Client { return control.NewClient(r.state) }
+
+// packs returns the packs named, as entries of the configuration; no name is for
+// all. A pack that left the configuration has its records still: its entry has
+// no schedule. If all are wanted and the archive can't be asked for those, the
+// error comes beside the configured ones.
+func (r *reading) packs(ctx context.Context, names []string) ([]config.Entry, error) {
+	entries := r.cfg.Entries()
+	if chosen, err := config.Choose(entries, names); err == nil && len(names) > 0 {
+		return chosen, nil
+	}
+	var known []evidence.PackRef
+	for _, e := range entries {
+		known = append(known, e.PackRef)
+	}
+	others, unlisted := r.Others(ctx, known)
+	for _, p := range others {
+		entries = append(entries, r.cfg.Former(p))
+	}
+	if len(names) == 0 {
+		if len(entries) == 0 && unlisted == nil {
+			unlisted = errEmpty
+		}
+		return entries, unlisted
+	}
+	chosen, err := config.Choose(entries, names)
+	switch {
+	case err != nil && unlisted != nil:
+		return nil, fmt.Errorf("looking for a pack that is not configured: %w", unlisted)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w, nor in the archive", errUsage, err)
+	}
+	return chosen, nil
+}
+
+// periodFlags adds --from and --to to a verb.
+func periodFlags(c *cobra.Command) *period.Bounds {
+	var b period.Bounds
+	c.Flags().StringVar(&b.From, "from", "", "the first day, as a date in the pack's time zone, or an RFC 3339 time")
+	c.Flags().StringVar(&b.To, "to", "", "the last day, which is included, or a time")
+	return &b
+}
+
+// within returns the period for a pack.
+func within(b period.Bounds, e config.Entry) (from, to time.Time, err error) {
+	if from, to, err = b.In(e.Zone()); err != nil {
+		err = fmt.Errorf("%w: --%w", errUsage, err)
+	}
+	return from, to, err
+}
+
+// records yields a pack's records: what the daemon says, or, if it says nothing
+// but an error, as when there is none, what the archive says.
+func (r *reading) records(ctx context.Context, q catalog.Query, askDaemon bool) iter.Seq2[evidence.Record, error] {
+	return func(yield func(evidence.Record, error) bool) {
+		if askDaemon && r.state != "" {
+			some := false
+			for record, err := range r.daemon().Records(ctx, q) {
+				if err != nil && record.Pack == "" && !some {
+					break
+				}
+				if some = true; !yield(record, err) {
+					return
+				}
+			}
+			if some {
+				return
+			}
+		}
+		r.Records(ctx, q)(yield)
+	}
+}

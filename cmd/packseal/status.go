@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"packseal.example/config"
+	"packseal.example/control"
+	"packseal.example/internal/table"
+)
+
+func newStatus() *cobra.Command {
+	c := &cobra.Command{
+		Use: "status", Short: "Ask the running daemon how it is doing", Args: noArgs,
+		Long: `status asks the daemon that runs with this configuration on this machine: whether
+it does its work, how its packs are, what falls due next, what waits in the spool,
+what the last verification found, and what is paused. It exits with 75 if the
+daemon is not ready, or not running.`,
+		Example: "  packseal status\n  packseal status --json | jq .packs",
+	}
+	path, asJSON := configFlag(c), jsonFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := load(*path, c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		st, err := control.NewClient(cfg.StateDir).Status(c.Context())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			err = printJSON(c.OutOrStdout(), st)
+		} else {
+			err = printStatus(c.OutOrStdout(), st, cfg, time.Now())
+		}
+		if err == nil && !st.Ready {
+			err = fmt.Errorf("%w: %w", errSilent, st.Trouble.Err())
+		}
+		return err
+	}
+	return c
+}
+
+// printStatus prints the status for a person.
+func printStatus(w io.Writer, st control.Status, cfg *config.Config, now time.Time) error {
+	ready := "ready"
+	if !st.Ready {
+		ready = "not ready: " + st.Trouble.Message
+	}
+	t := table.New(w, "packseal "+st.Version, fmt.Sprintf("%s; running for %s, PID %d", ready, roughly(now.Sub(st.Started)), st.PID))
+	row := func(what, format string, args ...any) { t.Row(what, fmt.Sprintf(format, args...)) } //nolint:errcheck // a few rows: Flush writes them
+	if !st.Ready && st.Trouble.Hint != "" {
+		row("hint", "%s", st.Trouble.Hint)
+	}
+	if st.Refused {
+		row("configuration", "the changed file is not valid, the old one is in force: packseal check says why")
+	}
+	row("packs", "%s", counted(st.Packs))
+	if st.Next != nil {
+		e := cfg.Former(st.Next.Ref())
+		for _, c := range cfg.Entries() {
+			if c.PackRef == st.Next.Ref() {
+				e = c
+			}
+		}
+		row("next", "%s, in %s: %s/%s %s", st.Next.Due.In(e.Zone()).Format(localTime), roughly(st.Next.Due.Sub(now)), st.Next.Source, st.Next.Pack, e.Pack.Name)
+	}
+	row("spool", "%d reports wait for a sink", st.Spooled)
+	verified := "never without a problem"
+	if !st.Verified.IsZero() {
+		verified = "last without a problem " + roughly(now.Sub(st.Verified)) + " ago"
+	}
+	if len(st.Problems) > 0 {
+		verified += "; problems: " + counted(st.Problems)
+	}
+	row("verified", "%s", verified)
+	for _, p := range st.Pauses {
+		row("paused", "%s for %s, by %s: %s", pausable(p), roughly(now.Sub(p.Since)), p.By, p.Why)
+	}
+	return t.Flush()
+}
+
+// counted writes counts, in the order of their names.
+func counted(counts map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,67 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"packseal.example/archive"
+	"packseal.example/internal/fault"
+)
+
+const (
+	// verifyLook is how often the configuration in force is asked whether it has
+	// another schedule of verifications.
+	verifyLook = time.Minute
+	// loggedProblems bounds how many problems of a verification are logged.
+	loggedProblems = 100
+)
+
+// verifyOnSchedule verifies the archive when the configuration in force says so,
+// until ctx ends. One that was due while the daemon did not run, or another one
+// did, is not made up for: an alert tells when the last is too long ago.
+func (s *services) verifyOnSchedule(ctx context.Context) {
+	for last := time.Now(); ; {
+		wait := verifyLook
+		if next := s.runtime.Load().cfg.Verification().Next(last); !next.IsZero() {
+			wait = min(wait, max(time.Until(next), 0))
+		}
+		if !fault.Sleep(ctx, wait) {
+			return
+		}
+		r, now := s.runtime.Load(), time.Now()
+		due, ok := r.cfg.Verification().Latest(last, now)
+		last = now
+		if ok && s.leads() {
+			s.verify(ctx, r.archive, due)
+			last = time.Now()
+		}
+	}
+}
+
+// leads reports whether this replica does what one of them does for all.
+func (s *services) leads() bool { return !s.cfg.Queue.Shared() || leader{s}.IsLeader() }
+
+// verify verifies the archive, and keeps the result if everything could be read.
+func (s *services) verify(ctx context.Context, a *archive.Archive, due time.Time) {
+	log, began := s.Logger.With("due", due), time.Now()
+	result, err := a.Verify(ctx, archive.Selection{})
+	if ctx.Err() != nil {
+		return
+	}
+	for i, p := range result.Problems {
+		if i == loggedProblems {
+			log.ErrorContext(ctx, "more problems in the archive", "problems", len(result.Problems)-i)
+			break
+		}
+		log.ErrorContext(ctx, "problem in the archive", "kind", p.Kind, "sink", p.Sink, "key", p.Key, "detail", p.Detail)
+	}
+	if err == nil {
+		err = SaveVerified(s.cfg.StateDir, result)
+	}
+	if err != nil {
+		log.WarnContext(ctx, "archive not verified", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+		return
+	}
+	log.InfoContext(ctx, "archive verified", "sealed", result.Sealed, "gaps", result.Gaps, "bytes", result.Bytes,
+		"problems", len(result.Problems), "took", time.Since(began).Round(time.Millisecond).String())
+}
