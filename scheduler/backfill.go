@@ -70,25 +70,18 @@ func (s *Scheduler) fill(ctx context.Context, p *pack) error {
 	if err := s.load(ctx, p); err != nil {
 		return err
 	}
-	if !acquire(ctx, s.recording) {
+	if err := s.recordMissed(ctx, p); err != nil {
+		return err
+	}
+	if wait := p.Start(p.newest()).Sub(wallClock()); !p.caughtUp && !fault.Sleep(ctx, wait) {
 		return context.Cause(ctx)
 	}
-	defer func() { <-s.recording }()
-	for {
-		m, first, ok := p.nextMissed()
-		if !ok {
-			return nil
-		}
-		err := s.record(ctx, p, &m, first)
-		p.done(m, err == nil)
-		if err != nil {
-			return err
-		}
-	}
+	return s.catchUp(ctx, p)
 }
 
 // catchUp publishes the newest slot that fell due before the start, if it is
-// not settled and young enough.
+// not settled and young enough, once its start has come. Of a pack that was never
+// scheduled before, it is the newest by its schedule of now.
 func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 	if p.caughtUp {
 		return nil
@@ -97,94 +90,144 @@ func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-s.starting }()
-	due, now := p.newest(), wallClock()
-	if !due.IsZero() && p.young(due, now) {
-		settled, err := s.opts.History.Settled(ctx, p.slot(due))
-		if err != nil {
-			return fmt.Errorf("reading whether %s is settled: %w", p.slot(due), err)
-		}
-		if !settled {
-			if err := s.publish(ctx, p, due, now, true); err != nil {
-				return err
-			}
-			p.published = due
-		}
+	if err := s.learn(ctx, p); err != nil {
+		return err
 	}
-	p.caughtUp = true
+	due := p.newest()
+	if len(p.past.With(p.begun, Schedule{})) == 0 {
+		due = p.latest(Timeline{{Schedule: p.Schedule}})
+	}
+	now := wallClock()
+	late := now.Sub(p.Start(due))
+	switch {
+	case due.IsZero() || late > grace && !p.within(due, now):
+		p.setCaughtUp(time.Time{})
+		return nil
+	case late < 0:
+		return nil
+	}
+	settled, err := s.opts.History.Settled(ctx, p.slot(due))
+	if err != nil {
+		return fmt.Errorf("reading whether %s is settled: %w", p.slot(due), err)
+	}
+	if settled {
+		due = time.Time{}
+	} else if err := s.publish(ctx, p, Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout), Again: true}); err != nil {
+		return err
+	}
+	p.setCaughtUp(due)
 	return nil
 }
 
-// newest returns the newest slot that fell due before the start; zero if none.
-func (p *pack) newest() time.Time {
-	due, _ := p.Schedule.Latest(later(p.begun.Add(-lookBack), p.bound()), p.begun)
+// newest returns the newest slot that was due before the start; zero if none.
+func (p *pack) newest() time.Time { return p.latest(p.past) }
+
+// latest returns the latest slot before the start by that timeline; zero if none.
+func (p *pack) latest(t Timeline) time.Time {
+	due, _ := t.Latest(later(p.begun.Add(-lookBack), p.bound()), p.begun.Add(-1))
 	return due
 }
 
-// young reports whether a slot from before the start may be published still:
-// it is within CatchUp, or publishing it was being tried when the plan changed.
-func (p *pack) young(due, now time.Time) bool {
-	pending := !p.replaced.IsZero() && due.After(p.replaced) && now.Sub(p.Start(due)) <= p.Timeout
-	return pending || p.within(due, now)
+// learn finds out how the pack was scheduled. From before the archive's first plan
+// nothing is written: where the pack's last two records are successive slots of
+// its schedule then, it is taken to have been in force since.
+func (s *Scheduler) learn(ctx context.Context, p *pack) error {
+	if p.past != nil { // nobody else changes it
+		return nil
+	}
+	past, first, err := s.opts.InForce(ctx, p.Source, p.Pack)
+	if err != nil {
+		return fmt.Errorf("reading how %s/%s was scheduled: %w", p.Source, p.Pack, err)
+	}
+	if first && len(past) > 0 {
+		last, err := s.opts.History.LastSettled(ctx, p.Source, p.Pack, past[0].From, 2)
+		if err != nil {
+			return fmt.Errorf("reading the history: %w", err)
+		}
+		if schedule := past[0].Schedule; len(last) > 0 && schedule.Next(last[len(last)-1].Add(-time.Second)).Equal(last[len(last)-1]) &&
+			(len(last) == 1 || schedule.Next(last[1]).Equal(last[0])) {
+			past[0].From = last[0]
+		}
+	}
+	p.setPast(append(Timeline{}, past...))
+	return nil
 }
 
-// load reads from when on slots are owed: since the first record, if there is
-// one. Those up to the start that have no record were missed.
+// load adds what was missed before the start: what was due and has no record.
 func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	if p.loaded { // nobody else changes it
 		return nil
 	}
-	first, ok, err := s.opts.History.FirstSettled(ctx, p.Source, p.Pack)
-	if err != nil {
-		return fmt.Errorf("reading the history: %w", err)
+	until := p.begun.Add(-1)
+	if newest := p.newest(); !p.caughtUp {
+		until = newest.Add(-1) // it waits for its start
 	}
-	if ok {
-		p.setFirst(first)
-		p.enqueue(missedRange{
-			after: later(first, p.bound()), until: p.begun, reason: fault.Missed,
-			detail: "the daemon was not running when the slot fell due",
-		})
-	}
-	p.setLoaded()
+	p.setLoaded(missedRange{after: p.bound(), until: until, by: p.past, unseen: true})
 	return nil
 }
 
-// record records the range's slots as gaps, and moves m.after past those that
-// are done. A missed slot is left alone if it is settled, if the queue holds it,
-// perhaps from before a restart, or if it is from before the pack's first.
-func (s *Scheduler) record(ctx context.Context, p *pack, m *missedRange, first time.Time) error {
-	open := p.slots(m.after, m.until)
-	if m.reason == fault.Missed {
-		if first.IsZero() {
+// recordMissed records all ranges.
+func (s *Scheduler) recordMissed(ctx context.Context, p *pack) error {
+	if !acquire(ctx, s.recording) {
+		return context.Cause(ctx)
+	}
+	defer func() { <-s.recording }()
+	for {
+		m, ok := p.nextMissed()
+		if !ok {
 			return nil
 		}
-		m.after = later(m.after, first)
+		err := s.record(ctx, p, &m)
+		p.done(m, err == nil)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// record records the range's slots as gaps, and moves m.after past those that
+// are done. Of those that nobody was seen to deal with, one is left alone that is
+// settled, or held by the queue, perhaps from before a restart.
+func (s *Scheduler) record(ctx context.Context, p *pack, m *missedRange) error {
+	open := m.slots()
+	if m.unseen {
 		held, _, err := s.opts.Held(ctx, p.Source, p.Pack)
 		if err != nil {
 			return err
 		}
 		open = s.unsettled(ctx, p, *m, held)
 	}
-	gaps := 0
+	gaps := make(map[fault.Reason]int)
+	defer func() {
+		for reason, n := range gaps {
+			s.opts.Logger.Warn("gaps recorded", "source", p.Source, "pack", p.Pack, "reason", reason, "gaps", n)
+		}
+	}()
 	for due, err := range open {
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
 		}
-		if err := s.opts.Gap(ctx, p.slot(due), m.reason, m.detail); err != nil {
+		why := m.cause
+		if why.reason == "" {
+			why.reason, why.detail = s.opts.Missed(due)
+		}
+		if err := s.opts.Gap(ctx, p.slot(due), why.reason, why.detail); err != nil {
 			return fmt.Errorf("recording the gap %s: %w", p.slot(due), err)
 		}
-		gaps++
+		gaps[why.reason]++
 		m.after = due
-	}
-	if gaps > 0 {
-		s.opts.Logger.Warn("gaps recorded", "source", p.Source, "pack", p.Pack, "reason", m.reason, "gaps", gaps)
 	}
 	return nil
 }
 
-// slots yields the due times in (after, until].
-func (p *pack) slots(after, until time.Time) iter.Seq2[time.Time, error] {
+// slots yields the due times of the range.
+func (m missedRange) slots() iter.Seq2[time.Time, error] {
 	return func(yield func(time.Time, error) bool) {
-		for due := range p.Schedule.Between(after, until) {
+		if m.by == nil {
+			yield(m.until, nil)
+			return
+		}
+		for due := range m.by.Between(m.after, m.until) {
 			if !yield(due, nil) {
 				return
 			}
@@ -199,7 +242,7 @@ func (s *Scheduler) unsettled(ctx context.Context, p *pack, m missedRange, held 
 		next, stop := iter.Pull2(s.opts.History.SettledBetween(ctx, p.Source, p.Pack, m.after, m.until))
 		defer stop()
 		settled, err, more := next()
-		for due := range p.Schedule.Between(m.after, m.until) {
+		for due := range m.by.Between(m.after, m.until) {
 			for more && err == nil && settled.Before(due) {
 				settled, err, more = next()
 			}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -73,11 +74,11 @@ func TestClockJumps(t *testing.T) {
 			}
 		}
 		day := 24 * time.Hour
-		look(midnight.Add(20*365*day+time.Hour), 1, 0) // a clock that was not set yet: nothing is owed from before
-		look(midnight.Add(20*365*day+day+time.Hour), 2, 0)
-		look(midnight.Add(20*365*day-10*day), 2, 0) // set back
-		look(midnight.Add(20*365*day+day+2*time.Hour), 2, 0)
-		look(midnight.Add(20*365*day+5*day+time.Minute), 3, 3) // suspended
+		look(midnight.Add(day+time.Hour), 1, 0)
+		look(midnight.Add(2*day+time.Hour), 2, 0)
+		look(midnight.Add(-10*day), 2, 0) // set back
+		look(midnight.Add(2*day+2*time.Hour), 2, 0)
+		look(midnight.Add(6*day+time.Minute), 3, 3) // suspended
 	})
 }
 
@@ -127,6 +128,7 @@ func TestOneInTrouble(t *testing.T) {
 		}
 		time.Sleep(72*time.Hour + time.Minute)
 		o := w.options()
+		o.InForce = w.planned(plans[0].Schedule)
 		publish, gap := o.Publish, o.Gap
 		o.Publish = func(ctx context.Context, task Task) error {
 			if task.Pack == "hangs" {
@@ -150,7 +152,7 @@ func TestOneInTrouble(t *testing.T) {
 		if err := s.Run(ctx); err != nil {
 			t.Error(err)
 		}
-		if len(w.published) != 3*5 || w.gapTimes != 4*3 || s.Ready() != nil {
+		if len(w.published) != 3*6 || w.gapTimes != 3*2 || s.Ready() != nil {
 			t.Errorf("%d published, %d gaps, %v: %v", len(w.published), w.gapTimes, s.Ready(), w.gaps)
 		}
 	})
@@ -162,12 +164,12 @@ type panicking struct {
 	panics func(pack string) bool
 }
 
-// FirstSettled implements History.
-func (p panicking) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+// SettledBetween implements History.
+func (p panicking) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
 	if p.panics(pack) {
 		panic("on purpose")
 	}
-	return p.world.FirstSettled(ctx, source, pack)
+	return p.world.SettledBetween(ctx, source, pack, after, until)
 }
 
 // TestManyGaps: a schedule of seconds owes a gap for each of them.
@@ -179,7 +181,7 @@ func TestManyGaps(t *testing.T) {
 		w.history = []time.Time{time.Now().UTC()}
 		time.Sleep(time.Hour)
 		running(t, w, func(*Scheduler) {}, p)
-		if len(w.published) != 1 || w.gapTimes != 3599 || len(w.gaps) != 3599 {
+		if len(w.published) != 2 || w.gapTimes != 3598 || len(w.gaps) != 3598 {
 			t.Errorf("%d published, %d gaps of %d slots", len(w.published), w.gapTimes, len(w.gaps))
 		}
 	})
@@ -195,13 +197,13 @@ func TestOptionsAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Update([]Plan{good}); err != nil {
+	if err := s.Update([]Plan{good}, now()); err != nil {
 		t.Fatal(err)
 	}
 	for name, plans := range map[string][]Plan{
 		"no schedule": {noSchedule}, "no time-out": {noTimeout}, "twice": {good, good},
 	} {
-		if err := s.Update(plans); err == nil {
+		if err := s.Update(plans, now()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func named(p Plan, pack string) Plan {
 // update updates a Scheduler.
 func update(t *testing.T, s *Scheduler, plans ...Plan) {
 	t.Helper()
-	if err := s.Update(plans); err != nil {
+	if err := s.Update(plans, now()); err != nil {
 		t.Error(err)
 	}
 	synctest.Wait()
@@ -52,6 +53,7 @@ func TestUpdate(t *testing.T) {
 		hourly := plan(t, "@every 1h")
 		stays, goes, comes := named(hourly, "stays"), named(hourly, "goes"), named(hourly, "comes")
 		began := time.Now().UTC()
+		time.Sleep(time.Second)
 		running(t, w, func(s *Scheduler) {
 			for range 99 {
 				time.Sleep(3 * time.Minute)
@@ -174,13 +176,13 @@ type slow struct {
 	known <-chan struct{}
 }
 
-// FirstSettled implements History.
-func (h slow) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+// SettledBetween implements History.
+func (h slow) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
 	select {
 	case <-h.known:
-		return h.world.FirstSettled(ctx, source, pack)
+		return h.world.SettledBetween(ctx, source, pack, after, until)
 	case <-ctx.Done():
-		return time.Time{}, false, ctx.Err()
+		return func(yield func(time.Time, error) bool) { yield(time.Time{}, ctx.Err()) }
 	}
 }
 
@@ -198,6 +200,7 @@ func TestSlowHistory(t *testing.T) {
 		w.history = []time.Time{time.Now().UTC()}
 		time.Sleep(5*time.Hour + time.Minute)
 		o := w.options()
+		o.InForce = w.planned(plans[0].Schedule)
 		known := make(chan struct{})
 		o.History = slow{w, known}
 		s := started(t, o, plans...)
@@ -236,7 +239,7 @@ func TestUpdateOfMetrics(t *testing.T) {
 	s := started(t, o, named(p, "a"), named(p, "b"))
 	update := func(want string, plans ...Plan) {
 		t.Helper()
-		if err := s.Update(plans); err != nil {
+		if err := s.Update(plans, now()); err != nil {
 			t.Error(err)
 		}
 		families, err := reg.Gather()
