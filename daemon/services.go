@@ -202,7 +202,7 @@ const unknownPackDelay = 5 * time.Second
 
 // settle works on a task. One whose pack is not in the configuration is put back
 // until its deadline: the pack may be in that of another replica, or in the next
-// one. After that its report is no longer owed.
+// one. After that it is a gap.
 func (s *services) settle(ctx context.Context, t scheduler.Task) time.Duration {
 	r := s.runtime.Load()
 	if r.has(t.Ref()) {
@@ -217,7 +217,11 @@ func (s *services) settle(ctx context.Context, t scheduler.Task) time.Duration {
 		}
 		return unknownPackDelay
 	}
-	log.WarnContext(ctx, "slot of unknown pack dropped")
+	if err := r.archive.Gap(ctx, t.Slot, fault.Deadline, "the pack was not in the configuration any more"); err != nil {
+		log.WarnContext(ctx, "gap not recorded", "reason", fault.Of(err), "err", err)
+		return unknownPackDelay
+	}
+	log.WarnContext(ctx, "slot of unknown pack recorded as a gap")
 	return 0
 }
 

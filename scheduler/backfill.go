@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"packseal.example/internal/evidence"
@@ -73,15 +74,14 @@ func (s *Scheduler) fill(ctx context.Context, p *pack) error {
 	if err := s.recordMissed(ctx, p); err != nil {
 		return err
 	}
-	if wait := p.Start(p.newest()).Sub(wallClock()); !p.caughtUp && !fault.Sleep(ctx, wait) {
+	if !p.caughtUp && !fault.Sleep(ctx, p.Start(p.newest).Sub(wallClock())) {
 		return context.Cause(ctx)
 	}
 	return s.catchUp(ctx, p)
 }
 
 // catchUp publishes the newest slot that fell due before the start, if it is
-// not settled and young enough, once its start has come. Of a pack that was never
-// scheduled before, it is the newest by its schedule of now.
+// not settled and young enough, once its start has come.
 func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 	if p.caughtUp {
 		return nil
@@ -93,11 +93,7 @@ func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 	if err := s.learn(ctx, p); err != nil {
 		return err
 	}
-	due := p.newest()
-	if len(p.past.With(p.begun, Schedule{})) == 0 {
-		due = p.latest(Timeline{{Schedule: p.Schedule}})
-	}
-	now := wallClock()
+	due, now := p.newest, wallClock()
 	late := now.Sub(p.Start(due))
 	switch {
 	case due.IsZero() || late > grace && !p.within(due, now):
@@ -111,16 +107,64 @@ func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 		return fmt.Errorf("reading whether %s is settled: %w", p.slot(due), err)
 	}
 	if settled {
-		due = time.Time{}
-	} else if err := s.publish(ctx, p, Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout), Again: true}); err != nil {
+		p.setCaughtUp(time.Time{})
+		return nil
+	}
+	task := Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout), Again: true}
+	if err := s.publish(ctx, p, task, due.Equal(p.latest(p.past))); err != nil {
 		return err
 	}
 	p.setCaughtUp(due)
 	return nil
 }
 
-// newest returns the newest slot that was due before the start; zero if none.
-func (p *pack) newest() time.Time { return p.latest(p.past) }
+// learn finds out how the pack was scheduled, and which slot was the newest. A
+// pack of which nothing is kept yet gets the newest by its schedule of now.
+func (s *Scheduler) learn(ctx context.Context, p *pack) error {
+	if p.learned { // nobody else changes it
+		return nil
+	}
+	past, first, err := s.opts.InForce(ctx, p.Source, p.Pack)
+	if err != nil {
+		return fmt.Errorf("reading how %s/%s was scheduled: %w", p.Source, p.Pack, err)
+	}
+	newest := p.latest(past)
+	if newest.IsZero() {
+		kept := false
+		if past, kept, err = s.extend(ctx, p, past, first); err != nil {
+			return err
+		}
+		if newest = p.latest(past); !kept {
+			newest = p.latest(Timeline{{Schedule: p.Schedule}})
+		}
+	}
+	p.setPast(past, first, newest)
+	return nil
+}
+
+// extend adds to a timeline what was before the archive's first plan, of which
+// nothing is written: where the pack's last two records from then are successive
+// slots of its schedule, that is taken to have been in force since. kept reports
+// whether there are such records.
+func (s *Scheduler) extend(ctx context.Context, p *pack, t Timeline, first bool) (_ Timeline, kept bool, err error) {
+	before := p.begun
+	if len(t) > 0 {
+		before = t[0].From
+	}
+	last, err := s.opts.History.LastSettled(ctx, p.Source, p.Pack, before, 2)
+	if err != nil {
+		return nil, false, fmt.Errorf("reading the history: %w", err)
+	}
+	if !first || len(t) == 0 || len(last) == 0 {
+		return t, len(last) > 0, nil
+	}
+	slots := slices.Collect(t[0].Schedule.Between(last[len(last)-1].Add(-1), last[0]))
+	slices.Reverse(slots)
+	if !slices.EqualFunc(slots, last, time.Time.Equal) {
+		return t, true, nil
+	}
+	return append(Timeline{{last[0], t[0].Schedule}}, t[1:]...), true, nil
+}
 
 // latest returns the latest slot before the start by that timeline; zero if none.
 func (p *pack) latest(t Timeline) time.Time {
@@ -128,41 +172,23 @@ func (p *pack) latest(t Timeline) time.Time {
 	return due
 }
 
-// learn finds out how the pack was scheduled. From before the archive's first plan
-// nothing is written: where the pack's last two records are successive slots of
-// its schedule then, it is taken to have been in force since.
-func (s *Scheduler) learn(ctx context.Context, p *pack) error {
-	if p.past != nil { // nobody else changes it
-		return nil
-	}
-	past, first, err := s.opts.InForce(ctx, p.Source, p.Pack)
-	if err != nil {
-		return fmt.Errorf("reading how %s/%s was scheduled: %w", p.Source, p.Pack, err)
-	}
-	if first && len(past) > 0 {
-		last, err := s.opts.History.LastSettled(ctx, p.Source, p.Pack, past[0].From, 2)
-		if err != nil {
-			return fmt.Errorf("reading the history: %w", err)
-		}
-		if schedule := past[0].Schedule; len(last) > 0 && schedule.Next(last[len(last)-1].Add(-time.Second)).Equal(last[len(last)-1]) &&
-			(len(last) == 1 || schedule.Next(last[1]).Equal(last[0])) {
-			past[0].From = last[0]
-		}
-	}
-	p.setPast(append(Timeline{}, past...))
-	return nil
-}
-
 // load adds what was missed before the start: what was due and has no record.
 func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	if p.loaded { // nobody else changes it
 		return nil
 	}
-	until := p.begun.Add(-1)
-	if newest := p.newest(); !p.caughtUp {
-		until = newest.Add(-1) // it waits for its start
+	past := p.past
+	if p.first {
+		var err error
+		if past, _, err = s.extend(ctx, p, past, true); err != nil {
+			return err
+		}
 	}
-	p.setLoaded(missedRange{after: p.bound(), until: until, by: p.past, unseen: true})
+	until := p.begun.Add(-1)
+	if !p.caughtUp {
+		until = p.newest.Add(-1) // it waits for its start
+	}
+	p.setLoaded(missedRange{after: p.bound(), until: until, by: past, unseen: true})
 	return nil
 }
 

@@ -132,8 +132,8 @@ func started(t testing.TB, o Options, plans ...Plan) *Scheduler {
 	return s
 }
 
-// now is since when plans that are given now count.
-func now() time.Time { return time.Now().UTC().Add(time.Second - 1).Truncate(time.Second) }
+// now is since when plans count that are given now.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second).Add(time.Second) }
 
 func (w *world) lock(f func()) {
 	w.mu.Lock()

@@ -28,10 +28,13 @@ type pack struct {
 	cursor     time.Time     // all slots up to this due time are dealt with; it never moves back
 	last, next time.Time     // see Scheduler.Due
 	tries      int           // how often publishing the slot at hand has failed
-	past       Timeline      // by which slots fell due before begun, and on to now; nil: not known yet
-	loaded     bool          // what was missed before begun is among missed
-	caughtUp   bool          // the newest slot from before begun was dealt with,
+	learned    bool          // these are known:
+	past       Timeline      // by which slots fell due before begun, and on to now;
+	first      bool          // nothing is known of before it;
+	newest     time.Time     // the due time of the newest slot before begun
+	caughtUp   bool          // the newest slot was dealt with,
 	published  time.Time     // and its due time, if it was published
+	loaded     bool          // what was missed before begun is among missed
 	missed     []missedRange // what is to be recorded
 	filling    bool          // a backfill is running
 }
@@ -65,12 +68,30 @@ func (p *pack) replace(plan Plan, since time.Time) *pack {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next.begun, next.live = p.begun, p.live.With(since, plan.Schedule)
-	next.past, next.loaded, next.caughtUp, next.published = p.past, p.loaded, p.caughtUp, p.published
+	next.learned, next.past, next.first, next.newest = p.learned, p.past, p.first, p.newest
+	next.caughtUp, next.published, next.loaded = p.caughtUp, p.published, p.loaded
 	next.missed = slices.Clone(p.missed)
 	next.cursor, next.last = later(p.cursor, next.bound()), p.last
 	next.reschedule()
 	next.tries = p.tries
 	return next
+}
+
+// leave returns what is left of a pack that is not scheduled any more since then:
+// what it saw to be missed, and its slots that did not start. Nobody can tell which
+// of these are settled; Options.Gap leaves those alone.
+func (p *pack) leave(since time.Time) *pack {
+	left := p.replace(Plan{Source: p.Source, Pack: p.Pack}, since)
+	left.loaded, left.caughtUp = true, true
+	left.missed = slices.DeleteFunc(left.missed, func(m missedRange) bool { return m.cause == cause{} })
+	left.missed = append(left.missed, missedRange{
+		after: left.cursor, until: since.Add(-1), by: left.live,
+		cause: cause{fault.Missed, "the pack was taken out of the configuration before the slot started"},
+	})
+	for i := range left.missed {
+		left.missed[i].unseen = false
+	}
+	return left
 }
 
 // bound is what a due time must be after so as not to be before Since.
@@ -152,14 +173,13 @@ func (p *pack) enqueue(m missedRange) (idle bool) {
 	return idle
 }
 
-// setPast records how the pack was scheduled so far. What it says of the latest
-// slot whose start has come is shown until there is a later one.
-func (p *pack) setPast(t Timeline) {
+// setPast records how the pack was scheduled so far, and which slot was the newest.
+func (p *pack) setPast(t Timeline, first bool, newest time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.past = t
-	if due, ok := t.Latest(p.bound(), earlier(p.begun.Add(-1), wallClock().Add(-p.offset()))); ok {
-		p.last = later(p.last, due)
+	p.learned, p.past, p.first, p.newest = true, t, first, newest
+	if !p.Start(newest).After(wallClock()) {
+		p.last = later(p.last, newest)
 	}
 }
 
@@ -168,6 +188,7 @@ func (p *pack) setCaughtUp(published time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.caughtUp, p.published = true, published
+	p.last = later(p.last, p.newest)
 }
 
 // setLoaded adds what was missed before the start.

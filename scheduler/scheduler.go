@@ -216,7 +216,7 @@ func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
 	}
 	p.advanceTo(missed.until)
 	if inTime {
-		if err := s.publish(ctx, p, Task{Slot: p.slot(latest), Deadline: now.Add(p.Timeout)}); err != nil {
+		if err := s.publish(ctx, p, Task{Slot: p.slot(latest), Deadline: now.Add(p.Timeout)}, true); err != nil {
 			return err
 		}
 	}
@@ -225,11 +225,12 @@ func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
 }
 
 // publish publishes one slot. That the queue has it already is fine; that the
-// pack is still at work is a gap.
-func (s *Scheduler) publish(ctx context.Context, p *pack, t Task) error {
+// pack is still at work is a gap, if the slot is owed.
+func (s *Scheduler) publish(ctx context.Context, p *pack, t Task, owed bool) error {
 	err := s.opts.Publish(ctx, t)
 	overlap, overlaps := errors.AsType[*OverlapError](err)
 	switch {
+	case overlaps && !owed:
 	case overlaps:
 		reason := fault.Overlap
 		if overlap.Paused != "" {

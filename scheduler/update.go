@@ -7,7 +7,8 @@ import "time"
 // also one that waits for another try. One whose plan has changed goes on too:
 // what falls due before since does so by the old schedule. One that is new is
 // started as at a start of the process: it is caught up with, and what it missed
-// is recorded. One that is not among plans is forgotten. An error changes nothing.
+// is recorded. Of one that is not among plans, the slots that were due before and
+// did not start are recorded as gaps. An error changes nothing.
 func (s *Scheduler) Update(plans []Plan, since time.Time) error {
 	if err := checkPlans(plans); err != nil {
 		return err
@@ -40,6 +41,9 @@ func (s *Scheduler) Update(plans []Plan, since time.Time) error {
 	s.queue.remove(removed)
 	for _, p := range removed {
 		p.cancel()
+		if next[p.key()] == nil {
+			s.startBackfill(p.leave(since))
+		}
 	}
 	for _, p := range added {
 		s.queue.add(p)

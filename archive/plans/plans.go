@@ -10,7 +10,9 @@ package plans
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -51,7 +53,6 @@ type Book struct {
 	mu        sync.Mutex
 	archive   Archive
 	current   []evidence.PlannedPack   // that the configuration has, by source and pack
-	since     time.Time                // of the latest plan that was adopted
 	recorded  map[string]evidence.Plan // that the archive has
 	pending   map[string]evidence.Plan // that are on their way there
 	timelines map[evidence.PackRef]scheduler.Timeline
@@ -97,22 +98,25 @@ func Open(o Options) (*Book, error) {
 func (b *Book) file(key string) string { return filepath.Join(b.Dir, filepath.Base(key)) }
 
 // Adopt puts a plan into force, in an archive, and returns since when it is: the
-// next whole second, or a later one when the plan before came into force then. It
-// is durable when Adopt returns.
+// next second, so that what has fallen due by now is by the plan before. It is
+// durable when Adopt returns.
 func (b *Book) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	since = nextSecond(b.since)
+	since = nextSecond()
 	packs = slices.SortedFunc(slices.Values(packs), evidence.PlannedPack.Compare)
 	if b.archive == nil || b.archive.Identity() != a.Identity() {
 		b.recorded, b.read, b.failed = make(map[string]evidence.Plan), false, nil
+	}
+	if err := b.remove(func(p evidence.Plan) bool { return !p.Since.Before(since) }); err != nil { // none fell due by it
+		return since, err
 	}
 	if !b.last().says(packs) {
 		if err := b.add(packs, since); err != nil {
 			return since, err
 		}
 	}
-	b.archive, b.current, b.since = a, packs, since
+	b.archive, b.current = a, packs
 	b.derive()
 	select {
 	case b.wake <- struct{}{}:
@@ -121,13 +125,21 @@ func (b *Book) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, 
 	return since, nil
 }
 
-// nextSecond returns the next whole second, but one after that of before.
-func nextSecond(before time.Time) time.Time {
-	now := time.Now().UTC().Add(time.Second - 1).Truncate(time.Second)
-	if now.After(before) {
-		return now
+// nextSecond returns the next whole second.
+func nextSecond() time.Time { return time.Now().UTC().Truncate(time.Second).Add(time.Second) }
+
+// remove removes plans that are on their way to the archive.
+func (b *Book) remove(which func(evidence.Plan) bool) error {
+	for key, p := range b.pending {
+		if !which(p) {
+			continue
+		}
+		if err := os.Remove(b.file(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing a plan: %w", err)
+		}
+		delete(b.pending, key)
 	}
-	return before.Add(time.Second)
+	return nil
 }
 
 // all returns what is recorded and what is on its way there.
@@ -207,9 +219,8 @@ const again = time.Hour
 // Run reads the archive's plans and brings it those that are on their way, until
 // ctx ends.
 func (b *Book) Run(ctx context.Context) error {
-	for try := 0; ; {
-		wait := again
-		err := b.sync(ctx)
+	for try := 0; ctx.Err() == nil; {
+		wait, err := b.sync(ctx)
 		if err == nil {
 			try = 0
 		} else if ctx.Err() == nil {
@@ -225,76 +236,89 @@ func (b *Book) Run(ctx context.Context) error {
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return nil
 		case <-b.wake:
 		case <-timer.C:
 		}
 		timer.Stop()
 	}
+	return nil
 }
 
-// sync is one attempt.
-func (b *Book) sync(ctx context.Context) error {
+// sync is one attempt. It returns when to make the next.
+func (b *Book) sync(ctx context.Context) (wait time.Duration, err error) {
 	b.mu.Lock()
 	a, have := b.archive, b.recorded
 	b.mu.Unlock()
 	if a == nil {
-		return nil
+		return again, nil
 	}
 	recorded, err := a.Plans(ctx, have)
 	if err != nil {
-		return fmt.Errorf("reading plans: %w", err)
+		return 0, fmt.Errorf("reading plans: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.archive.Identity() != a.Identity() {
-		return nil // another one took its place, and is read next
+		return 0, nil // another one took its place
 	}
 	b.recorded, b.read = recorded, true
-	if err := b.drop(); err != nil {
-		return err
+	if err := b.settle(ctx); err != nil {
+		return 0, err
 	}
-	if p := b.last(); !p.says(b.current) {
-		b.Logger.WarnContext(ctx, "another plan was in force", "since", p.since)
-		if err := b.add(b.current, nextSecond(p.since)); err != nil {
+	b.derive()
+	return b.put(ctx, a)
+}
+
+// settle drops plans on their way that say what was in force already. If the last
+// plan of all is not this replica's, that is put into force again.
+func (b *Book) settle(ctx context.Context) error {
+	recorded := assemble(b.recorded)
+	for _, p := range assemble(b.pending) {
+		if !at(recorded, p.since).says(p.packs) {
+			break // those after it follow this one
+		}
+		if err := b.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.since) }); err != nil {
 			return err
 		}
 	}
-	b.derive()
+	last := b.last()
+	if last.says(b.current) {
+		return nil
+	}
+	b.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
+	return b.add(b.current, later(nextSecond(), last.since.Add(time.Second)))
+}
+
+// put puts plans that are on their way into the archive, once no other one can be
+// of the same second. It returns when to come again.
+func (b *Book) put(ctx context.Context, a Archive) (time.Duration, error) {
 	for _, key := range slices.Sorted(maps.Keys(b.pending)) {
-		p := b.pending[key]
+		p, ok := b.pending[key]
+		if !ok {
+			continue // another plan took its place
+		}
+		if wait := time.Until(p.Since); wait > 0 {
+			return min(wait, again), nil
+		}
 		b.mu.Unlock()
 		err := a.PutPlan(ctx, p)
 		b.mu.Lock()
 		if err != nil {
-			return err
-		}
-		if err := os.Remove(b.file(key)); err != nil {
-			return fmt.Errorf("removing a plan that is recorded: %w", err)
+			return 0, err
 		}
 		b.recorded[key] = p
-		delete(b.pending, key)
+		if err := b.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.Since) && r.Part == p.Part }); err != nil {
+			return 0, err
+		}
 		b.Logger.InfoContext(ctx, "plan recorded", "since", p.Since, "packs", len(p.Packs), "key", key)
 	}
-	return nil
+	return again, nil
 }
 
-// drop drops plans on their way that say what was in force already.
-func (b *Book) drop() error {
-	recorded := assemble(b.recorded)
-	for _, p := range assemble(b.pending) {
-		if !at(recorded, p.since).says(p.packs) {
-			return nil // those after it follow this one
-		}
-		for key, r := range b.pending {
-			if r.Since.Equal(p.since) {
-				if err := os.Remove(b.file(key)); err != nil {
-					return fmt.Errorf("removing a plan that was in force: %w", err)
-				}
-				delete(b.pending, key)
-			}
-		}
+// later returns the later of two times.
+func later(x, y time.Time) time.Time {
+	if x.Before(y) {
+		return y
 	}
-	return nil
+	return x
 }
