@@ -36,12 +36,13 @@ const (
 	Orphaned   Kind = "orphaned"   // an object that no manifest names
 	Divergent  Kind = "divergent"  // a manifest that differs from another sink's
 	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed and this one has not
+	Absent     Kind = "absent"     // a slot that was due, and of which no sink has a record: it was never made, or was removed whole
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
-	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Vanished}
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Absent, Vanished}
 }
 
 // Problem is one thing that is wrong.
@@ -74,6 +75,10 @@ type verifying struct {
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
+	lost   map[evidence.Slot]bool                         // which have vanished
+
+	planned map[string][]string // plan → the sinks that have it
+	plans   map[string]evidence.Plan
 }
 
 // settleTime is how old an object without a manifest must be before it is
@@ -86,7 +91,8 @@ const settleTime = 2 * time.Second
 // that could not be read to their end, and for objects that have to be restored
 // first (fault.NotRestored). What could be read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context) (Result, error) {
-	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool)}
+	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), lost: make(map[evidence.Slot]bool),
+		planned: make(map[string][]string), plans: make(map[string]evidence.Plan)}
 	v.result.Problems = []Problem{}
 	var read []Target
 	var errs []error
@@ -104,6 +110,11 @@ func (a *Archive) Verify(ctx context.Context) (Result, error) {
 	if a.Seen != nil && len(read) == len(a.Sinks) {
 		if err := v.vanished(ctx, a); err != nil {
 			errs = append(errs, fmt.Errorf("comparing with what was seen before: %w", err))
+		}
+	}
+	if len(read) == len(a.Sinks) {
+		if err := v.holes(ctx, a); err != nil {
+			errs = append(errs, fmt.Errorf("comparing with what was due: %w", err))
 		}
 	}
 	slices.SortFunc(v.result.Problems, func(x, y Problem) int {
@@ -134,6 +145,7 @@ func (v *verifying) vanished(ctx context.Context, a *Archive) error {
 			continue
 		}
 		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
+			v.lost[l.Slot] = true
 			v.report("", Vanished, key, "it was seen in the archive, and no sink has it any more")
 		} else if err != nil && !evidence.Unreadable(err) {
 			return err
@@ -150,6 +162,12 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 			return err
 		}
 		if sink.IsProbe(e.Key) {
+			continue
+		}
+		if evidence.IsPlan(e.Key) {
+			if err := v.plan(ctx, t, e.Key); err != nil {
+				return err
+			}
 			continue
 		}
 		if _, _, ok := evidence.ParseKey(e.Key); !ok {
@@ -320,6 +338,13 @@ func readReport(ctx context.Context, t Target, m evidence.Manifest, w io.Writer)
 // reported of the later sink in the order of the configuration, as the first one
 // decides; which of the two is right can't be known here.
 func (v *verifying) compare(sinks []Target) {
+	for key, have := range v.planned {
+		for _, t := range sinks {
+			if !slices.Contains(have, t.Name) {
+				v.report(t.Name, Unmirrored, key, "another sink has this plan")
+			}
+		}
+	}
 	for s, have := range v.raw {
 		var first Target
 		for _, t := range sinks {

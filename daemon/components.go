@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -63,6 +64,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen,
+		Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.catalog != nil {
 		a.Observers, a.Attempt, a.Seen = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt, o.catalog.Seen
@@ -70,6 +72,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	for _, e := range c.entries {
 		c.packs[e.PackRef] = e
 		a.Packs = append(a.Packs, e.Pack)
+		a.Within[e.PackRef] = e.Jitter + e.Timeout + overdueAfter
 	}
 	if c.sinks, err = o.openSinks(ctx, cfg); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func openServices(ctx context.Context, cfg *config.Config, o Options, status *re
 		registries: s.registries,
 	}
 	s.scheduler, err = scheduler.New(scheduler.Options{
-		History: s.catalog, InForce: s.plans.InForce, Missed: s.alive.missed,
+		History: history{s}, InForce: s.plans.InForce, Missed: s.alive.missed,
 		Publish: s.queue.Publish, Held: s.queue.Held, Gap: s.gap, Logger: o.Logger, Registerer: reg,
 	})
 	if err != nil {
@@ -106,6 +106,7 @@ func (s *services) run(ctx context.Context, ready func(), reloads func(context.C
 	s.running.Go(func() error { return s.scheduler.Run(ctx) })
 	s.running.Go(func() error { return s.catalog.Run(ctx) })
 	s.running.Go(func() error { return s.plans.Run(ctx) })
+	s.running.Go(func() error { s.leave(ctx); return nil })
 	s.running.Go(func() error { return s.alive.run(ctx, s.Logger) })
 	s.running.Go(func() error { return s.queue.run(ctx, s.settle, s.follow) })
 	s.running.Go(func() error { s.sweep(ctx); return nil })

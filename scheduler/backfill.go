@@ -26,6 +26,7 @@ func (s *Scheduler) enqueue(p *pack, m missedRange) {
 // that, Run does. It is called with s.mu held.
 func (s *Scheduler) startBackfill(p *pack) {
 	if s.ctx == nil {
+		s.waiting = append(s.waiting, p)
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -176,6 +177,9 @@ func (p *pack) latest(t Timeline) time.Time {
 func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	if p.loaded { // nobody else changes it
 		return nil
+	}
+	if err := s.learn(ctx, p); err != nil {
+		return err
 	}
 	past := p.past
 	if p.first {

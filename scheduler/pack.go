@@ -78,19 +78,14 @@ func (p *pack) replace(plan Plan, since time.Time) *pack {
 }
 
 // leave returns what is left of a pack that is not scheduled any more since then:
-// what it saw to be missed, and its slots that did not start. Nobody can tell which
-// of these are settled; Options.Gap leaves those alone.
+// what it had to record, and its slots that did not start.
 func (p *pack) leave(since time.Time) *pack {
 	left := p.replace(Plan{Source: p.Source, Pack: p.Pack}, since)
-	left.loaded, left.caughtUp = true, true
-	left.missed = slices.DeleteFunc(left.missed, func(m missedRange) bool { return m.cause == cause{} })
+	left.caughtUp = true
 	left.missed = append(left.missed, missedRange{
-		after: left.cursor, until: since.Add(-1), by: left.live,
+		after: left.cursor, until: since.Add(-1), by: left.live, unseen: true,
 		cause: cause{fault.Missed, "the pack was taken out of the configuration before the slot started"},
 	})
-	for i := range left.missed {
-		left.missed[i].unseen = false
-	}
 	return left
 }
 

@@ -56,6 +56,8 @@ type Scheduler struct {
 	mu    sync.RWMutex
 	packs map[packKey]*pack
 	ctx   context.Context // of Run; nil before and after
+
+	waiting []*pack // whose backfills start with Run
 }
 
 // New returns a Scheduler without packs that is ready to Run, once.
@@ -127,8 +129,11 @@ func (s *Scheduler) begin(ctx context.Context) {
 	s.ready.Store(true)
 	for _, p := range s.packs {
 		p.tried = sync.OnceFunc(func() { s.untried.Add(-1) })
+	}
+	for _, p := range s.waiting {
 		s.startBackfill(p)
 	}
+	s.waiting = nil
 }
 
 // end lets no backfill start any more, and waits for those that run.

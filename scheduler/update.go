@@ -51,3 +51,14 @@ func (s *Scheduler) Update(plans []Plan, since time.Time) error {
 	}
 	return nil
 }
+
+// Leave records as gaps what was due of a pack that is not scheduled any more since
+// then, and has no record: it was taken out of the configuration while no process
+// ran.
+func (s *Scheduler) Leave(source, pack string, since time.Time) {
+	p := newPack(Plan{Source: source, Pack: pack}, since)
+	p.caughtUp = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.startBackfill(p)
+}

@@ -219,7 +219,7 @@ func TestSlowHistory(t *testing.T) {
 		update(t, s, plans[1:]...)
 		close(known)
 		synctest.Wait()
-		if want := 4 * (len(plans) - 1); w.gapTimes != want {
+		if want := 4 * len(plans); w.gapTimes != want {
 			t.Errorf("%d gaps, want %d", w.gapTimes, want)
 		}
 		stop()

@@ -190,25 +190,47 @@ func (b *Book) derive() {
 // with the first plan of the archive, so that nothing is known of before. It waits
 // until the archive's plans were read, or that has failed.
 func (b *Book) InForce(ctx context.Context, source, pack string) (t scheduler.Timeline, first bool, err error) {
+	err = b.await(ctx, func() {
+		t = slices.Clone(b.timelines[evidence.Ref(source, pack)])
+		first = len(t) > 0 && t[0].From.Equal(b.first)
+	})
+	return t, first, err
+}
+
+// Left returns the packs that are not scheduled any more, and since when. It waits
+// as InForce does.
+func (b *Book) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, err error) {
+	err = b.await(ctx, func() {
+		left = make(map[evidence.PackRef]time.Time)
+		for ref, t := range b.timelines {
+			if n := len(t); n > 0 && t[n-1].Schedule == (scheduler.Schedule{}) {
+				left[ref] = t[n-1].From
+			}
+		}
+	})
+	return left, err
+}
+
+// await calls f, with the lock held, once the archive's plans were read.
+func (b *Book) await(ctx context.Context, f func()) error {
 	for {
 		b.mu.Lock()
-		attempted := b.attempted
-		switch {
-		case b.read:
-			t = slices.Clone(b.timelines[evidence.Ref(source, pack)])
-			first = len(t) > 0 && t[0].From.Equal(b.first)
-			b.mu.Unlock()
-			return t, first, nil
-		case b.failed != nil:
-			err = b.failed
-			b.mu.Unlock()
-			return nil, false, err
+		attempted, err := b.attempted, b.failed
+		read := b.read
+		if read {
+			f()
 		}
 		b.mu.Unlock()
+		switch {
+		case read:
+			return nil
+		case err != nil:
+			return err
+		}
 		select {
 		case <-attempted:
 		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -1,0 +1,61 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"packseal.example/archive/catalog"
+	"packseal.example/archive/plans"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// lateness is how long after it fell due a slot of a pack that is not configured
+// may be without a record.
+const lateness = 24 * time.Hour
+
+// plan reads a plan of a sink.
+func (v *verifying) plan(ctx context.Context, t Target, key string) error {
+	p, err := readPlan(ctx, t, key)
+	if v.planned[key] = append(v.planned[key], t.Name); err == nil {
+		v.plans[key] = p
+	}
+	if v.unread(err) {
+		return nil
+	}
+	switch fault.Of(err) {
+	case fault.Damaged:
+		v.report(t.Name, Malformed, key, "%v", err)
+	case fault.Newer:
+		v.report(t.Name, Newer, key, "%v", err)
+	default:
+		return err
+	}
+	return nil
+}
+
+// holes looks for slots that were due by the plans, and of which no sink has a
+// record although they should be settled by now.
+func (v *verifying) holes(ctx context.Context, a *Archive) error {
+	now := time.Now()
+	for ref, timeline := range plans.Timelines(v.plans) {
+		within, ok := a.Within[ref]
+		if !ok {
+			within = lateness
+		}
+		for due := range timeline.Between(time.Time{}, now.Add(-within)) {
+			s := ref.Slot(due)
+			if v.raw[s] != nil || v.gaps[s] || v.lost[s] {
+				continue
+			}
+			if _, err := a.Record(ctx, catalog.Listed{Slot: s}); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
+				v.report("", Absent, s.ManifestKey(), "it was due by the plan in force then, and no record of it was found")
+			} else if err != nil && !evidence.Unreadable(err) {
+				return err
+			}
+		}
+	}
+	return nil
+}
