@@ -263,3 +263,44 @@ func TestUpdateOfMetrics(t *testing.T) {
 	update("a b", named(p, "a"), named(p, "b"))
 	update("b c", named(p, "b"), named(p, "c"))
 }
+
+// TestBeforeStart: a slot that is due and waits for its start is published then,
+// though its pack gets another schedule or the process another start; it is a gap
+// when the pack is taken out.
+func TestBeforeStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ published, gaps int }{"changed": {2, 0}, "restarted": {2, 0}, "removed": {1, 1}} { // one from before the start
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				p := plan(t, "@every 1h")
+				p.CatchUp, p.Jitter = 0, 50*time.Minute
+				for i := 0; p.offset() < 20*time.Minute; i++ {
+					p.Pack = fmt.Sprint("cp-", i)
+				}
+				time.Sleep(30 * time.Minute)
+				w.inForce = Timeline{{now(), p.Schedule}}
+				running(t, w, func(s *Scheduler) {
+					time.Sleep(31 * time.Minute) // the slot was due a minute ago
+					switch name {
+					case "changed":
+						q := p
+						q.Schedule = plan(t, "30 2 * * *").Schedule
+						update(t, s, q)
+						time.Sleep(p.offset())
+					case "removed":
+						update(t, s)
+					}
+					synctest.Wait()
+				}, p)
+				if name == "restarted" {
+					running(t, w, func(*Scheduler) { time.Sleep(p.offset()) }, p)
+				}
+				if len(w.published) != c.published || w.gapTimes != c.gaps {
+					t.Errorf("published %v, gaps %v", w.published, w.gaps)
+				}
+			})
+		})
+	}
+}

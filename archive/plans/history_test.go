@@ -204,7 +204,7 @@ func (r *replica) take(t *testing.T, f file) {
 			t.Fatal(err)
 		}
 		planned = append(planned, evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: s.String(), Zone: s.Zone()})
-		all = append(all, scheduler.Plan{Source: "prod", Pack: pack, Schedule: s, CatchUp: 10 * time.Minute, Timeout: time.Minute})
+		all = append(all, scheduler.Plan{Source: "prod", Pack: pack, Schedule: s, CatchUp: 10 * time.Minute, Timeout: time.Minute, Jitter: 50 * time.Second})
 	}
 	since, err := r.book.Adopt(r.store, planned)
 	if err == nil {
@@ -309,13 +309,19 @@ func oneHistory(t *testing.T, dir string, random random) {
 			r.take(t, f)
 			m.take(f)
 		case 3, 4: // a stop, and a start that may read another file, or find its state folder gone
-			time.Sleep(10 * time.Second) // the plan is in the archive
+			f = random.change(f)
+			r.take(t, f)
+			m.take(f)
+			lost := random.IntN(3) == 0
+			if lost {
+				time.Sleep(2 * time.Second) // the plan is in the archive
+			}
 			r.stop()
 			time.Sleep(random.within(5 * time.Hour))
 			if random.IntN(2) == 0 {
 				f = random.change(f)
 			}
-			if random.IntN(3) == 0 {
+			if lost {
 				if err := os.RemoveAll(dir); err != nil {
 					t.Fatal(err)
 				}
