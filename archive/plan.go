@@ -16,7 +16,8 @@ import (
 // is there and can't be read is logged and left out. It is an error when no sink
 // can be listed, or a plan can't be read now.
 func (a *Archive) Plans(ctx context.Context, have map[string]evidence.Plan) (map[string]evidence.Plan, error) {
-	all, failed := maps.Clone(have), make(map[string]error)
+	all, failed := make(map[string]evidence.Plan), make(map[string]error)
+	maps.Copy(all, have)
 	holds := make(map[string]map[string]bool) // sink → keys
 	var errs []error
 	for _, t := range a.Sinks {

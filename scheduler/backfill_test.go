@@ -227,3 +227,55 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Error("registered twice: no error")
 	}
 }
+
+// TestBeforeTheFirstPlan: what was missed before the archive's first plan follows
+// from the pack's last two records, where these are successive slots of the schedule
+// in it. Otherwise that one is not known to have been in force.
+func TestBeforeTheFirstPlan(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		records []int // how many hours before the first plan
+		first   bool
+		gaps    []int
+	}{
+		"no record":                   {first: true},
+		"one record":                  {records: []int{3}, first: true, gaps: []int{2, 1}},
+		"successive":                  {records: []int{9, 4, 3}, first: true, gaps: []int{2, 1}},
+		"of another schedule":         {records: []int{6, 3}, first: true},
+		"the plan is not the first":   {records: []int{4, 3}},
+		"the last one is of just now": {records: []int{2, 1}, first: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				p := plan(t, "@every 1h")
+				p.CatchUp = 0
+				time.Sleep(24*time.Hour + 30*time.Minute)
+				plan := now()
+				ago := func(hours int) time.Time { return plan.Truncate(time.Hour).Add(time.Duration(1-hours) * time.Hour) }
+				for _, hours := range c.records {
+					w.history = append(w.history, ago(hours))
+				}
+				o := w.options()
+				o.InForce = func(context.Context, string, string) (Timeline, bool, error) {
+					return Timeline{{plan, p.Schedule}}, c.first, nil
+				}
+				s := started(t, o, p)
+				ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+				defer stop()
+				if err := s.Run(ctx); err != nil {
+					t.Error(err)
+				}
+				for _, hours := range c.gaps {
+					if w.gaps[p.slot(ago(hours))] == "" {
+						t.Errorf("the slot %d hours ago is no gap", hours)
+					}
+				}
+				if len(w.gaps) != len(c.gaps) {
+					t.Errorf("gaps: %v", w.gaps)
+				}
+			})
+		})
+	}
+}
