@@ -71,6 +71,10 @@ type Options struct {
 	// Attempt is told how the slots that are being worked on get on. It must not
 	// block. May be nil.
 	Attempt func(catalog.Attempt)
+	// NewContainer is told of a report that was sealed here in another container
+	// than the pack's report before, and what the two are. It must not block. May
+	// be nil.
+	NewContainer func(m evidence.Manifest, detail string)
 	// Seen yields what was seen in the archive before, for [Archive.Verify] to
 	// find what has vanished. May be nil.
 	Seen func(context.Context) iter.Seq2[catalog.Listed, error]
@@ -86,6 +90,7 @@ type Archive struct {
 	*reader
 	packs      map[evidence.PackRef]evidence.Pack
 	delivering chan struct{} // one for each report on its way into the sinks
+	containers sync.Map      // that packs' reports were seen in
 
 	mu       sync.Mutex
 	troubles map[evidence.Slot]trouble // by the pack's slots without a due time

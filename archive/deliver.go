@@ -30,12 +30,10 @@ type delivery struct {
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
-	lacking := slices.DeleteFunc(slices.Clone(a.Sinks), func(t Target) bool {
-		return slices.ContainsFunc(d.from, func(h Target) bool { return h.Name == t.Name })
-	})
+	lacking := slices.DeleteFunc(slices.Clone(a.Sinks), func(t Target) bool { return !have.lacks(t, d.from) })
 	if len(lacking) == 0 {
 		a.observe(d.Record(), false)
-		return d.Record(), e.Remove()
+		return d.Record(), errors.Join(have.missing(), e.Remove())
 	}
 	defer a.Metrics.sealed(d.Source, time.Now())
 	if err := d.load(ctx, e); err != nil {
@@ -43,16 +41,16 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 	}
 	defer func() { d.body.Close() }() //nolint:errcheck // read only
 	errs := make([]error, len(lacking))
-	if errs[0] = d.put(ctx, lacking[0], d.body.Name()); fault.Of(errs[0]) == fault.Conflict {
+	if errs[0] = a.put(ctx, d, lacking[0], d.body.Name()); fault.Of(errs[0]) == fault.Conflict {
 		fresh = false
 		errs[0] = d.adopt(ctx, e, lacking[0])
 	}
 	var rest sync.WaitGroup
 	for i, t := range lacking[1:] {
-		rest.Go(func() { errs[i+1] = d.put(ctx, t, "") })
+		rest.Go(func() { errs[i+1] = a.put(ctx, d, t, "") })
 	}
 	rest.Wait()
-	err := errors.Join(errs...)
+	err := errors.Join(append(errs, have.missing())...)
 	if len(d.from) == 0 && !slices.Contains(errs, nil) {
 		if fault.Of(err) == fault.Damaged { // a loss of power took a part of it
 			return evidence.Record{}, errors.Join(err, e.Discard())
@@ -60,6 +58,9 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 		return evidence.Record{}, errors.Join(err, e.Sync())
 	}
 	a.observe(d.Record(), fresh)
+	if fresh {
+		a.scrutinize(ctx, lacking[slices.Index(errs, nil)], d.Manifest)
+	}
 	if err != nil {
 		return d.Record(), errors.Join(err, e.Sync())
 	}
@@ -99,13 +100,15 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 // put brings the delivery to one sink: the report, then the manifest. The file
 // may be the report's own, which the sink may keep: one sink, so that damage to
 // its file is not damage to another's.
-func (d *delivery) put(ctx context.Context, t Target, file string) (err error) {
+func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (err error) {
 	ctx, s := trace.Begin(ctx, "sealing", trace.Sink.String(t.Name), trace.Bytes.Int64(d.Size))
 	defer func() { s.End(err) }()
 	dir := d.Slot().Dir()
-	err = t.Put(ctx, dir+d.Object, sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file})
-	if err == nil {
-		err = t.Put(ctx, dir+evidence.ManifestName, sink.Bytes(d.raw))
+	report := sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file, About: a.aboutReport(d.Manifest)}
+	if err = t.Put(ctx, dir+d.Object, report); err == nil {
+		record := sink.Bytes(d.raw)
+		record.About = a.aboutRecord(d.Slot(), d.Name, evidence.ManifestName)
+		err = t.Put(ctx, dir+evidence.ManifestName, record)
 	}
 	if err != nil {
 		return fmt.Errorf("sealing in sink %s: %w", t.Name, err)

@@ -138,12 +138,14 @@ func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	if err != nil {
 		return fmt.Errorf("reading a gap record from sink %s: %w", have.gap[0].Name, err)
 	}
+	content := sink.Bytes(raw)
+	content.About = d.aboutRecord(s, "", evidence.GapName)
 	var errs []error
 	for _, t := range d.Sinks {
-		if slices.ContainsFunc(have.gap, func(h Target) bool { return h.Name == t.Name }) {
+		if !have.lacks(t, have.gap) {
 			continue
 		}
-		if err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); err != nil && fault.Of(err) != fault.Conflict {
+		if err := t.Put(ctx, s.GapKey(), content); err != nil && fault.Of(err) != fault.Conflict {
 			errs = append(errs, fmt.Errorf("copying a gap record to sink %s: %w", t.Name, err))
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 // Gap records that a slot ended without a report. A slot that is settled already
 // stays as it is, and so does one whose report waits in the spool, which
-// [Archive.Drain] seals. A slot that is being worked on is fault.Busy: what the
+// [Archive.Drain] seals, and one whose record was deleted. A slot that is being worked on is fault.Busy: what the
 // sinks hold of it counts only while nobody can add to it. A gap is recorded once
 // one sink has it; sinks that are down then are logged, and get it from Drain.
 func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (err error) {
@@ -34,6 +34,10 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 	have, err := a.find(ctx, s)
 	if err != nil {
 		return errors.Join(err, entry.Close())
+	}
+	if err := have.lost(); err != nil {
+		a.lost(ctx, s, err)
+		return entry.Close()
 	}
 	defer a.discard(ctx, entry, s)
 	if have == nil {
@@ -56,10 +60,12 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	if err != nil {
 		return nil, err
 	}
+	content := sink.Bytes(raw)
+	content.About = a.aboutRecord(s, "", evidence.GapName)
 	recorded := 0
 	var errs []error
 	for _, t := range a.Sinks {
-		switch err := t.Put(ctx, s.GapKey(), sink.Bytes(raw)); {
+		switch err := t.Put(ctx, s.GapKey(), content); {
 		case err == nil:
 			recorded++
 		case fault.Of(err) == fault.Conflict:

@@ -47,7 +47,7 @@ func (v *verifying) holes(ctx context.Context, a *Archive) error {
 		}
 		for due := range timeline.Between(time.Time{}, now.Add(-within)) {
 			s := ref.Slot(due)
-			if v.raw[s] != nil || v.gaps[s] || v.lost[s] {
+			if v.raw[s] != nil || v.gaps[s] || v.lost[s] || v.anyGone(s.ManifestKey()) || v.anyGone(s.GapKey()) {
 				continue
 			}
 			if _, err := a.Record(ctx, catalog.Listed{Slot: s}); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile

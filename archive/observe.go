@@ -74,10 +74,11 @@ func ended(t trace.Span, r evidence.Record, err error) {
 // configurations, so that a reload loses no count; what the sinks hold is shown
 // by package catalog.
 type Metrics struct {
-	failures *prometheus.CounterVec
-	gaps     *prometheus.CounterVec
-	lateness *prometheus.HistogramVec
-	reg      prometheus.Registerer
+	failures  *prometheus.CounterVec
+	gaps      *prometheus.CounterVec
+	anomalies *prometheus.CounterVec
+	lateness  *prometheus.HistogramVec
+	reg       prometheus.Registerer
 
 	mu      sync.Mutex
 	sealing map[string]prometheus.Observer // source → of the sealing stage
@@ -89,8 +90,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		failures: counter("packseal_failures_total", "Attempts at a slot that failed, by reason.", "source", "reason"),
-		gaps:     counter("packseal_gaps_total", "Slots that this process has recorded as gaps, by reason.", "reason"),
+		failures:  counter("packseal_failures_total", "Attempts at a slot that failed, by reason.", "source", "reason"),
+		gaps:      counter("packseal_gaps_total", "Slots that this process has recorded as gaps, by reason.", "reason"),
+		anomalies: counter("packseal_report_anomalies_total", "What was unusual about reports that this process has sealed.", "source", "anomaly"),
 		lateness: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "packseal_late_seconds",
 			Help:    "How long after it fell due a slot's report had been fetched.",
@@ -102,7 +104,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.gaps.WithLabelValues(string(reason))
 	}
 	if reg != nil {
-		reg.MustRegister(m.failures, m.gaps, m.lateness)
+		reg.MustRegister(m.failures, m.gaps, m.anomalies, m.lateness)
 	}
 	return m
 }
@@ -119,6 +121,9 @@ func (m *Metrics) watch(source string) {
 	m.lateness.WithLabelValues(source)
 	for _, reason := range fault.Reasons() { // not by pack: that would be two thirds of all series
 		m.failures.WithLabelValues(source, string(reason))
+	}
+	for _, a := range anomalies() {
+		m.anomalies.WithLabelValues(source, string(a))
 	}
 	if m.reg != nil {
 		m.sealing[source] = fetcher.NewStage(prometheus.WrapRegistererWith(prometheus.Labels{"source": source}, m.reg), "sealing")
@@ -148,6 +153,13 @@ func (m *Metrics) settled(r evidence.Record) {
 func (m *Metrics) failed(s evidence.Slot, r fault.Reason) {
 	if m.knows(s.Source) {
 		m.failures.WithLabelValues(s.Source, string(r)).Inc()
+	}
+}
+
+// odd counts an anomaly of a report that was sealed here.
+func (m *Metrics) odd(source string, a evidence.Anomaly) {
+	if m.knows(source) {
+		m.anomalies.WithLabelValues(source, string(a)).Inc()
 	}
 }
 

@@ -35,7 +35,10 @@ func newReader(o Options) *reader {
 // and which a gap record. A slot can have both: a gap was recorded by one
 // replica, or in one sink, while another had the report on its way. Then the
 // manifest counts, as evidence is better than its absence.
-type found struct{ manifest, gap []Target }
+type found struct {
+	manifest, gap []Target
+	deleted       []deletion // of records, in sinks that have none of the slot
+}
 
 // add adds a sink that has the record of that name.
 func (f *found) add(name string, t Target) {
@@ -69,19 +72,14 @@ func (r *reader) find(ctx context.Context, s evidence.Slot) (f *found, err error
 	ctx, span := trace.Begin(ctx, "index")
 	defer func() { span.End(err) }()
 	var errs []error
+	all := new(found)
 	for _, t := range r.sinks {
-		for e, err := range t.List(ctx, s.Dir(), "") {
-			if err != nil {
-				errs = append(errs, r.unlisted(ctx, t, s.Dir(), err))
-				break
-			}
-			if of, name, ok := record(e); ok && of == s {
-				if f == nil {
-					f = new(found)
-				}
-				f.add(name, t)
-			}
+		if err := all.ask(ctx, t, s); err != nil {
+			errs = append(errs, r.unlisted(ctx, t, s.Dir(), err))
 		}
+	}
+	if len(all.manifest)+len(all.gap)+len(all.deleted) > 0 {
+		f = all
 	}
 	if len(errs) == len(r.sinks) {
 		return f, errors.Join(errs...)
@@ -89,9 +87,32 @@ func (r *reader) find(ctx context.Context, s evidence.Slot) (f *found, err error
 	return f, nil
 }
 
-// record returns the slot and the name of an object that is a record.
-func record(e sink.Entry) (s evidence.Slot, name string, ok bool) {
-	s, name, ok = evidence.ParseKey(e.Key)
+// ask adds what one sink holds of a slot or, if that is nothing, what was deleted.
+func (f *found) ask(ctx context.Context, t Target, s evidence.Slot) error {
+	before := len(f.manifest) + len(f.gap)
+	for e, err := range t.List(ctx, s.Dir(), "") {
+		if err != nil {
+			return err
+		}
+		if of, name, ok := record(e.Key); ok && of == s {
+			f.add(name, t)
+		}
+	}
+	if len(f.manifest)+len(f.gap) > before {
+		return nil
+	}
+	deletions, err := sink.Deletions(ctx, t.Sink, s.Dir())
+	for _, d := range deletions {
+		if of, _, ok := record(d.Key); ok && of == s {
+			f.deleted = append(f.deleted, deletion{t, d})
+		}
+	}
+	return err
+}
+
+// record returns the slot and the name of a record by its key.
+func record(key string) (s evidence.Slot, name string, ok bool) {
+	s, name, ok = evidence.ParseKey(key)
 	return s, name, ok && (name == evidence.ManifestName || name == evidence.GapName)
 }
 
@@ -135,7 +156,7 @@ func (l *listing) step() error {
 		if err != nil || !more {
 			return err
 		}
-		s, name, ok := record(e)
+		s, name, ok := record(e.Key)
 		switch {
 		case !ok || s.Ref() != l.pack: // an account group is a folder, too
 		case l.slot == evidence.Slot{} || s == l.slot:

@@ -51,6 +51,9 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 	if err != nil && ctx.Err() != nil {
 		return evidence.Record{}, err
 	}
+	if err := have.lost(); err != nil {
+		return evidence.Record{}, err
+	}
 	// When no sink can be asked, the report is fetched all the same, while it is
 	// available, and waits in the spool.
 	have = cmp.Or(have, new(found))
@@ -116,8 +119,8 @@ func objectName(r fetcher.Report) string { return fmt.Sprintf("report-%.12s.%s",
 func newManifest(r fetcher.Report, p evidence.Pack, now time.Time, tool string) evidence.Manifest {
 	ref := r.Slot.Ref()
 	return evidence.Manifest{
-		Account: r.Account, Aggregator: ref.Aggregator, Attached: r.Attached, Baseline: r.Baseline.UTC(),
-		Container: r.Container, CRC64: r.CRC64, Created: r.Created.UTC(), Due: r.Slot.Due.UTC(), Fetched: r.Fetched.UTC(),
+		Account: r.Account, Aggregator: ref.Aggregator, Anomalies: r.Anomalies, Attached: r.Attached, Baseline: r.Baseline.UTC(),
+		Container: r.Container, ContentEncoding: r.ContentEncoding, CRC64: r.CRC64, Created: r.Created.UTC(), Due: r.Slot.Due.UTC(), Fetched: r.Fetched.UTC(),
 		Kind: ref.Kind(), Labels: p.Labels, LateSeconds: int64(max(r.Fetched.Sub(r.Slot.Due), 0) / time.Second), MD5: r.MD5, Name: p.Name,
 		Object: objectName(r), Pack: ref.ID, RequestIDs: r.RequestIDs, Requested: r.Requested.UTC(),
 		Schema: evidence.ManifestSchema, Sealed: now.UTC().Truncate(time.Millisecond), SHA256: r.SHA256, Size: r.Size,
@@ -132,6 +135,7 @@ func reportOf(m evidence.Manifest) fetcher.Report {
 			Slot: m.Slot(), Requested: m.Requested, Baseline: m.Baseline, Attached: m.Attached, RequestIDs: m.RequestIDs,
 		},
 		Account: m.Account, Created: m.Created, Fetched: m.Fetched, Name: m.SourceName, Container: m.Container,
+		ContentEncoding: m.ContentEncoding, Anomalies: m.Anomalies,
 		Size: m.Size, SHA256: m.SHA256, CRC64: m.CRC64, MD5: m.MD5,
 	}
 }

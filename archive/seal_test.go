@@ -21,6 +21,7 @@ func sample() fetcher.Report {
 		Account: "1234567890123456", Created: at.Add(5 * time.Second), Fetched: at.Add(7500 * time.Millisecond), Name: "r_202605020200.zip",
 		Container: evidence.Zip, Size: 7371, SHA256: "35db373561acaedd42869df71768a6e1fdc4d67d2e15fe6bfc6577b6b2925a8b",
 		CRC64: "14426361271046112345", MD5: "d41d8cd98f00b204e9800998ecf8427e",
+		ContentEncoding: "gzip", Anomalies: []string{"encoding"},
 	}
 }
 

@@ -17,7 +17,8 @@ var backoff = fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}
 // is settled, or how long to wait before the next attempt.
 //
 // A permanent failure of the source, and a deadline that passed, make a gap. A
-// report that is in the spool is never given up because of a sink.
+// report that is in the spool is never given up because of a sink. A slot whose
+// record was deleted from the sinks counts as settled.
 func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	s := t.Slot
 	log := a.Logger.With("source", s.Source, "pack", s.Pack, "due", s.Due.Format(time.RFC3339))
@@ -39,6 +40,10 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	case r.State == evidence.Sealed:
 		a.Metrics.failed(s, reason)
 		log.WarnContext(ctx, "slot sealed, not in every sink", "object", r.Object, "reason", reason, "err", err)
+		return 0
+	case reason == fault.Deleted:
+		failed = err.Error()
+		a.lost(ctx, s, err)
 		return 0
 	case ctx.Err() != nil:
 		failed = before

@@ -36,13 +36,14 @@ const (
 	Orphaned   Kind = "orphaned"   // an object that no manifest names
 	Divergent  Kind = "divergent"  // a manifest that differs from another sink's
 	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed and this one has not
+	Deleted    Kind = "deleted"    // a record, or a report that a manifest names, that was deleted and of which the storage keeps that
 	Absent     Kind = "absent"     // a slot that was due, and of which no sink has a record: it was never made, or was removed whole
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
-	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Absent, Vanished}
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished}
 }
 
 // Problem is one thing that is wrong.
@@ -75,6 +76,7 @@ type verifying struct {
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
+	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
 
 	planned map[string][]string // plan → the sinks that have it
@@ -91,7 +93,7 @@ const settleTime = 2 * time.Second
 // that could not be read to their end, and for objects that have to be restored
 // first (fault.NotRestored). What could be read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context) (Result, error) {
-	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), lost: make(map[evidence.Slot]bool),
+	v := &verifying{raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion), lost: make(map[evidence.Slot]bool),
 		planned: make(map[string][]string), plans: make(map[string]evidence.Plan)}
 	v.result.Problems = []Problem{}
 	var read []Target
@@ -141,7 +143,7 @@ func (v *verifying) vanished(ctx context.Context, a *Archive) error {
 		if l.State != evidence.Sealed {
 			key, l.State = l.GapKey(), "" // a report may have taken its place
 		}
-		if v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] {
+		if v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] || v.anyGone(key) {
 			continue
 		}
 		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
@@ -176,6 +178,9 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		}
 		dir := e.Key[:strings.LastIndexByte(e.Key, '/')+1]
 		slots[dir] = append(slots[dir], e)
+	}
+	if err := v.deletions(ctx, t, slots); err != nil {
+		return err
 	}
 	var g errgroup.Group
 	g.SetLimit(8)
@@ -222,7 +227,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	}
 	for _, e := range entries {
 		name := e.Key[len(s.Dir()):]
-		if name != evidence.ManifestName && name != evidence.GapName && (!sealed || name != m.Object) {
+		if name != evidence.ManifestName && name != evidence.GapName && (!sealed || name != m.Object) && !v.isGone(t, s.ManifestKey()) {
 			v.report(t.Name, Orphaned, e.Key, "no manifest names this object of %d bytes", e.Size)
 		}
 	}
@@ -293,6 +298,9 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, listed bool) error {
 	n, altered, err := readReport(ctx, t, m, io.Discard)
 	switch {
+	case errors.Is(err, sink.ErrNotExist) && v.isGone(t, m.ReportKey()):
+		v.report(t.Name, Deleted, m.ReportKey(), "%s", v.gone[t.Name][m.ReportKey()])
+		return nil
 	case errors.Is(err, sink.ErrNotExist):
 		v.report(t.Name, Missing, m.ReportKey(), "the manifest names it with %d bytes and SHA-256 %s (listed: %t)", m.Size, m.SHA256, listed)
 		return nil
@@ -350,6 +358,7 @@ func (v *verifying) compare(sinks []Target) {
 		for _, t := range sinks {
 			sum, ok := have[t.Name]
 			switch {
+			case !ok && v.isGone(t, s.ManifestKey()): // it was reported
 			case !ok:
 				v.report(t.Name, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
 			case sum == [sha256.Size]byte{}: // it was not read

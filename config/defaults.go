@@ -43,7 +43,7 @@ func (c *Config) Entries() []Entry {
 	entries := make([]Entry, 0, len(c.Packs))
 	for _, p := range c.Packs {
 		p = c.withDefaults(p)
-		pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels}
+		pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels, Zone: p.TimeZone}
 		schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
 		entries = append(entries, Entry{
 			Pack: pack,

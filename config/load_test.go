@@ -44,7 +44,7 @@ func TestMinimalGetsTheDefaults(t *testing.T) {
 		t.Fatalf("%d entries", len(entries))
 	}
 	e := entries[0]
-	if diff := cmp.Diff(evidence.Pack{PackRef: evidence.PackRef{Source: "prod", ID: "cp-1"}}, e.Pack); diff != "" {
+	if diff := cmp.Diff(evidence.Pack{PackRef: evidence.PackRef{Source: "prod", ID: "cp-1"}, Zone: "UTC"}, e.Pack); diff != "" {
 		t.Error(diff)
 	}
 	if e.Plan.Source != "prod" || e.Plan.Pack != "cp-1" || e.Jitter != 0 || e.CatchUp != 24*time.Hour ||

@@ -56,14 +56,15 @@ type opening struct {
 	registries *registries
 	part       func(source string) float64 // this process's part of a source's rate; nil = all
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
-	old        *components // whose sources and sinks are taken over if they are as before; may be nil
+	container  func(m evidence.Manifest, detail string) // archive.Options.NewContainer; may be nil
+	old        *components                              // whose sources and sinks are taken over if they are as before; may be nil
 }
 
 // open opens what the configuration names.
 func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, err error) {
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
-		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen,
+		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
 		Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.catalog != nil {

@@ -74,6 +74,13 @@ func (s *services) notify(e catalog.Event) {
 	}
 }
 
+// notifyContainer passes on a report in another container than the one before.
+func (s *services) notifyContainer(m evidence.Manifest, detail string) {
+	e := newEvent(m.Record(), m.Name)
+	e.Detail = detail
+	s.notices.NewContainer(e)
+}
+
 // newEvent is a record as notices have it.
 func newEvent(r evidence.Record, name string) notify.Event {
 	return notify.Event{Source: r.Source, Pack: r.Pack, Name: name, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}

@@ -24,7 +24,7 @@ type runtime struct {
 func (s *services) openRuntime(ctx context.Context, cfg *config.Config) (*runtime, error) {
 	o := opening{
 		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive,
-		registries: s.registries, part: s.queue.part,
+		registries: s.registries, part: s.queue.part, container: s.notifyContainer,
 	}
 	old := s.runtime.Load()
 	if old != nil {

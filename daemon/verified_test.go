@@ -19,6 +19,7 @@ func TestVerifiedMetrics(t *testing.T) {
 		return `# HELP packseal_verify_problems Problems that the last packseal verify found, by kind.
 # TYPE packseal_verify_problems gauge
 packseal_verify_problems{kind="altered"} ` + n + `
+packseal_verify_problems{kind="deleted"} 0
 packseal_verify_problems{kind="divergent"} 0
 packseal_verify_problems{kind="malformed"} 0
 packseal_verify_problems{kind="missing"} 0

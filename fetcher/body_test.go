@@ -65,9 +65,13 @@ func TestDamagedBody(t *testing.T) {
 		"MD5 beside good CRC": {func() *http.Response {
 			return serve(200, altered, "X-Oss-Hash-Crc64ecma", crc(altered), "Content-Md5", md5Of(whole))
 		}, "MD5"},
-		"sums of no sense":   {func() *http.Response { return serve(200, whole, "X-Oss-Hash-Crc64ecma", "-1") }, "CRC-64"},
-		"an error with 200":  {func() *http.Response { return refuse(200, "InternalError", strings.Repeat("oops ", 20)) }, "200 with an error: InternalError"},
-		"a page with 200":    {func() *http.Response { return serve(200, htmlPage) }, "error page"},
+		"sums of no sense":  {func() *http.Response { return serve(200, whole, "X-Oss-Hash-Crc64ecma", "-1") }, "CRC-64"},
+		"an error with 200": {func() *http.Response { return refuse(200, "InternalError", strings.Repeat("oops ", 20)) }, "200 with an error: InternalError"},
+		"a page with 200":   {func() *http.Response { return serve(200, htmlPage) }, "error page"},
+		"a JSON error": {func() *http.Response {
+			return serve(200, []byte(`{"code":"Forbidden","message":"`+strings.Repeat("no ", 20)+`"}`))
+		}, "200 with an error: Forbidden"},
+		"zeros":              {func() *http.Response { return serve(200, make([]byte, 1000)) }, "nothing but zeros"},
 		"an error, unparsed": {func() *http.Response { return serve(200, []byte("<Error>"+strings.Repeat("x", 100))) }, "error page"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,13 +15,12 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// digest computes all checksums of a body, and keeps its first bytes. MD5 takes as
+// digest computes all checksums of a body, and takes a sample of it. MD5 takes as
 // long as the other two together, so it runs concurrently for large writes.
 type digest struct {
 	sha, md5 hash.Hash
 	crc      hash.Hash64
-	size     int64
-	head     []byte // at most sniffLen bytes
+	sample
 }
 
 var ecma = sync.OnceValue(func() *crc64.Table { return crc64.MakeTable(crc64.ECMA) })
@@ -32,8 +31,7 @@ func newDigest() *digest {
 
 // Write implements [io.Writer]. It never fails.
 func (d *digest) Write(p []byte) (int, error) {
-	d.size += int64(len(p))
-	d.head = append(d.head, p[:min(len(p), sniffLen-len(d.head))]...)
+	d.sample.Write(p) //nolint:errcheck // it never fails
 	if len(p) < chunk/2 {
 		d.md5.Write(p)
 		d.sha.Write(p)

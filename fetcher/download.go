@@ -83,9 +83,15 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// bodyFile is where a body is kept.
+type bodyFile interface {
+	io.Writer
+	io.ReaderAt
+}
+
 // get downloads the body to w. If the error is nil, the body is complete and
 // verified, and r describes it.
-func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report, err error) {
+func (d *downloader) get(ctx context.Context, link Link, w bodyFile) (r Report, err error) {
 	u, err := url.Parse(link.URL.Reveal())
 	if err != nil {
 		return r, fault.New(fault.LinkRefused, "the link is not a URL")
@@ -129,8 +135,7 @@ func (d *downloader) get(ctx context.Context, link Link, w io.Writer) (r Report,
 	}
 	sums.sums(&r)
 	r.Name, r.Fetched = objectName(resp.Request.URL), time.Now().UTC()
-	r.Container, err = inspect(sums.head, resp.Request.URL.Query())
-	return r, err
+	return r, d.inspect(&r, &sums.sample, w, resp.Header, resp.Request.URL.Query())
 }
 
 // request sends a GET, with the value of a Range header if it is not empty. Its

@@ -206,7 +206,7 @@ func (e *Entry) create() (*os.File, error) {
 	if err := removed(os.Remove(e.base + bodyExt)); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(e.base+bodyExt, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(e.base+bodyExt, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	return f, diskFault(err)
 }
 

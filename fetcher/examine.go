@@ -88,6 +88,6 @@ func (d *downloader) preview(ctx context.Context, link Link) (p preview, err err
 	if err != nil {
 		return p, fault.Wrap(fault.Damaged, fmt.Errorf("reading the first bytes: %w", plainError(err)))
 	}
-	p.container, err = inspect(head, resp.Request.URL.Query())
+	p.container, err = recognize(head, resp.Request.URL.Query())
 	return p, err
 }

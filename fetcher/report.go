@@ -18,29 +18,46 @@ type Report struct {
 	Fetched   time.Time          `json:"fetched"`           // when the download was complete, by the local clock
 	Name      string             `json:"name"`              // the name of the object in the link's path
 	Container evidence.Container `json:"container"`
-	Size      int64              `json:"size"`   // bytes
-	SHA256    string             `json:"sha256"` // hex
-	CRC64     string             `json:"crc64"`  // ECMA polynomial, decimal, as OSS writes it
-	MD5       string             `json:"md5"`    // hex
+
+	ContentEncoding string   `json:"content_encoding,omitempty"` // how the body is compressed, as it was sent and is kept
+	Anomalies       []string `json:"anomalies,omitempty"`        // what is odd about the body, see [evidence.Anomaly]
+
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // hex
+	CRC64  string `json:"crc64"`  // ECMA polynomial, decimal, as OSS writes it
+	MD5    string `json:"md5"`    // hex
 }
 
 // Ext returns the extension for the report's file, without the dot: that of its
-// name if it is up to 8 letters and digits, and otherwise one for its container.
+// name if it is up to 8 letters and digits, and otherwise one for its container;
+// and one more if it is compressed.
 func (r Report) Ext() string {
-	ext := strings.ToLower(strings.TrimPrefix(path.Ext(r.Name), "."))
-	invalid := func(c rune) bool { return c < 'a' && (c < '0' || c > '9') || c > 'z' }
-	if ext != "" && len(ext) <= 8 && !strings.ContainsFunc(ext, invalid) {
+	ext := r.extension()
+	if ext == "" {
+		ext = r.Container.Ext()
+	}
+	switch r.ContentEncoding {
+	case "":
 		return ext
+	case "gzip":
+		return ext + ".gz"
 	}
-	switch r.Container {
-	case evidence.OLE2:
-		return "xls"
-	case evidence.OOXML:
-		return "xlsx"
-	case evidence.Other:
-		return "bin"
+	return ext + ".bin"
+}
+
+// extension returns that of the name, without the one for a compressed file, or
+// "" if it is not fit for a file.
+func (r Report) extension() string {
+	name := strings.ToLower(r.Name)
+	if r.ContentEncoding == "gzip" {
+		name = strings.TrimSuffix(name, ".gz")
 	}
-	return string(r.Container)
+	ext := strings.TrimPrefix(path.Ext(name), ".")
+	invalid := func(c rune) bool { return c < 'a' && (c < '0' || c > '9') || c > 'z' }
+	if len(ext) > 8 || strings.ContainsFunc(ext, invalid) {
+		return ""
+	}
+	return ext
 }
 
 // Sum returns the report's SHA-256 as bytes.

@@ -4,6 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 
 	"packseal.example/internal/evidence"
 )
@@ -14,17 +20,13 @@ const sniffLen = 8 << 10
 // sniff returns the container format of a body that begins with head, whatever
 // its name says.
 func sniff(head []byte) evidence.Container {
-	switch text := leading(head); {
+	switch {
 	case bytes.HasPrefix(head, []byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")):
 		return evidence.OLE2
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return sniffZip(head)
-	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
-		return evidence.HTML
-	case bytes.HasPrefix(text, []byte("<")):
-		return evidence.XML
 	}
-	return evidence.Other
+	return sniffText(decodeText(head))
 }
 
 // sniffZip tells an OOXML workbook from a plain archive by the name of the first
@@ -43,29 +45,92 @@ func sniffZip(head []byte) evidence.Container {
 	return evidence.Zip
 }
 
-// leading returns head in lower case without a byte order mark and white space at
-// the beginning, or nil if it is not markup.
-func leading(head []byte) []byte {
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xEF\xBB\xBF")), " \t\r\n")
-	if !bytes.HasPrefix(head, []byte("<")) {
-		return nil
+// sniffText tells the kinds of text.
+func sniffText(text []byte) evidence.Container {
+	switch markup := leading(text); {
+	case isHTML(markup):
+		return evidence.HTML
+	case markup != nil:
+		return evidence.XML
+	case isJSON(text):
+		return evidence.JSON
+	case isTable(text):
+		return evidence.CSV
 	}
-	return bytes.ToLower(head)
+	return evidence.Other
 }
 
-// errorPage reports whether the body of a response with status 200 is not a report
-// but an <Error> document, or HTML without a table.
-func errorPage(c evidence.Container, head []byte) bool {
-	text := leading(head)
-	switch c {
-	case evidence.HTML:
-		return !bytes.Contains(text, []byte("<table"))
-	case evidence.XML:
-		text = bytes.TrimLeft(xmlProlog.ReplaceAll(text, nil), " \t\r\n")
-		return bytes.HasPrefix(text, []byte("<error"))
+// charset returns the encoding of a text by its first bytes, or nil if it is one
+// in which ASCII is ASCII, or no text. Text in UTF-16 and UTF-32 need not have a
+// byte order mark: what tells it is where the zeros of its first letters are.
+func charset(head []byte) encoding.Encoding {
+	if len(head) < 4 {
+		return nil
 	}
-	return false
+	zeros := 0
+	for i, b := range head[:4] {
+		if b == 0 {
+			zeros |= 8 >> i
+		}
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("\xFF\xFE\x00\x00")), zeros == 0b0111:
+		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)
+	case bytes.HasPrefix(head, []byte("\x00\x00\xFE\xFF")), zeros == 0b1110:
+		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)
+	case bytes.HasPrefix(head, []byte("\xFF\xFE")), zeros == 0b0101:
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
+	case bytes.HasPrefix(head, []byte("\xFE\xFF")), zeros == 0b1010:
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
+	}
+	return nil
+}
+
+// decodeText returns head as UTF-8, or as it is where the encoding is another one
+// that has ASCII, without a byte order mark and white space at the beginning.
+func decodeText(head []byte) []byte {
+	if c := charset(head); c != nil {
+		if text, err := c.NewDecoder().Bytes(head); err == nil {
+			head = text
+		}
+	}
+	return bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\uFEFF")), " \t\r\n")
+}
+
+// leading returns the beginning of markup in lower case, from the first element or
+// document type on, or nil if a text is not markup.
+func leading(text []byte) []byte {
+	if !bytes.HasPrefix(text, []byte("<")) {
+		return nil
+	}
+	return bytes.TrimLeft(xmlProlog.ReplaceAll(bytes.ToLower(text), nil), " \t\r\n")
 }
 
 // xmlProlog matches an XML declaration and comments before the root element.
 var xmlProlog = regexp.MustCompile(`^(\s*<\?[^>]*\?>|\s*<!--(?s:.*?)-->)+`)
+
+// isHTML reports whether markup begins with an element of HTML.
+func isHTML(markup []byte) bool { return htmlRoot.Match(markup) }
+
+// htmlRoot has the elements by which browsers recognize HTML
+// (https://mimesniff.spec.whatwg.org), and those that begin its head.
+var htmlRoot = regexp.MustCompile(`^<(!doctype html|(html|head|body|title|script|style|meta|link|base|iframe|table|h1|div|font|center|form|pre|p|a|b|br)[\s/>])`)
+
+// isTable reports whether a text is a table: as many separators in the second
+// line as in the first.
+func isTable(text []byte) bool {
+	if bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\r\n", r) }) {
+		return false
+	}
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	second, _, whole := bytes.Cut(rest, []byte("\n"))
+	if !whole && len(text) >= sniffLen-utf8.UTFMax {
+		return false // the line goes on
+	}
+	for _, separator := range []string{"\t", ",", ";"} {
+		if n := bytes.Count(first, []byte(separator)); n > 0 && n == bytes.Count(second, []byte(separator)) {
+			return true
+		}
+	}
+	return false
+}

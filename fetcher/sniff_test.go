@@ -2,7 +2,6 @@ package fetcher
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"net/http"
 	"net/url"
@@ -14,40 +13,6 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
-
-// zipHead returns the beginning of a zip whose first member has that name.
-func zipHead(name string) string {
-	b := make([]byte, 30)
-	copy(b, "PK\x03\x04")
-	binary.LittleEndian.PutUint16(b[26:], uint16(len(name)))
-	return string(b) + name + "content"
-}
-
-func TestSniff(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		head string
-		want evidence.Container
-		page bool
-	}{
-		"BIFF8":          {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1rest", evidence.OLE2, false},
-		"OOXML":          {zipHead("[Content_Types].xml"), evidence.OOXML, false},
-		"zip":            {zipHead("123_账号.xls"), evidence.Zip, false},
-		"cut zip":        {"PK\x03\x04", evidence.Zip, false},
-		"SpreadsheetML":  {"<?xml version=\"1.0\"?><Workbook>", evidence.XML, false},
-		"OSS error":      {"\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>", evidence.XML, true},
-		"bare error":     {"<Error><Code>x</Code></Error>", evidence.XML, true},
-		"HTML page":      {"<!DOCTYPE html><html><body>Bad gateway", evidence.HTML, true},
-		"HTML workbook":  {"<html><body><table><tr>", evidence.HTML, false},
-		"something else": {"Resource,Status\n", evidence.Other, false},
-		"nothing":        {"", evidence.Other, false},
-	} {
-		got := sniff([]byte(c.head))
-		if page := errorPage(got, []byte(c.head)); got != c.want || page != c.page {
-			t.Errorf("%s: sniffed %s, error page %t", name, got, page)
-		}
-	}
-}
 
 func TestStoreError(t *testing.T) {
 	t.Parallel()
@@ -78,7 +43,7 @@ func FuzzStoreError(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		resp := &http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body)), Request: &http.Request{URL: u}}
-		_, err := inspect(body, u.Query())
+		_, err := recognize(body, u.Query())
 		for _, err := range []error{refusal(resp), err} {
 			if err == nil {
 				continue
@@ -106,12 +71,14 @@ func TestExt(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		container evidence.Container
+		encoding  string
 		want      string
 	}{
-		{"a.xls", evidence.OOXML, "xls"}, {"a.ZIP", evidence.Zip, "zip"}, {"a", evidence.OLE2, "xls"}, {"a", evidence.OOXML, "xlsx"}, {"a.x/y", evidence.Other, "bin"},
-		{"a." + strings.Repeat("x", 9), evidence.Zip, "zip"}, {"a.é", evidence.HTML, "html"},
+		{"a.xls", evidence.OOXML, "", "xls"}, {"a.ZIP", evidence.Zip, "", "zip"}, {"a", evidence.OLE2, "", "xls"}, {"a", evidence.OOXML, "", "xlsx"}, {"a.x/y", evidence.Other, "", "bin"},
+		{"a." + strings.Repeat("x", 9), evidence.Zip, "", "zip"}, {"a.é", evidence.HTML, "", "html"}, {"a.xls", evidence.OLE2, "gzip", "xls.gz"}, {"a.xls.GZ", evidence.OLE2, "gzip", "xls.gz"},
+		{"a.gz", evidence.Zip, "gzip", "zip.gz"}, {"a.xls", evidence.Other, "br", "xls.bin"},
 	} {
-		if got := (Report{Name: c.name, Container: c.container}).Ext(); got != c.want {
+		if got := (Report{Name: c.name, Container: c.container, ContentEncoding: c.encoding}).Ext(); got != c.want {
 			t.Errorf("%s, %s: %s, want %s", c.name, c.container, got, c.want)
 		}
 	}

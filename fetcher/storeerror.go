@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -8,24 +9,23 @@ import (
 	"net/url"
 	"strings"
 
-	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
 )
 
 // storeError is the body of an error response of OSS or S3.
 type storeError struct {
-	XMLName   xml.Name `xml:"Error"`
+	XMLName   xml.Name `xml:"Error" json:"-"`
 	Code      string
 	Message   string
 	RequestID string `xml:"RequestId"`
 	EC        string // a more specific code, in OSS
 }
 
-// parseStoreError parses an error body; ok is false if body is none. It removes
-// values of the link's query that the error quotes.
+// parseStoreError parses an error body, in XML or JSON; ok is false if body is
+// none. It removes values of the link's query that the error quotes.
 func parseStoreError(body []byte, link url.Values) (e storeError, ok bool) {
-	if err := xml.Unmarshal(body, &e); err != nil || e.Code == "" {
+	if xml.Unmarshal(body, &e) != nil && json.Unmarshal(body, &e) != nil || e.Code == "" {
 		return storeError{}, false
 	}
 	// Remove control characters first, lest that joins parts of a value.
@@ -89,24 +89,4 @@ func refusal(resp *http.Response) error {
 		return fault.New(fault.Unavailable, "%s", message)
 	}
 	return fault.New(fault.LinkRefused, "%s", message)
-}
-
-// inspect returns the container format by the first bytes of a body. It returns
-// an error if the body is too small for a report, or an error page although the
-// status was 200.
-func inspect(head []byte, link url.Values) (evidence.Container, error) {
-	if len(head) < minSize {
-		return "", fault.New(fault.Damaged, "the body has only %d bytes", len(head))
-	}
-	c := sniff(head)
-	if !errorPage(c, head) {
-		return c, nil
-	}
-	if e, ok := parseStoreError(head, link); ok {
-		if e.expired() {
-			return c, fault.New(fault.LinkExpired, "the store answered 200 with an error: %s", e)
-		}
-		return c, fault.New(fault.Damaged, "the store answered 200 with an error: %s", e)
-	}
-	return c, fault.New(fault.Damaged, "the body is an error page, not a report")
 }

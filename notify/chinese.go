@@ -16,6 +16,7 @@ func chinese() *messages {
 			Overdue:      "逾期：已过时限，报告仍未封存。",
 			Recovered:    "已恢复：最新报告已封存。",
 			Problems:     "校验发现问题，明细请运行 packseal verify 查看。",
+			NewContainer: "报告的文件格式与上一份不同。报告已封存，请确认内容是否符合预期。",
 			ReloadFailed: "新配置未能加载，继续使用原配置。",
 		},
 		cleared:  "校验已恢复正常，不再有问题。",
@@ -48,6 +49,8 @@ func chineseCounts(k Kind, packs int) string {
 		return fmt.Sprintf("%d 个合规包逾期", packs)
 	case Recovered:
 		return fmt.Sprintf("%d 个合规包已恢复", packs)
+	case NewContainer:
+		return fmt.Sprintf("%d 个合规包的报告格式有变化", packs)
 	case Problems:
 		return "校验结果有变化"
 	}
@@ -58,7 +61,7 @@ func chineseCounts(k Kind, packs int) string {
 func chineseProblems(kind string, n int) string {
 	name := map[string]string{
 		"missing": "报告丢失", "altered": "报告被改动", "malformed": "记录损坏",
-		"orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到",
+		"orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到", "deleted": "被删除",
 	}[kind]
 	return fmt.Sprintf("%s：%d 处", cmp.Or(name, kind), n)
 }

@@ -15,6 +15,7 @@ func english() *messages {
 			Overdue:      "Overdue: the time limit has passed, and the report is not sealed.",
 			Recovered:    "Recovered: the latest report is sealed.",
 			Problems:     "Verification found problems. Run packseal verify to list them.",
+			NewContainer: "The report came in another file format than the one before. It is sealed; look whether it is what you expect.",
 			ReloadFailed: "The new configuration was not loaded. The previous one remains in effect.",
 		},
 		cleared:  "Verification no longer finds any problems.",
@@ -46,6 +47,8 @@ func englishCounts(k Kind, packs int) string {
 		return "gaps in " + n
 	case Problems:
 		return "verification result changed"
+	case NewContainer:
+		return "new file format in " + n
 	case ReloadFailed:
 		return "configuration not loaded"
 	}

@@ -139,6 +139,10 @@ func (n *Notices) Gap(e Event) { n.add(Gap, e) }
 // was overdue. Like Gap, it may be called for any such slot.
 func (n *Notices) Sealed(e Event) { n.add(Recovered, e) }
 
+// NewContainer reports a report that came in another container than the pack's one
+// before, once.
+func (n *Notices) NewContainer(e Event) { n.add(NewContainer, e) }
+
 // ReloadFailed reports a new configuration that was refused.
 func (n *Notices) ReloadFailed(err error) {
 	n.add(ReloadFailed, Event{At: time.Now().UTC(), Detail: err.Error()})

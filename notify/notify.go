@@ -32,15 +32,19 @@ const (
 	Recovered    Kind = "recovered"     // a pack with a gap or an overdue slot has a sealed report again
 	Problems     Kind = "findings"      // the result of verification has changed
 	ReloadFailed Kind = "reload_failed" // a new configuration was refused
+	NewContainer Kind = "container"     // a report came in another container than the one before
 	DigestDue    Kind = "digest"        // a digest is due
 )
 
 // Kinds returns all kinds, the most important ones first.
-func Kinds() []Kind { return []Kind{Gap, Problems, Overdue, ReloadFailed, Recovered, DigestDue} }
+func Kinds() []Kind {
+	return []Kind{Gap, Problems, Overdue, ReloadFailed, NewContainer, Recovered, DigestDue}
+}
 
 // perReplica reports whether events of the kind concern one replica (the file that
-// it loads, the archive that it verifies). It sends them whether it leads or not.
-func (k Kind) perReplica() bool { return k == Problems || k == ReloadFailed }
+// it loads, the archive that it verifies, what it sealed). It sends them whether it
+// leads or not.
+func (k Kind) perReplica() bool { return k == Problems || k == ReloadFailed || k == NewContainer }
 
 // Event is one thing that happened.
 type Event struct {
@@ -51,7 +55,7 @@ type Event struct {
 	Due    time.Time      `json:"due,omitzero"`     // the slot's
 	At     time.Time      `json:"at,omitzero"`      // when it was recorded or noticed
 	Reason fault.Reason   `json:"reason,omitempty"` // of a gap
-	Detail string         `json:"detail,omitempty"` // of a gap or a refused configuration: the error
+	Detail string         `json:"detail,omitempty"` // of a gap or a refused configuration: the error; of a container: what it is, and was before
 	Counts map[string]int `json:"counts,omitempty"` // of problems: how many of each kind; none = there are none any more
 }
 

@@ -197,7 +197,9 @@ func (r renderer) parts(text *messages, k Kind, events []Event) (parts []Part) {
 			p.Head = text.cleared
 		}
 	default:
-		p.Lines = r.slots(text, events)
+		if p.Lines = r.slots(text, events); last.Detail != "" {
+			p.Lines = append(p.Lines, text.detail(clip(last.Detail, 300)))
+		}
 	}
 	return []Part{p}
 }

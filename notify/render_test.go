@@ -33,9 +33,12 @@ func allKinds() []Event {
 	named.Name = "MLPS\nlevel 3"
 	denied := event(Gap, "ca-1/cp-2", 1)
 	denied.Reason, denied.Detail = "denied", "GetCompliancePackReport: NoPermission"
+	container := event(NewContainer, "cp-5", 0)
+	container.Detail = "zip; the report due 2026-11-24T02:00:00Z was ole2"
 	return []Event{
 		named, event(Recovered, "cp-3", 0), event(Gap, "cp-1", 24), denied, event(Overdue, "cp-4", 0),
 		{Kind: Problems, Counts: map[string]int{"missing": 1, "altered": 2}},
+		container,
 		{Kind: ReloadFailed, Detail: "packseal.yaml:3: paks: unknown key\n  hint: did you mean \"packs\"?\n1 fault"},
 	}
 }
@@ -43,7 +46,7 @@ func allKinds() []Event {
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	m := rendering(t, "en").events(allKinds(), 3)
-	wantText(t, m, `packseal: gaps in 2 packs, verification result changed, 1 pack overdue, configuration not loaded, 1 pack recovered
+	wantText(t, m, `packseal: gaps in 2 packs, verification result changed, 1 pack overdue, configuration not loaded, new file format in 1 pack, 1 pack recovered
 
 Gap: packseal was not running when the report was due.
 - prod/cp-1, 2 slots, due 2026-11-25 10:00 to 2026-11-26 10:00
@@ -63,6 +66,10 @@ The new configuration was not loaded. The previous one remains in effect.
 - packseal.yaml:3: paks: unknown key
 - hint: did you mean "packs"?
 - 1 fault
+
+The report came in another file format than the one before. It is sealed; look whether it is what you expect.
+- prod/cp-5, due 2026-11-25 10:00
+- Detail: zip; the report due 2026-11-24T02:00:00Z was ole2
 
 Recovered: the latest report is sealed.
 - prod/cp-3, due 2026-11-25 10:00
@@ -176,7 +183,7 @@ func TestNoTextIsMissing(t *testing.T) {
 				t.Errorf("%s has no %s", w.prefix, v.Type().Field(i).Name)
 			}
 		}
-		for _, k := range []Kind{Overdue, Recovered, Problems, ReloadFailed} {
+		for _, k := range []Kind{Overdue, Recovered, Problems, ReloadFailed, NewContainer} {
 			if w.heads[k] == "" {
 				t.Errorf("%s has no head for %s", w.prefix, k)
 			}

@@ -22,6 +22,17 @@ type Content struct {
 	// written to again, or empty. A sink may hard-link the file instead of
 	// copying it.
 	File string
+
+	// About is what storage shows to people beside the object, if it can.
+	About About
+}
+
+// About describes an object to people who look at the storage. It is no evidence:
+// of the same bytes put again it may differ, and what is there stays.
+type About struct {
+	Type  string            // media type, such as "application/zip"
+	Name  string            // for a file that is saved from it, in one line
+	Facts map[string]string // small texts by names of a-z
 }
 
 // Bytes returns b as Content. The caller must not modify b afterwards.

@@ -13,7 +13,7 @@ import (
 // beyond what [Try] does.
 type Examiner interface {
 	// Examine checks the storage live. It leaves nothing behind but the probe
-	// object of Try, however often it is called.
+	// object of Try and those of [ListingKeys], however often it is called.
 	Examine(ctx context.Context) []diag.Result
 }
 
@@ -45,12 +45,40 @@ func ProbeKey(terms string) string {
 	return probeBase + terms + ".txt"
 }
 
+// listingBase is the beginning of the keys of ListingKeys.
+const listingBase = "packseal-doctor/listing"
+
+// listingEnds are the ends of those keys, in byte order. A store that lists folder
+// by folder has them in another one.
+var listingEnds = []string{"/a-/x.txt", "/a/x.txt", "/a/y.txt"}
+
+// ListingKeys returns the keys, in byte order, of probe objects that show how
+// storage lists. The terms are those of ProbeKey.
+func ListingKeys(terms string) (keys []string) {
+	if terms != "" {
+		terms = "-" + terms
+	}
+	for _, end := range listingEnds {
+		keys = append(keys, listingBase+terms+end)
+	}
+	return keys
+}
+
 // IsProbe reports whether key is that of a probe object.
 func IsProbe(key string) bool {
-	terms, ok := strings.CutPrefix(key, probeBase)
-	terms, txt := strings.CutSuffix(terms, ".txt")
-	invalid := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
-	return ok && txt && (terms == "" || terms[0] == '-') && !strings.ContainsFunc(terms, invalid)
+	for _, end := range append(listingEnds, ".txt") {
+		base := listingBase
+		if end == ".txt" {
+			base = probeBase
+		}
+		terms, ok := strings.CutPrefix(key, base)
+		terms, whole := strings.CutSuffix(terms, end)
+		invalid := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+		if ok && whole && (terms == "" || terms[0] == '-') && !strings.ContainsFunc(terms, invalid) {
+			return true
+		}
+	}
+	return false
 }
 
 // Probe returns the content of every probe object.

@@ -154,7 +154,19 @@ func TestProbeKeys(t *testing.T) {
 			t.Errorf("%s is not a valid probe key", key)
 		}
 	}
+	for _, terms := range []string{"", "compliance-365"} {
+		keys := sink.ListingKeys(terms)
+		for _, key := range keys {
+			if !sink.IsProbe(key) || sink.CheckKey(key) != nil {
+				t.Errorf("%s is not a valid probe key", key)
+			}
+		}
+		if !slices.IsSorted(keys) {
+			t.Errorf("%v are not in order", keys)
+		}
+	}
 	for _, key := range []string{
+		"packseal-doctor/listing.txt", "packseal-doctor/listing/a/z.txt", "packseal-doctor/probe/a/x.txt", "packseal-doctor/listing-/../a/x.txt",
 		"", "packseal-doctor/probe", "packseal-doctor/probes.txt", "packseal-doctor/probe-A.txt", "packseal-doctor/other.txt", "x/packseal-doctor/probe.txt",
 		"packseal-doctor/probe-x/cp-1/2026/01/20260101T000000Z/report.txt", "packseal-doctor/probe.txt.xls",
 	} {

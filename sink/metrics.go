@@ -30,7 +30,7 @@ const (
 func results() []string {
 	rs := []string{resultOK, resultNotExist}
 	for _, r := range []fault.Reason{
-		fault.Conflict, fault.SinkUnavailable, fault.SinkDenied, fault.Throttled, fault.Credentials,
+		fault.Conflict, fault.Deleted, fault.NotRestored, fault.SinkUnavailable, fault.SinkDenied, fault.Throttled, fault.Credentials,
 		fault.Damaged, fault.Canceled, fault.Deadline, fault.Internal,
 	} {
 		rs = append(rs, string(r))
@@ -128,7 +128,7 @@ func (m measured) done(op string, took time.Duration, err error) {
 	}
 	m.operations.WithLabelValues(m.name, op, result).Inc()
 	switch result {
-	case resultOK, resultNotExist, string(fault.Conflict), string(fault.Throttled):
+	case resultOK, resultNotExist, string(fault.Conflict), string(fault.Deleted), string(fault.NotRestored), string(fault.Throttled):
 		m.up.WithLabelValues(m.name).Set(1)
 	case string(fault.SinkUnavailable), string(fault.SinkDenied), string(fault.Credentials):
 		m.up.WithLabelValues(m.name).Set(0)

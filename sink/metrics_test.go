@@ -37,12 +37,12 @@ func TestSeries(t *testing.T) {
 		return n
 	}
 	before := count()
-	if want := 2 * (3*(11+1) + 1); before != want {
+	if want := 2 * (3*(13+1) + 1); before != want {
 		t.Errorf("%d series at the start, want %d", before, want)
 	}
 	for _, r := range []fault.Reason{
 		fault.Conflict, fault.SinkUnavailable, fault.SinkDenied, fault.Throttled, fault.Credentials, fault.NotFound,
-		fault.Damaged, fault.Canceled, fault.Deadline, fault.Internal,
+		fault.Damaged, fault.Deleted, fault.NotRestored, fault.Canceled, fault.Deadline, fault.Internal,
 	} {
 		err := error(fault.New(r, "x"))
 		if r == fault.NotFound {

@@ -36,7 +36,10 @@ const (
     put sink=primary bytes
     put sink=primary bytes
   sealing! sink_denied sink=mirror bytes
-    put! sink_denied sink=mirror bytes`
+    put! sink_denied sink=mirror bytes
+  compare
+    list sink=primary
+    list sink=primary`
 	drainedTree = `slot! sink_denied result=sealed bytes
   index
     list sink=primary

@@ -43,7 +43,7 @@ type Record struct {
 type Manifest struct {
 	Account         string            `json:"account,omitempty"`          // the Alibaba Cloud account that Config names
 	Aggregator      string            `json:"aggregator,omitempty"`       // the account group, ca-…
-	Anomalies       []string          `json:"anomalies,omitempty"`        // v2: what was odd about the body, as words
+	Anomalies       []string          `json:"anomalies,omitempty"`        // v2: what is odd about the body, see [Anomaly]
 	Attached        bool              `json:"attached"`                   // the report was being made, or had been since the slot fell due, without packseal's request
 	Baseline        time.Time         `json:"baseline,omitzero"`          // creation time of the report that existed before, by Config's clock
 	Container       Container         `json:"container"`                  // what the first bytes say
@@ -79,19 +79,6 @@ type Evaluated struct {
 	Rules int `json:"rules"`
 }
 
-// Container is what a report's first bytes say it is, whatever its name says.
-type Container string
-
-// The containers.
-const (
-	OLE2  Container = "ole2"  // a BIFF8 .xls
-	OOXML Container = "ooxml" // an .xlsx, often under the name .xls
-	Zip   Container = "zip"   // an account group's workbooks
-	XML   Container = "xml"   // a SpreadsheetML workbook
-	HTML  Container = "html"  // a table that spreadsheets open
-	Other Container = "other"
-)
-
 // Slot returns the slot that the manifest seals.
 func (m Manifest) Slot() Slot {
 	return PackRef{Source: m.Source, ID: m.Pack, Aggregator: m.Aggregator}.Slot(m.Due)
@@ -99,6 +86,16 @@ func (m Manifest) Slot() Slot {
 
 // ReportKey returns the report's key.
 func (m Manifest) ReportKey() string { return m.Slot().Dir() + m.Object }
+
+// Ext returns the extension of the report's name, without the dot: "xls", or
+// "xls.gz" of a compressed one.
+func (m Manifest) Ext() string {
+	_, ext, _ := strings.Cut(m.Object, ".")
+	if ext == "" || strings.Trim(ext, ".abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return "bin"
+	}
+	return ext
+}
 
 // Record returns the manifest's essence.
 func (m Manifest) Record() Record {

@@ -65,6 +65,7 @@ type Pack struct {
 	PackRef
 	Name   string            // what people call it, or empty
 	Labels map[string]string // what manifests say of it beside, or nil
+	Zone   string            // of its days for people, an IANA name; empty is UTC
 }
 
 // Key is the pack's name in slots, keys and metrics: its ID, after that of its

@@ -41,6 +41,7 @@ const (
 	TooLarge    Reason = "too_large"    // the report is over the configured maximum
 	Conflict    Reason = "conflict"     // the key already holds other content
 	SinkDenied  Reason = "sink_denied"  // storage refuses our credentials, the bucket or the condition
+	Deleted     Reason = "deleted"      // an object that was in storage and was deleted: nothing takes its place
 	NotRestored Reason = "not_restored" // an object in an archive tier of the storage, to be restored before it can be read
 	Newer       Reason = "newer"        // a record written by a newer packseal, which this version cannot read
 	Internal    Reason = "internal"     // a bug in packseal: a panic, or an error that was not classified
@@ -57,7 +58,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		Throttled, Unavailable, NotReady, LinkExpired, Damaged, Busy, SinkUnavailable, ClockSkew, Canceled,
-		NotFound, Denied, Credentials, Request, LinkRefused, TooLarge, Conflict, SinkDenied, NotRestored, Newer, Internal,
+		NotFound, Denied, Credentials, Request, LinkRefused, TooLarge, Conflict, SinkDenied, Deleted, NotRestored, Newer, Internal,
 		Deadline, Overlap, Missed, Absent, Paused,
 	}
 }

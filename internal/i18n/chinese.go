@@ -22,6 +22,7 @@ func ChineseReasons() map[fault.Reason]string {
 		fault.TooLarge:        "报告超过了配置的大小上限。",
 		fault.Conflict:        "存储中的同名对象内容不同。",
 		fault.SinkDenied:      "存储拒绝了凭证、存储桶或写入方式。",
+		fault.Deleted:         "存储中该报告的内容已被删除，不会另行写入。",
 		fault.NotRestored:     "该对象处于存储的归档层，须先恢复才能读取。",
 		fault.Newer:           "该记录由更新版本的 packseal 写入，当前版本无法读取。",
 		fault.Internal:        "packseal 自身出现故障。",

@@ -23,6 +23,7 @@ func EnglishReasons() map[fault.Reason]string {
 		fault.TooLarge:        "The report is larger than the configured limit.",
 		fault.Conflict:        "The storage has a different object under the same name.",
 		fault.SinkDenied:      "The storage refused the credentials, the bucket or the way of writing.",
+		fault.Deleted:         "What the storage held of this report was deleted. Nothing is written in its place.",
 		fault.NotRestored:     "The object is in an archive tier of the storage and has to be restored before it can be read.",
 		fault.Newer:           "A newer version of packseal wrote the record; this one cannot read it.",
 		fault.Internal:        "packseal had an internal error.",

@@ -35,7 +35,11 @@ func (s *Sink) Examine(ctx context.Context) []diag.Result {
 	if results = append(results, tried...); tried[len(tried)-1].State == diag.Bad {
 		return results
 	}
-	return append(results, s.checkNoReplace(ctx, key, versioned), s.checkProbeRetention(ctx, key))
+	noReplace := s.checkNoReplace(ctx, key, versioned)
+	if results = append(results, noReplace); noReplace.State != diag.Bad { // else nothing more is to be written
+		results = append(results, s.checkListing(ctx))
+	}
+	return append(results, s.checkProbeRetention(ctx, key))
 }
 
 // retentionName names the retention of objects, which determines the probe
@@ -57,8 +61,9 @@ func (s *Sink) checkCredentials(ctx context.Context) diag.Result {
 	return diag.OK("credentials", "access key %s from %s", secret.Value(c.AccessKeyID).Abbreviated(), c.Source)
 }
 
-// checkVersioning reports whether the bucket keeps versions. This is only for
-// information: packseal neither replaces nor deletes objects.
+// checkVersioning reports whether the bucket keeps versions, and whether deletions
+// can be seen in them. This is only for information: packseal neither replaces nor
+// deletes objects.
 func (s *Sink) checkVersioning(ctx context.Context) (r diag.Result, on bool) {
 	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.options.Bucket})
 	if err != nil {
@@ -67,7 +72,13 @@ func (s *Sink) checkVersioning(ctx context.Context) (r diag.Result, on bool) {
 	if out.Status != types.BucketVersioningStatusEnabled {
 		return diag.OK("versioning", "off; packseal does not need it"), false
 	}
-	return diag.OK("versioning", "on"), true
+	if _, err := s.Deletions(ctx, sink.ProbeKey("")); err != nil {
+		return diag.Fail("versioning", err), true
+	}
+	if s.unversioned.Load() != nil {
+		return diag.OK("versioning", "on; versions cannot be listed, so deletions are not noticed").WithHint("allow s3:ListBucketVersions"), true
+	}
+	return diag.OK("versioning", "on; deletions are noticed"), true
 }
 
 // checkObjectLock reports whether the bucket supports Object Lock.

@@ -1,13 +1,20 @@
 package s3
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"packseal.example/sink"
 )
 
 // fake is a store with one bucket, for faults that real servers cannot be made
@@ -17,6 +24,7 @@ type fake struct {
 	before  func(w http.ResponseWriter, r *http.Request) bool
 	ignores bool // If-None-Match is ignored
 	plain   bool // sse is ignored
+	lists   listing
 
 	mu       sync.Mutex
 	objects  map[string]stored
@@ -56,6 +64,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	old, exists := f.objects[r.URL.Path]
 	switch {
+	case r.URL.Query().Has("list-type"):
+		f.lists.serve(w, r.URL.Query(), slices.Sorted(maps.Keys(f.objects)))
 	case r.Method == http.MethodPut && exists && r.Header.Get("If-None-Match") == "*" && !f.ignores:
 		respondError(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
@@ -69,10 +79,52 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				w.Header()[k] = v
 			}
 		}
+		w.Header().Set("Server", f.lists.server)
 		w.Header().Set("Content-Length", fmt.Sprint(len(old.data)))
 		w.Header().Set("Etag", `"e"`)
 		_, _ = io.WriteString(w, old.data)
 	}
+}
+
+// listing is how a store lists; the zero one as it should.
+type listing struct {
+	order  func(keys []string) // nil = byte order
+	ignore string              // parameter that is ignored
+	server string              // name of the store
+}
+
+// serve responds to ListObjectsV2 of the bucket b.
+func (l listing) serve(w http.ResponseWriter, q url.Values, paths []string) {
+	q.Del(l.ignore)
+	var keys []string
+	for _, path := range paths {
+		if key := strings.TrimPrefix(path, "/b/"); strings.HasPrefix(key, q.Get("prefix")) {
+			keys = append(keys, key)
+		}
+	}
+	if l.order != nil {
+		l.order(keys)
+	}
+	after := cmp.Or(q.Get("continuation-token"), q.Get("start-after"))
+	if i := slices.Index(keys, after); i >= 0 {
+		keys = keys[i+1:]
+	} else {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return key <= after })
+	}
+	n := min(len(keys), 1000)
+	if most, err := strconv.Atoi(q.Get("max-keys")); err == nil {
+		n = min(n, most)
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("Server", l.server)
+	fmt.Fprintf(w, "<ListBucketResult><IsTruncated>%t</IsTruncated>", n < len(keys))
+	if n < len(keys) {
+		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", keys[n-1])
+	}
+	for _, key := range keys[:n] {
+		fmt.Fprintf(w, "<Contents><Key>%s</Key><Size>%d</Size></Contents>", key, sink.Probe().Size)
+	}
+	fmt.Fprint(w, "</ListBucketResult>")
 }
 
 // store stores the object of a PUT. The caller holds mu.

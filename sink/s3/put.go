@@ -85,7 +85,8 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error 
 		Bucket: &s.options.Bucket, Key: s.key(key), Body: c.Reader(), ContentLength: &c.Size,
 		ChecksumSHA256: s.checksum(sum(c.SHA256)),
 		IfNoneMatch:    s.condition(),
-		Metadata:       map[string]string{metadataSum: sum(c.SHA256).hex()},
+		Metadata:       metadata(c),
+		ContentType:    optional(c.About.Type), ContentDisposition: disposition(c.About.Name),
 	}
 	if s.options.ObjectLock != nil && in.ChecksumSHA256 == nil {
 		h := md5.New() // S3 takes no lock without one of the two
@@ -156,7 +157,7 @@ func (s *Sink) writeFailed(ctx context.Context, key string, c sink.Content, err 
 		s.conditional.CompareAndSwap(unknown, supported)
 		found, merr := s.matches(ctx, key, c)
 		if !found && merr == nil { // that writer may yet fail
-			return fault.New(fault.SinkUnavailable, "another writer is storing %s", key)
+			return s.refused(ctx, key)
 		}
 		return merr
 	case e.rejected() && s.conditional.Load() == unknown && s.accepts(ctx, func(o *Sink) { o.options.ConditionalWrites = conditionalOff }):
@@ -258,7 +259,8 @@ func (s *Sink) partSize(size int64) int64 {
 func (s *Sink) putParts(ctx context.Context, key string, c sink.Content, parts []sum) error {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &s.options.Bucket, Key: s.key(key),
-		Metadata: map[string]string{metadataSum: sum(c.SHA256).hex()},
+		Metadata:    metadata(c),
+		ContentType: optional(c.About.Type), ContentDisposition: disposition(c.About.Name),
 	}
 	if !s.withoutSums.Load() {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256

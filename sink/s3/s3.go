@@ -31,6 +31,8 @@ type Sink struct {
 
 	conditional atomic.Int32 // whether the store supports conditional writes: unknown, supported, ignored or rejected
 	withoutSums atomic.Bool  // the store rejects the headers of checksums
+
+	unversioned atomic.Pointer[time.Time] // until when the store is not asked for versions; nil = it never refused
 }
 
 // key returns the key in the bucket.
@@ -57,11 +59,16 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 // List implements [sink.Sink]. It holds one page of at most 1,000 objects at a
 // time.
 func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
+	return s.list(ctx, prefix, after, nil)
+}
+
+// list is List, in pages of that many objects; nil is as many as the store likes.
+func (s *Sink) list(ctx context.Context, prefix, after string, page *int32) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		if !sink.CanBegin(prefix) {
 			return
 		}
-		in := &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
+		in := &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix), MaxKeys: page}
 		if after != "" && sink.CanBegin(after) { // stores reject some other strings
 			in.StartAfter = s.key(after)
 		}

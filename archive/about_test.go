@@ -1,0 +1,58 @@
+package archive_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"packseal.example/archive"
+	"packseal.example/fetcher"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// labelled notes what it is told about objects, by the ends of their keys.
+type labelled struct {
+	sink.Sink
+	about map[string]sink.About
+}
+
+func (s labelled) Put(ctx context.Context, key string, c sink.Content) error {
+	s.about[key[strings.LastIndexByte(key, '.'):]+key[strings.LastIndexByte(key, '/'):][:3]] = c.About
+	return s.Sink.Put(ctx, key, c)
+}
+
+// TestAbout: report and records have names for people, with the day in the pack's
+// zone, in whichever sink, also those of a gap.
+func TestAbout(t *testing.T) {
+	t.Parallel()
+	store := labelled{sink.NewMemory(), make(map[string]sink.About)}
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: store})
+	o := h.Options
+	o.Packs = []evidence.Pack{{PackRef: evidence.Ref("prod", "cp-1"), Name: "等保 3", Zone: "Pacific/Kiritimati"}} // 14 hours ahead
+	h.open(t, o)
+	at := due()
+	h.settle(t, at)
+	if err := h.Gap(t.Context(), slot("cp-1", at.AddDate(0, 0, -1)), fault.Missed, ""); err != nil {
+		t.Fatal(err)
+	}
+	zone := o.Packs[0].Location()
+	name := func(days int, ext string) string {
+		return at.AddDate(0, 0, days).In(zone).Format("2006-01-02") + " 等保 3 (cp-1)." + ext
+	}
+	facts := func(days int) map[string]string {
+		return map[string]string{"pack": "cp-1", "name": "等保 3", "due": at.AddDate(0, 0, days).Format("2006-01-02T15:04:05Z")}
+	}
+	want := map[string]sink.About{
+		".xls/re":  {Type: "application/vnd.ms-excel", Name: name(0, "xls"), Facts: facts(0)},
+		".json/ma": {Type: "application/json", Name: name(0, "manifest.json"), Facts: facts(0)},
+		".json/ga": {Type: "application/json", Name: name(-1, "gap.json"), Facts: facts(-1)},
+	}
+	if diff := cmp.Diff(want, store.about); diff != "" {
+		t.Error(diff)
+	}
+}
