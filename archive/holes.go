@@ -9,6 +9,7 @@ import (
 	"packseal.example/archive/plans"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
 
@@ -37,15 +38,20 @@ func (v *verifying) plan(ctx context.Context, t Target, key string) error {
 }
 
 // holes looks for slots that were due by the plans, and of which no sink has a
-// record although they should be settled by now.
+// record although they should be settled by now; see [scheduler.Expiry] for what
+// is left out.
 func (v *verifying) holes(ctx context.Context, a *Archive) error {
-	now := time.Now()
+	now, first := time.Now(), v.firsts()
 	for ref, timeline := range plans.Timelines(v.plans) {
 		within, ok := a.Within[ref]
 		if !ok {
 			within = lateness
 		}
-		for due := range timeline.Between(time.Time{}, now.Add(-within)) {
+		from := first[ref]
+		if old := now.Add(-scheduler.Expiry); from.After(old) {
+			from = old
+		}
+		for due := range timeline.Between(from, now.Add(-within)) {
 			s := ref.Slot(due)
 			if v.raw[s] != nil || v.gaps[s] || v.lost[s] || v.anyGone(s.ManifestKey()) || v.anyGone(s.GapKey()) {
 				continue
@@ -58,4 +64,21 @@ func (v *verifying) holes(ctx context.Context, a *Archive) error {
 		}
 	}
 	return nil
+}
+
+// firsts returns when the first slots of packs fell due that have a record.
+func (v *verifying) firsts() map[evidence.PackRef]time.Time {
+	first := make(map[evidence.PackRef]time.Time)
+	note := func(s evidence.Slot) {
+		if t, ok := first[s.Ref()]; !ok || s.Due.Before(t) {
+			first[s.Ref()] = s.Due
+		}
+	}
+	for s := range v.raw {
+		note(s)
+	}
+	for s := range v.gaps {
+		note(s)
+	}
+	return first
 }

@@ -21,6 +21,17 @@ func (h history) Settled(ctx context.Context, s evidence.Slot) (bool, error) {
 	return h.catalog.Settled(ctx, s)
 }
 
+// FirstSettled implements [scheduler.History].
+func (h history) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+	if h.runtime.Load().has(evidence.Ref(source, pack)) {
+		return h.catalog.FirstSettled(ctx, source, pack)
+	}
+	for due, err := range h.list(ctx, source, pack, time.Time{}, time.Time{}) {
+		return due, err == nil, err
+	}
+	return time.Time{}, false, nil
+}
+
 // LastSettled implements [scheduler.History].
 func (h history) LastSettled(ctx context.Context, source, pack string, before time.Time, n int) (dues []time.Time, err error) {
 	if h.runtime.Load().has(evidence.Ref(source, pack)) {

@@ -173,6 +173,11 @@ func (p *pack) latest(t Timeline) time.Time {
 	return due
 }
 
+// Expiry is the least age at which records may be deleted by a rule of the store.
+// What was due longer ago, and before the pack's first record, is not missed: its
+// records may have expired.
+const Expiry = 7 * 24 * time.Hour
+
 // load adds what was missed before the start: what was due and has no record.
 func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	if p.loaded { // nobody else changes it
@@ -181,9 +186,15 @@ func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	if err := s.learn(ctx, p); err != nil {
 		return err
 	}
-	past := p.past
+	first, ok, err := s.opts.History.FirstSettled(ctx, p.Source, p.Pack)
+	if err != nil {
+		return fmt.Errorf("reading the history: %w", err)
+	}
+	after, past := p.bound(), p.past
+	if ok {
+		after = later(after, earlier(first, p.begun.Add(-Expiry)))
+	}
 	if p.first {
-		var err error
 		if past, _, err = s.extend(ctx, p, past, true); err != nil {
 			return err
 		}
@@ -192,7 +203,7 @@ func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	if !p.caughtUp {
 		until = p.newest.Add(-1) // it waits for its start
 	}
-	p.setLoaded(missedRange{after: p.bound(), until: until, by: past, unseen: true})
+	p.setLoaded(missedRange{after: after, until: until, by: past, unseen: true})
 	return nil
 }
 

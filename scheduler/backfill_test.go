@@ -279,3 +279,31 @@ func TestBeforeTheFirstPlan(t *testing.T) {
 		})
 	}
 }
+
+// TestExpiry: what may have been deleted because of its age is not missed.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		first int // the days since the pack's first record, of which each day since has one; 0 = none
+		gaps  int
+	}{"expired": {first: 30, gaps: 0}, "lost at the beginning": {first: 3, gaps: 3}, "no record": {gaps: 100}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				p := plan(t, "@every 24h")
+				p.CatchUp = 0
+				began := time.Now().UTC()
+				w.inForce = Timeline{{began, p.Schedule}}
+				time.Sleep(99*24*time.Hour + 12*time.Hour)
+				for day := 99 - c.first; c.first > 0 && day < 100; day++ {
+					w.history = append(w.history, began.AddDate(0, 0, day))
+				}
+				running(t, w, func(*Scheduler) {}, p)
+				if len(w.gaps) != c.gaps {
+					t.Errorf("%d gaps: %v", len(w.gaps), w.gaps)
+				}
+			})
+		})
+	}
+}

@@ -84,6 +84,15 @@ func (w *world) Settled(_ context.Context, s evidence.Slot) (bool, error) {
 	return slices.ContainsFunc(all, s.Due.Equal), err
 }
 
+// FirstSettled implements History.
+func (w *world) FirstSettled(context.Context, string, string) (time.Time, bool, error) {
+	all, err := w.settled()
+	if len(all) == 0 {
+		return time.Time{}, false, err
+	}
+	return all[0], true, nil
+}
+
 // LastSettled implements History.
 func (w *world) LastSettled(_ context.Context, _, _ string, before time.Time, n int) ([]time.Time, error) {
 	all, err := w.settled()

@@ -21,9 +21,12 @@ type History interface {
 	// newest slot at the start, and must not wait for the rest of the history.
 	Settled(ctx context.Context, s evidence.Slot) (bool, error)
 
+	// FirstSettled returns the due time of the pack's first settled slot; ok is
+	// false when none is. It may block until the pack's history is known.
+	FirstSettled(ctx context.Context, source, pack string) (due time.Time, ok bool, err error)
+
 	// LastSettled returns the due times of the pack's n last settled slots that
-	// were due before then, the latest first. It may block until the pack's
-	// history is known.
+	// were due before then, the latest first. It may block likewise.
 	LastSettled(ctx context.Context, source, pack string, before time.Time, n int) ([]time.Time, error)
 
 	// SettledBetween yields the due times of the pack's settled slots in (after,

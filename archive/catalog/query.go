@@ -251,10 +251,24 @@ func (c *Catalog) knows(ctx context.Context, s *store, p *pack, due int64) (bool
 	return ok && w.state != gone, nil
 }
 
+// FirstSettled returns when the pack's first settled slot fell due, and whether
+// there is one. It waits until the pack's history is complete, which Run sees
+// to; the error is fault.NotFound when the pack is not watched, or no longer.
+func (c *Catalog) FirstSettled(ctx context.Context, source, pack string) (due time.Time, ok bool, err error) {
+	p, err := c.await(ctx, source, pack)
+	if err != nil {
+		return due, false, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if p.first == never {
+		return due, false, nil
+	}
+	return time.Unix(p.first, 0).UTC(), true, nil
+}
+
 // LastSettled returns when the pack's n last settled slots fell due that did so
-// before then, the latest first. It waits until the pack's history is complete,
-// which Run sees to; the error is fault.NotFound when the pack is not watched, or
-// no longer.
+// before then, the latest first. It waits as FirstSettled does.
 func (c *Catalog) LastSettled(ctx context.Context, source, pack string, before time.Time, n int) (dues []time.Time, err error) {
 	if _, err := c.await(ctx, source, pack); err != nil {
 		return nil, err
@@ -271,7 +285,7 @@ func (c *Catalog) LastSettled(ctx context.Context, source, pack string, before t
 }
 
 // SettledBetween yields when the pack's settled slots fell due that did so in
-// (after, until], in order. It waits as LastSettled does.
+// (after, until], in order. It waits as FirstSettled does.
 func (c *Catalog) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
 	return func(yield func(time.Time, error) bool) {
 		if _, err := c.await(ctx, source, pack); err != nil {

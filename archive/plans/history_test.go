@@ -85,6 +85,15 @@ func (s *store) Settled(_ context.Context, slot evidence.Slot) (ok bool, err err
 	return ok, err
 }
 
+// FirstSettled implements [scheduler.History].
+func (s *store) FirstSettled(_ context.Context, source, pack string) (time.Time, bool, error) {
+	dues, err := s.dues(source, pack, func(time.Time) bool { return true })
+	if len(dues) == 0 {
+		return time.Time{}, false, err
+	}
+	return dues[0], true, nil
+}
+
 // LastSettled implements [scheduler.History].
 func (s *store) LastSettled(_ context.Context, source, pack string, before time.Time, n int) ([]time.Time, error) {
 	dues, err := s.dues(source, pack, before.After)
