@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -52,9 +53,12 @@ type Options struct {
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error)
 
-	Packs  []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
-	Tool   string          // "packseal/<version>", for the records
-	Logger *slog.Logger    // required
+	Packs []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
+	// Within is how long after it fell due a pack's slot is settled at the latest,
+	// for Verify. Default: a day.
+	Within map[evidence.PackRef]time.Duration
+	Tool   string       // "packseal/<version>", for the records
+	Logger *slog.Logger // required
 
 	// Identity tells this archive from one in other sinks, for whoever keeps what
 	// is derived from it. It must hold no secret. Default: the sinks' names.

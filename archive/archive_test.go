@@ -129,7 +129,7 @@ func (h *rig) load(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- h.catalog.Run(ctx) }()
-	if _, _, err := h.catalog.FirstSettled(ctx, "prod", "cp-1"); err != nil {
+	if _, err := h.catalog.LastSettled(ctx, "prod", "cp-1", time.Now(), 1); err != nil {
 		t.Fatal(err)
 	}
 	read := func(r evidence.Record) bool { return r.State == "" || !r.Settled.IsZero() }

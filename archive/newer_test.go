@@ -56,8 +56,8 @@ func TestNewerRecords(t *testing.T) {
 			t.Errorf("%s is settled: %t, %v", s, ok, err)
 		}
 	}
-	if due, ok, err := h.catalog.FirstSettled(ctx, "prod", "cp-1"); !ok || err != nil || !due.Equal(gap.Due) {
-		t.Errorf("the first is %s, %t, %v", due, ok, err)
+	if dues, err := h.catalog.LastSettled(ctx, "prod", "cp-1", sealed.Due, 1); err != nil || len(dues) != 1 || !dues[0].Equal(gap.Due) {
+		t.Errorf("before that, the last is %v, %v", dues, err)
 	}
 	if st := h.Status("prod", "cp-1"); st.Sealed != 1 || st.Gaps != 1 || st.LastSealed.Slot != sealed || st.LastGap.Slot != gap {
 		t.Errorf("status is %+v", st)

@@ -69,12 +69,17 @@ func (s Selection) targets(all []Target) (chosen []Target, err error) {
 	return chosen, nil
 }
 
-// entries yields the selected objects of a sink.
+// entries yields the selected objects of a sink, and its plans.
 func (s Selection) entries(ctx context.Context, t Target) iter.Seq2[sink.Entry, error] {
 	if len(s.Packs) == 0 {
 		return t.List(ctx, "", "")
 	}
 	return func(yield func(sink.Entry, error) bool) {
+		for e, err := range t.List(ctx, evidence.PlanDir, "") {
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
 		for i, span := range s.Packs {
 			dir, after := evidence.PackDir(span.Source, span.Key()), ""
 			if slices.Contains(s.Packs[:i], span) {

@@ -37,12 +37,13 @@ const (
 	Divergent  Kind = "divergent"  // a manifest that differs from another sink's
 	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed and this one has not
 	Deleted    Kind = "deleted"    // a record, or a report that a manifest names, that was deleted and of which the storage keeps that
+	Absent     Kind = "absent"     // a slot that was due, and of which no sink has a record: it was never made, or was removed whole
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
-	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Vanished}
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished}
 }
 
 // Problem is one thing that is wrong.
@@ -78,6 +79,10 @@ type verifying struct {
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
 	gone   map[string]map[string]sink.Deletion            // sink → key
+	lost   map[evidence.Slot]bool                         // which have vanished
+
+	planned map[string][]string // plan → the sinks that have it
+	plans   map[string]evidence.Plan
 }
 
 // settleTime is how old an object without a manifest must be before it is
@@ -90,7 +95,8 @@ const settleTime = 2 * time.Second
 // that could not be read to their end, and for objects that have to be restored
 // first (fault.NotRestored). What could be read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
-	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion)}
+	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion),
+		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan)}
 	v.result.Problems = []Problem{}
 	wanted, err := s.targets(a.Sinks)
 	if err != nil {
@@ -112,6 +118,11 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	if a.Seen != nil && len(read) == len(a.Sinks) {
 		if err := v.vanished(ctx, a); err != nil {
 			errs = append(errs, fmt.Errorf("comparing with what was seen before: %w", err))
+		}
+	}
+	if len(read) == len(a.Sinks) {
+		if err := v.holes(ctx, a); err != nil {
+			errs = append(errs, fmt.Errorf("comparing with what was due: %w", err))
 		}
 	}
 	slices.SortFunc(v.result.Problems, func(x, y Problem) int {
@@ -142,6 +153,7 @@ func (v *verifying) vanished(ctx context.Context, a *Archive) error {
 			continue
 		}
 		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
+			v.lost[l.Slot] = true
 			v.report("", Vanished, key, "it was seen in the archive, and no sink has it any more")
 		} else if err != nil && !evidence.Unreadable(err) {
 			return err
@@ -158,6 +170,12 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 			return err
 		}
 		if sink.IsProbe(e.Key) {
+			continue
+		}
+		if evidence.IsPlan(e.Key) {
+			if err := v.plan(ctx, t, e.Key); err != nil {
+				return err
+			}
 			continue
 		}
 		if _, _, ok := evidence.ParseKey(e.Key); !ok {
@@ -349,6 +367,13 @@ func readReport(ctx context.Context, t Target, m evidence.Manifest, w io.Writer)
 // reported of the later sink in the order of the configuration, as the first one
 // decides; which of the two is right can't be known here.
 func (v *verifying) compare(sinks []Target) {
+	for key, have := range v.planned {
+		for _, t := range sinks {
+			if !slices.Contains(have, t.Name) {
+				v.report(t.Name, Unmirrored, key, "another sink has this plan")
+			}
+		}
+	}
 	for s, have := range v.raw {
 		var first Target
 		for _, t := range sinks {

@@ -87,7 +87,7 @@ func TestArchiveTier(t *testing.T) {
 			store := full.sinks[0].Sink
 			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: tiered{store, ending}}, archive.Target{Name: "b", Sink: tiered{store, ending}})
 			go h.catalog.Run(t.Context())
-			if _, _, err := h.catalog.FirstSettled(t.Context(), "prod", "cp-1"); err != nil {
+			if _, err := h.catalog.LastSettled(t.Context(), "prod", "cp-1", time.Now(), 1); err != nil {
 				t.Fatal(err)
 			}
 			if st := h.Status("prod", "cp-1"); !st.Complete || st.Sealed != 2 || st.Gaps != 1 {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -65,6 +66,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
+		Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.observe != nil {
 		a.Observers = []func(catalog.Event){o.observe}
@@ -75,6 +77,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	for _, e := range c.entries {
 		c.packs[e.PackRef] = e
 		a.Packs = append(a.Packs, e.Pack)
+		a.Within[e.PackRef] = e.Jitter + e.Timeout + overdueAfter
 	}
 	if c.sinks, err = o.openSinks(ctx, cfg); err != nil {
 		return nil, err

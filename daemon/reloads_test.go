@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"packseal.example/archive/catalog"
+	"packseal.example/archive/plans"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/test/lab"
@@ -103,7 +104,7 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 			t.Log(log.String())
 		}
 	})
-	d.settledUntil(t, last)
+	d.settledUntil(t, setup.Archive, last)
 	for i, d := range all { // nothing falls due any more
 		setups[i].Packs, setups[i].Defaults = ids, `schedule: "@yearly", catch_up: 0s`
 		d.reloadAs(t, setups[i])
@@ -187,48 +188,66 @@ func quietest() (goroutines, descriptors int) {
 	}
 }
 
+// owed returns which slots of a pack were due, by the plans in the archive, after
+// the pack's first one and up to last.
+func owed(t *testing.T, archive, id string, last time.Time) []time.Time {
+	t.Helper()
+	records := make(map[string]evidence.Plan)
+	dir := filepath.Join(archive, filepath.FromSlash(evidence.PlanDir))
+	found, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		key := evidence.PlanDir + f.Name()
+		if !evidence.IsPlan(key) {
+			continue // it is being written
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if records[key], err = evidence.DecodePlan(raw, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return slices.Collect(plans.Timelines(records)[evidence.Ref("prod", id)].Between(time.Time{}, last))
+}
+
 // settledUntil waits until every slot that was due by then is settled, as the
 // daemon knows.
-func (d *live) settledUntil(t *testing.T, last time.Time) {
+func (d *live) settledUntil(t *testing.T, archive string, last time.Time) {
 	t.Helper()
 	s := d.services.Load()
 	for _, e := range s.entries() {
 		var open []time.Time
-		lab.Eventually(t, e.Pack.Key()+" is settled", func() bool {
-			return !d.Latest(e.Pack.Source, e.Pack.Key()).Due.Before(last.Truncate(time.Second)) && s.catalog.Status(e.Pack.Source, e.Pack.Key()).Complete
-		})
 		t.Cleanup(func() {
 			if len(open) > 0 {
 				t.Logf("%s is not known to be settled at %v", e.Pack.Key(), open)
 			}
 		})
 		lab.Eventually(t, e.Pack.Key()+" has no slot open", func() bool {
-			open = nil
-			var next time.Time
-			for r, err := range s.catalog.Records(t.Context(), catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), To: last, Oldest: true}) {
+			settled := make(map[time.Time]bool)
+			for r, err := range s.catalog.Records(t.Context(), catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key()}) {
 				if err != nil {
 					return false
 				}
-				for ; !next.IsZero() && next.Before(r.Due); next = next.Add(time.Second) {
-					open = append(open, next)
-				}
-				next = r.Due.Add(time.Second)
+				settled[r.Due] = true
 			}
-			for ; !next.After(last); next = next.Add(time.Second) {
-				open = append(open, next)
-			}
+			open = slices.DeleteFunc(owed(t, archive, e.Pack.Key(), last), func(due time.Time) bool { return settled[due] })
 			return len(open) == 0
 		})
 	}
 }
 
-// complete checks that of every pack each slot from its first up to last is
-// settled in the archive, once, and returns how many are sealed in all. In a
-// cluster a slot may have a gap record beside its manifest, which counts.
+// complete checks that of every pack each slot that was due up to last is settled
+// in the archive, once, and that none is a gap that was not due, and returns how
+// many are sealed in all. In a cluster a slot may have a gap record beside its
+// manifest, which counts; and the others' plans are others.
 func complete(t *testing.T, archive string, ids []string, last time.Time, cluster bool) (sealed int) {
 	t.Helper()
 	for _, id := range ids {
-		states, first := make(map[time.Time]string), last
+		states := make(map[time.Time]string)
 		for _, name := range []string{evidence.GapName, evidence.ManifestName} {
 			found, err := filepath.Glob(filepath.Join(archive, "prod", id, "*", "*", "*", name))
 			if err != nil {
@@ -242,20 +261,23 @@ func complete(t *testing.T, archive string, ids []string, last time.Time, cluste
 				if states[due] != "" && !cluster {
 					t.Errorf("%s@%s is settled twice", id, due)
 				}
-				if due.Before(first) {
-					first = due
-				}
 				states[due] = name
-			}
-		}
-		for due := first; due.Before(last); due = due.Add(time.Second) {
-			if states[due] == "" {
-				t.Errorf("%s@%s is lost", id, due.Format(time.TimeOnly))
 			}
 		}
 		for _, name := range states {
 			if name == evidence.ManifestName {
 				sealed++
+			}
+		}
+		for _, due := range owed(t, archive, id, time.Now()) {
+			if states[due] == "" && !due.After(last) {
+				t.Errorf("%s@%s is lost", id, due.Format(time.TimeOnly))
+			}
+			delete(states, due)
+		}
+		for due, name := range states {
+			if name == evidence.GapName && !cluster {
+				t.Errorf("%s@%s is a gap, and was not due", id, due.Format(time.TimeOnly))
 			}
 		}
 	}

@@ -50,7 +50,21 @@ func TestSweep(t *testing.T) {
 		}
 	}()
 	lab.Eventually(t, "the history is read", func() bool { return s.catalog.Status("prod", lab.Pack).Complete })
-	due, _ := s.scheduler.Due("prod", lab.Pack)
+	go s.plans.Run(ctx)     //nolint:errcheck // it ends with ctx
+	go s.scheduler.Run(ctx) //nolint:errcheck
+	q, err := s.queue.get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan evidence.Slot, 1)
+	taking, enough := context.WithCancel(ctx)
+	go q.Run(taking, func(_ context.Context, task scheduler.Task) time.Duration { taken <- task.Slot; return 0 }) //nolint:errcheck
+	due := (<-taken).Due                                                                                          // by another replica, which has told nobody yet
+	lab.Eventually(t, "the queue is empty", func() bool {
+		queued, err := q.Pending(t.Context())
+		return err == nil && !queued("prod", lab.Pack)
+	})
+	enough()
 	for range 2 {
 		s.sweepOnce(t.Context(), lookups)
 	}
@@ -77,10 +91,8 @@ func TestSweep(t *testing.T) {
 	if _, err := other.Seal(t.Context(), older, time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	q, err := s.queue.get()
-	if err == nil { // the pack is at work on its next slot
-		err = q.Publish(t.Context(), scheduler.Task{Slot: cfg.Entries()[0].Slot(due.Add(24 * time.Hour)), Deadline: time.Now().Add(time.Hour)})
-	}
+	// The pack is at work on its next slot.
+	err = q.Publish(t.Context(), scheduler.Task{Slot: cfg.Entries()[0].Slot(due.Add(24 * time.Hour)), Deadline: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}

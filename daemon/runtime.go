@@ -77,6 +77,16 @@ func (r *runtime) plans() []scheduler.Plan {
 	return plans
 }
 
+// planned returns the packs' schedules, for the record.
+func (r *runtime) planned() []evidence.PlannedPack {
+	planned := make([]evidence.PlannedPack, len(r.entries))
+	for i, e := range r.entries {
+		s := e.Plan.Schedule
+		planned[i] = evidence.PlannedPack{Source: e.Plan.Source, Pack: e.Plan.Pack, Schedule: s.String(), Zone: s.Zone()}
+	}
+	return planned
+}
+
 // limits returns how many reports of each source may be in the making at once.
 func (r *runtime) limits() map[string]int {
 	limits := make(map[string]int, len(r.sources))

@@ -12,6 +12,7 @@ import (
 
 	"packseal.example/archive"
 	"packseal.example/archive/catalog"
+	"packseal.example/archive/plans"
 	"packseal.example/config"
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
@@ -29,6 +30,8 @@ type services struct {
 	registries *registries
 	spool      *fetcher.Spool
 	catalog    *catalog.Catalog
+	plans      *plans.Book
+	alive      *alive
 	archive    *archive.Metrics
 	scheduler  *scheduler.Scheduler
 	queue      *queueService
@@ -42,6 +45,12 @@ type services struct {
 func openServices(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *services, err error) {
 	s := &services{Options: o, cfg: cfg, registries: newRegistries()}
 	if s.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
+		return nil, err
+	}
+	if s.plans, err = plans.Open(plans.Options{Dir: filepath.Join(cfg.StateDir, "plans"), Tool: o.tool(), Logger: o.Logger}); err != nil {
+		return nil, err
+	}
+	if s.alive, err = openAlive(cfg.StateDir, cfg.Queue.Shared()); err != nil {
 		return nil, err
 	}
 	s.catalog, err = catalog.Open(catalog.Options{
@@ -67,7 +76,8 @@ func openServices(ctx context.Context, cfg *config.Config, o Options, status *re
 		registries: s.registries,
 	}
 	s.scheduler, err = scheduler.New(scheduler.Options{
-		History: s.catalog, Publish: s.queue.Publish, Held: s.queue.Held, Gap: s.gap, Logger: o.Logger, Registerer: reg,
+		History: history{s}, InForce: s.plans.InForce, Missed: s.alive.missed,
+		Publish: s.queue.Publish, Held: s.queue.Held, Gap: s.gap, Logger: o.Logger, Registerer: reg,
 	})
 	if err != nil {
 		return nil, err
@@ -95,6 +105,9 @@ func (s *services) run(ctx context.Context, ready func(), reloads func(context.C
 	s.running, ctx = errgroup.WithContext(ctx)
 	s.running.Go(func() error { return s.scheduler.Run(ctx) })
 	s.running.Go(func() error { return s.catalog.Run(ctx) })
+	s.running.Go(func() error { return s.plans.Run(ctx) })
+	s.running.Go(func() error { s.leave(ctx); return nil })
+	s.running.Go(func() error { return s.alive.run(ctx, s.Logger) })
 	s.running.Go(func() error { return s.queue.run(ctx, s.settle, s.follow) })
 	s.running.Go(func() error { s.sweep(ctx); return nil })
 	s.running.Go(func() error { s.verifyOnSchedule(ctx); return nil })
@@ -131,9 +144,13 @@ func (s *services) update(ctx context.Context, cfg *config.Config) error {
 // others do, and gets the new ones last: it asks the catalog about its packs, and
 // what it publishes must be known everywhere.
 func (s *services) adopt(ctx context.Context, r *runtime) error {
+	since, err := s.plans.Adopt(r.archive, r.planned())
+	if err != nil {
+		return err
+	}
 	if old := s.runtime.Load(); old != nil {
 		kept := slices.DeleteFunc(old.plans(), func(p scheduler.Plan) bool { return !r.has(evidence.Ref(p.Source, p.Pack)) })
-		if err := s.scheduler.Update(kept); err != nil {
+		if err := s.scheduler.Update(kept, since); err != nil {
 			return err
 		}
 	}
@@ -143,7 +160,7 @@ func (s *services) adopt(ctx context.Context, r *runtime) error {
 	if err := s.queue.SetSources(ctx, r.limits()); err != nil {
 		return err
 	}
-	return s.scheduler.Update(r.plans())
+	return s.scheduler.Update(r.plans(), since)
 }
 
 // pinned returns cfg with what can't change while the process runs as it was at
@@ -187,7 +204,7 @@ const unknownPackDelay = 5 * time.Second
 
 // settle works on a task. One whose pack is not in the configuration is put back
 // until its deadline: the pack may be in that of another replica, or in the next
-// one. After that its report is no longer owed.
+// one. After that it is a gap.
 func (s *services) settle(ctx context.Context, t scheduler.Task) time.Duration {
 	r := s.runtime.Load()
 	if r.has(t.Ref()) {
@@ -202,7 +219,11 @@ func (s *services) settle(ctx context.Context, t scheduler.Task) time.Duration {
 		}
 		return unknownPackDelay
 	}
-	log.WarnContext(ctx, "slot of unknown pack dropped")
+	if err := r.archive.Gap(ctx, t.Slot, fault.Deadline, "the pack was not in the configuration any more"); err != nil {
+		log.WarnContext(ctx, "gap not recorded", "reason", fault.Of(err), "err", err)
+		return unknownPackDelay
+	}
+	log.WarnContext(ctx, "slot of unknown pack recorded as a gap")
 	return 0
 }
 

@@ -18,6 +18,7 @@ func TestVerifiedMetrics(t *testing.T) {
 	problems := func(n string) string {
 		return `# HELP packseal_verify_problems Problems that the last packseal verify found, by kind.
 # TYPE packseal_verify_problems gauge
+packseal_verify_problems{kind="absent"} 0
 packseal_verify_problems{kind="altered"} ` + n + `
 packseal_verify_problems{kind="deleted"} 0
 packseal_verify_problems{kind="divergent"} 0

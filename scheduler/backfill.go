@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"packseal.example/internal/evidence"
@@ -25,6 +26,7 @@ func (s *Scheduler) enqueue(p *pack, m missedRange) {
 // that, Run does. It is called with s.mu held.
 func (s *Scheduler) startBackfill(p *pack) {
 	if s.ctx == nil {
+		s.waiting = append(s.waiting, p)
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -70,25 +72,17 @@ func (s *Scheduler) fill(ctx context.Context, p *pack) error {
 	if err := s.load(ctx, p); err != nil {
 		return err
 	}
-	if !acquire(ctx, s.recording) {
+	if err := s.recordMissed(ctx, p); err != nil {
+		return err
+	}
+	if !p.caughtUp && !fault.Sleep(ctx, p.Start(p.newest).Sub(wallClock())) {
 		return context.Cause(ctx)
 	}
-	defer func() { <-s.recording }()
-	for {
-		m, first, ok := p.nextMissed()
-		if !ok {
-			return nil
-		}
-		err := s.record(ctx, p, &m, first)
-		p.done(m, err == nil)
-		if err != nil {
-			return err
-		}
-	}
+	return s.catchUp(ctx, p)
 }
 
 // catchUp publishes the newest slot that fell due before the start, if it is
-// not settled and young enough.
+// not settled and young enough, once its start has come.
 func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 	if p.caughtUp {
 		return nil
@@ -97,94 +91,184 @@ func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-s.starting }()
-	due, now := p.newest(), wallClock()
-	if !due.IsZero() && p.young(due, now) {
-		settled, err := s.opts.History.Settled(ctx, p.slot(due))
-		if err != nil {
-			return fmt.Errorf("reading whether %s is settled: %w", p.slot(due), err)
-		}
-		if !settled {
-			if err := s.publish(ctx, p, due, now, true); err != nil {
-				return err
-			}
-			p.published = due
-		}
+	if err := s.learn(ctx, p); err != nil {
+		return err
 	}
-	p.caughtUp = true
+	due, now := p.newest, wallClock()
+	late := now.Sub(p.Start(due))
+	switch {
+	case due.IsZero() || late > grace && !p.within(due, now):
+		p.setCaughtUp(time.Time{})
+		return nil
+	case late < 0:
+		return nil
+	}
+	settled, err := s.opts.History.Settled(ctx, p.slot(due))
+	if err != nil {
+		return fmt.Errorf("reading whether %s is settled: %w", p.slot(due), err)
+	}
+	if settled {
+		p.setCaughtUp(time.Time{})
+		return nil
+	}
+	task := Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout), Again: true}
+	if err := s.publish(ctx, p, task, due.Equal(p.latest(p.past))); err != nil {
+		return err
+	}
+	p.setCaughtUp(due)
 	return nil
 }
 
-// newest returns the newest slot that fell due before the start; zero if none.
-func (p *pack) newest() time.Time {
-	due, _ := p.Schedule.Latest(later(p.begun.Add(-lookBack), p.bound()), p.begun)
+// learn finds out how the pack was scheduled, and which slot was the newest. A
+// pack of which nothing is kept yet gets the newest by its schedule of now.
+func (s *Scheduler) learn(ctx context.Context, p *pack) error {
+	if p.learned { // nobody else changes it
+		return nil
+	}
+	past, first, err := s.opts.InForce(ctx, p.Source, p.Pack)
+	if err != nil {
+		return fmt.Errorf("reading how %s/%s was scheduled: %w", p.Source, p.Pack, err)
+	}
+	newest := p.latest(past)
+	if newest.IsZero() {
+		kept := false
+		if past, kept, err = s.extend(ctx, p, past, first); err != nil {
+			return err
+		}
+		if newest = p.latest(past); !kept {
+			newest = p.latest(Timeline{{Schedule: p.Schedule}})
+		}
+	}
+	p.setPast(past, first, newest)
+	return nil
+}
+
+// extend adds to a timeline what was before the archive's first plan, of which
+// nothing is written: where the pack's last two records from then are successive
+// slots of its schedule, that is taken to have been in force since. kept reports
+// whether there are such records.
+func (s *Scheduler) extend(ctx context.Context, p *pack, t Timeline, first bool) (_ Timeline, kept bool, err error) {
+	before := p.begun
+	if len(t) > 0 {
+		before = t[0].From
+	}
+	last, err := s.opts.History.LastSettled(ctx, p.Source, p.Pack, before, 2)
+	if err != nil {
+		return nil, false, fmt.Errorf("reading the history: %w", err)
+	}
+	if !first || len(t) == 0 || len(last) == 0 {
+		return t, len(last) > 0, nil
+	}
+	slots := slices.Collect(t[0].Schedule.Between(last[len(last)-1].Add(-1), last[0]))
+	slices.Reverse(slots)
+	if !slices.EqualFunc(slots, last, time.Time.Equal) {
+		return t, true, nil
+	}
+	return append(Timeline{{last[0], t[0].Schedule}}, t[1:]...), true, nil
+}
+
+// latest returns the latest slot before the start by that timeline; zero if none.
+func (p *pack) latest(t Timeline) time.Time {
+	due, _ := t.Latest(later(p.begun.Add(-lookBack), p.bound()), p.begun.Add(-1))
 	return due
 }
 
-// young reports whether a slot from before the start may be published still:
-// it is within CatchUp, or publishing it was being tried when the plan changed.
-func (p *pack) young(due, now time.Time) bool {
-	pending := !p.replaced.IsZero() && due.After(p.replaced) && now.Sub(p.Start(due)) <= p.Timeout
-	return pending || p.within(due, now)
-}
+// Expiry is the least age at which records may be deleted by a rule of the store.
+// What was due longer ago, and before the pack's first record, is not missed: its
+// records may have expired.
+const Expiry = 7 * 24 * time.Hour
 
-// load reads from when on slots are owed: since the first record, if there is
-// one. Those up to the start that have no record were missed.
+// load adds what was missed before the start: what was due and has no record.
 func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	if p.loaded { // nobody else changes it
 		return nil
+	}
+	if err := s.learn(ctx, p); err != nil {
+		return err
 	}
 	first, ok, err := s.opts.History.FirstSettled(ctx, p.Source, p.Pack)
 	if err != nil {
 		return fmt.Errorf("reading the history: %w", err)
 	}
+	after, past := p.bound(), p.past
 	if ok {
-		p.setFirst(first)
-		p.enqueue(missedRange{
-			after: later(first, p.bound()), until: p.begun, reason: fault.Missed,
-			detail: "the daemon was not running when the slot fell due",
-		})
+		after = later(after, earlier(first, p.begun.Add(-Expiry)))
 	}
-	p.setLoaded()
+	if p.first {
+		if past, _, err = s.extend(ctx, p, past, true); err != nil {
+			return err
+		}
+	}
+	until := p.begun.Add(-1)
+	if !p.caughtUp {
+		until = p.newest.Add(-1) // it waits for its start
+	}
+	p.setLoaded(missedRange{after: after, until: until, by: past, unseen: true})
 	return nil
 }
 
-// record records the range's slots as gaps, and moves m.after past those that
-// are done. A missed slot is left alone if it is settled, if the queue holds it,
-// perhaps from before a restart, or if it is from before the pack's first.
-func (s *Scheduler) record(ctx context.Context, p *pack, m *missedRange, first time.Time) error {
-	open := p.slots(m.after, m.until)
-	if m.reason == fault.Missed {
-		if first.IsZero() {
+// recordMissed records all ranges.
+func (s *Scheduler) recordMissed(ctx context.Context, p *pack) error {
+	if !acquire(ctx, s.recording) {
+		return context.Cause(ctx)
+	}
+	defer func() { <-s.recording }()
+	for {
+		m, ok := p.nextMissed()
+		if !ok {
 			return nil
 		}
-		m.after = later(m.after, first)
+		err := s.record(ctx, p, &m)
+		p.done(m, err == nil)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// record records the range's slots as gaps, and moves m.after past those that
+// are done. Of those that nobody was seen to deal with, one is left alone that is
+// settled, or held by the queue, perhaps from before a restart.
+func (s *Scheduler) record(ctx context.Context, p *pack, m *missedRange) error {
+	open := m.slots()
+	if m.unseen {
 		held, _, err := s.opts.Held(ctx, p.Source, p.Pack)
 		if err != nil {
 			return err
 		}
 		open = s.unsettled(ctx, p, *m, held)
 	}
-	gaps := 0
+	gaps := make(map[fault.Reason]int)
+	defer func() {
+		for reason, n := range gaps {
+			s.opts.Logger.Warn("gaps recorded", "source", p.Source, "pack", p.Pack, "reason", reason, "gaps", n)
+		}
+	}()
 	for due, err := range open {
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
 		}
-		if err := s.opts.Gap(ctx, p.slot(due), m.reason, m.detail); err != nil {
+		why := m.cause
+		if why.reason == "" {
+			why.reason, why.detail = s.opts.Missed(due)
+		}
+		if err := s.opts.Gap(ctx, p.slot(due), why.reason, why.detail); err != nil {
 			return fmt.Errorf("recording the gap %s: %w", p.slot(due), err)
 		}
-		gaps++
+		gaps[why.reason]++
 		m.after = due
-	}
-	if gaps > 0 {
-		s.opts.Logger.Warn("gaps recorded", "source", p.Source, "pack", p.Pack, "reason", m.reason, "gaps", gaps)
 	}
 	return nil
 }
 
-// slots yields the due times in (after, until].
-func (p *pack) slots(after, until time.Time) iter.Seq2[time.Time, error] {
+// slots yields the due times of the range.
+func (m missedRange) slots() iter.Seq2[time.Time, error] {
 	return func(yield func(time.Time, error) bool) {
-		for due := range p.Schedule.Between(after, until) {
+		if m.by == nil {
+			yield(m.until, nil)
+			return
+		}
+		for due := range m.by.Between(m.after, m.until) {
 			if !yield(due, nil) {
 				return
 			}
@@ -199,7 +283,7 @@ func (s *Scheduler) unsettled(ctx context.Context, p *pack, m missedRange, held 
 		next, stop := iter.Pull2(s.opts.History.SettledBetween(ctx, p.Source, p.Pack, m.after, m.until))
 		defer stop()
 		settled, err, more := next()
-		for due := range p.Schedule.Between(m.after, m.until) {
+		for due := range m.by.Between(m.after, m.until) {
 			for more && err == nil && settled.Before(due) {
 				settled, err, more = next()
 			}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -73,11 +74,11 @@ func TestClockJumps(t *testing.T) {
 			}
 		}
 		day := 24 * time.Hour
-		look(midnight.Add(20*365*day+time.Hour), 1, 0) // a clock that was not set yet: nothing is owed from before
-		look(midnight.Add(20*365*day+day+time.Hour), 2, 0)
-		look(midnight.Add(20*365*day-10*day), 2, 0) // set back
-		look(midnight.Add(20*365*day+day+2*time.Hour), 2, 0)
-		look(midnight.Add(20*365*day+5*day+time.Minute), 3, 3) // suspended
+		look(midnight.Add(day+time.Hour), 1, 0)
+		look(midnight.Add(2*day+time.Hour), 2, 0)
+		look(midnight.Add(-10*day), 2, 0) // set back
+		look(midnight.Add(2*day+2*time.Hour), 2, 0)
+		look(midnight.Add(6*day+time.Minute), 3, 3) // suspended
 	})
 }
 
@@ -127,6 +128,7 @@ func TestOneInTrouble(t *testing.T) {
 		}
 		time.Sleep(72*time.Hour + time.Minute)
 		o := w.options()
+		o.InForce = w.planned(plans[0].Schedule)
 		publish, gap := o.Publish, o.Gap
 		o.Publish = func(ctx context.Context, task Task) error {
 			if task.Pack == "hangs" {
@@ -150,7 +152,7 @@ func TestOneInTrouble(t *testing.T) {
 		if err := s.Run(ctx); err != nil {
 			t.Error(err)
 		}
-		if len(w.published) != 3*5 || w.gapTimes != 4*3 || s.Ready() != nil {
+		if len(w.published) != 3*6 || w.gapTimes != 3*2 || s.Ready() != nil {
 			t.Errorf("%d published, %d gaps, %v: %v", len(w.published), w.gapTimes, s.Ready(), w.gaps)
 		}
 	})
@@ -162,12 +164,12 @@ type panicking struct {
 	panics func(pack string) bool
 }
 
-// FirstSettled implements History.
-func (p panicking) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+// SettledBetween implements History.
+func (p panicking) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
 	if p.panics(pack) {
 		panic("on purpose")
 	}
-	return p.world.FirstSettled(ctx, source, pack)
+	return p.world.SettledBetween(ctx, source, pack, after, until)
 }
 
 // TestManyGaps: a schedule of seconds owes a gap for each of them.
@@ -195,13 +197,13 @@ func TestOptionsAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Update([]Plan{good}); err != nil {
+	if err := s.Update([]Plan{good}, now()); err != nil {
 		t.Fatal(err)
 	}
 	for name, plans := range map[string][]Plan{
 		"no schedule": {noSchedule}, "no time-out": {noTimeout}, "twice": {good, good},
 	} {
-		if err := s.Update(plans); err == nil {
+		if err := s.Update(plans, now()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -223,5 +225,85 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	if _, err := New(o); err == nil {
 		t.Error("registered twice: no error")
+	}
+}
+
+// TestBeforeTheFirstPlan: what was missed before the archive's first plan follows
+// from the pack's last two records, where these are successive slots of the schedule
+// in it. Otherwise that one is not known to have been in force.
+func TestBeforeTheFirstPlan(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		records []int // how many hours before the first plan
+		first   bool
+		gaps    []int
+	}{
+		"no record":                   {first: true},
+		"one record":                  {records: []int{3}, first: true, gaps: []int{2, 1}},
+		"successive":                  {records: []int{9, 4, 3}, first: true, gaps: []int{2, 1}},
+		"of another schedule":         {records: []int{6, 3}, first: true},
+		"the plan is not the first":   {records: []int{4, 3}},
+		"the last one is of just now": {records: []int{2, 1}, first: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				p := plan(t, "@every 1h")
+				p.CatchUp = 0
+				time.Sleep(24*time.Hour + 30*time.Minute)
+				plan := now()
+				ago := func(hours int) time.Time { return plan.Truncate(time.Hour).Add(time.Duration(1-hours) * time.Hour) }
+				for _, hours := range c.records {
+					w.history = append(w.history, ago(hours))
+				}
+				o := w.options()
+				o.InForce = func(context.Context, string, string) (Timeline, bool, error) {
+					return Timeline{{plan, p.Schedule}}, c.first, nil
+				}
+				s := started(t, o, p)
+				ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+				defer stop()
+				if err := s.Run(ctx); err != nil {
+					t.Error(err)
+				}
+				for _, hours := range c.gaps {
+					if w.gaps[p.slot(ago(hours))] == "" {
+						t.Errorf("the slot %d hours ago is no gap", hours)
+					}
+				}
+				if len(w.gaps) != len(c.gaps) {
+					t.Errorf("gaps: %v", w.gaps)
+				}
+			})
+		})
+	}
+}
+
+// TestExpiry: what may have been deleted because of its age is not missed.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		first int // the days since the pack's first record, of which each day since has one; 0 = none
+		gaps  int
+	}{"expired": {first: 30, gaps: 0}, "lost at the beginning": {first: 3, gaps: 3}, "no record": {gaps: 100}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				p := plan(t, "@every 24h")
+				p.CatchUp = 0
+				began := time.Now().UTC()
+				w.inForce = Timeline{{began, p.Schedule}}
+				time.Sleep(99*24*time.Hour + 12*time.Hour)
+				for day := 99 - c.first; c.first > 0 && day < 100; day++ {
+					w.history = append(w.history, began.AddDate(0, 0, day))
+				}
+				running(t, w, func(*Scheduler) {}, p)
+				if len(w.gaps) != c.gaps {
+					t.Errorf("%d gaps: %v", len(w.gaps), w.gaps)
+				}
+			})
+		})
 	}
 }

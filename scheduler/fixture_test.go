@@ -25,12 +25,13 @@ type world struct {
 	gapTimes  int // gaps recorded, also twice
 	held      evidence.Slot
 	sinkDown  bool
-	answer    error // of Publish
+	inForce   Timeline // of the pack before the start; nil: the schedule of now since the first of history
+	answer    error    // of Publish
 }
 
 func (w *world) options() Options {
 	return Options{
-		History: w, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		History: w, InForce: w.planned(Schedule{}), Missed: func(time.Time) (fault.Reason, string) { return fault.Missed, "" }, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		Publish: func(_ context.Context, t Task) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -92,6 +93,25 @@ func (w *world) FirstSettled(context.Context, string, string) (time.Time, bool, 
 	return all[0], true, nil
 }
 
+// LastSettled implements History.
+func (w *world) LastSettled(_ context.Context, _, _ string, before time.Time, n int) ([]time.Time, error) {
+	all, err := w.settled()
+	all = slices.DeleteFunc(all, func(due time.Time) bool { return !due.Before(before) })
+	slices.Reverse(all)
+	return all[:min(n, len(all))], err
+}
+
+// planned is Options.InForce of a pack that has had one schedule.
+func (w *world) planned(s Schedule) func(context.Context, string, string) (Timeline, bool, error) {
+	return func(context.Context, string, string) (Timeline, bool, error) {
+		all, err := w.settled()
+		if w.inForce != nil || len(all) == 0 {
+			return w.inForce, false, err
+		}
+		return Timeline{{all[0], s}}, false, err
+	}
+}
+
 // SettledBetween implements History.
 func (w *world) SettledBetween(_ context.Context, _, _ string, after, until time.Time) iter.Seq2[time.Time, error] {
 	return func(yield func(time.Time, error) bool) {
@@ -113,13 +133,16 @@ func started(t testing.TB, o Options, plans ...Plan) *Scheduler {
 	t.Helper()
 	s, err := New(o)
 	if err == nil {
-		err = s.Update(plans)
+		err = s.Update(plans, now())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
+
+// now is since when plans count that are given now.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second).Add(time.Second) }
 
 func (w *world) lock(f func()) {
 	w.mu.Lock()
@@ -136,7 +159,11 @@ func (w *world) first() (t Task) {
 // running runs a Scheduler in a bubble while f looks on.
 func running(t *testing.T, w *world, f func(s *Scheduler), plans ...Plan) {
 	t.Helper()
-	s := started(t, w.options(), plans...)
+	o := w.options()
+	if len(plans) > 0 {
+		o.InForce = w.planned(plans[0].Schedule)
+	}
+	s := started(t, o, plans...)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

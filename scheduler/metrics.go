@@ -8,8 +8,8 @@ import (
 )
 
 // metrics collect the packs' series from the scheduler's own state, so a pack
-// that is gone has none. They follow from the plans and the clock, and are true
-// from the start on; owed takes the pack's history too.
+// that is gone has none. What is next follows from the plans and the clock, and is
+// true from the start on; what was before takes the plans that were recorded.
 type metrics struct {
 	packs  func() []*pack
 	panics prometheus.Counter
@@ -68,10 +68,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		send := func(d *prometheus.Desc, value float64) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, p.Source, p.Pack)
 		}
-		last, next, owed := p.shown()
+		last, next := p.due()
 		send(m.nextDue, unix(next))
 		send(m.lastDue, unix(last))
-		send(m.owed, unix(owed))
+		if first, ok := p.owed(); ok {
+			send(m.owed, unix(first.Add(-time.Second)))
+		} else {
+			send(m.owed, 0)
+		}
 		at := last // the same for all packs of a schedule
 		if at.IsZero() {
 			at = now
@@ -104,16 +108,6 @@ func (s *Scheduler) snapshot() []*pack {
 		packs = append(packs, p)
 	}
 	return packs
-}
-
-// shown returns what metrics show of the pack.
-func (p *pack) shown() (last, next, owed time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.loaded {
-		owed = p.first
-	}
-	return p.last, p.next, owed
 }
 
 // unix is t in seconds, and 0 for the zero time.

@@ -25,6 +25,10 @@ type History interface {
 	// false when none is. It may block until the pack's history is known.
 	FirstSettled(ctx context.Context, source, pack string) (due time.Time, ok bool, err error)
 
+	// LastSettled returns the due times of the pack's n last settled slots that
+	// were due before then, the latest first. It may block likewise.
+	LastSettled(ctx context.Context, source, pack string, before time.Time, n int) ([]time.Time, error)
+
 	// SettledBetween yields the due times of the pack's settled slots in (after,
 	// until], in ascending order. It may block likewise. An error is the last
 	// that it yields.
@@ -34,6 +38,11 @@ type History interface {
 // Options are what a Scheduler needs. All fields are required.
 type Options struct {
 	History History
+
+	// InForce returns how the pack was scheduled until now, by the plans that
+	// were recorded; first says that it begins with the first of all plans, so that
+	// nothing is known of before. It may block until the plans are known.
+	InForce func(ctx context.Context, source, pack string) (t Timeline, first bool, err error)
 
 	// Publish hands the task to the queue. A slot that it has taken before is
 	// ErrDuplicate; a pack that is still at work is an *OverlapError.
@@ -47,13 +56,16 @@ type Options struct {
 	// slot that is settled already.
 	Gap func(ctx context.Context, slot evidence.Slot, reason fault.Reason, detail string) error
 
+	// Missed says why a slot that fell due then, before the start, has no record.
+	Missed func(due time.Time) (reason fault.Reason, detail string)
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
 // check reports what is missing.
 func (o Options) check() error {
-	if o.History == nil || o.Publish == nil || o.Held == nil || o.Gap == nil || o.Logger == nil || o.Registerer == nil {
+	if o.History == nil || o.Publish == nil || o.Held == nil || o.Gap == nil || o.InForce == nil || o.Missed == nil || o.Logger == nil || o.Registerer == nil {
 		return errors.New("scheduler: every option is required")
 	}
 	return nil

@@ -19,20 +19,22 @@ type pack struct {
 
 	// Owned by the due queue, or by the goroutine that looks at the pack.
 	at      time.Time // when to look next
-	tries   int       // how often publishing the slot at hand has failed
 	removed bool      // guarded by the due queue
 
-	begun    time.Time // the cursor at the start: what is older follows from the history
-	replaced time.Time // the cursor of the pack that this one replaced, or zero
-
-	caughtUp  bool      // the newest slot at the start was dealt with; only the backfill uses it,
-	published time.Time // and the due time of that slot, if it was published
+	begun time.Time // slots that fell due before are the backfill's
+	live  Timeline  // by which they have fallen due since
 
 	mu         sync.Mutex
 	cursor     time.Time     // all slots up to this due time are dealt with; it never moves back
 	last, next time.Time     // see Scheduler.Due
-	first      time.Time     // what is due after this is owed; zero: no record and no slot yet, so nothing is
-	loaded     bool          // the history is known
+	tries      int           // how often publishing the slot at hand has failed
+	learned    bool          // these are known:
+	past       Timeline      // by which slots fell due before begun, and on to now;
+	first      bool          // nothing is known of before it;
+	newest     time.Time     // the due time of the newest slot before begun
+	caughtUp   bool          // the newest slot was dealt with,
+	published  time.Time     // and its due time, if it was published
+	loaded     bool          // what was missed before begun is among missed
 	missed     []missedRange // what is to be recorded
 	filling    bool          // a backfill is running
 }
@@ -40,37 +42,51 @@ type pack struct {
 // missedRange is a run of slots that are to be recorded as gaps.
 type missedRange struct {
 	after, until time.Time // their due times: (after, until]
-	reason       fault.Reason
-	detail       string
+	by           Timeline  // by which they fell due; nil: there is one, at until
+	unseen       bool      // nobody was seen to deal with them: those that are settled, or at work, are no gaps
+	cause                  // zero: Options.Missed says why
 }
 
-// newPack returns the pack as it is at now.
-func newPack(plan Plan, now time.Time) *pack {
-	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: now.Add(-plan.offset()).Truncate(time.Second)}
+// cause is why a slot is a gap.
+type cause struct {
+	reason fault.Reason
+	detail string
+}
+
+// newPack returns a pack whose plan is in force since then.
+func newPack(plan Plan, since time.Time) *pack {
+	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: since, live: Timeline{{since, plan.Schedule}}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	bound := p.bound()
-	p.cursor = later(p.begun, bound)
-	p.last, _ = p.Schedule.Latest(later(p.begun.Add(-lookBack), bound), p.begun)
+	p.cursor = later(since.Add(-1), p.bound())
 	p.reschedule()
 	return p
 }
 
-// replace takes over what was left to do for old, whose plan was another.
-func (p *pack) replace(old *pack) {
-	old.mu.Lock()
-	defer old.mu.Unlock()
-	p.replaced = old.cursor
-	p.missed = slices.DeleteFunc(slices.Clone(old.missed), func(m missedRange) bool {
-		return m.reason == fault.Missed // the history shows these
-	})
+// replace returns the pack with another plan, from since on.
+func (p *pack) replace(plan Plan, since time.Time) *pack {
+	next := newPack(plan, since)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next.begun, next.live = p.begun, p.live.With(since, plan.Schedule)
+	next.learned, next.past, next.first, next.newest = p.learned, p.past, p.first, p.newest
+	next.caughtUp, next.published, next.loaded = p.caughtUp, p.published, p.loaded
+	next.missed = slices.Clone(p.missed)
+	next.cursor, next.last = later(p.cursor, next.bound()), p.last
+	next.reschedule()
+	next.tries = p.tries
+	return next
 }
 
-// later returns the later of two times.
-func later(x, y time.Time) time.Time {
-	if x.Before(y) {
-		return y
-	}
-	return x
+// leave returns what is left of a pack that is not scheduled any more since then:
+// what it had to record, and its slots that did not start.
+func (p *pack) leave(since time.Time) *pack {
+	left := p.replace(Plan{Source: p.Source, Pack: p.Pack}, since)
+	left.caughtUp = true
+	left.missed = append(left.missed, missedRange{
+		after: left.cursor, until: since.Add(-1), by: left.live, unseen: true,
+		cause: cause{fault.Missed, "the pack was taken out of the configuration before the slot started"},
+	})
+	return left
 }
 
 // bound is what a due time must be after so as not to be before Since.
@@ -81,11 +97,20 @@ func (p *pack) bound() time.Time {
 	return p.Since.Add(-1)
 }
 
+// fell returns the latest slot that reached its start after the due time
+// cursor and up to now, and how late now is for it. It depends on nothing else,
+// so whatever happened to the process or the clock in between, no slot is
+// passed over: all between cursor and the latest fell due as well.
+func (p *pack) fell(cursor, now time.Time) (latest time.Time, late time.Duration, ok bool) {
+	latest, ok = p.live.Latest(cursor, now.Add(-p.offset()))
+	return latest, now.Sub(p.Start(latest)), ok
+}
+
 // reschedule computes the next slot, and when to look, from the cursor.
 func (p *pack) reschedule() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.next = p.Schedule.Next(p.cursor)
+	p.next = p.live.Next(p.cursor)
 	p.at = p.Start(p.next)
 	p.tries = 0
 }
@@ -105,12 +130,31 @@ func (p *pack) started(due time.Time) {
 	p.reschedule()
 }
 
+// failed counts a failure to publish the slot at hand, and returns how many there
+// were before.
+func (p *pack) failed() (before int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tries++
+	return p.tries - 1
+}
+
 // due returns the due times of the latest slot that has started and of the
 // one after it.
 func (p *pack) due() (last, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last, p.next
+}
+
+// owed returns the due time of the first slot that is owed, if one has been.
+func (p *pack) owed() (first time.Time, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first = p.past.Next(p.bound()); first.IsZero() {
+		first = p.live.Next(p.bound())
+	}
+	return first, p.loaded && !first.IsZero() && !first.After(p.last)
 }
 
 // enqueue adds to what is to be recorded, and reports whether no backfill is
@@ -124,32 +168,40 @@ func (p *pack) enqueue(m missedRange) (idle bool) {
 	return idle
 }
 
-// setFirst records the earliest due time from which slots are owed; a later
-// one is ignored.
-func (p *pack) setFirst(due time.Time) {
+// setPast records how the pack was scheduled so far, and which slot was the newest.
+func (p *pack) setPast(t Timeline, first bool, newest time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.first.IsZero() || due.Before(p.first) {
-		p.first = due
+	p.learned, p.past, p.first, p.newest = true, t, first, newest
+	if !p.Start(newest).After(wallClock()) {
+		p.last = later(p.last, newest)
 	}
 }
 
-// setLoaded records that the history is known.
-func (p *pack) setLoaded() {
+// setCaughtUp records that the newest slot was dealt with, or published.
+func (p *pack) setCaughtUp(published time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.caughtUp, p.published = true, published
+	p.last = later(p.last, p.newest)
+}
+
+// setLoaded adds what was missed before the start.
+func (p *pack) setLoaded(m missedRange) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.missed = append(p.missed, m)
 	p.loaded = true
 }
 
-// nextMissed returns a copy of the first range to record, and from when on
-// slots are owed.
-func (p *pack) nextMissed() (m missedRange, first time.Time, ok bool) {
+// nextMissed returns a copy of the first range to record.
+func (p *pack) nextMissed() (m missedRange, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.missed) == 0 {
-		return m, first, false
+		return m, false
 	}
-	return p.missed[0], p.first, true
+	return p.missed[0], true
 }
 
 // done removes the first range, or replaces it with what is left of it.
@@ -167,6 +219,6 @@ func (p *pack) done(rest missedRange, all bool) {
 func (p *pack) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.filling = !p.loaded || len(p.missed) > 0
+	p.filling = !p.loaded || !p.caughtUp || len(p.missed) > 0
 	return !p.filling
 }

@@ -26,7 +26,7 @@ func (p Plan) Start(due time.Time) time.Time { return due.Add(p.offset()) }
 
 // equal reports whether two plans of a pack say the same.
 func (p Plan) equal(q Plan) bool {
-	return p.key() == q.key() && p.Schedule.String() == q.Schedule.String() && p.Schedule.Zone() == q.Schedule.Zone() &&
+	return p.key() == q.key() && p.Schedule.equal(q.Schedule) &&
 		p.Jitter == q.Jitter && p.CatchUp == q.CatchUp && p.Timeout == q.Timeout && p.Since.Equal(q.Since)
 }
 
@@ -41,15 +41,6 @@ func (p Plan) offset() time.Duration {
 // grace is how late the scheduler may look and still be in time: it looks at
 // least every resync.
 const grace = 2 * resync
-
-// fell returns the latest slot that reached its start after the due time
-// cursor and up to now, and how late now is for it. It depends on nothing else,
-// so whatever happened to the process or the clock in between, no slot is
-// passed over: all between cursor and the latest fell due as well.
-func (p Plan) fell(cursor, now time.Time) (latest time.Time, late time.Duration, ok bool) {
-	latest, ok = p.Schedule.Latest(cursor, now.Add(-p.offset()))
-	return latest, now.Sub(p.Start(latest)), ok
-}
 
 // within reports whether the slot is young enough to be caught up with.
 func (p Plan) within(due, now time.Time) bool { return now.Sub(due) <= p.CatchUp && p.CatchUp > 0 }

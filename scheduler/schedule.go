@@ -46,6 +46,9 @@ func (s Schedule) Zone() string {
 	return s.loc.String()
 }
 
+// equal reports whether two schedules were written alike and have the same zone.
+func (s Schedule) equal(o Schedule) bool { return s.text == o.text && s.Zone() == o.Zone() }
+
 // Next returns the first due time strictly after t.
 func (s Schedule) Next(t time.Time) time.Time {
 	t = time.Unix(t.Unix(), 0).UTC() // due times are whole seconds, so the fraction says nothing

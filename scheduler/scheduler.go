@@ -9,11 +9,11 @@
 //	          nothing is published.
 //	deadline  when the report is given up: the time-out after publishing.
 //
-// Nothing is kept between two runs. What is owed follows from the schedule and
-// the archive's history: a slot that fell due after the pack's first record,
-// that has no record and is not in the queue, is made up for or is a gap. So
+// Nothing is kept between two runs. What is owed follows from the plans that were
+// in force, which are recorded in the archive, and its history: a slot that was
+// due, that has no record and is not in the queue, is made up for or is a gap. So
 // the queue may be lost, a machine suspended or its clock set, and no slot
-// vanishes.
+// vanishes; and a schedule that changes makes no slots of the past.
 package scheduler
 
 import (
@@ -41,7 +41,7 @@ const (
 
 // Scheduler publishes each pack's slots as they fall due, and sees to those
 // that nobody published: it catches up with the latest and records the others
-// as gaps. What is owed follows from the schedules and the archive alone.
+// as gaps. What is owed follows from the plans and the archive alone.
 type Scheduler struct {
 	opts    Options
 	metrics *metrics
@@ -56,6 +56,8 @@ type Scheduler struct {
 	mu    sync.RWMutex
 	packs map[packKey]*pack
 	ctx   context.Context // of Run; nil before and after
+
+	waiting []*pack // whose backfills start with Run
 }
 
 // New returns a Scheduler without packs that is ready to Run, once.
@@ -127,8 +129,11 @@ func (s *Scheduler) begin(ctx context.Context) {
 	s.ready.Store(true)
 	for _, p := range s.packs {
 		p.tried = sync.OnceFunc(func() { s.untried.Add(-1) })
+	}
+	for _, p := range s.waiting {
 		s.startBackfill(p)
 	}
+	s.waiting = nil
 }
 
 // end lets no backfill start any more, and waits for those that run.
@@ -189,8 +194,7 @@ func (s *Scheduler) look(ctx context.Context, p *pack) {
 	err := s.guarded(p, func() error { return s.advance(ctx, p, wallClock()) })
 	if err != nil && ctx.Err() == nil {
 		s.opts.Logger.Warn("publishing failed", "source", p.Source, "pack", p.Pack, "reason", fault.Of(err), "err", err)
-		p.at = wallClock().Add(fault.Backoff{Max: 10 * time.Second}.Wait(p.tries, err))
-		p.tries++
+		p.at = wallClock().Add(fault.Backoff{Max: 10 * time.Second}.Wait(p.failed(), err))
 	}
 	s.queue.add(p)
 }
@@ -199,23 +203,25 @@ func (s *Scheduler) look(ctx context.Context, p *pack) {
 // that fell due unnoticed, while the machine was suspended or the queue did
 // not answer, are gaps; so is the latest, if it is too old.
 func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
-	cursor := p.cursor // nobody else changes it
+	p.mu.Lock()
+	cursor, tried := p.cursor, p.tries > 0
+	p.mu.Unlock()
 	latest, late, ok := p.fell(cursor, now)
 	if !ok {
 		p.reschedule() // the clock was set back: look again when it is time
 		return nil
 	}
-	inTime := late <= grace || p.within(latest, now) || p.tries > 0 && late <= p.Timeout
-	missed := missedRange{after: cursor, until: latest, reason: fault.Missed, detail: "not published in time, because the machine or the queue stood still"}
+	inTime := late <= grace || p.within(latest, now) || tried && late <= p.Timeout
+	missed := missedRange{after: cursor, until: latest, by: p.live, unseen: true, cause: cause{fault.Missed, "not published in time, because the machine or the queue stood still"}}
 	if inTime {
 		missed.until = latest.Add(-time.Second)
 	}
-	if first := p.Schedule.Next(missed.after); !first.After(missed.until) {
+	if first := p.live.Next(missed.after); !first.After(missed.until) {
 		s.enqueue(p, missed)
 	}
 	p.advanceTo(missed.until)
 	if inTime {
-		if err := s.publish(ctx, p, latest, now, false); err != nil {
+		if err := s.publish(ctx, p, Task{Slot: p.slot(latest), Deadline: now.Add(p.Timeout)}, true); err != nil {
 			return err
 		}
 	}
@@ -223,22 +229,22 @@ func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
 	return nil
 }
 
-// publish publishes one slot, again if it is known not to be settled. That the
-// queue has it already is fine; that the pack is still at work is a gap.
-func (s *Scheduler) publish(ctx context.Context, p *pack, due, now time.Time, again bool) error {
-	p.setFirst(due.Add(-time.Second)) // from this slot on, each is owed
-	err := s.opts.Publish(ctx, Task{Slot: p.slot(due), Deadline: now.Add(p.Timeout), Again: again})
+// publish publishes one slot. That the queue has it already is fine; that the
+// pack is still at work is a gap, if the slot is owed.
+func (s *Scheduler) publish(ctx context.Context, p *pack, t Task, owed bool) error {
+	err := s.opts.Publish(ctx, t)
 	overlap, overlaps := errors.AsType[*OverlapError](err)
 	switch {
+	case overlaps && !owed:
 	case overlaps:
 		reason := fault.Overlap
 		if overlap.Paused != "" {
 			reason = fault.Paused
 		}
-		s.opts.Logger.Warn("slot skipped", "source", p.Source, "pack", p.Pack, "due", due, "held", overlap.Held.Due, "reason", reason)
-		s.enqueue(p, missedRange{after: due.Add(-time.Second), until: due, reason: reason, detail: overlap.Error()})
+		s.opts.Logger.Warn("slot skipped", "source", p.Source, "pack", p.Pack, "due", t.Due, "held", overlap.Held.Due, "reason", reason)
+		s.enqueue(p, missedRange{after: t.Due.Add(-time.Second), until: t.Due, cause: cause{reason, overlap.Error()}})
 	case err != nil && !errors.Is(err, ErrDuplicate):
-		return fmt.Errorf("publishing %s: %w", p.slot(due), err)
+		return fmt.Errorf("publishing %s: %w", t.Slot, err)
 	}
 	return nil
 }

@@ -184,6 +184,7 @@ func TestFell(t *testing.T) {
 	t.Parallel()
 	p := plan(t, "@every 1h")
 	p.Jitter = 30 * time.Minute
+	at := newPack(p, time.Unix(0, 0))
 	cursor := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		now    time.Time // by the clock, which may be off
@@ -199,7 +200,7 @@ func TestFell(t *testing.T) {
 		"a little late":       {now: p.Start(cursor.Add(time.Hour)).Add(time.Minute), latest: cursor.Add(time.Hour), late: time.Minute},
 		"after a suspend":     {now: p.Start(cursor.Add(72 * time.Hour)), latest: cursor.Add(72 * time.Hour)},
 	} {
-		latest, late, ok := p.fell(cursor, c.now)
+		latest, late, ok := at.fell(cursor, c.now)
 		if ok == c.latest.IsZero() || !latest.Equal(c.latest) || ok && late != c.late {
 			t.Errorf("%s: %v, %v late, %v; want %v, %v late", name, latest, late, ok, c.latest, c.late)
 		}

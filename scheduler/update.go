@@ -1,17 +1,21 @@
 package scheduler
 
-// Update makes plans the scheduler's packs, at any time, also while Run runs. A
-// pack whose plan is as before goes on undisturbed, also one that waits for
-// another try. One that is new, or whose plan has changed, is started as at a
-// start of the process: its newest slot is caught up with and its history read.
-// One that is not among plans is forgotten. An error changes nothing.
-func (s *Scheduler) Update(plans []Plan) error {
+import "time"
+
+// Update makes plans the scheduler's packs from since on, in whole seconds, at any
+// time, also while Run runs. A pack whose plan is as before goes on undisturbed,
+// also one that waits for another try. One whose plan has changed goes on too:
+// what falls due before since does so by the old schedule. One that is new is
+// started as at a start of the process: it is caught up with, and what it missed
+// is recorded. Of one that is not among plans, the slots that were due before and
+// did not start are recorded as gaps. An error changes nothing.
+func (s *Scheduler) Update(plans []Plan, since time.Time) error {
 	if err := checkPlans(plans); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next, now := make(map[packKey]*pack, len(plans)), wallClock()
+	next := make(map[packKey]*pack, len(plans))
 	var added, removed []*pack
 	for _, plan := range plans {
 		old := s.packs[plan.key()]
@@ -19,9 +23,11 @@ func (s *Scheduler) Update(plans []Plan) error {
 			next[plan.key()] = old
 			continue
 		}
-		p := newPack(plan, now)
+		var p *pack
 		if old != nil {
-			p.replace(old)
+			p = old.replace(plan, since)
+		} else {
+			p = newPack(plan, since)
 		}
 		next[plan.key()] = p
 		added = append(added, p)
@@ -35,10 +41,24 @@ func (s *Scheduler) Update(plans []Plan) error {
 	s.queue.remove(removed)
 	for _, p := range removed {
 		p.cancel()
+		if next[p.key()] == nil {
+			s.startBackfill(p.leave(since))
+		}
 	}
 	for _, p := range added {
 		s.queue.add(p)
 		s.startBackfill(p)
 	}
 	return nil
+}
+
+// Leave records as gaps what was due of a pack that is not scheduled any more since
+// then, and has no record: it was taken out of the configuration while no process
+// ran.
+func (s *Scheduler) Leave(source, pack string, since time.Time) {
+	p := newPack(Plan{Source: source, Pack: pack}, since)
+	p.caughtUp = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.startBackfill(p)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func named(p Plan, pack string) Plan {
 // update updates a Scheduler.
 func update(t *testing.T, s *Scheduler, plans ...Plan) {
 	t.Helper()
-	if err := s.Update(plans); err != nil {
+	if err := s.Update(plans, now()); err != nil {
 		t.Error(err)
 	}
 	synctest.Wait()
@@ -52,6 +53,7 @@ func TestUpdate(t *testing.T) {
 		hourly := plan(t, "@every 1h")
 		stays, goes, comes := named(hourly, "stays"), named(hourly, "goes"), named(hourly, "comes")
 		began := time.Now().UTC()
+		time.Sleep(time.Second)
 		running(t, w, func(s *Scheduler) {
 			for range 99 {
 				time.Sleep(3 * time.Minute)
@@ -174,13 +176,13 @@ type slow struct {
 	known <-chan struct{}
 }
 
-// FirstSettled implements History.
-func (h slow) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+// SettledBetween implements History.
+func (h slow) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
 	select {
 	case <-h.known:
-		return h.world.FirstSettled(ctx, source, pack)
+		return h.world.SettledBetween(ctx, source, pack, after, until)
 	case <-ctx.Done():
-		return time.Time{}, false, ctx.Err()
+		return func(yield func(time.Time, error) bool) { yield(time.Time{}, ctx.Err()) }
 	}
 }
 
@@ -198,6 +200,7 @@ func TestSlowHistory(t *testing.T) {
 		w.history = []time.Time{time.Now().UTC()}
 		time.Sleep(5*time.Hour + time.Minute)
 		o := w.options()
+		o.InForce = w.planned(plans[0].Schedule)
 		known := make(chan struct{})
 		o.History = slow{w, known}
 		s := started(t, o, plans...)
@@ -216,7 +219,7 @@ func TestSlowHistory(t *testing.T) {
 		update(t, s, plans[1:]...)
 		close(known)
 		synctest.Wait()
-		if want := 4 * (len(plans) - 1); w.gapTimes != want {
+		if want := 4 * len(plans); w.gapTimes != want {
 			t.Errorf("%d gaps, want %d", w.gapTimes, want)
 		}
 		stop()
@@ -236,7 +239,7 @@ func TestUpdateOfMetrics(t *testing.T) {
 	s := started(t, o, named(p, "a"), named(p, "b"))
 	update := func(want string, plans ...Plan) {
 		t.Helper()
-		if err := s.Update(plans); err != nil {
+		if err := s.Update(plans, now()); err != nil {
 			t.Error(err)
 		}
 		families, err := reg.Gather()
@@ -259,4 +262,45 @@ func TestUpdateOfMetrics(t *testing.T) {
 	}
 	update("a b", named(p, "a"), named(p, "b"))
 	update("b c", named(p, "b"), named(p, "c"))
+}
+
+// TestBeforeStart: a slot that is due and waits for its start is published then,
+// though its pack gets another schedule or the process another start; it is a gap
+// when the pack is taken out.
+func TestBeforeStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ published, gaps int }{"changed": {2, 0}, "restarted": {2, 0}, "removed": {1, 1}} { // one from before the start
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				p := plan(t, "@every 1h")
+				p.CatchUp, p.Jitter = 0, 50*time.Minute
+				for i := 0; p.offset() < 20*time.Minute; i++ {
+					p.Pack = fmt.Sprint("cp-", i)
+				}
+				time.Sleep(30 * time.Minute)
+				w.inForce = Timeline{{now(), p.Schedule}}
+				running(t, w, func(s *Scheduler) {
+					time.Sleep(31 * time.Minute) // the slot was due a minute ago
+					switch name {
+					case "changed":
+						q := p
+						q.Schedule = plan(t, "30 2 * * *").Schedule
+						update(t, s, q)
+						time.Sleep(p.offset())
+					case "removed":
+						update(t, s)
+					}
+					synctest.Wait()
+				}, p)
+				if name == "restarted" {
+					running(t, w, func(*Scheduler) { time.Sleep(p.offset()) }, p)
+				}
+				if len(w.published) != c.published || w.gapTimes != c.gaps {
+					t.Errorf("published %v, gaps %v", w.published, w.gaps)
+				}
+			})
+		})
+	}
 }

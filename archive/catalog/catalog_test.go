@@ -231,7 +231,7 @@ func (b *bench) close() {
 func (b *bench) complete(t testing.TB, pack string) {
 	t.Helper()
 	b.run()
-	if _, _, err := b.FirstSettled(t.Context(), "prod", pack); err != nil {
+	if _, err := b.LastSettled(t.Context(), "prod", pack, time.Now(), 1); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "nothing is left to be read", func() bool {
@@ -409,7 +409,7 @@ func TestWatch(t *testing.T) {
 
 	ended := make(chan error)
 	go func() {
-		_, _, err := b.FirstSettled(t.Context(), "prod", "cp-4")
+		_, err := b.LastSettled(t.Context(), "prod", "cp-4", time.Now(), 1)
 		ended <- err
 	}()
 	if err := <-ended; fault.Of(err) != fault.NotFound {
@@ -418,7 +418,7 @@ func TestWatch(t *testing.T) {
 	a.down = fault.New(fault.SinkUnavailable, "down")
 	b.watch(a, "cp-4")
 	go func() {
-		_, _, err := b.FirstSettled(t.Context(), "prod", "cp-4")
+		_, err := b.LastSettled(t.Context(), "prod", "cp-4", time.Now(), 1)
 		ended <- err
 	}()
 	eventually(t, "somebody waits", func() bool {

@@ -86,7 +86,7 @@ func TestArchiveDecides(t *testing.T) {
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer stop()
-	if _, _, err := third.FirstSettled(ctx, "prod", "cp-1"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := third.LastSettled(ctx, "prod", "cp-1", time.Now(), 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("nobody was asked: %v", err)
 	}
 }
@@ -107,8 +107,12 @@ func TestNewestFirst(t *testing.T) {
 		t.Error(diff)
 	}
 	b.agrees(t, a, "cp-1")
-	if due, ok, err := b.FirstSettled(t.Context(), "prod", "cp-1"); err != nil || !ok || !due.Equal(start) {
-		t.Errorf("the first is %s, %t, %v", due, ok, err)
+	if dues, err := b.LastSettled(t.Context(), "prod", "cp-1", time.Now(), 3*365+1); err != nil || len(dues) != 3*365 || !dues[3*365-1].Equal(start) {
+		t.Errorf("%d are settled: %v", len(dues), err)
+	}
+	if dues, err := b.LastSettled(t.Context(), "prod", "cp-1", slotOf("cp-1", 9).Due, 2); err != nil || len(dues) != 2 ||
+		!dues[0].Equal(slotOf("cp-1", 8).Due) || !dues[1].Equal(slotOf("cp-1", 7).Due) {
+		t.Errorf("before the tenth, the last two are %v, %v", dues, err)
 	}
 }
 
@@ -184,8 +188,8 @@ func TestVanished(t *testing.T) {
 	b = open(t, b.file, a, "cp-1")
 	b.complete(t, "cp-1")
 	b.agrees(t, a, "cp-1")
-	if due, _, _ := b.FirstSettled(t.Context(), "prod", "cp-1"); !due.Equal(slotOf("cp-1", 1).Due) {
-		t.Errorf("the first is %s", due)
+	if dues, _ := b.LastSettled(t.Context(), "prod", "cp-1", slotOf("cp-1", 2).Due, 2); len(dues) != 1 || !dues[0].Equal(slotOf("cp-1", 1).Due) {
+		t.Errorf("the first are %v", dues)
 	}
 	if ok, err := b.Settled(t.Context(), slotOf("cp-1", 20)); ok || err != nil {
 		t.Errorf("what vanished is settled: %t, %v", ok, err)

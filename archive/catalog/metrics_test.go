@@ -139,7 +139,7 @@ func BenchmarkHistory(b *testing.B) {
 		c := inFolder(b, dailyArchive(days), names...)
 		c.run()
 		for _, n := range names {
-			if _, _, err := c.FirstSettled(b.Context(), "prod", n); err != nil {
+			if _, err := c.LastSettled(b.Context(), "prod", n, time.Now(), 1); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -267,6 +267,23 @@ func (c *Catalog) FirstSettled(ctx context.Context, source, pack string) (due ti
 	return time.Unix(p.first, 0).UTC(), true, nil
 }
 
+// LastSettled returns when the pack's n last settled slots fell due that did so
+// before then, the latest first. It waits as FirstSettled does.
+func (c *Catalog) LastSettled(ctx context.Context, source, pack string, before time.Time, n int) (dues []time.Time, err error) {
+	if _, err := c.await(ctx, source, pack); err != nil {
+		return nil, err
+	}
+	for page, err := range c.pages(ctx, Query{Source: source, Pack: pack, To: before, Limit: n}) {
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range page {
+			dues = append(dues, time.Unix(w.due, 0).UTC())
+		}
+	}
+	return dues, nil
+}
+
 // SettledBetween yields when the pack's settled slots fell due that did so in
 // (after, until], in order. It waits as FirstSettled does.
 func (c *Catalog) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {

@@ -113,7 +113,7 @@ func (d *demo) run(ctx context.Context) error {
 	err = packseal.Run(ctx, cfg, l)
 	interrupted := ctx.Err() != nil
 	stop()
-	err = errors.Join(err, <-simulated, <-ended)
+	err = errors.Join(err, <-simulated, <-ended, endPlan(cfg, logger))
 	if interrupted && !d.once && err == nil {
 		return d.farewell(packseal.Settled())
 	}
@@ -135,6 +135,21 @@ func (d *demo) farewell(sealed, gaps int) error {
 		t.Row(next...) //nolint:errcheck // a few rows: Flush writes them
 	}
 	return t.Flush()
+}
+
+// endPlan records that nothing is due any more, so that what the demo left is
+// complete however late somebody verifies it.
+func endPlan(cfg *config.Config, logger *slog.Logger) error {
+	ctx := context.Background()
+	a, err := daemon.OpenArchive(ctx, cfg, daemon.ArchiveOptions{ReadOnly: true, Tool: tool(), Logger: logger})
+	if err != nil {
+		return err
+	}
+	records, err := evidence.NewPlan(nil, time.Now().Truncate(time.Second).Add(time.Second), tool())
+	if err != nil {
+		return err
+	}
+	return a.PutPlan(ctx, records[0])
 }
 
 // configure writes the demo's configuration and keys, and returns its path.

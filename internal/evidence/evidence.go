@@ -1,6 +1,7 @@
 // Package evidence defines what an archive holds: the [Slot] that names a piece
-// of evidence, the records that settle it ([Manifest], [Gap]), their schemas and
-// their keys. It reads and writes bytes, and knows neither sinks nor sources.
+// of evidence, the records that settle it ([Manifest], [Gap]), the [Plan] by
+// which it is owed, their schemas and their keys. It reads and writes bytes, and
+// knows neither sinks nor sources.
 //
 // # Keys
 //
@@ -21,7 +22,9 @@
 //
 // Times are UTC and those of the slot. A slot that has a manifest is sealed,
 // whatever gap.json says. Roots that begin with "packseal-" are reserved for
-// packseal's own objects; no source can have such a name.
+// packseal's own objects; no source can have such a name:
+//
+//	packseal-ledger/plan/<since>-<12 hex digits>.json   see [Plan]
 //
 // # Records
 //

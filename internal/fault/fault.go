@@ -49,6 +49,7 @@ const (
 	Deadline Reason = "deadline" // the slot timed out before a fresh report was available
 	Overlap  Reason = "overlap"  // the pack's previous slot was still in progress
 	Missed   Reason = "missed"   // the daemon was not running when the slot fell due
+	Absent   Reason = "absent"   // the slot was due, and no record of it was found: nobody knows why
 	Paused   Reason = "paused"   // the pack or its source was paused for longer than the slot could wait
 )
 
@@ -58,7 +59,7 @@ func Reasons() []Reason {
 	return []Reason{
 		Throttled, Unavailable, NotReady, LinkExpired, Damaged, Busy, SinkUnavailable, ClockSkew, Canceled,
 		NotFound, Denied, Credentials, Request, LinkRefused, TooLarge, Conflict, SinkDenied, Deleted, NotRestored, Newer, Internal,
-		Deadline, Overlap, Missed, Paused,
+		Deadline, Overlap, Missed, Absent, Paused,
 	}
 }
 

@@ -29,6 +29,7 @@ func ChineseReasons() map[fault.Reason]string {
 		fault.Deadline:        "在时限之前未能得到新的报告。",
 		fault.Overlap:         "该合规包的上一份报告仍在处理中。",
 		fault.Missed:          "报告到期时 packseal 没有运行。",
+		fault.Absent:          "没有找到该报告的任何记录：可能从未生成，也可能已被删除。",
 		fault.Paused:          "该合规包或其来源已被暂停。",
 	}
 }

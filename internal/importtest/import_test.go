@@ -29,7 +29,7 @@ var rules = map[string][]string{
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
-	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "archive/catalog", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "sink"},
+	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "archive/catalog", "archive/plans", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "sink"},
 	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "sink"},
 	"web":     {},
 	"control": {"archive/catalog", "scheduler/queue", "scheduler/replica"},
@@ -47,8 +47,9 @@ var rules = map[string][]string{
 	"notify/ping":         {"notify", "notify/post"},
 	"notify/webhook":      {"notify", "notify/post"},
 	"notify/wecom":        {"notify", "notify/post"},
-	"archive":             {"archive/catalog", "scheduler", "fetcher", "sink"},
+	"archive":             {"archive/catalog", "archive/plans", "scheduler", "fetcher", "sink"},
 	"archive/catalog":     {},
+	"archive/plans":       {"scheduler"},
 	"deploy/grafana":      nil, // it knows metrics by their names alone, and is a module of its own
 	"scheduler":           {},
 	"scheduler/queue":     {"scheduler", "scheduler/replica"},

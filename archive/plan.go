@@ -1,0 +1,112 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// Plans returns the plans that the sinks hold, by their keys, beside those of
+// have, which are not read again. Every sink gets those that it lacks. A plan that
+// is there and can't be read is logged and left out. It is an error when no sink
+// can be listed, or a plan can't be read now.
+func (a *Archive) Plans(ctx context.Context, have map[string]evidence.Plan) (map[string]evidence.Plan, error) {
+	all, failed := make(map[string]evidence.Plan), make(map[string]error)
+	maps.Copy(all, have)
+	holds := make(map[string]map[string]bool) // sink → keys
+	var errs []error
+	for _, t := range a.Sinks {
+		keys, err := listPlans(ctx, t)
+		if err != nil {
+			errs = append(errs, a.unlisted(ctx, t, evidence.PlanDir, err))
+			continue
+		}
+		holds[t.Name] = keys
+		for key := range keys {
+			if _, ok := all[key]; ok {
+				continue
+			}
+			if p, err := readPlan(ctx, t, key); err == nil {
+				all[key] = p
+			} else {
+				failed[key] = fmt.Errorf("reading %s from sink %s: %w", key, t.Name, err)
+			}
+		}
+	}
+	if len(errs) == len(a.Sinks) {
+		return nil, errors.Join(errs...)
+	}
+	for key, err := range failed {
+		if _, ok := all[key]; ok {
+			continue
+		}
+		if !evidence.Unreadable(err) {
+			return nil, err
+		}
+		a.Logger.WarnContext(ctx, "plan not readable", "key", key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+	}
+	for key, p := range all {
+		if err := a.putPlan(ctx, p, func(t Target) bool { return holds[t.Name] != nil && !holds[t.Name][key] }); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// PutPlan puts a plan into every sink. It is an error when none takes it.
+func (a *Archive) PutPlan(ctx context.Context, p evidence.Plan) error {
+	return a.putPlan(ctx, p, func(Target) bool { return true })
+}
+
+// putPlan puts a plan into those sinks. A sink that does not take it is logged; it
+// is an error when none does.
+func (a *Archive) putPlan(ctx context.Context, p evidence.Plan, into func(Target) bool) error {
+	key, raw, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	put := false
+	var errs []error
+	for _, t := range a.Sinks {
+		if !into(t) {
+			continue
+		}
+		err := t.Put(ctx, key, sink.Bytes(raw))
+		if put = put || err == nil; err != nil {
+			a.Logger.WarnContext(ctx, "plan not recorded in a sink", "sink", t.Name, "key", key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+			errs = append(errs, fmt.Errorf("recording a plan in sink %s: %w", t.Name, err))
+		}
+	}
+	if put {
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// listPlans returns the keys of a sink's plans.
+func listPlans(ctx context.Context, t Target) (map[string]bool, error) {
+	keys := make(map[string]bool)
+	for e, err := range t.List(ctx, evidence.PlanDir, "") {
+		if err != nil {
+			return nil, err
+		}
+		if evidence.IsPlan(e.Key) {
+			keys[e.Key] = true
+		}
+	}
+	return keys, nil
+}
+
+// readPlan reads a plan from a sink.
+func readPlan(ctx context.Context, t Target, key string) (evidence.Plan, error) {
+	raw, err := sink.ReadAll(ctx, t, key, evidence.MaxRecord)
+	if err != nil {
+		return evidence.Plan{}, err
+	}
+	return evidence.DecodePlan(raw, key)
+}

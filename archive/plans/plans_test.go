@@ -1,0 +1,269 @@
+package plans_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"packseal.example/archive/plans"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
+)
+
+// daily is a plan of packs that fall due each day.
+func daily(packs ...string) (planned []evidence.PlannedPack) {
+	for _, p := range packs {
+		planned = append(planned, evidence.PlannedPack{Source: "prod", Pack: p, Schedule: "0 2 * * *", Zone: "Asia/Shanghai"})
+	}
+	return planned
+}
+
+// book is one that runs.
+type book struct {
+	*plans.Book
+	t    *testing.T
+	dir  string
+	log  *bytes.Buffer
+	stop context.CancelFunc
+}
+
+func open(t *testing.T, dir string) *book {
+	t.Helper()
+	var log bytes.Buffer
+	b, err := plans.Open(plans.Options{Dir: dir, Tool: "packseal/test", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	go b.Run(ctx) //nolint:errcheck // it has none
+	return &book{b, t, dir, &log, stop}
+}
+
+// adopt puts a plan into force, and waits until nothing happens any more.
+func (b *book) adopt(a plans.Archive, packs ...string) (since time.Time) {
+	b.t.Helper()
+	since, err := b.Adopt(a, daily(packs...))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	synctest.Wait()
+	return since
+}
+
+// waiting is how many plans are on their way.
+func (b *book) waiting() int {
+	names, err := os.ReadDir(b.dir)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return len(names)
+}
+
+// recorded returns the plans of a store, the oldest first.
+func (s *store) recorded() (all []evidence.Plan) {
+	for _, p := range s.plans {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(p, q evidence.Plan) int { return p.Since.Compare(q.Since) })
+	return all
+}
+
+// TestBook: a plan is recorded when it changes, and not else; of those of one second
+// the last.
+func TestBook(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newStore(), open(t, dir)
+		if since := b.adopt(s, "cp-1"); len(s.plans) != 1 || b.waiting() != 0 || !s.recorded()[0].Since.Equal(since) {
+			t.Errorf("recorded %v, %d are on their way", s.plans, b.waiting())
+		}
+		b.adopt(s, "cp-1")
+		b.stop()
+		b = open(t, dir)
+		b.adopt(s, "cp-1")
+		b.stop()
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, dir)
+		b.adopt(s, "cp-1")
+		if len(s.plans) != 1 {
+			t.Errorf("the same plan was recorded again: %v", s.plans)
+		}
+		for _, pack := range []string{"cp-2", "cp-3", "cp-4"} {
+			if _, err := b.Adopt(s, daily(pack)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		since := b.adopt(s, "cp-1", "cp-5")
+		if all := s.recorded(); len(all) != 2 || len(all[1].Packs) != 2 || !all[1].Since.Equal(since) {
+			t.Errorf("recorded %v", all)
+		}
+		past, first, err := b.InForce(t.Context(), "prod", "cp-1")
+		if err != nil || !first || len(past) != 1 {
+			t.Errorf("cp-1 was scheduled %v, %t, %v", past, first, err)
+		}
+		past, first, err = b.InForce(t.Context(), "prod", "cp-5")
+		if err != nil || first || len(past) != 1 || !past[0].From.Equal(since) {
+			t.Errorf("cp-5 was scheduled %v, %t, %v", past, first, err)
+		}
+		b.stop()
+	})
+}
+
+// TestBookDown: while no sink can be asked, plans come into force all the same, and
+// nothing is said of the past; they are recorded as of then.
+func TestBookDown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		s.down = true
+		b := open(t, dir)
+		first := b.adopt(s, "cp-1")
+		if _, _, err := b.InForce(t.Context(), "prod", "cp-1"); fault.Of(err) != fault.SinkUnavailable {
+			t.Errorf("nobody was asked: %v", err)
+		}
+		time.Sleep(time.Hour)
+		second := b.adopt(s, "cp-2")
+		b.stop()
+		time.Sleep(time.Hour)
+		b = open(t, dir)
+		b.adopt(s, "cp-2")
+		if n := b.waiting(); n != 2 {
+			t.Errorf("%d plans are on their way", n)
+		}
+		s.mu.Lock()
+		s.down = false
+		s.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		all := s.recorded()
+		if len(all) != 2 || !all[0].Since.Equal(first) || !all[1].Since.Equal(second) || b.waiting() != 0 {
+			t.Errorf("recorded %v, %d are on their way", all, b.waiting())
+		}
+		if left, err := b.Left(t.Context()); err != nil || len(left) != 1 || !left[evidence.Ref("prod", "cp-1")].Equal(second) {
+			t.Errorf("left: %v, %v", left, err)
+		}
+		b.stop()
+	})
+}
+
+// TestBookOfOthers: replicas with different files put theirs into force in turn, and
+// those that agree again leave the last.
+func TestBookOfOthers(t *testing.T) {
+	t.Parallel()
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		a, b := open(t, dirs[0]), open(t, dirs[1])
+		a.adopt(s, "cp-1")
+		b.adopt(s, "cp-1")
+		if len(s.plans) != 1 {
+			t.Errorf("replicas that agree recorded %v", s.plans)
+		}
+		b.adopt(s, "cp-2")
+		time.Sleep(90 * time.Minute)
+		synctest.Wait()
+		if n := len(s.plans); n < 3 || n > 4 || !strings.Contains(a.log.String(), "another plan is in force") {
+			t.Errorf("%d plans are recorded: %s", n, a.log)
+		}
+		a.adopt(s, "cp-2")
+		before := len(s.plans)
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		all := s.recorded()
+		if last := all[len(all)-1]; len(all) > before+1 || last.Packs[0].Pack != "cp-2" {
+			t.Errorf("of %d plans, %v is the last", len(all), last)
+		}
+		a.stop()
+		b.stop()
+	})
+}
+
+// another is a store of another name.
+type another struct{ *store }
+
+func (another) Identity() string { return "another" }
+
+// TestBookMoves: in another archive nothing was due before the plan.
+func TestBookMoves(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, next := newStore(), another{newStore()}
+		b := open(t, dir)
+		b.adopt(s, "cp-1")
+		time.Sleep(time.Hour)
+		since := b.adopt(next, "cp-1")
+		if past, _, err := b.InForce(t.Context(), "prod", "cp-1"); err != nil || len(past) != 1 || !past[0].From.Equal(since) || len(next.plans) != 1 {
+			t.Errorf("it was scheduled %v, %v; recorded %v", past, err, next.plans)
+		}
+		b.stop()
+	})
+}
+
+// TestOpenDamaged: a file that is no plan is told of and left alone.
+func TestOpenDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, content := range map[string]string{"20260101T000000Z-000000000000.json": "{", "notes.txt": "mine"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := open(t, dir)
+	b.stop()
+	if b.waiting() != 2 || !strings.Contains(b.log.String(), "plan not readable") {
+		t.Errorf("%d files: %s", b.waiting(), b.log)
+	}
+}
+
+// TestTimelines: a part of a plan that is missing takes no pack out.
+func TestTimelines(t *testing.T) {
+	t.Parallel()
+	records := make(map[string]evidence.Plan)
+	add := func(p evidence.Plan) {
+		key, _, err := p.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		records[key] = p
+	}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	hour := func(n int) time.Time { return at.Add(time.Duration(n) * time.Hour) }
+	add(evidence.Plan{Packs: daily("cp-1", "cp-2", "cp-3"), Schema: evidence.PlanSchema, Since: hour(0)})
+	add(evidence.Plan{Packs: daily("cp-1"), Part: 1, Parts: 2, Schema: evidence.PlanSchema, Since: hour(1)})
+	add(evidence.Plan{Packs: daily("cp-1"), Part: 1, Parts: 2, Schema: evidence.PlanSchema, Since: hour(2)})
+	add(evidence.Plan{Packs: daily("cp-2"), Part: 2, Parts: 2, Schema: evidence.PlanSchema, Since: hour(2)})
+	odd := daily("cp-1")
+	odd[0].Zone = "Mars/Olympus"
+	add(evidence.Plan{Packs: odd, Schema: evidence.PlanSchema, Since: hour(3)})
+	all := plans.Timelines(records)
+	s, err := scheduler.ParseSchedule("0 2 * * *", "Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pack, want := range map[string]scheduler.Timeline{
+		"cp-1": {{From: hour(0), Schedule: s}, {From: hour(3)}},
+		"cp-2": {{From: hour(0), Schedule: s}, {From: hour(3)}},
+		"cp-3": {{From: hour(0), Schedule: s}, {From: hour(2)}},
+	} {
+		got := all[evidence.Ref("prod", pack)]
+		if !slices.EqualFunc(got, want, func(x, y scheduler.Period) bool {
+			return x.From.Equal(y.From) && x.Schedule.String() == y.Schedule.String() && x.Schedule.Zone() == y.Schedule.Zone()
+		}) {
+			t.Errorf("%s: %v, want %v", pack, got, want)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"packseal.example/archive/catalog"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+)
+
+// history is the scheduler's History: the catalog, and the archive itself for packs
+// that are not in the configuration any more, which the catalog does not watch.
+type history struct{ *services }
+
+// Settled implements [scheduler.History].
+func (h history) Settled(ctx context.Context, s evidence.Slot) (bool, error) {
+	return h.catalog.Settled(ctx, s)
+}
+
+// FirstSettled implements [scheduler.History].
+func (h history) FirstSettled(ctx context.Context, source, pack string) (time.Time, bool, error) {
+	if h.runtime.Load().has(evidence.Ref(source, pack)) {
+		return h.catalog.FirstSettled(ctx, source, pack)
+	}
+	for due, err := range h.list(ctx, source, pack, time.Time{}, time.Time{}) {
+		return due, err == nil, err
+	}
+	return time.Time{}, false, nil
+}
+
+// LastSettled implements [scheduler.History].
+func (h history) LastSettled(ctx context.Context, source, pack string, before time.Time, n int) (dues []time.Time, err error) {
+	if h.runtime.Load().has(evidence.Ref(source, pack)) {
+		return h.catalog.LastSettled(ctx, source, pack, before, n)
+	}
+	for due, err := range h.list(ctx, source, pack, time.Time{}, before) {
+		if err != nil {
+			return nil, err
+		}
+		dues = append(dues, due)
+	}
+	slices.Reverse(dues)
+	return dues[:min(n, len(dues))], nil
+}
+
+// SettledBetween implements [scheduler.History].
+func (h history) SettledBetween(ctx context.Context, source, pack string, after, until time.Time) iter.Seq2[time.Time, error] {
+	if h.runtime.Load().has(evidence.Ref(source, pack)) {
+		return h.catalog.SettledBetween(ctx, source, pack, after, until)
+	}
+	return h.list(ctx, source, pack, after.Truncate(time.Second).Add(time.Second), until.Truncate(time.Second).Add(time.Second))
+}
+
+// list yields when the pack's settled slots in [from, to) fell due, in order, as
+// those sinks have them that can be asked.
+func (h history) list(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[time.Time, error] {
+	return func(yield func(time.Time, error) bool) {
+		for l, err := range h.runtime.Load().archive.List(ctx, source, pack, from, to) {
+			if errors.Is(err, catalog.ErrIncomplete) {
+				return
+			}
+			if !yield(l.Due, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// leftRecently is how long a pack is looked at that is not in the configuration any
+// more.
+const leftRecently = 7 * 24 * time.Hour
+
+// leave sees to the slots of packs that were taken out of the configuration while
+// the daemon did not run: those without a record are recorded as gaps.
+func (s *services) leave(ctx context.Context) {
+	left, err := s.plans.Left(ctx)
+	for try := 0; err != nil; try++ {
+		if !fault.Sleep(ctx, fault.Backoff{}.Wait(try, err)) {
+			return
+		}
+		left, err = s.plans.Left(ctx)
+	}
+	for ref, since := range left {
+		if time.Since(since) < leftRecently {
+			s.scheduler.Leave(ref.Source, ref.Key(), since)
+		}
+	}
+}

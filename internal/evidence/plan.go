@@ -1,0 +1,117 @@
+package evidence
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"time"
+
+	"packseal.example/internal/fault"
+)
+
+// PlanSchema is the schema of plans that is written today.
+const PlanSchema = "packseal.plan/v1"
+
+// PlanDir is the prefix of plans' keys, with the closing slash.
+const PlanDir = ReservedPrefix + "ledger/plan/"
+
+// Plan is the record of which packs were scheduled, and how, from a time on: it
+// tells a slot that was missed from one that was never due. The plan that
+// follows it in time replaces it. Fields are in the order of their keys.
+type Plan struct {
+	Packs  []PlannedPack `json:"packs"`           // by source and pack, each once
+	Part   int           `json:"part,omitempty"`  // of a plan that is too long for one record: 1 to Parts
+	Parts  int           `json:"parts,omitempty"` // how many records it is in
+	Schema string        `json:"schema"`
+	Since  time.Time     `json:"since"` // slots that are due then or later are by this plan; UTC, whole seconds
+	Tool   string        `json:"tool"`  // packseal/<version>
+}
+
+// PlannedPack is a pack's schedule within a plan.
+type PlannedPack struct {
+	Pack     string `json:"pack"` // the pack's key
+	Schedule string `json:"schedule"`
+	Source   string `json:"source"`
+	Zone     string `json:"zone"` // an IANA name
+}
+
+// Ref returns the pack.
+func (p PlannedPack) Ref() PackRef { return Ref(p.Source, p.Pack) }
+
+// Compare orders packs by source and key.
+func (p PlannedPack) Compare(q PlannedPack) int {
+	return cmp.Or(cmp.Compare(p.Source, q.Source), cmp.Compare(p.Pack, q.Pack))
+}
+
+// How much one record of a plan holds at most.
+const (
+	planPacks = 250
+	planBytes = 48 << 10 // of packs
+)
+
+// NewPlan makes the records of a plan: one, or several where it is long. since is
+// in whole seconds.
+func NewPlan(packs []PlannedPack, since time.Time, tool string) ([]Plan, error) {
+	packs = slices.SortedFunc(slices.Values(packs), PlannedPack.Compare)
+	parts := [][]PlannedPack{{}}
+	size := 0
+	for _, p := range packs {
+		raw, err := Encode(p)
+		if err != nil {
+			return nil, err
+		}
+		last := len(parts) - 1
+		if n := len(parts[last]); n == planPacks || n > 0 && size+len(raw) > planBytes {
+			parts, size = append(parts, nil), 0
+			last++
+		}
+		parts[last] = append(parts[last], p)
+		size += len(raw)
+	}
+	plans := make([]Plan, len(parts))
+	for i, part := range parts {
+		plans[i] = Plan{Packs: part, Schema: PlanSchema, Since: since.UTC(), Tool: tool}
+		if len(parts) > 1 {
+			plans[i].Part, plans[i].Parts = i+1, len(parts)
+		}
+	}
+	return plans, nil
+}
+
+// planKey matches the keys of plans.
+var planKey = regexp.MustCompile(`^` + PlanDir + `(\d{8}T\d{6}Z)-([0-9a-f]{12})\.json$`)
+
+// IsPlan reports whether a key is one of a plan.
+func IsPlan(key string) bool { return planKey.MatchString(key) }
+
+// Encode returns the record and its key:
+// packseal-ledger/plan/<since>-<first 12 hex digits of its SHA-256>.json.
+func (p Plan) Encode() (key string, raw []byte, err error) {
+	raw, err = Encode(p)
+	sum := sha256.Sum256(raw)
+	return PlanDir + p.Since.UTC().Format(DueFormat) + "-" + hex.EncodeToString(sum[:6]) + ".json", raw, err
+}
+
+// DecodePlan reads the plan that lies under a key. One that belongs under another
+// is fault.Damaged. See [Decode] for other errors.
+func DecodePlan(b []byte, key string) (Plan, error) {
+	v, err := Decode(b)
+	if err != nil {
+		return Plan{}, err
+	}
+	p, ok := v.(Plan)
+	if !ok {
+		return Plan{}, fault.New(fault.Damaged, "the record is not a plan")
+	}
+	own, raw, err := p.Encode()
+	if err != nil || own != key || !bytes.Equal(raw, b) {
+		return Plan{}, fault.New(fault.Damaged, "the plan belongs under the key %s", own)
+	}
+	if !slices.IsSortedFunc(p.Packs, PlannedPack.Compare) || p.Part < 0 || p.Part > p.Parts || (p.Part == 0) != (p.Parts == 0) {
+		return Plan{}, fault.New(fault.Damaged, "the plan's packs are not in order, or it is part %d of %d", p.Part, p.Parts)
+	}
+	return p, nil
+}
