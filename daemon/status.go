@@ -8,6 +8,7 @@ import (
 
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
+	"packseal.example/internal/diag"
 	"packseal.example/internal/evidence"
 	"packseal.example/web"
 )
@@ -20,6 +21,41 @@ func (s *services) packs() []web.Pack {
 		all[i] = s.pack(e)
 	}
 	return all
+}
+
+// spoolFull is the room, in bytes, with less of which no report may fit any more:
+// reports have some MiB at most, as a rule.
+const spoolFull = 16 << 20
+
+// shared returns what is known of that which all packs share.
+func (s *services) shared() web.Status {
+	v := loadVerified(s.cfg.StateDir)
+	st := web.Status{Sinks: []web.Sink{}, Verified: web.Verified{Passed: v.Success, Problems: v.counts()}}
+	if r := s.runtime.Load(); r != nil {
+		for _, sink := range r.cfg.Sinks {
+			c := s.registries.sink(sink.Name).Contact(sink.Name)
+			shown := web.Sink{Name: sink.Name, Reached: c.Reached, Down: c.Down}
+			if c.Err != nil {
+				shown.Why = c.Err.Error()
+			}
+			st.Sinks = append(st.Sinks, shown)
+		}
+	}
+	for r := range s.spool.Waiting() {
+		st.Spool.Reports++
+		st.Spool.Bytes += r.Size
+	}
+	var err error
+	if st.Spool.Free, err = diag.Free(s.cfg.StateDir); err != nil {
+		st.Spool.Free = -1
+	}
+	st.Spool.Full = err == nil && st.Spool.Free < spoolFull
+	for _, p := range s.queue.pauses() {
+		if p.Pack == "" {
+			st.Paused = append(st.Paused, web.PausedSource{Source: p.Source, Pause: web.Pause{Since: p.Since, By: p.By, Why: p.Why}})
+		}
+	}
+	return st
 }
 
 // records yields the records that the page asks for.

@@ -19,7 +19,10 @@ type totals struct {
 	Packs                                        int
 	Attention, Sealed, Working, Waiting, Reading int // packs by state
 	Incomplete                                   int // packs whose history is being read
+	Paused                                       int // packs that are paused by themselves
 	Reports, Gaps                                int // slots of all packs
+
+	Doubt bool // what is counted may have changed since: the queue or a sink does not answer
 }
 
 // overview is the page of all packs.
@@ -27,7 +30,9 @@ type overview struct {
 	page
 	Paused  bool // the page does not refresh
 	Totals  totals
+	Look    bool // somebody should
 	Summary string
+	Details []trouble
 	Some    string // says that there are more packs than rows, or empty
 	Rows    []row
 }
@@ -51,10 +56,13 @@ type row struct {
 
 func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	o := overview{page: s.newPage(r), Paused: r.URL.Query().Has("pause")}
-	packs := s.opts.Packs()
+	packs, status := s.opts.Packs(), s.opts.Status()
 	order := make([]int, len(packs)) // the slice of packs is the caller's
 	for i, p := range packs {
 		o.Totals.add(p)
+		if p.Paused != nil && !slices.Contains(status.paused(), p.Source) {
+			o.Totals.Paused++
+		}
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(packs[a]), rank(packs[b])) })
@@ -70,14 +78,29 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	for _, r := range o.Rows[:min(maxNamed, o.Totals.Attention)] {
 		attention = append(attention, r.Label)
 	}
-	o.Title = o.L.headline(o.Totals, attention)
-	o.Summary = o.L.summary(o.Totals)
+	var sentences []string
+	sentences, o.Details = o.troubles(status, o.Totals)
+	o.Look = len(sentences)+o.Totals.Attention > 0
+	o.Totals.Doubt = o.Trouble != "" || len(status.down()) > 0
+	o.Title = o.L.join(append(sentences, o.L.headline(o.Totals, attention)))
+	o.Summary = o.L.join(append([]string{o.L.summary(o.Totals)}, o.known(status)...))
 	if !o.Paused {
 		// A header rather than an element, and with a way to stop it: a page that
 		// changes under a screen reader's cursor is a nuisance.
 		w.Header().Set("Refresh", "30")
 	}
 	s.render(w, http.StatusOK, "overview.html", o, o.L)
+}
+
+// known says how old it is what the page knows of the sinks and of verification.
+func (p page) known(st Status) []string {
+	relative := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return p.L.relativeTo(t, p.time)
+	}
+	return []string{p.L.reached(relative(st.reached())), p.L.verified(relative(st.Verified.Passed), st.Verified.total())}
 }
 
 // row returns the pack's row.

@@ -27,8 +27,8 @@ func TestHeadline(t *testing.T) {
 		{[]Pack{a, gap}, "1 of 2 packs needs attention: “PCI DSS, weekly”.", "2 个合规包中有 1 个需要关注：“PCI DSS, weekly”。"},
 		{[]Pack{a, gap, late}, "2 of 3 packs need attention: “PCI DSS, weekly”, “cp-o”.", "3 个合规包中有 2 个需要关注：“PCI DSS, weekly”、“cp-o”。"},
 		{[]Pack{gap, gap, gap, late, gap}, "5 of 5 packs need attention: “PCI DSS, weekly”, “PCI DSS, weekly”, “PCI DSS, weekly” and 2 more.", "“PCI DSS, weekly”等。"},
-		{[]Pack{a, working, waiting}, "Nothing is missing. Of 3 packs: 1 sealed, 1 in progress, 1 not due yet.",
-			"没有缺失：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
+		{[]Pack{a, working, waiting}, "No pack needs attention. Of 3 packs: 1 sealed, 1 in progress, 1 not due yet.",
+			"没有需要关注的合规包：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
 		{[]Pack{withState(a, "new-fangled")}, "1 of 1 pack needs attention: “MLPS”.", "1 个合规包中有 1 个需要关注"},
 	} {
 		h := handler(t, options(0, test.packs...))

@@ -76,6 +76,8 @@ type Options struct {
 	// Records yields the records that the query selects, the newest first.
 	// Required.
 	Records func(context.Context, Query) iter.Seq2[evidence.Record, error]
+	// Status returns what is known of that which all packs share. Required.
+	Status func() Status
 	// Ready returns nil when the daemon does its work, or why it does not.
 	// Required.
 	Ready func() error
