@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -67,6 +68,10 @@ type Options struct {
 	// Attempt is told how the slots that are being worked on get on. It must not
 	// block. May be nil.
 	Attempt func(catalog.Attempt)
+	// Blocked is told of each attempt at a slot that failed for a reason which an
+	// administrator has to remove, and until when the slot waits for that (zero: for
+	// ever). It must not block. May be nil.
+	Blocked func(s evidence.Slot, err error, until time.Time)
 	// Seen yields what was seen in the archive before, for [Archive.Verify] to
 	// find what has vanished. May be nil.
 	Seen func(context.Context) iter.Seq2[catalog.Listed, error]

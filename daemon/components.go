@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -52,6 +53,7 @@ type opening struct {
 	spool      *fetcher.Spool // nil: for reading alone, without sources
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
+	blocked    func(evidence.Slot, error, time.Time)
 	registries *registries
 	part       func(source string) float64 // this process's part of a source's rate; nil = all
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
@@ -63,6 +65,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen,
+		Blocked: o.blocked,
 	}
 	if o.catalog != nil {
 		a.Observers, a.Attempt, a.Seen = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt, o.catalog.Seen

@@ -74,6 +74,20 @@ func (s *services) notify(e catalog.Event) {
 	}
 }
 
+// blocked passes on that a slot waits for an administrator, here and in the other
+// replicas: whichever leads sends it.
+func (s *services) blocked(slot evidence.Slot, err error, until time.Time) {
+	e := notify.Event{
+		Source: slot.Source, Pack: slot.Pack, Due: slot.Due, At: time.Now().UTC().Truncate(time.Second), Reason: fault.Of(err),
+		Detail: err.Error(), Hint: fault.Hint(err), Until: until.UTC(),
+	}
+	if r := s.runtime.Load(); r != nil {
+		e.Name = r.packs[slot.Ref()].Name
+	}
+	s.notices.Blocked(e)
+	s.publish(news{Blocked: &e})
+}
+
 // newEvent is a record as notices have it.
 func newEvent(r evidence.Record, name string) notify.Event {
 	return notify.Event{Source: r.Source, Pack: r.Pack, Name: name, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}

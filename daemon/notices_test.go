@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/notify"
 	"packseal.example/notify/notifytest"
 	"packseal.example/test/lab"
 )
@@ -183,5 +185,57 @@ func TestOverdue(t *testing.T) {
 	d.ready(t)
 	if err := e.health(); err == nil || !strings.Contains(err.Error(), "1 of 1 packs overdue") {
 		t.Errorf("health: %v", err)
+	}
+}
+
+// TestBlockedIsTold: what keeps slots waiting is told at once, once for all
+// attempts, with what to do; and so is the recovery.
+func TestBlockedIsTold(t *testing.T) {
+	t.Parallel()
+	denied := sim.Script{Failures: []sim.Failure{{Status: 403, Code: "NoPermission", Times: 2}}}
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack, Script: denied})
+	people := &notifytest.Server{Token: "token-0123456789"}
+	address := httptest.NewServer(people)
+	t.Cleanup(address.Close)
+	dir := t.TempDir()
+	lab.Write(t, dir, map[string]string{"url": people.Address(address.URL, notifytest.WeCom)})
+	d := start(t, lab.Setup{
+		Dir: dir, Endpoint: endpoint,
+		More: "notify: [{name: team, on: [blocked, recovered], group: 1ms, wecom: {url_file: url}}]\n",
+	}.Write(t), io.Discard)
+	first := taken(t, people, notifytest.WeCom, 1)
+	for _, want := range []string{"1 pack blocked", "a permission is missing", "What to do: allow the RAM action config:", "Tried again until"} {
+		if !strings.Contains(first.Text, want) {
+			t.Errorf("no %q in %s", want, first.Text)
+		}
+	}
+	d.await(t, 1)
+	if last := taken(t, people, notifytest.WeCom, 2); !strings.Contains(last.Text, "Recovered") {
+		t.Errorf("got %s", last.Text)
+	}
+}
+
+// TestNews: a broadcast about a slot that is settled is read as before, and by a
+// replica that knows no blocked slots, one about those as a slot in no state.
+func TestNews(t *testing.T) {
+	t.Parallel()
+	e := catalog.Event{Record: evidence.Record{Slot: evidence.Slot{Source: "prod", Pack: "cp-1"}, State: evidence.Sealed}, Sealed: 3}
+	old, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got news
+	if err := json.Unmarshal(old, &got); err != nil || got.Event != e || got.Blocked != nil {
+		t.Errorf("read as %+v, %v", got, err)
+	}
+	sent, err := json.Marshal(news{Blocked: &notify.Event{Source: "prod", Pack: "cp-1", Reason: fault.Denied}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(sent, &got); err != nil || got.Blocked == nil || got.Blocked.Reason != fault.Denied {
+		t.Errorf("%s is read as %+v, %v", sent, got, err)
+	}
+	if err := json.Unmarshal(sent, &e); err != nil || e.State != "" {
+		t.Errorf("an older replica reads %s as %+v, %v", sent, e, err)
 	}
 }

@@ -10,7 +10,10 @@ import (
 func english() *messages {
 	return &messages{
 		prefix: "packseal: ", comma: ", ", counts: englishCounts, reasons: i18n.EnglishReasons(),
-		gap: func(reason string) string { return "Gap: " + reason },
+		gap:     func(reason string) string { return "Gap: " + reason },
+		blocked: func(reason string) string { return "Blocked until somebody acts: " + reason },
+		until:   func(at string) string { return "Tried again until " + at + ", then recorded as a gap" },
+		todo:    func(hint string) string { return "What to do: " + hint },
 		heads: map[Kind]string{
 			Overdue:      "Overdue: the time limit has passed, and the report is not sealed.",
 			Recovered:    "Recovered: the latest report is sealed.",

@@ -135,6 +135,11 @@ func (n *Notices) updated(d *dispatcher, e Entry) *dispatcher {
 // archive, repeatedly: what a channel was sent is not sent again.
 func (n *Notices) Gap(e Event) { n.add(Gap, e) }
 
+// Blocked reports an attempt at a slot that failed for a reason which an
+// administrator has to remove. It may be called for each attempt: a channel is
+// sent each cause once, until a pack that had it recovers.
+func (n *Notices) Blocked(e Event) { n.add(Blocked, e) }
+
 // Sealed reports a slot that was sealed, which recovers a pack that had a gap or
 // was overdue. Like Gap, it may be called for any such slot.
 func (n *Notices) Sealed(e Event) { n.add(Recovered, e) }

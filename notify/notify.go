@@ -15,7 +15,10 @@ package notify
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 
 	"packseal.example/internal/evidence"
@@ -28,15 +31,18 @@ type Kind string
 // The kinds of events.
 const (
 	Gap          Kind = "gap"           // a slot ended without a report
+	Blocked      Kind = "blocked"       // a slot waits until an administrator removes the cause, such as credentials that are refused
 	Overdue      Kind = "overdue"       // a slot is past its timeout and not settled
-	Recovered    Kind = "recovered"     // a pack with a gap or an overdue slot has a sealed report again
+	Recovered    Kind = "recovered"     // a pack with a gap, an overdue or a blocked slot has a sealed report again
 	Problems     Kind = "findings"      // the result of verification has changed
 	ReloadFailed Kind = "reload_failed" // a new configuration was refused
 	DigestDue    Kind = "digest"        // a digest is due
 )
 
 // Kinds returns all kinds, the most important ones first.
-func Kinds() []Kind { return []Kind{Gap, Problems, Overdue, ReloadFailed, Recovered, DigestDue} }
+func Kinds() []Kind {
+	return []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, Recovered, DigestDue}
+}
 
 // perReplica reports whether events of the kind concern one replica (the file that
 // it loads, the archive that it verifies). It sends them whether it leads or not.
@@ -50,13 +56,23 @@ type Event struct {
 	Name   string         `json:"name,omitempty"`   // its display name
 	Due    time.Time      `json:"due,omitzero"`     // the slot's
 	At     time.Time      `json:"at,omitzero"`      // when it was recorded or noticed
-	Reason fault.Reason   `json:"reason,omitempty"` // of a gap
-	Detail string         `json:"detail,omitempty"` // of a gap or a refused configuration: the error
+	Reason fault.Reason   `json:"reason,omitempty"` // of a gap or a blocked slot
+	Detail string         `json:"detail,omitempty"` // of those or a refused configuration: the error
+	Hint   string         `json:"hint,omitempty"`   // of a blocked slot: what to do
+	Until  time.Time      `json:"until,omitzero"`   // of a blocked slot: when it becomes a gap
 	Counts map[string]int `json:"counts,omitempty"` // of problems: how many of each kind; none = there are none any more
 }
 
 // pack identifies the event's pack.
 func (e Event) pack() string { return e.Source + "/" + e.Pack }
+
+// cause identifies what blocks a slot: packs of one source that lack the same
+// permission have the same cause.
+func (e Event) cause() string {
+	id := evidence.Ref(e.Source, e.Pack).ID
+	sum := sha256.Sum256([]byte(e.Source + "\n" + strings.ReplaceAll(e.Hint, id, "")))
+	return string(e.Reason) + " " + hex.EncodeToString(sum[:8])
+}
 
 // slot identifies the event's slot among those of its pack.
 func (e Event) slot() string { return e.Due.UTC().Format(evidence.DueFormat) }

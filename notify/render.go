@@ -22,6 +22,9 @@ type messages struct {
 	counts func(k Kind, packs int) string // in a title: how many packs had such events
 
 	gap      func(reason string) string
+	blocked  func(reason string) string
+	until    func(at string) string
+	todo     func(hint string) string
 	reasons  map[fault.Reason]string
 	heads    map[Kind]string
 	cleared  string // head of problems that are gone
@@ -176,12 +179,13 @@ func (r renderer) parts(text *messages, k Kind, events []Event) (parts []Part) {
 	case k == Gap:
 		reasons, of := group(events, func(e Event) fault.Reason { return e.Reason })
 		for _, reason := range reasons {
-			last := of[reason][len(of[reason])-1]
-			lines := r.slots(text, of[reason])
-			if last.Detail != "" {
-				lines = append(lines, text.detail(clip(last.Detail, 300)))
-			}
-			parts = append(parts, Part{Head: text.gap(text.reason(reason)), Lines: lines})
+			parts = append(parts, r.failed(text, text.gap(text.reason(reason)), of[reason]))
+		}
+		return parts
+	case k == Blocked:
+		causes, of := group(events, Event.cause)
+		for _, cause := range causes {
+			parts = append(parts, r.failed(text, text.blocked(text.reason(of[cause][0].Reason)), of[cause]))
 		}
 		return parts
 	}
@@ -200,6 +204,23 @@ func (r renderer) parts(text *messages, k Kind, events []Event) (parts []Part) {
 		p.Lines = r.slots(text, events)
 	}
 	return []Part{p}
+}
+
+// failed lists slots that failed alike, with the last of their errors and what to
+// do.
+func (r renderer) failed(text *messages, head string, events []Event) Part {
+	last := events[len(events)-1]
+	lines := r.slots(text, events)
+	if !last.Until.IsZero() {
+		lines = append(lines, text.until(r.time(last.Until)))
+	}
+	if last.Detail != "" {
+		lines = append(lines, text.detail(clip(last.Detail, 300)))
+	}
+	if last.Hint != "" {
+		lines = append(lines, text.todo(clip(last.Hint, 300)))
+	}
+	return Part{Head: head, Lines: lines}
 }
 
 // slots lists events by pack.

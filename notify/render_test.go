@@ -102,6 +102,46 @@ Gap: packseal was not running when the report was due.
 	}
 }
 
+// TestBlockedMessage: packs with one cause are told together, with what to do and
+// how long there is time for it.
+func TestBlockedMessage(t *testing.T) {
+	t.Parallel()
+	var events []Event
+	for _, id := range []string{"cp-1", "cp-2"} {
+		e := blockedBy(id, 0, "allow the RAM action config:X on pack/"+id)
+		e.Detail, e.Until = "X: NoPermission", base.Add(2*time.Hour)
+		events = append(events, e)
+	}
+	other := blockedBy("cp-3", 1, "check the source's credentials")
+	other.Reason = "credentials" // a report that is fetched waits for ever
+	events = append(events, other)
+	m := rendering(t, "en").events(events, 0)
+	wantText(t, m, `packseal: 3 packs blocked
+
+Blocked until somebody acts: The credentials are valid, but a permission is missing.
+- prod/cp-1, due 2026-11-25 10:00
+- prod/cp-2, due 2026-11-25 10:00
+- Tried again until 2026-11-25 12:00, then recorded as a gap
+- Detail: X: NoPermission
+- What to do: allow the RAM action config:X on pack/cp-2
+
+Blocked until somebody acts: The credentials are missing, wrong or no longer valid.
+- prod/cp-3, due 2026-11-25 11:00
+- What to do: check the source's credentials
+`)
+	if m.Tone != Bad {
+		t.Errorf("its tone is %s", m.Tone)
+	}
+	wantText(t, rendering(t, "zh").events(events[:1], 0), `packseal：1 个合规包需要处理
+
+需要处理：凭证有效，但缺少权限。
+- prod/cp-1，到期时间 2026-11-25 10:00
+- 将重试至 2026-11-25 12:00，届时仍未解决则记为缺失
+- 详情：X: NoPermission
+- 处理方法：allow the RAM action config:X on pack/cp-1
+`)
+}
+
 func TestDigestMessage(t *testing.T) {
 	t.Parallel()
 	d := Digest{
