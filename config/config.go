@@ -91,7 +91,10 @@ type Queue struct {
 type Web struct {
 	Listen     string `yaml:"listen,omitempty"`      // address and port; default 127.0.0.1:9797
 	ConfigFile string `yaml:"config_file,omitempty"` // TLS and passwords, as a web configuration file of Prometheus exporters; default neither
-	Reload     bool   `yaml:"reload,omitempty"`      // permit POST /-/reload; default false
+	// How people reach the page from elsewhere, such as https://packseal.example.com;
+	// notices link to it. Default: they have no links.
+	ExternalURL string `yaml:"external_url,omitempty"`
+	Reload      bool   `yaml:"reload,omitempty"` // permit POST /-/reload; default false
 }
 
 // Log is the level and the format of the log.

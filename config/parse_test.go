@@ -53,6 +53,7 @@ var bad = map[string]string{
 	"secret-files":      "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1', credentials: {access_key_id_file: /nowhere/id, access_key_secret_file: testdata/empty-secret}}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
 	"backend-faults":    "sources:\n  prod:\n    cloudconfig:\n      endpoint: http://config.example.com\n      link_hosts:\n        - '*.aliyuncs.com'\n        - a/b\n      credentials:\n        role_session_name: x\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
 	"notices":           "+notify:\n  - {name: a, on: [gap, sunrise], language: fr, time_zone: Mars, digest: never, dingtalk: {url: 'https://MARKED', secret_file: 1}}\n  - {name: a, on: [gap], digest: '@daily', webhook: {url_file: /nowhere/url, template: '{{.Colour}}'}}\n  - {name: b, on: [gap], ping: {url_file: testdata/empty-secret, every: 1s, method: PUT}}\n  - {name: c}\n  - {wecom: {}, feishu: {}}\n",
+	"routes":            "+notify:\n  - {name: a, match: {sources: [prd], packs: [cp-9], labels: {system: pay}}, mail: {server: smtp.example.com, tls: none, from: me, to: [you], username: me}}\n  - {name: b, match: {sources: [prod]}, ping: {url_file: /nowhere/url}}\n  - {name: c, telegram: {token: MARKED, endpoint: 'http://example.com'}}\n  - {name: d, pagerduty: {}}\nweb: {external_url: packseal.example.com}\n",
 	"rest":              "+state_dir: ''\nweb: {listen: localhost, config_file: /nowhere/web.yaml}\nfetch: {poll_min: 1m, poll_max: 1s}\nlog: {level: loud, format: xml}\n",
 }
 

@@ -33,17 +33,20 @@ func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
 	files := map[string]string{"sign": receivers.Secret}
 	channels := "notify:\n"
 	for _, receiver := range notifytest.Receivers() {
-		files[receiver] = receivers.Address(address.URL, receiver)
 		more := ""
 		switch receiver {
 		case notifytest.DingTalk, notifytest.Feishu, notifytest.Webhook:
 			more = ", secret_file: sign"
+		case notifytest.Ntfy:
+			more = ", token_file: sign"
 		}
+		entry, content := receivers.Setting(address.URL, receiver, receiver, more)
+		files[receiver] = content
 		settings := "language: both, group: 1ms, digest: '@yearly', "
 		if receiver == notifytest.Ping {
 			settings = ""
 		}
-		channels += fmt.Sprintf("  - {name: to-%[1]s, %[2]s%[1]s: {url_file: %[1]s%[3]s}}\n", receiver, settings, more)
+		channels += fmt.Sprintf("  - {name: to-%s, %s%s}\n", receiver, settings, entry)
 	}
 	lab.Write(t, dir, files)
 	return lab.Setup{
@@ -129,17 +132,17 @@ func TestWhatNoticesSay(t *testing.T) {
 		t.Errorf("health: %v, overdue: %v", err, e.allOverdue())
 	}
 	year := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC)
-	got, err := e.digest(t.Context(), year.Add(-time.Second), year)
+	got, err := e.digest(t.Context(), notify.Match{}, year.Add(-time.Second), year)
 	if err != nil || got.Packs != 2 || got.Sealed != 1 || len(got.Gaps) != 1 || got.Gaps[0].Reason != fault.NotFound || !got.Next.Equal(year.AddDate(1, 0, 0)) || got.Unread != 0 {
 		t.Errorf("digest: %+v, %v", got, err)
 	}
-	if got, err = e.digest(t.Context(), year, year.Add(time.Hour)); err != nil || got.Sealed+len(got.Gaps) != 0 {
+	if got, err = e.digest(t.Context(), notify.Match{}, year, year.Add(time.Hour)); err != nil || got.Sealed+len(got.Gaps) != 0 {
 		t.Errorf("digest of a period without slots: %+v, %v", got, err)
 	}
 	if err := SaveVerified(e.cfg.StateDir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = e.digest(t.Context(), year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {
+	if got, err = e.digest(t.Context(), notify.Match{}, year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {
 		t.Errorf("digest after findings: %+v, %v", got, err)
 	}
 	var kept map[string]struct{ Since time.Time }
@@ -147,7 +150,7 @@ func TestWhatNoticesSay(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(b, &kept)
 	}
-	if err != nil || len(kept) != 5 || kept["to-wecom"].Since.IsZero() {
+	if err != nil || len(kept) != len(notifytest.Receivers()) || kept["to-wecom"].Since.IsZero() {
 		t.Errorf("kept %s, %v", b, err)
 	}
 }

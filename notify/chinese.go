@@ -38,7 +38,7 @@ func chinese() *messages {
 		test: func(channel string) (string, string) {
 			return "测试消息", fmt.Sprintf("这是通知渠道 %s 的测试消息，一切正常，无需处理。", channel)
 		},
-		digest: chineseDigest,
+		digest: chineseDigest, overview: "全部合规包", runbook: "处理手册",
 		period: func(from, to string) string { return fmt.Sprintf("统计范围：%s 至 %s 到期的报告", from, to) },
 	}
 }

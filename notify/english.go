@@ -37,7 +37,7 @@ func english() *messages {
 		test: func(channel string) (string, string) {
 			return "this is a test", fmt.Sprintf("This is a test of the channel %s. No action is needed.", channel)
 		},
-		digest: englishDigest,
+		digest: englishDigest, overview: "All packs", runbook: "Runbook",
 		period: func(from, to string) string { return fmt.Sprintf("Slots due from %s to %s", from, to) },
 	}
 }

@@ -50,17 +50,18 @@ func (k Kind) perReplica() bool { return k == Problems || k == ReloadFailed }
 
 // Event is one thing that happened.
 type Event struct {
-	Kind   Kind           `json:"kind"`
-	Source string         `json:"source,omitempty"` // of a pack: its source's name
-	Pack   string         `json:"pack,omitempty"`   // its key
-	Name   string         `json:"name,omitempty"`   // its display name
-	Due    time.Time      `json:"due,omitzero"`     // the slot's
-	At     time.Time      `json:"at,omitzero"`      // when it was recorded or noticed
-	Reason fault.Reason   `json:"reason,omitempty"` // of a gap or a blocked slot
-	Detail string         `json:"detail,omitempty"` // of those or a refused configuration: the error
-	Hint   string         `json:"hint,omitempty"`   // of a blocked slot: what to do
-	Until  time.Time      `json:"until,omitzero"`   // of a blocked slot: when it becomes a gap
-	Counts map[string]int `json:"counts,omitempty"` // of problems: how many of each kind; none = there are none any more
+	Kind   Kind              `json:"kind"`
+	Source string            `json:"source,omitempty"` // of a pack: its source's name
+	Pack   string            `json:"pack,omitempty"`   // its key
+	Name   string            `json:"name,omitempty"`   // its display name
+	Labels map[string]string `json:"labels,omitempty"` // its labels
+	Due    time.Time         `json:"due,omitzero"`     // the slot's
+	At     time.Time         `json:"at,omitzero"`      // when it was recorded or noticed
+	Reason fault.Reason      `json:"reason,omitempty"` // of a gap or a blocked slot
+	Detail string            `json:"detail,omitempty"` // of those or a refused configuration: the error
+	Hint   string            `json:"hint,omitempty"`   // of a blocked slot: what to do
+	Until  time.Time         `json:"until,omitzero"`   // of a blocked slot: when it becomes a gap
+	Counts map[string]int    `json:"counts,omitempty"` // of problems: how many of each kind; none = there are none any more
 }
 
 // pack identifies the event's pack.
@@ -94,6 +95,8 @@ type Channel interface {
 // Traits are what a channel supports.
 type Traits struct {
 	PerMinute int           // messages within any minute, by its vendor's limit
+	Events    int           // events in one message, at most; 0 = no bound of the vendor's
+	Incidents bool          // it raises and resolves incidents, so that it gets digests only when asked for
 	Heartbeat time.Duration // if positive, the channel gets no events, but at this interval whether packseal works
 }
 

@@ -37,6 +37,8 @@ type messages struct {
 	test     func(channel string) (title, text string)
 	digest   func(d Digest, at func(time.Time) string) (title string, lines []string)
 	period   func(from, to string) string
+
+	overview, runbook string // texts of links
 }
 
 // reason returns what a reason means, in a sentence.
@@ -77,16 +79,17 @@ type renderer struct {
 	languages []*messages
 	zone      *time.Location
 	instance  string
+	page      string // its address, or empty
 }
 
 func newRenderer(e Entry, instance string) renderer {
-	return renderer{languages: messagesOf(e.Language), zone: cmp.Or(e.Zone, time.UTC), instance: instance}
+	return renderer{languages: messagesOf(e.Language), zone: cmp.Or(e.Zone, time.UTC), instance: instance, page: e.Page}
 }
 
 // events renders events; dropped is how many are not among them.
 func (r renderer) events(events []Event, dropped int) Message {
 	m := newMessage(Good)
-	m.Events, m.Dropped = events, dropped
+	m.Events, m.Dropped, m.Links = events, dropped, r.links(r.languages[0], events)
 	for _, e := range events {
 		if e.Kind != Recovered && (e.Kind != Problems || len(e.Counts) > 0) {
 			m.Tone = Bad
@@ -112,7 +115,7 @@ func (r renderer) events(events []Event, dropped int) Message {
 // digest renders a digest.
 func (r renderer) digest(d Digest) Message {
 	m := newMessage(Plain)
-	m.Digest = &d
+	m.Digest, m.Links = &d, r.links(r.languages[0], nil)
 	if len(d.Gaps)+len(d.Overdue)+len(d.Problems) > 0 {
 		m.Tone = Bad
 	}
@@ -131,7 +134,7 @@ func (r renderer) digest(d Digest) Message {
 // test renders a message that says that it is a test.
 func (r renderer) test(channel string) Message {
 	m := newMessage(Plain)
-	m.Test = true
+	m.Test, m.Links = true, r.links(r.languages[0], nil)
 	return r.finish(m, func(text *messages) (string, []Part) {
 		title, body := text.test(channel)
 		return title, []Part{{Head: body}}
