@@ -10,6 +10,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/internal/diag"
 	"packseal.example/internal/evidence"
+	"packseal.example/scheduler/queue"
 	"packseal.example/web"
 )
 
@@ -52,7 +53,7 @@ func (s *services) shared() web.Status {
 	st.Spool.Full = err == nil && st.Spool.Free < spoolFull
 	for _, p := range s.queue.pauses() {
 		if p.Pack == "" {
-			st.Paused = append(st.Paused, web.PausedSource{Source: p.Source, Pause: web.Pause{Since: p.Since, By: p.By, Why: p.Why}})
+			st.Paused = append(st.Paused, web.PausedSource{Source: p.Source, Pause: webPause(p)})
 		}
 	}
 	return st
@@ -92,9 +93,15 @@ func (s *services) pack(e config.Entry) web.Pack {
 		p.Counts = &web.Counts{Sealed: st.Sealed, Gaps: st.Gaps}
 	}
 	if pause, ok := s.queue.paused(source, key); ok {
-		p.Paused = &web.Pause{Since: pause.Since, By: pause.By, Why: pause.Why}
+		shown := webPause(pause)
+		p.Paused = &shown
 	}
 	return p
+}
+
+// webPause is a pause as the page has it.
+func webPause(p queue.Pause) web.Pause {
+	return web.Pause{Since: p.Since, Until: p.Until, By: p.By, Why: p.Why}
 }
 
 // state returns the state that the page shows of a pack.

@@ -20,7 +20,7 @@ type locale struct {
 	Tagline, Skip, Language, Packs, All, History     string
 	Pack, State, LastSealed, NextDue, Sealed, Gaps   string
 	Report, Schedule, Due, Settled, After, Outcome   string
-	NotReady, LastTry, Never, Paused, Reading        string
+	NotReady, LastTry, Never, Paused, Reading, Until string
 	AsOf, Refreshes, Pause, Resume, Older, Newest    string
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad string
 	StillReading                                     string

@@ -49,6 +49,7 @@ type row struct {
 	Next      timestamp
 	LastGap   timestamp
 	Paused    timestamp // since when
+	Resumes   timestamp // when that ends by itself
 	Why       string    // what the latest gap's reason means
 	Size      string
 	Hash      string // the first 12 digits
@@ -121,6 +122,7 @@ func (p page) row(pack Pack, zones zones) row {
 	r.Sealed.Relative = p.L.relativeTo(pack.LastSealed, p.time)
 	if pack.Paused != nil {
 		r.Paused = p.L.timestamp(pack.Paused.Since, p.time, time.UTC)
+		r.Resumes = p.L.timestamp(pack.Paused.Until, p.time, time.UTC)
 	}
 	if pack.LastSHA256 != "" {
 		r.Size = size(pack.LastSize)

@@ -68,16 +68,16 @@ func TestPausedShows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := sealedPack("cp-a", "MLPS")
-		p.Paused = &Pause{Since: midnight.Add(-time.Hour), By: "alice@host", Why: "<b>move</b>"}
+		p.Paused = &Pause{Since: midnight.Add(-time.Hour), Until: midnight.Add(time.Hour), By: "alice@host", Why: "<b>move</b>"}
 		h := handler(t, options(0, p, sealedPack("cp-b", "Other")))
 		for path, word := range map[string]string{"/": "Paused since", "/packs/prod/cp-a": "Paused since", "/?lang=zh": "暂停于", "/packs/prod/cp-a?lang=zh": "暂停于"} {
 			body := get(h, path).Body.String()
-			wantAll(t, body, word+` <time datetime="1999-12-31T23:00:00Z">1999-12-31 23:00 UTC</time>`, "alice@host: &lt;b&gt;move")
+			wantAll(t, body, word+` <time datetime="1999-12-31T23:00:00Z">1999-12-31 23:00 UTC</time>`, "2000-01-01 01:00 UTC</time>, <bdi>alice@host: &lt;b&gt;move")
 			if n := strings.Count(body, word); n != 1 {
 				t.Errorf("%s says %d times that a pack is paused", path, n)
 			}
 		}
-		wantAll(t, get(h, "/api/v1/packs").Body.String(), `"paused":{"since":"1999-12-31T23:00:00Z","by":"alice@host","why":`)
+		wantAll(t, get(h, "/api/v1/packs").Body.String(), `"paused":{"since":"1999-12-31T23:00:00Z","until":"2000-01-01T01:00:00Z","by":"alice@host","why":`)
 		wantNone(t, get(h, "/packs/prod/cp-b").Body.String(), "Paused")
 	})
 }

@@ -106,9 +106,9 @@ func (st Status) stale(now time.Time) (days int) {
 
 // trouble is one thing that is wrong with what all packs share, with its details.
 type trouble struct {
-	Text  string
-	Since timestamp
-	Why   string
+	Text         string
+	Since, Until timestamp
+	Why          string
 }
 
 // troubles returns the sentences that the headline begins with, the most urgent
@@ -129,14 +129,17 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	say(t.Paused > 0, p.L.packsPaused(t.Paused))
 	for _, sink := range st.Sinks {
 		if !sink.Down.IsZero() {
-			list = append(list, trouble{p.L.sinkDown(sink.Name), p.L.timestamp(sink.Down, p.time, time.UTC), sink.Why})
+			list = append(list, trouble{Text: p.L.sinkDown(sink.Name), Since: p.L.timestamp(sink.Down, p.time, time.UTC), Why: sink.Why})
 		}
 	}
 	if st.Spool.Full {
 		list = append(list, trouble{Text: p.L.spoolLeft(size(st.Spool.Free), st.Spool.Reports)})
 	}
 	for _, pause := range st.Paused {
-		list = append(list, trouble{p.L.sourcePaused(pause.Source), p.L.timestamp(pause.Since, p.time, time.UTC), pause.By + ": " + pause.Why})
+		list = append(list, trouble{
+			Text: p.L.sourcePaused(pause.Source), Since: p.L.timestamp(pause.Since, p.time, time.UTC),
+			Until: p.L.timestamp(pause.Until, p.time, time.UTC), Why: pause.By + ": " + pause.Why,
+		})
 	}
 	return sentences, list
 }

@@ -76,13 +76,13 @@ func TestHeadlineKnowsTheRest(t *testing.T) {
 			en:     "No verification has passed for 9 days. ", zh: "已有 9 天没有通过校验。", attended: true,
 		},
 		"paused": {
-			status: Status{Paused: []PausedSource{{"test", Pause{midnight.Add(-time.Minute), "alice", "<move>"}}}}, packs: []Pack{sealedPack("cp-a", ""), paused},
+			status: Status{Paused: []PausedSource{{"test", Pause{Since: midnight.Add(-time.Minute), Until: midnight.Add(time.Hour), By: "alice", Why: "<move>"}}}}, packs: []Pack{sealedPack("cp-a", ""), paused},
 			en:      "1 source is paused: “test”. 1 pack is paused. The latest reports of all 2 packs are sealed.",
 			zh:      "1 个来源已暂停：“test”。1 个合规包已暂停。",
-			details: []string{"The source “test” is paused since", "alice: &lt;move&gt;"}, attended: true,
+			details: []string{"The source “test” is paused since", "until <time datetime=", "2000-01-01 01:00 UTC", "alice: &lt;move&gt;"}, attended: true,
 		},
 		"a paused source": { // its packs are not counted once more
-			status: Status{Paused: []PausedSource{{"prod", Pause{midnight, "bob", "move"}}}}, packs: []Pack{paused},
+			status: Status{Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "bob", Why: "move"}}}}, packs: []Pack{paused},
 			en: "1 source is paused: “prod”. The pack’s latest", zh: "1 个来源已暂停：“prod”。全部 1 个", attended: true,
 		},
 	} {
@@ -114,7 +114,7 @@ func TestStatusGolden(t *testing.T) {
 	opts.Status = func() Status {
 		return Status{
 			Sinks: []Sink{{Name: "primary", Reached: midnight}, {Name: "mirror", Down: midnight, Why: "refused"}}, Spool: Spool{Reports: 1, Bytes: 7, Free: 9, Full: true},
-			Paused: []PausedSource{{"prod", Pause{midnight, "alice", "move"}}}, Verified: Verified{midnight, map[string]int{"altered": 1}},
+			Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "alice", Why: "move"}}}, Verified: Verified{midnight, map[string]int{"altered": 1}},
 		}
 	}
 	const want = `{"ready":false,"why":"no answer","sinks":[{"sink":"primary","reached":"2000-01-01T00:00:00Z"},{"sink":"mirror","down":"2000-01-01T00:00:00Z","why":"refused"}],` +

@@ -51,9 +51,10 @@ type Counts struct {
 	Gaps   int `json:"gap_slots"`
 }
 
-// Pause says since when, by whom and why no work is begun on a pack.
+// Pause says since when, until when, by whom and why no work is begun on a pack.
 type Pause struct {
 	Since time.Time `json:"since"`
+	Until time.Time `json:"until,omitzero"` // when it ends by itself; zero = not before it is resumed
 	By    string    `json:"by"`
 	Why   string    `json:"why"`
 }
