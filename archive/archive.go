@@ -53,9 +53,12 @@ type Options struct {
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error)
 
-	Packs  []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
-	Tool   string          // "packseal/<version>", for the records
-	Logger *slog.Logger    // required
+	Packs []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
+	// Name returns what the source calls a pack, for the manifests of those that the
+	// configuration gives no name; "" if it is not known. May be nil.
+	Name   func(evidence.PackRef) string
+	Tool   string       // "packseal/<version>", for the records
+	Logger *slog.Logger // required
 
 	// Identity tells this archive from one in other sinks, for whoever keeps what
 	// is derived from it. It must hold no secret. Default: the sinks' names.

@@ -54,6 +54,7 @@ type opening struct {
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
+	name       func(evidence.PackRef) string
 	registries *registries
 	part       func(source string) float64 // this process's part of a source's rate; nil = all
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
@@ -65,7 +66,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen,
-		Blocked: o.blocked,
+		Blocked: o.blocked, Name: o.name,
 	}
 	if o.catalog != nil {
 		a.Observers, a.Attempt, a.Seen = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt, o.catalog.Seen

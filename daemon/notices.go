@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -87,7 +88,9 @@ func (s *services) blocked(slot evidence.Slot, err error, until time.Time) {
 // named returns the pack with what the configuration in force says of it.
 func (s *services) named(p evidence.PackRef) evidence.Pack {
 	if r := s.runtime.Load(); r != nil {
-		return r.packs[p].Pack
+		pack := r.packs[p].Pack
+		pack.Name = cmp.Or(pack.Name, s.names.name(p))
+		return pack
 	}
 	return evidence.Pack{PackRef: p}
 }

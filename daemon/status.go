@@ -84,7 +84,7 @@ func (s *services) pack(e config.Entry) web.Pack {
 	st := s.catalog.Status(source, key)
 	last, next := s.scheduler.Due(source, key)
 	p := web.Pack{
-		Source: source, Key: key, Name: e.Pack.Name, Schedule: e.Schedule, TimeZone: e.TimeZone,
+		Source: source, Key: key, Name: e.Pack.Name, Labels: e.Labels, Schedule: e.Schedule, TimeZone: e.TimeZone,
 		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled,
 		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
 		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: s.state(e, st),

@@ -22,10 +22,16 @@ func TestPacksGolden(t *testing.T) {
 		`{"source":"prod","pack":"cp-a","name":"MLPS","schedule":"0 2 * * *","time_zone":"Asia/Shanghai","state":"sealed",` +
 		`"last_due":"1999-12-31T18:00:00Z","last_sealed":"1999-12-31T21:00:00Z","next_due":"2000-01-01T18:00:00Z",` +
 		`"sealed_slots":41,"gap_slots":0,"last_object":"prod/cp-a/report.xls","last_sha256":"` + digest + `","last_size":49312},` +
-		`{"source":"prod","pack":"cp-g","schedule":"0 2 * * *","time_zone":"UTC","state":"gap","next_due":"2000-01-01T00:01:30Z",` +
+		`{"source":"prod","pack":"cp-g","labels":{"owner":"sec","system":"\u003cpay\u003e"},"schedule":"0 2 * * *","time_zone":"UTC","state":"gap","next_due":"2000-01-01T00:01:30Z",` +
 		`"sealed_slots":0,"gap_slots":2,"last_gap":"1999-12-30T00:00:00Z","last_gap_reason":"not_found"}` +
 		"]}\n"
-	w := get(handler(t, options(0, sealedPack("cp-a", "MLPS"), gapPack("cp-g", ""))), "/api/v1/packs")
+	labelled := gapPack("cp-g", "")
+	labelled.Labels = map[string]string{"system": "<pay>", "owner": "sec"}
+	h := handler(t, options(0, sealedPack("cp-a", "MLPS"), labelled))
+	w := get(h, "/api/v1/packs")
+	for _, page := range []string{"/", "/packs/prod/cp-g"} {
+		wantAll(t, get(h, page).Body.String(), "prod/cp-g", `<small class="label"><bdi>owner: sec</bdi></small>`, `<small class="label"><bdi>system: &lt;pay&gt;</bdi></small>`)
+	}
 	if diff := cmp.Diff(want, w.Body.String()); diff != "" {
 		t.Error(diff)
 	}

@@ -17,13 +17,13 @@ type locale struct {
 	Name   string  // the language's own name
 	Switch *locale // the other language
 
-	Tagline, Skip, Language, Packs, All, History     string
-	Pack, State, LastSealed, NextDue, Sealed, Gaps   string
-	Report, Schedule, Due, Settled, After, Outcome   string
-	NotReady, LastTry, Never, Paused, Reading, Until string
-	AsOf, Refreshes, Pause, Resume, Older, Newest    string
-	Metrics, API, NoSlots, Incomplete, NotFound, Bad string
-	StillReading                                     string
+	Tagline, Skip, Language, Packs, All, History             string
+	Pack, State, LastSealed, NextDue, Sealed, Gaps           string
+	Report, Schedule, Due, Settled, After, Outcome           string
+	NotReady, LastTry, Never, Paused, Reading, Until, Labels string
+	AsOf, Refreshes, Pause, Resume, Older, Newest            string
+	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
+	StillReading                                             string
 
 	states  map[string]string
 	unknown string // any other state
