@@ -36,7 +36,7 @@ type Notice struct {
 	Group    time.Duration `yaml:"group,omitempty"`                                           // how long an event waits for others, so that they go out in one message; default 1m
 	Digest   string        `yaml:"digest,omitempty"`                                          // when digests are due, written like a pack's schedule; default "0 9 * * *"
 	Match    Match         `yaml:"match,omitempty"`                                           // the packs that are reported; default all
-	TimeZone string        `yaml:"time_zone,omitempty"`                                       // of the digest's schedule and of the times in messages, an IANA name; default UTC
+	TimeZone string        `yaml:"time_zone,omitempty"`                                       // of the digest's schedule and of the times in messages, an IANA name; default: a pack's times in its own zone with UTC beside them, all others in UTC
 
 	DingTalk  *dingtalk.Options  `yaml:"dingtalk,omitempty"`  // a custom robot of DingTalk
 	Feishu    *feishu.Options    `yaml:"feishu,omitempty"`    // a custom bot of Feishu or Lark
@@ -136,7 +136,9 @@ func (n Notice) entry(env notify.Env) (notify.Entry, error) {
 	if e.Digest, err = scheduler.ParseSchedule(cmp.Or(n.Digest, builtinDigest), n.TimeZone); err != nil {
 		return notify.Entry{}, err
 	}
-	e.Zone, err = time.LoadLocation(n.TimeZone) // "" is UTC
+	if n.TimeZone != "" {
+		e.Zone, err = time.LoadLocation(n.TimeZone)
+	}
 	return e, err
 }
 

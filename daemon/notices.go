@@ -78,7 +78,7 @@ func (s *services) notify(e catalog.Event) {
 func (s *services) blocked(slot evidence.Slot, err error, until time.Time) {
 	pack := s.named(slot.Ref())
 	e := notify.Event{
-		Source: slot.Source, Pack: slot.Pack, Name: pack.Name, Labels: pack.Labels, Due: slot.Due, At: time.Now().UTC().Truncate(time.Second), Reason: fault.Of(err),
+		Source: slot.Source, Pack: slot.Pack, Name: pack.Name, Labels: pack.Labels, Zone: pack.TimeZone, Due: slot.Due, At: time.Now().UTC().Truncate(time.Second), Reason: fault.Of(err),
 		Detail: err.Error(), Hint: fault.Hint(err), Until: until.UTC(),
 	}
 	s.notices.Blocked(e)
@@ -86,18 +86,18 @@ func (s *services) blocked(slot evidence.Slot, err error, until time.Time) {
 }
 
 // named returns the pack with what the configuration in force says of it.
-func (s *services) named(p evidence.PackRef) evidence.Pack {
+func (s *services) named(p evidence.PackRef) config.Entry {
+	var e config.Entry
 	if r := s.runtime.Load(); r != nil {
-		pack := r.packs[p].Pack
-		pack.Name = cmp.Or(pack.Name, s.names.name(p))
-		return pack
+		e = r.packs[p]
+		e.Name = cmp.Or(e.Name, s.names.name(p))
 	}
-	return evidence.Pack{PackRef: p}
+	return e
 }
 
 // newEvent is a record as notices have it.
-func newEvent(r evidence.Record, p evidence.Pack) notify.Event {
-	return notify.Event{Source: r.Source, Pack: r.Pack, Name: p.Name, Labels: p.Labels, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}
+func newEvent(r evidence.Record, e config.Entry) notify.Event {
+	return notify.Event{Source: r.Source, Pack: r.Pack, Name: e.Name, Labels: e.Labels, Zone: e.TimeZone, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}
 }
 
 // allOverdue returns an event for each pack that is overdue.
@@ -105,7 +105,7 @@ func (s *services) allOverdue() (events []notify.Event) {
 	for _, e := range s.entries() {
 		if due, ok := s.overdue(e); ok {
 			events = append(events, notify.Event{
-				Kind: notify.Overdue, Source: e.Pack.Source, Pack: e.Pack.Key(), Name: e.Pack.Name, Labels: e.Labels, Due: due, At: time.Now().UTC(),
+				Kind: notify.Overdue, Source: e.Pack.Source, Pack: e.Pack.Key(), Name: e.Pack.Name, Labels: e.Labels, Zone: e.TimeZone, Due: due, At: time.Now().UTC(),
 			})
 		}
 	}
@@ -170,7 +170,7 @@ func (s *services) sumUp(ctx context.Context, d *notify.Digest, e config.Entry) 
 		case err != nil:
 			return fmt.Errorf("reading the records of %s: %w", e.Pack.Key(), err)
 		case r.State == evidence.Gapped:
-			event := newEvent(r, e.Pack)
+			event := newEvent(r, e)
 			event.Kind = notify.Gap
 			gaps = append(gaps, event)
 		default:

@@ -26,7 +26,7 @@ type Entry struct {
 	Language string             // "en", "zh" or "both"; default en
 	Group    time.Duration      // how long an event waits for others to go out with it; default 1m
 	Digest   scheduler.Schedule // when digests are due, if On has them; the zero one is never
-	Zone     *time.Location     // of the times in messages; default UTC
+	Zone     *time.Location     // of the times in messages; default: slots' in their pack's zone with UTC beside, others in UTC
 
 	Page string // the address of packseal's page, for links in messages; default: there are none
 

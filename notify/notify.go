@@ -51,17 +51,18 @@ func (k Kind) perReplica() bool { return k == Problems || k == ReloadFailed }
 // Event is one thing that happened.
 type Event struct {
 	Kind   Kind              `json:"kind"`
-	Source string            `json:"source,omitempty"` // of a pack: its source's name
-	Pack   string            `json:"pack,omitempty"`   // its key
-	Name   string            `json:"name,omitempty"`   // its display name
-	Labels map[string]string `json:"labels,omitempty"` // its labels
-	Due    time.Time         `json:"due,omitzero"`     // the slot's
-	At     time.Time         `json:"at,omitzero"`      // when it was recorded or noticed
-	Reason fault.Reason      `json:"reason,omitempty"` // of a gap or a blocked slot
-	Detail string            `json:"detail,omitempty"` // of those or a refused configuration: the error
-	Hint   string            `json:"hint,omitempty"`   // of a blocked slot: what to do
-	Until  time.Time         `json:"until,omitzero"`   // of a blocked slot: when it becomes a gap
-	Counts map[string]int    `json:"counts,omitempty"` // of problems: how many of each kind; none = there are none any more
+	Source string            `json:"source,omitempty"`    // of a pack: its source's name
+	Pack   string            `json:"pack,omitempty"`      // its key
+	Name   string            `json:"name,omitempty"`      // its display name
+	Labels map[string]string `json:"labels,omitempty"`    // its labels
+	Zone   string            `json:"time_zone,omitempty"` // its schedule's zone, an IANA name; empty = UTC
+	Due    time.Time         `json:"due,omitzero"`        // the slot's
+	At     time.Time         `json:"at,omitzero"`         // when it was recorded or noticed
+	Reason fault.Reason      `json:"reason,omitempty"`    // of a gap or a blocked slot
+	Detail string            `json:"detail,omitempty"`    // of those or a refused configuration: the error
+	Hint   string            `json:"hint,omitempty"`      // of a blocked slot: what to do
+	Until  time.Time         `json:"until,omitzero"`      // of a blocked slot: when it becomes a gap
+	Counts map[string]int    `json:"counts,omitempty"`    // of problems: how many of each kind; none = there are none any more
 }
 
 // pack identifies the event's pack.

@@ -77,13 +77,14 @@ func messagesOf(language string) []*messages {
 // renderer renders a channel's messages.
 type renderer struct {
 	languages []*messages
-	zone      *time.Location
+	zone      *time.Location // of the times that are of no pack
+	own       bool           // a pack's times are in its own zone
 	instance  string
 	page      string // its address, or empty
 }
 
 func newRenderer(e Entry, instance string) renderer {
-	return renderer{languages: messagesOf(e.Language), zone: cmp.Or(e.Zone, time.UTC), instance: instance, page: e.Page}
+	return renderer{languages: messagesOf(e.Language), zone: cmp.Or(e.Zone, time.UTC), own: e.Zone == nil, instance: instance, page: e.Page}
 }
 
 // events renders events; dropped is how many are not among them.
@@ -215,7 +216,7 @@ func (r renderer) failed(text *messages, head string, events []Event) Part {
 	last := events[len(events)-1]
 	lines := r.slots(text, events)
 	if !last.Until.IsZero() {
-		lines = append(lines, text.until(r.time(last.Until)))
+		lines = append(lines, text.until(r.at(last.Until, last)))
 	}
 	if last.Detail != "" {
 		lines = append(lines, text.detail(clip(last.Detail, 300)))
@@ -236,7 +237,7 @@ func (r renderer) slots(text *messages, events []Event) (lines []string) {
 		if last.Name != "" {
 			name = clip(last.Name, 80) + " (" + name + ")"
 		}
-		lines = append(lines, text.slots(name, len(of[key]), r.time(first.Due), r.time(last.Due)))
+		lines = append(lines, text.slots(name, len(of[key]), r.at(first.Due, first), r.at(last.Due, last)))
 	}
 	return lines
 }
@@ -253,6 +254,24 @@ func group[K cmp.Ordered](events []Event, by func(Event) K) (order []K, of map[K
 		of[k] = append(of[k], e)
 	}
 	return order, of
+}
+
+// at formats a time of the event's pack: in the channel's zone or, if it has none, in
+// the pack's with UTC beside it.
+func (r renderer) at(t time.Time, e Event) string {
+	if !r.own {
+		return r.time(t)
+	}
+	zone, err := time.LoadLocation(e.Zone) // "" is UTC
+	utc := i18n.Time(t, time.UTC) + " UTC"
+	if err != nil || zone == time.UTC {
+		return utc
+	}
+	local := i18n.Time(t, zone) + " " + e.Zone
+	if day := len(time.DateOnly); local[:day] == utc[:day] {
+		utc = utc[day+1:]
+	}
+	return local + " (" + utc + ")"
 }
 
 // time formats a time in the channel's zone.

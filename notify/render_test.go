@@ -142,6 +142,27 @@ Blocked until somebody acts: The credentials are missing, wrong or no longer val
 `)
 }
 
+// TestOwnZone: a channel without a zone writes a pack's times in the pack's own, UTC
+// beside them.
+func TestOwnZone(t *testing.T) {
+	t.Parallel()
+	r := newRenderer(Entry{}, "host-1")
+	night, utc, strange := event(Gap, "cp-1", -6), event(Gap, "cp-2", 0), event(Gap, "cp-3", 0) // 20:00 UTC the day before, and 02:00
+	night.Zone, strange.Zone = "Asia/Shanghai", "Mars/Olympus"
+	day := event(Gap, "cp-1", 0)
+	day.Zone = "Asia/Shanghai"
+	wantText(t, r.events([]Event{night, day, utc, strange}, 0), `packseal: gaps in 3 packs
+
+Gap: packseal was not running when the report was due.
+- prod/cp-1, 2 slots, due 2026-11-25 04:00 Asia/Shanghai (2026-11-24 20:00 UTC) to 2026-11-25 10:00 Asia/Shanghai (02:00 UTC)
+- prod/cp-2, due 2026-11-25 02:00 UTC
+- prod/cp-3, due 2026-11-25 02:00 UTC
+`)
+	if foot := r.events([]Event{day}, 0).Foot; !strings.HasSuffix(foot, "(times in UTC)") && !strings.HasSuffix(foot, "UTC") {
+		t.Errorf("the foot is %q", foot)
+	}
+}
+
 func TestDigestMessage(t *testing.T) {
 	t.Parallel()
 	d := Digest{

@@ -57,7 +57,8 @@ type row struct {
 
 func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	o := overview{page: s.newPage(r), Paused: r.URL.Query().Has("pause")}
-	packs, status := s.opts.Packs(), s.opts.Status()
+	packs, status, zones := s.opts.Packs(), s.opts.Status(), zones{}
+	o.in(zones.common(packs))
 	order := make([]int, len(packs)) // the slice of packs is the caller's
 	for i, p := range packs {
 		o.Totals.add(p)
@@ -71,7 +72,6 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 		order = order[:maxRows]
 		o.Some = o.L.some(maxRows, len(packs))
 	}
-	zones := zones{}
 	for _, i := range order {
 		o.Rows = append(o.Rows, o.row(packs[i], zones))
 	}
@@ -106,6 +106,7 @@ func (p page) known(st Status) []string {
 
 // row returns the pack's row.
 func (p page) row(pack Pack, zones zones) row {
+	zone := zones.find(pack.TimeZone)
 	r := row{
 		Pack:      pack,
 		Label:     cmp.Or(pack.Name, pack.Key),
@@ -113,16 +114,16 @@ func (p page) row(pack Pack, zones zones) row {
 		Mark:      mark(pack.State),
 		Word:      p.L.state(pack.State),
 		Attention: needsAttention(pack.State),
-		Sealed:    p.L.timestamp(pack.LastSealed.Truncate(time.Minute), p.time, time.UTC),
-		Next:      p.L.timestamp(pack.NextDue, p.time, zones.find(pack.TimeZone)),
-		LastGap:   p.L.timestamp(pack.LastGap, p.time, time.UTC),
+		Sealed:    p.L.timestamp(pack.LastSealed.Truncate(time.Minute), p.time, zone),
+		Next:      p.L.timestamp(pack.NextDue, p.time, zone),
+		LastGap:   p.L.timestamp(pack.LastGap, p.time, zone),
 		Why:       p.L.reason(pack.LastReason),
 		Hash:      pack.LastSHA256[:min(12, len(pack.LastSHA256))],
 	}
 	r.Sealed.Relative = p.L.relativeTo(pack.LastSealed, p.time)
 	if pack.Paused != nil {
-		r.Paused = p.L.timestamp(pack.Paused.Since, p.time, time.UTC)
-		r.Resumes = p.L.timestamp(pack.Paused.Until, p.time, time.UTC)
+		r.Paused = p.L.timestamp(pack.Paused.Since, p.time, zone)
+		r.Resumes = p.L.timestamp(pack.Paused.Until, p.time, zone)
 	}
 	if pack.LastSHA256 != "" {
 		r.Size = size(pack.LastSize)

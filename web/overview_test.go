@@ -55,7 +55,7 @@ func TestOverviewRows(t *testing.T) {
 			`<time datetime="2000-01-01T00:01:30Z">2000-01-01 00:01:30 UTC</time> <small>in 90 seconds`,
 			">2 <small>The pack, account group or account does not exist.", "1999-12-30 00:00 UTC")
 		wantAll(t, body, "Troubled", "In progress", "Last attempt: asking for the report: 503")
-		wantAll(t, body, "MLPS", "Sealed", "1999-12-31 21:00 UTC</time> <small>3 hours ago",
+		wantAll(t, body, "MLPS", "Sealed", `<time datetime="1999-12-31T21:00:00Z" title="1999-12-31 21:00 UTC">2000-01-01 05:00 Asia/Shanghai</time> <small>3 hours ago`,
 			"2000-01-02 02:00 Asia/Shanghai</time> <small>in 18 hours", ">41<", ">0<", "48.2 KiB <code>9f86d081884c</code>")
 		wantAll(t, body, ">cp-n<", "Not due yet", "2000-01-01 00:00:01 UTC", "in 1 second")
 		wantNone(t, body, digest, "in 1 seconds", "1970", "0001")
@@ -72,7 +72,7 @@ func TestPausedShows(t *testing.T) {
 		h := handler(t, options(0, p, sealedPack("cp-b", "Other")))
 		for path, word := range map[string]string{"/": "Paused since", "/packs/prod/cp-a": "Paused since", "/?lang=zh": "暂停于", "/packs/prod/cp-a?lang=zh": "暂停于"} {
 			body := get(h, path).Body.String()
-			wantAll(t, body, word+` <time datetime="1999-12-31T23:00:00Z">1999-12-31 23:00 UTC</time>`, "2000-01-01 01:00 UTC</time>, <bdi>alice@host: &lt;b&gt;move")
+			wantAll(t, body, word+` <time datetime="1999-12-31T23:00:00Z" title="1999-12-31 23:00 UTC">2000-01-01 07:00 Asia/Shanghai</time>`, "2000-01-01 09:00 Asia/Shanghai</time>, <bdi>alice@host: &lt;b&gt;move")
 			if n := strings.Count(body, word); n != 1 {
 				t.Errorf("%s says %d times that a pack is paused", path, n)
 			}

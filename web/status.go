@@ -129,7 +129,7 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	say(t.Paused > 0, p.L.packsPaused(t.Paused))
 	for _, sink := range st.Sinks {
 		if !sink.Down.IsZero() {
-			list = append(list, trouble{Text: p.L.sinkDown(sink.Name), Since: p.L.timestamp(sink.Down, p.time, time.UTC), Why: sink.Why})
+			list = append(list, trouble{Text: p.L.sinkDown(sink.Name), Since: p.L.timestamp(sink.Down, p.time, p.zone), Why: sink.Why})
 		}
 	}
 	if st.Spool.Full {
@@ -137,8 +137,8 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	}
 	for _, pause := range st.Paused {
 		list = append(list, trouble{
-			Text: p.L.sourcePaused(pause.Source), Since: p.L.timestamp(pause.Since, p.time, time.UTC),
-			Until: p.L.timestamp(pause.Until, p.time, time.UTC), Why: pause.By + ": " + pause.Why,
+			Text: p.L.sourcePaused(pause.Source), Since: p.L.timestamp(pause.Since, p.time, p.zone),
+			Until: p.L.timestamp(pause.Until, p.time, p.zone), Why: pause.By + ": " + pause.Why,
 		})
 	}
 	return sentences, list
