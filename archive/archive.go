@@ -57,6 +57,9 @@ type Options struct {
 	// Within is how long after it fell due a pack's slot is settled at the latest,
 	// for Verify. Default: a day.
 	Within map[evidence.PackRef]time.Duration
+	// Name returns what the source calls a pack, for the manifests of those that the
+	// configuration gives no name; "" if it is not known. May be nil.
+	Name   func(evidence.PackRef) string
 	Tool   string       // "packseal/<version>", for the records
 	Logger *slog.Logger // required
 
@@ -75,6 +78,10 @@ type Options struct {
 	// than the pack's report before, and what the two are. It must not block. May
 	// be nil.
 	NewContainer func(m evidence.Manifest, detail string)
+	// Blocked is told of each attempt at a slot that failed for a reason which an
+	// administrator has to remove, and until when the slot waits for that (zero: for
+	// ever). It must not block. May be nil.
+	Blocked func(s evidence.Slot, err error, until time.Time)
 	// Seen yields what was seen in the archive before, for [Archive.Verify] to
 	// find what has vanished. May be nil.
 	Seen func(context.Context) iter.Seq2[catalog.Listed, error]

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -273,8 +274,16 @@ func TestSettleWaitsForPeople(t *testing.T) {
 			t.Parallel()
 			h := newRig(t, c.settings, []sim.Pack{{ID: "cp-1", Script: c.script}})
 			at := due()
-			if again := h.Settle(t.Context(), task("cp-1", at, time.Now().Add(time.Minute))); again == 0 {
+			var told []string
+			deadline := time.Now().Add(time.Minute)
+			h.Blocked = func(s evidence.Slot, err error, until time.Time) {
+				told = append(told, fmt.Sprint(s, err, fault.Hint(err) != "", until.Equal(deadline)))
+			}
+			if again := h.Settle(t.Context(), task("cp-1", at, deadline)); again == 0 {
 				t.Fatalf("Settle ends it: %+v", records(t, h, "cp-1"))
+			}
+			if len(told) != 1 || !strings.Contains(told[0], c.detail) || !strings.HasSuffix(told[0], "true true") {
+				t.Errorf("told %q", told)
 			}
 			if trouble := h.Status("prod", "cp-1").Trouble; !strings.Contains(trouble, c.detail) {
 				t.Errorf("its trouble is %q", trouble)

@@ -55,7 +55,7 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 // record puts a gap record into the sinks. It returns those in which somebody
 // else recorded one; nil = none.
 func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (other *found, err error) {
-	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool)
+	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool).Labelled(a.packs[s.Ref()].Labels)
 	raw, err := evidence.Encode(g)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func TestNewerRecords(t *testing.T) {
 	sealed, gap := slot("cp-1", at), slot("cp-1", at.Add(-time.Hour))
 	for key, content := range map[string]string{
 		sealed.ManifestKey(): futureRecord, sealed.Dir() + "report-000000000000.pdf": "x",
-		gap.GapKey(): strings.Replace(futureRecord, "manifest/v3", "gap/v2", 1),
+		gap.GapKey(): strings.Replace(futureRecord, "manifest/v3", "gap/v3", 1),
 	} {
 		if err := store.Put(t.Context(), key, sink.Bytes([]byte(content))); err != nil {
 			t.Fatal(err)

@@ -120,7 +120,11 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, 
 		}
 		return evidence.Manifest{}, nil, err
 	}
-	m := newManifest(r, a.packs[s.Ref()], time.Now(), a.Tool)
+	p := a.packs[s.Ref()]
+	if p.Name == "" && a.Name != nil {
+		p.Name = a.Name(s.Ref())
+	}
+	m := newManifest(r, p, time.Now(), a.Tool)
 	raw, err := evidence.Encode(m)
 	if err == nil {
 		err = e.SaveDraft(string(raw))

@@ -29,7 +29,8 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	var r evidence.Record
 	var err error
 	defer func() { ended(span, r, err) }()
-	r, err = a.lockAndSeal(ctx, s, t.Deadline, t.Fetched)
+	until := t.Deadline // of a report that is here, there is none
+	r, err = a.lockAndSeal(ctx, s, t.Deadline, func() { until = time.Time{}; t.Fetched() })
 	switch reason := fault.Of(err); {
 	case r.State == evidence.Gapped:
 		log.InfoContext(ctx, "slot already a gap", "reason", r.Reason)
@@ -56,6 +57,9 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	a.Metrics.failed(s, reason)
 	if !permanent(reason) {
 		failed = err.Error()
+		if blocked(reason) && a.Blocked != nil {
+			a.Blocked(s, err, until)
+		}
 		wait := backoff.Wait(t.Delivered-1, err)
 		log.WarnContext(ctx, "slot failed", "reason", reason, "err", err, "hint", fault.Hint(err), "retry_in", wait.Round(time.Second))
 		return wait
@@ -73,6 +77,10 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	log.ErrorContext(ctx, "slot recorded as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
 	return 0
 }
+
+// blocked reports whether a failure with this reason lasts until an administrator
+// acts, and the slot waits for that.
+func blocked(r fault.Reason) bool { return !r.Transient() && !permanent(r) && r != fault.Internal }
 
 // permanent reports whether a failure with this reason ends the slot as a gap:
 // what nobody can fix before its deadline. Missing credentials and permissions,

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"reflect"
 	"regexp"
@@ -137,6 +138,12 @@ func (k *checker) rest() {
 	_, port, err := net.SplitHostPort(k.Web.Listen)
 	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
 		k.fail("web.listen", "for example 127.0.0.1:9797, or :9797 for all addresses", "%.64q is not an address and a port", k.Web.Listen)
+	}
+	if text := k.Web.ExternalURL; text != "" {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			k.fail("web.external_url", "for example https://packseal.example.com", "%.200q is not the address of a page", text)
+		}
 	}
 	if f := k.Web.ConfigFile; f != "" {
 		if _, err := os.ReadFile(f); err != nil {

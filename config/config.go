@@ -65,8 +65,8 @@ type Defaults struct {
 // Pack is one compliance pack whose reports are kept.
 type Pack struct {
 	ID         string            `yaml:"id"`                   // the pack's ID, "cp-…"; required
-	Name       string            `yaml:"name,omitempty"`       // its display name
-	Labels     map[string]string `yaml:"labels,omitempty"`     // kept in each manifest, such as owner: security; at most 16, each value on one line of at most 256 bytes
+	Name       string            `yaml:"name,omitempty"`       // its display name; default: as Config calls it, where the credentials may list packs
+	Labels     map[string]string `yaml:"labels,omitempty"`     // kept in each record, shown on the page and in metrics, and what notices can be routed by, such as owner: security; at most 16, each value on one line of at most 256 bytes
 	Aggregator string            `yaml:"aggregator,omitempty"` // the account group "ca-…" that the pack belongs to; default none
 	Source     string            `yaml:"source,omitempty"`     // this and the next five: as under defaults
 	Schedule   string            `yaml:"schedule,omitempty"`
@@ -95,7 +95,10 @@ type Queue struct {
 type Web struct {
 	Listen     string `yaml:"listen,omitempty"`      // address and port; default 127.0.0.1:9797
 	ConfigFile string `yaml:"config_file,omitempty"` // TLS and passwords, as a web configuration file of Prometheus exporters; default neither
-	Reload     bool   `yaml:"reload,omitempty"`      // permit POST /-/reload; default false
+	// How people reach the page from elsewhere, such as https://packseal.example.com;
+	// notices link to it. Default: they have no links.
+	ExternalURL string `yaml:"external_url,omitempty"`
+	Reload      bool   `yaml:"reload,omitempty"` // permit POST /-/reload; default false
 }
 
 // Verify is when the daemon reads everything back and compares it with its

@@ -80,12 +80,23 @@ func (k *checker) packID(path string, p Pack) {
 	}
 }
 
+// MetricLabel returns the name of a pack's label in metrics, where names have neither
+// dots nor dashes.
+func MetricLabel(key string) string {
+	return "label_" + strings.NewReplacer(".", "_", "-", "_").Replace(key)
+}
+
 // labels checks a pack's labels.
 func (k *checker) labels(path string, labels map[string]string) {
 	if len(labels) > maxLabels {
 		k.fail(path, "", "%d labels, the limit is %d", len(labels), maxLabels)
 	}
+	metric := make(map[string]string, len(labels))
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if same := metric[MetricLabel(key)]; same != "" {
+			k.fail(strictyaml.Join(path, key), "rename one of them", "the labels %s and %s are one in metrics, %s", same, key, MetricLabel(key))
+		}
+		metric[MetricLabel(key)] = key
 		at, value := strictyaml.Join(path, key), labels[key]
 		k.name(at, "a label", key)
 		switch {

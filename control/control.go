@@ -99,6 +99,8 @@ type Order struct {
 	Names []string `json:"names"`
 	By    string   `json:"by"`
 	Why   string   `json:"why,omitempty"` // of a pause
+
+	For time.Duration `json:"for,omitempty"` // how long a pause lasts, in nanoseconds; 0 = until it is resumed
 }
 
 // Outcome is the result of an order for one source or pack.

@@ -310,6 +310,8 @@ func TestOrdersAreBounded(t *testing.T) {
 		"no names":      func(o *Order) { o.Names = nil },
 		"many names":    func(o *Order) { o.Names = make([]string, mostNames+1) },
 		"nobody":        func(o *Order) { o.By = "" },
+		"negative":      func(o *Order) { o.For = -time.Second },
+		"for long":      func(o *Order) { o.For = longestPause + 1 },
 		"long name":     func(o *Order) { o.By = strings.Repeat("a", longestBy+1) },
 		"no reason":     func(o *Order) { o.Why = "" },
 		"long reason":   func(o *Order) { o.Why = strings.Repeat("a", maxWhy+1) },

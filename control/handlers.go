@@ -106,6 +106,8 @@ func (o Order) check(why bool) error {
 		return fault.New(fault.Request, "from 1 to %d sources and packs can be named at once, not %d", mostNames, len(o.Names))
 	case o.By == "" || len(o.By) > longestBy || !printable(o.By):
 		return fault.New(fault.Request, "%.20q is not somebody's name", o.By)
+	case o.For < 0 || o.For > longestPause:
+		return fault.New(fault.Request, "a pause of %s: from 1s to %s", o.For, longestPause).WithHint("without --for it lasts until queue resume")
 	case why && o.Why == "":
 		return fault.New(fault.Request, "a pause needs a reason").WithHint("--why says it to whoever finds the pause, and to the auditor if it makes a gap")
 	case len(o.Why) > maxWhy || !printable(o.Why):

@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	maxOrder  = 1 << 20         // bytes of an order
-	mostNames = 1000            // of an order
-	longestBy = 128             // bytes
-	maxWhy    = 500             // bytes
-	patience  = 5 * time.Minute // for a line to be taken
-	grace     = 2 * time.Second // for requests that are served at the end
+	maxOrder     = 1 << 20 // bytes of an order
+	mostNames    = 1000    // of an order
+	longestBy    = 128     // bytes
+	longestPause = 366 * 24 * time.Hour
+	maxWhy       = 500             // bytes
+	patience     = 5 * time.Minute // for a line to be taken
+	grace        = 2 * time.Second // for requests that are served at the end
 )
 
 // Server serves the socket. Make one with [Listen].

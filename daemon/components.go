@@ -53,6 +53,8 @@ type opening struct {
 	spool      *fetcher.Spool // nil: for reading alone, without sources
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
+	blocked    func(evidence.Slot, error, time.Time)
+	name       func(evidence.PackRef) string
 	registries *registries
 	part       func(source string) float64 // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
@@ -66,6 +68,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
+		Blocked: o.blocked, Name: o.name,
 		Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.observe != nil {

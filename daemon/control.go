@@ -106,12 +106,15 @@ func (c controlled) Pause(ctx context.Context, o control.Order) ([]control.Outco
 	var outcomes []control.Outcome
 	for _, p := range wanted {
 		p.Since, p.By, p.Why = time.Now().UTC().Truncate(time.Second), o.By, o.Why
+		if o.For > 0 {
+			p.Until = p.Since.Add(o.For)
+		}
 		p, added, err := q.Pause(ctx, p)
 		if err != nil {
 			return nil, err
 		}
 		if added {
-			c.Logger.InfoContext(ctx, "paused", "source", p.Source, "pack", p.Pack, "by", p.By, "why", p.Why)
+			c.Logger.InfoContext(ctx, "paused", "source", p.Source, "pack", p.Pack, "by", p.By, "why", p.Why, "until", p.Until)
 		}
 		outcomes = append(outcomes, control.Outcome{Pause: p, Changed: added})
 	}

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"cmp"
+	"maps"
 	goruntime "runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,6 +48,29 @@ func buildInfo(version string) prometheus.Collector {
 		Name: "packseal_build_info", Help: "Constant 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": goruntime.Version()},
 	}, func() float64 { return 1 })
+}
+
+// packLabels is a constant 1 for each pack with labels, which are the series' own:
+// owner is label_owner.
+type packLabels struct{ entries func() []config.Entry }
+
+// Describe implements [prometheus.Collector]: which labels there are, the
+// configuration says.
+func (packLabels) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector].
+func (p packLabels) Collect(ch chan<- prometheus.Metric) {
+	for _, e := range p.entries() {
+		if len(e.Labels) == 0 {
+			continue
+		}
+		names, values := []string{"source", "pack"}, []string{e.Pack.Source, e.Pack.Key()}
+		for _, key := range slices.Sorted(maps.Keys(e.Labels)) {
+			names, values = append(names, config.MetricLabel(key)), append(values, e.Labels[key])
+		}
+		desc := prometheus.NewDesc("packseal_pack_labels", "Constant 1; the labels are the pack's own, each with label_ before it.", names, nil)
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, 1, values...)
+	}
 }
 
 // packInfo is a constant 1 for each pack that entries returns. It names them for

@@ -96,7 +96,7 @@ func metricsTable(families []*dto.MetricFamily) string {
 
 // fromOutside are the labels whose values come from the configuration or the
 // build.
-var fromOutside = []string{"source", "pack", "name", "sink", "channel", "version", "goversion"}
+var fromOutside = []string{"source", "pack", "name", "sink", "channel", "version", "goversion", "label_owner"}
 
 // valuesTable has a row for each set of values that a label can have.
 func valuesTable(families []*dto.MetricFamily) string {

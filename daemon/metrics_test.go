@@ -21,7 +21,7 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
 	lab.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
-	file := &ConfigFile{Path: lab.Setup{Dir: dir, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t)}
+	file := &ConfigFile{Path: lab.Setup{Dir: dir, Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t)}
 	cfg, err := file.Load()
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"packseal.example/archive/catalog"
@@ -62,11 +64,8 @@ func (s *services) openNotices() (*notify.Notices, error) {
 
 // notify passes on a settled slot; it is an observer of the catalog.
 func (s *services) notify(e catalog.Event) {
-	name := ""
-	if r := s.runtime.Load(); r != nil {
-		name = r.packs[e.Ref()].Name
-	}
-	event := newEvent(e.Record, name)
+	pack := s.named(e.Ref())
+	event := newEvent(e.Record, pack)
 	if e.State == evidence.Gapped {
 		s.notices.Gap(event)
 	} else {
@@ -76,14 +75,36 @@ func (s *services) notify(e catalog.Event) {
 
 // notifyContainer passes on a report in another container than the one before.
 func (s *services) notifyContainer(m evidence.Manifest, detail string) {
-	e := newEvent(m.Record(), m.Name)
+	e := newEvent(m.Record(), s.named(m.Slot().Ref()))
 	e.Detail = detail
 	s.notices.NewContainer(e)
 }
 
+// blocked passes on that a slot waits for an administrator, here and in the other
+// replicas: whichever leads sends it.
+func (s *services) blocked(slot evidence.Slot, err error, until time.Time) {
+	pack := s.named(slot.Ref())
+	e := notify.Event{
+		Source: slot.Source, Pack: slot.Pack, Name: pack.Name, Labels: pack.Labels, Zone: pack.TimeZone, Due: slot.Due, At: time.Now().UTC().Truncate(time.Second), Reason: fault.Of(err),
+		Detail: err.Error(), Hint: fault.Hint(err), Until: until.UTC(),
+	}
+	s.notices.Blocked(e)
+	s.publish(news{Blocked: &e})
+}
+
+// named returns the pack with what the configuration in force says of it.
+func (s *services) named(p evidence.PackRef) config.Entry {
+	var e config.Entry
+	if r := s.runtime.Load(); r != nil {
+		e = r.packs[p]
+		e.Name = cmp.Or(e.Name, s.names.name(p))
+	}
+	return e
+}
+
 // newEvent is a record as notices have it.
-func newEvent(r evidence.Record, name string) notify.Event {
-	return notify.Event{Source: r.Source, Pack: r.Pack, Name: name, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}
+func newEvent(r evidence.Record, e config.Entry) notify.Event {
+	return notify.Event{Source: r.Source, Pack: r.Pack, Name: e.Name, Labels: e.Labels, Zone: e.TimeZone, Due: r.Due, At: r.Settled, Reason: r.Reason, Detail: r.Detail}
 }
 
 // allOverdue returns an event for each pack that is overdue.
@@ -91,7 +112,7 @@ func (s *services) allOverdue() (events []notify.Event) {
 	for _, e := range s.entries() {
 		if due, ok := s.overdue(e); ok {
 			events = append(events, notify.Event{
-				Kind: notify.Overdue, Source: e.Pack.Source, Pack: e.Pack.Key(), Name: e.Pack.Name, Due: due, At: time.Now().UTC(),
+				Kind: notify.Overdue, Source: e.Pack.Source, Pack: e.Pack.Key(), Name: e.Pack.Name, Labels: e.Labels, Zone: e.TimeZone, Due: due, At: time.Now().UTC(),
 			})
 		}
 	}
@@ -120,14 +141,18 @@ func (s *services) health() error {
 	return nil
 }
 
-// digest sums up the slots that fell due in (from, to].
-func (s *services) digest(ctx context.Context, from, to time.Time) (notify.Digest, error) {
-	v, entries := loadVerified(s.cfg.StateDir), s.entries()
+// digest sums up the slots of the selected packs that fell due in (from, to].
+func (s *services) digest(ctx context.Context, of notify.Match, from, to time.Time) (notify.Digest, error) {
+	v := loadVerified(s.cfg.StateDir)
 	d := notify.Digest{
-		From: from, To: to, Packs: len(entries), Gaps: []notify.Event{}, Overdue: s.allOverdue(),
-		Verified: v.Success, Problems: v.counts(),
+		From: from, To: to, Gaps: []notify.Event{}, Verified: v.Success, Problems: v.counts(),
+		Overdue: slices.DeleteFunc(s.allOverdue(), func(e notify.Event) bool { return !of.Pack(e.Source, e.Pack, e.Labels) }),
 	}
-	for _, e := range entries {
+	for _, e := range s.entries() {
+		if !of.Pack(e.Pack.Source, e.Pack.Key(), e.Labels) {
+			continue
+		}
+		d.Packs++
 		if err := s.sumUp(ctx, &d, e); err != nil {
 			if ctx.Err() != nil {
 				return d, err
@@ -152,7 +177,7 @@ func (s *services) sumUp(ctx context.Context, d *notify.Digest, e config.Entry) 
 		case err != nil:
 			return fmt.Errorf("reading the records of %s: %w", e.Pack.Key(), err)
 		case r.State == evidence.Gapped:
-			event := newEvent(r, e.Pack.Name)
+			event := newEvent(r, e)
 			event.Kind = notify.Gap
 			gaps = append(gaps, event)
 		default:

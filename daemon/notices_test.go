@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/notify"
 	"packseal.example/notify/notifytest"
 	"packseal.example/test/lab"
 )
@@ -31,17 +33,20 @@ func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
 	files := map[string]string{"sign": receivers.Secret}
 	channels := "notify:\n"
 	for _, receiver := range notifytest.Receivers() {
-		files[receiver] = receivers.Address(address.URL, receiver)
 		more := ""
 		switch receiver {
 		case notifytest.DingTalk, notifytest.Feishu, notifytest.Webhook:
 			more = ", secret_file: sign"
+		case notifytest.Ntfy:
+			more = ", token_file: sign"
 		}
+		entry, content := receivers.Setting(address.URL, receiver, receiver, more)
+		files[receiver] = content
 		settings := "language: both, group: 1ms, digest: '@yearly', "
 		if receiver == notifytest.Ping {
 			settings = ""
 		}
-		channels += fmt.Sprintf("  - {name: to-%[1]s, %[2]s%[1]s: {url_file: %[1]s%[3]s}}\n", receiver, settings, more)
+		channels += fmt.Sprintf("  - {name: to-%s, %s%s}\n", receiver, settings, entry)
 	}
 	lab.Write(t, dir, files)
 	return lab.Setup{
@@ -127,17 +132,17 @@ func TestWhatNoticesSay(t *testing.T) {
 		t.Errorf("health: %v, overdue: %v", err, e.allOverdue())
 	}
 	year := time.Date(time.Now().UTC().Year(), 1, 1, 0, 0, 0, 0, time.UTC)
-	got, err := e.digest(t.Context(), year.Add(-time.Second), year)
+	got, err := e.digest(t.Context(), notify.Match{}, year.Add(-time.Second), year)
 	if err != nil || got.Packs != 2 || got.Sealed != 1 || len(got.Gaps) != 1 || got.Gaps[0].Reason != fault.NotFound || !got.Next.Equal(year.AddDate(1, 0, 0)) || got.Unread != 0 {
 		t.Errorf("digest: %+v, %v", got, err)
 	}
-	if got, err = e.digest(t.Context(), year, year.Add(time.Hour)); err != nil || got.Sealed+len(got.Gaps) != 0 {
+	if got, err = e.digest(t.Context(), notify.Match{}, year, year.Add(time.Hour)); err != nil || got.Sealed+len(got.Gaps) != 0 {
 		t.Errorf("digest of a period without slots: %+v, %v", got, err)
 	}
 	if err := SaveVerified(e.cfg.StateDir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = e.digest(t.Context(), year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {
+	if got, err = e.digest(t.Context(), notify.Match{}, year, year); err != nil || got.Problems["altered"] != 1 || len(got.Problems) != 1 {
 		t.Errorf("digest after findings: %+v, %v", got, err)
 	}
 	var kept map[string]struct{ Since time.Time }
@@ -145,7 +150,7 @@ func TestWhatNoticesSay(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(b, &kept)
 	}
-	if err != nil || len(kept) != 5 || kept["to-wecom"].Since.IsZero() {
+	if err != nil || len(kept) != len(notifytest.Receivers()) || kept["to-wecom"].Since.IsZero() {
 		t.Errorf("kept %s, %v", b, err)
 	}
 }
@@ -173,6 +178,7 @@ func TestOverdue(t *testing.T) {
 	d := start(t, path, io.Discard)
 	d.await(t, 1)
 	e := d.services.Load()
+	lab.Eventually(t, "it is known what was due", func() bool { return len(e.allOverdue()) > 0 })
 	overdue := e.allOverdue()
 	if len(overdue) != 1 || !overdue[0].Due.Equal(year) || overdue[0].Name != "level 3" {
 		t.Errorf("overdue: %+v", overdue)
@@ -183,5 +189,57 @@ func TestOverdue(t *testing.T) {
 	d.ready(t)
 	if err := e.health(); err == nil || !strings.Contains(err.Error(), "1 of 1 packs overdue") {
 		t.Errorf("health: %v", err)
+	}
+}
+
+// TestBlockedIsTold: what keeps slots waiting is told at once, once for all
+// attempts, with what to do; and so is the recovery.
+func TestBlockedIsTold(t *testing.T) {
+	t.Parallel()
+	denied := sim.Script{Failures: []sim.Failure{{Status: 403, Code: "NoPermission", Times: 2}}}
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack, Script: denied})
+	people := &notifytest.Server{Token: "token-0123456789"}
+	address := httptest.NewServer(people)
+	t.Cleanup(address.Close)
+	dir := t.TempDir()
+	lab.Write(t, dir, map[string]string{"url": people.Address(address.URL, notifytest.WeCom)})
+	d := start(t, lab.Setup{
+		Dir: dir, Endpoint: endpoint,
+		More: "notify: [{name: team, on: [blocked, recovered], group: 1ms, wecom: {url_file: url}}]\n",
+	}.Write(t), io.Discard)
+	first := taken(t, people, notifytest.WeCom, 1)
+	for _, want := range []string{"1 pack blocked", "a permission is missing", "What to do: allow the RAM action config:", "Tried again until"} {
+		if !strings.Contains(first.Text, want) {
+			t.Errorf("no %q in %s", want, first.Text)
+		}
+	}
+	d.await(t, 1)
+	if last := taken(t, people, notifytest.WeCom, 2); !strings.Contains(last.Text, "Recovered") {
+		t.Errorf("got %s", last.Text)
+	}
+}
+
+// TestNews: a broadcast about a slot that is settled is read as before, and by a
+// replica that knows no blocked slots, one about those as a slot in no state.
+func TestNews(t *testing.T) {
+	t.Parallel()
+	e := catalog.Event{Record: evidence.Record{Slot: evidence.Slot{Source: "prod", Pack: "cp-1"}, State: evidence.Sealed}, Sealed: 3}
+	old, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got news
+	if err := json.Unmarshal(old, &got); err != nil || got.Event != e || got.Blocked != nil {
+		t.Errorf("read as %+v, %v", got, err)
+	}
+	sent, err := json.Marshal(news{Blocked: &notify.Event{Source: "prod", Pack: "cp-1", Reason: fault.Denied}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(sent, &got); err != nil || got.Blocked == nil || got.Blocked.Reason != fault.Denied {
+		t.Errorf("%s is read as %+v, %v", sent, got, err)
+	}
+	if err := json.Unmarshal(sent, &e); err != nil || e.State != "" {
+		t.Errorf("an older replica reads %s as %+v, %v", sent, e, err)
 	}
 }

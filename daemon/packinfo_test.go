@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/config"
@@ -25,6 +26,29 @@ packseal_pack_info{name="ca-1/cp-2",pack="ca-1/cp-2",source="prod"} 1
 		}
 	}}
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPackLabels: a pack's labels are those of its series; one without has none.
+func TestPackLabels(t *testing.T) {
+	t.Parallel()
+	want := `# HELP packseal_pack_labels Constant 1; the labels are the pack's own, each with label_ before it.
+# TYPE packseal_pack_labels gauge
+packseal_pack_labels{label_cost_center="42",label_owner="安全",pack="cp-1",source="prod"} 1
+packseal_pack_labels{label_owner="ops",pack="ca-1/cp-2",source="prod"} 1
+`
+	pack := func(aggregator, id string, labels map[string]string) config.Entry {
+		return config.Entry{Pack: evidence.Pack{PackRef: evidence.PackRef{Source: "prod", Aggregator: aggregator, ID: id}, Labels: labels}}
+	}
+	c := packLabels{func() []config.Entry {
+		return []config.Entry{
+			pack("", "cp-1", map[string]string{"owner": "安全", "cost-center": "42"}), pack("ca-1", "cp-2", map[string]string{"owner": "ops"}), pack("", "cp-3", nil),
+		}
+	}}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(c)
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "packseal_pack_labels"); err != nil {
 		t.Error(err)
 	}
 }

@@ -158,3 +158,12 @@ func (s *queueService) paused(source, pack string) (queue.Pause, bool) {
 	}
 	return q.Paused(source, pack)
 }
+
+// pauses returns the pauses in force.
+func (s *queueService) pauses() []queue.Pause {
+	q, err := s.get()
+	if err != nil {
+		return nil
+	}
+	return q.Pauses()
+}

@@ -9,6 +9,7 @@ import (
 	"packseal.example/archive/catalog"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/notify"
 	"packseal.example/scheduler/queue"
 )
 
@@ -23,34 +24,53 @@ const (
 	maxDetail = 2000
 )
 
+// news is what replicas tell one another: a slot that is settled or, with Blocked,
+// one that waits for an administrator. A replica that does not know that field
+// takes it for a slot in no state, and ignores it.
+type news struct {
+	catalog.Event
+	Blocked *notify.Event `json:"blocked,omitempty"`
+}
+
 // broadcast tells the other replicas of a slot that was settled here; it is an
 // observer of the catalog.
 func (s *services) broadcast(e catalog.Event) {
-	if !e.Local || !s.cfg.Queue.Shared() {
+	if e.Local {
+		e.Detail = strings.ToValidUTF8(e.Detail[:min(len(e.Detail), maxDetail)], "")
+		s.publish(news{Event: e})
+	}
+}
+
+// publish tells the other replicas, if there are any.
+func (s *services) publish(n news) {
+	if !s.cfg.Queue.Shared() {
 		return
 	}
 	q, err := s.queue.get()
 	if err != nil {
 		return
 	}
-	e.Detail = strings.ToValidUTF8(e.Detail[:min(len(e.Detail), maxDetail)], "")
-	b, err := json.Marshal(e)
+	b, err := json.Marshal(n)
 	if err != nil {
-		s.Logger.Warn("settled slot not broadcast", "source", e.Source, "pack", e.Pack, "due", e.Due, "err", err)
+		s.Logger.Warn("settled slot not broadcast", "source", n.Source, "pack", n.Pack, "due", n.Due, "err", err)
 		return
 	}
 	q.Broadcast().Publish(b)
 }
 
-// received takes up a slot that another replica has settled. The archive
+// received takes up what another replica tells. The archive
 // decides; a broadcast only makes metrics, page and notices current at once.
 func (s *services) received(data []byte) {
-	var e catalog.Event
-	if err := json.Unmarshal(data, &e); err != nil {
+	var n news
+	if err := json.Unmarshal(data, &n); err != nil {
 		s.Logger.Warn("invalid broadcast", "err", err)
 		return
 	}
-	s.catalog.Observe(e)
+	if n.Blocked != nil {
+		s.notices.Blocked(*n.Blocked)
+		return
+	}
+	s.catalog.Observe(n.Event)
 }
 
 // follow runs beside the work on an open queue until ctx ends: it competes for

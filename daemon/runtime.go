@@ -23,7 +23,7 @@ type runtime struct {
 // force is taken over.
 func (s *services) openRuntime(ctx context.Context, cfg *config.Config) (*runtime, error) {
 	o := opening{
-		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive,
+		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive, blocked: s.blocked, name: s.names.name,
 		registries: s.registries, part: s.queue.part, container: s.notifyContainer,
 	}
 	old := s.runtime.Load()

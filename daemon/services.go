@@ -36,6 +36,7 @@ type services struct {
 	scheduler  *scheduler.Scheduler
 	queue      *queueService
 	notices    *notify.Notices
+	names      *names
 	lease      atomic.Pointer[replica.Lease] // of the lead; nil before the queue is open
 	runtime    atomic.Pointer[runtime]       // that of the configuration in force
 	running    *errgroup.Group               // what runs
@@ -43,7 +44,7 @@ type services struct {
 
 // openServices makes the services and the first runtime. It starts nothing.
 func openServices(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *services, err error) {
-	s := &services{Options: o, cfg: cfg, registries: newRegistries()}
+	s := &services{Options: o, cfg: cfg, registries: newRegistries(), names: newNames()}
 	if s.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func openServices(ctx context.Context, cfg *config.Config, o Options, status *re
 	reg := s.registries.process
 	s.archive = archive.NewMetrics(reg)
 	s.spool.RegisterMetrics(reg)
-	reg.MustRegister(buildInfo(o.Version), status, verifiedCollector(cfg.StateDir), s.catalog, packInfo{s.entries})
+	reg.MustRegister(buildInfo(o.Version), status, verifiedCollector(cfg.StateDir), s.catalog, packInfo{s.entries}, packLabels{s.entries})
 	s.queue = &queueService{
 		options: queue.Options{
 			Dir: filepath.Join(cfg.StateDir, "queue"), Logger: o.Logger, Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
@@ -112,6 +113,7 @@ func (s *services) run(ctx context.Context, ready func(), reloads func(context.C
 	s.running.Go(func() error { s.sweep(ctx); return nil })
 	s.running.Go(func() error { s.verifyOnSchedule(ctx); return nil })
 	s.running.Go(func() error { return s.notices.Run(ctx) })
+	s.running.Go(func() error { return s.askNames(ctx) })
 	s.runtime.Load().start(ctx, nil)
 	s.running.Go(func() error { return reloads(ctx) })
 	ready()
@@ -157,6 +159,7 @@ func (s *services) adopt(ctx context.Context, r *runtime) error {
 	s.notices.Update(r.channels)
 	s.catalog.Watch(r.archive, r.refs())
 	s.runtime.Store(r)
+	s.names.want()
 	if err := s.queue.SetSources(ctx, r.limits()); err != nil {
 		return err
 	}
@@ -232,10 +235,11 @@ func (s *services) gap(ctx context.Context, slot evidence.Slot, reason fault.Rea
 	return s.runtime.Load().archive.Gap(ctx, slot, reason, detail)
 }
 
-// entries returns the packs of the configuration in force.
+// entries returns the packs of the configuration in force, with the names that
+// their sources give them where it has none.
 func (s *services) entries() []config.Entry {
 	if r := s.runtime.Load(); r != nil {
-		return r.components.entries
+		return s.names.fill(r)
 	}
 	return nil
 }

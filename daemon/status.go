@@ -8,7 +8,9 @@ import (
 
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
+	"packseal.example/internal/diag"
 	"packseal.example/internal/evidence"
+	"packseal.example/scheduler/queue"
 	"packseal.example/web"
 )
 
@@ -20,6 +22,41 @@ func (s *services) packs() []web.Pack {
 		all[i] = s.pack(e)
 	}
 	return all
+}
+
+// spoolFull is the room, in bytes, with less of which no report may fit any more:
+// reports have some MiB at most, as a rule.
+const spoolFull = 16 << 20
+
+// shared returns what is known of that which all packs share.
+func (s *services) shared() web.Status {
+	v := loadVerified(s.cfg.StateDir)
+	st := web.Status{Sinks: []web.Sink{}, Verified: web.Verified{Passed: v.Success, Problems: v.counts()}}
+	if r := s.runtime.Load(); r != nil {
+		for _, sink := range r.cfg.Sinks {
+			c := s.registries.sink(sink.Name).Contact(sink.Name)
+			shown := web.Sink{Name: sink.Name, Reached: c.Reached, Down: c.Down}
+			if c.Err != nil {
+				shown.Why = c.Err.Error()
+			}
+			st.Sinks = append(st.Sinks, shown)
+		}
+	}
+	for r := range s.spool.Waiting() {
+		st.Spool.Reports++
+		st.Spool.Bytes += r.Size
+	}
+	var err error
+	if st.Spool.Free, err = diag.Free(s.cfg.StateDir); err != nil {
+		st.Spool.Free = -1
+	}
+	st.Spool.Full = err == nil && st.Spool.Free < spoolFull
+	for _, p := range s.queue.pauses() {
+		if p.Pack == "" {
+			st.Paused = append(st.Paused, web.PausedSource{Source: p.Source, Pause: webPause(p)})
+		}
+	}
+	return st
 }
 
 // records yields the records that the page asks for.
@@ -47,7 +84,7 @@ func (s *services) pack(e config.Entry) web.Pack {
 	st := s.catalog.Status(source, key)
 	last, next := s.scheduler.Due(source, key)
 	p := web.Pack{
-		Source: source, Key: key, Name: e.Pack.Name, Schedule: e.Schedule, TimeZone: e.TimeZone,
+		Source: source, Key: key, Name: e.Pack.Name, Labels: e.Labels, Schedule: e.Schedule, TimeZone: e.TimeZone,
 		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled,
 		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
 		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: s.state(e, st),
@@ -56,9 +93,15 @@ func (s *services) pack(e config.Entry) web.Pack {
 		p.Counts = &web.Counts{Sealed: st.Sealed, Gaps: st.Gaps}
 	}
 	if pause, ok := s.queue.paused(source, key); ok {
-		p.Paused = &web.Pause{Since: pause.Since, By: pause.By, Why: pause.Why}
+		shown := webPause(pause)
+		p.Paused = &shown
 	}
 	return p
+}
+
+// webPause is a pause as the page has it.
+func webPause(p queue.Pause) web.Pause {
+	return web.Pause{Since: p.Since, Until: p.Until, By: p.By, Why: p.Why}
 }
 
 // state returns the state that the page shows of a pack.

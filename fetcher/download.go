@@ -59,7 +59,8 @@ func (d *downloader) redirect(r *http.Request, via []*http.Request) error {
 func (d *downloader) allow(u *url.URL) error {
 	host := strings.ToLower(u.Hostname())
 	refuse := func(why string) error {
-		return fault.New(fault.LinkRefused, "the link points to %s://%s: %s", u.Scheme, u.Host, why)
+		return fault.New(fault.LinkRefused, "the link points to %s://%s: %s", u.Scheme, u.Host, why).
+			WithHint("no store signs such links: check any proxy in between, and where endpoint points to")
 	}
 	switch {
 	case u.User != nil:

@@ -105,6 +105,14 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report,
 	return r, err
 }
 
+// Names returns what the source calls its packs, see [Namer]; nil if it does not say.
+func (f *Fetcher) Names(ctx context.Context, aggregator string) (map[string]string, error) {
+	if namer, ok := f.source.(Namer); ok {
+		return namer.Names(ctx, aggregator)
+	}
+	return nil, nil
+}
+
 // poll returns the intervals between lookups, and between downloads.
 func (f *Fetcher) poll() fault.Backoff {
 	return fault.Backoff{Base: f.settings.PollMin, Max: f.settings.PollMax}

@@ -28,6 +28,13 @@ type Source interface {
 	Lookup(ctx context.Context, t Ticket) (Link, error)
 }
 
+// Namer is a Source that knows what its packs are called.
+type Namer interface {
+	// Names returns the names of the packs of the account or, if aggregator is not
+	// empty, of that account group, by ID.
+	Names(ctx context.Context, aggregator string) (map[string]string, error)
+}
+
 // Ticket is a requested report. It is kept in the spool, so that a restarted
 // process waits for the same report.
 type Ticket struct {

@@ -11,7 +11,10 @@ import (
 func chinese() *messages {
 	return &messages{
 		prefix: "packseal：", comma: "，", counts: chineseCounts, reasons: i18n.ChineseReasons(),
-		gap: func(reason string) string { return "缺失：" + reason },
+		gap:     func(reason string) string { return "缺失：" + reason },
+		blocked: func(reason string) string { return "需要处理：" + reason },
+		until:   func(at string) string { return "将重试至 " + at + "，届时仍未解决则记为缺失" },
+		todo:    func(hint string) string { return "处理方法：" + hint },
 		heads: map[Kind]string{
 			Overdue:      "逾期：已过时限，报告仍未封存。",
 			Recovered:    "已恢复：最新报告已封存。",
@@ -36,7 +39,7 @@ func chinese() *messages {
 		test: func(channel string) (string, string) {
 			return "测试消息", fmt.Sprintf("这是通知渠道 %s 的测试消息，一切正常，无需处理。", channel)
 		},
-		digest: chineseDigest,
+		digest: chineseDigest, overview: "全部合规包", runbook: "处理手册",
 		period: func(from, to string) string { return fmt.Sprintf("统计范围：%s 至 %s 到期的报告", from, to) },
 	}
 }
@@ -45,6 +48,8 @@ func chineseCounts(k Kind, packs int) string {
 	switch k {
 	case Gap:
 		return fmt.Sprintf("%d 个合规包报告缺失", packs)
+	case Blocked:
+		return fmt.Sprintf("%d 个合规包需要处理", packs)
 	case Overdue:
 		return fmt.Sprintf("%d 个合规包逾期", packs)
 	case Recovered:
@@ -61,7 +66,7 @@ func chineseCounts(k Kind, packs int) string {
 func chineseProblems(kind string, n int) string {
 	name := map[string]string{
 		"missing": "报告丢失", "altered": "报告被改动", "malformed": "记录损坏",
-		"orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到", "deleted": "被删除",
+		"newer": "记录由更新的版本写入", "vanished": "记录消失", "absent": "到期却没有记录", "orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到", "deleted": "被删除",
 	}[kind]
 	return fmt.Sprintf("%s：%d 处", cmp.Or(name, kind), n)
 }

@@ -38,14 +38,12 @@ type dispatcher struct {
 }
 
 func newDispatcher(n *Notices, e Entry, b *backlog) *dispatcher {
-	if len(e.On) == 0 {
-		e.On = Kinds()
-	}
+	e.On = e.kinds()
 	e.Group = cmp.Or(e.Group, time.Minute)
 	d := &dispatcher{Entry: e, backlog: b, all: n, renderer: newRenderer(e, n.opts.Instance)}
 	// With a burst, no minute has more than PerMinute messages, wherever it begins.
 	b.limit.SetLimit(rate.Limit(float64(max(e.Channel.Traits().PerMinute-burst, 1)) / 60))
-	b.discard(d.wants)
+	b.discard(func(e Event) bool { return d.wants(e.Kind) && d.concerns(e) })
 	return d
 }
 
@@ -94,16 +92,23 @@ func (d *dispatcher) wants(k Kind) bool {
 	return d.Channel.Traits().Heartbeat == 0 && slices.Contains(d.On, k)
 }
 
+// concerns reports whether the event is of a pack that the channel is for, or of
+// none.
+func (d *dispatcher) concerns(e Event) bool {
+	return e.Pack == "" || d.Match.Pack(e.Source, e.Pack, e.Labels)
+}
+
 // add accepts an event that is new to the channel. One that the channel does not
-// want is recorded as sent, so that its recovery can be.
+// want is recorded as sent, so that its recovery can be; but a cause that blocks
+// packs that the channel is not for may block others too.
 func (d *dispatcher) add(e Event) {
-	if d.Channel.Traits().Heartbeat > 0 || !d.queued.isNew(e) {
+	if d.Channel.Traits().Heartbeat > 0 || !d.queued.isNew(e) || e.Kind == Blocked && !d.concerns(e) {
 		return
 	}
 	d.queued.record(e)
 	full := len(d.pending) >= maxPending
 	switch {
-	case !d.wants(e.Kind):
+	case !d.wants(e.Kind) || !d.concerns(e):
 		d.sent.record(e)
 	case full && (d.all.isLeader() || e.Kind.perReplica()):
 		d.dropped++
@@ -143,8 +148,12 @@ func (d *dispatcher) showPending() {
 func (d *dispatcher) batch() (batch []pendingEvent, dropped int) {
 	d.all.mu.Lock()
 	defer d.all.mu.Unlock()
+	most := maxEvents
+	if n := d.Channel.Traits().Events; n > 0 {
+		most = min(most, n)
+	}
 	for p := range d.sendable() {
-		if batch = append(batch, p); len(batch) == maxEvents {
+		if batch = append(batch, p); len(batch) == most {
 			break
 		}
 	}
@@ -233,7 +242,7 @@ func (d *dispatcher) digests(ctx context.Context) {
 // digest makes and sends a digest of the slots that were due in (from, to].
 func (d *dispatcher) digest(ctx context.Context, from, to time.Time) error {
 	return d.send(ctx, func(ctx context.Context) (Message, error) {
-		digest, err := d.all.opts.Digest(ctx, from, to)
+		digest, err := d.all.opts.Digest(ctx, d.Match, from, to)
 		return d.renderer.digest(digest), err
 	})
 }

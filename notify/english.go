@@ -10,7 +10,10 @@ import (
 func english() *messages {
 	return &messages{
 		prefix: "packseal: ", comma: ", ", counts: englishCounts, reasons: i18n.EnglishReasons(),
-		gap: func(reason string) string { return "Gap: " + reason },
+		gap:     func(reason string) string { return "Gap: " + reason },
+		blocked: func(reason string) string { return "Blocked until somebody acts: " + reason },
+		until:   func(at string) string { return "Tried again until " + at + ", then recorded as a gap" },
+		todo:    func(hint string) string { return "What to do: " + hint },
 		heads: map[Kind]string{
 			Overdue:      "Overdue: the time limit has passed, and the report is not sealed.",
 			Recovered:    "Recovered: the latest report is sealed.",
@@ -35,7 +38,7 @@ func english() *messages {
 		test: func(channel string) (string, string) {
 			return "this is a test", fmt.Sprintf("This is a test of the channel %s. No action is needed.", channel)
 		},
-		digest: englishDigest,
+		digest: englishDigest, overview: "All packs", runbook: "Runbook",
 		period: func(from, to string) string { return fmt.Sprintf("Slots due from %s to %s", from, to) },
 	}
 }

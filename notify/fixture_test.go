@@ -93,7 +93,7 @@ func (w *fixture) start(t *testing.T, entries ...Entry) (n *Notices, stop func()
 		Overdue:  func() (events []Event) { w.set(func() { events = w.overdue }); return },
 		Problems: func() (counts map[string]int) { w.set(func() { counts = w.problems }); return },
 		Health:   func() (err error) { w.set(func() { err = w.health }); return },
-		Digest: func(_ context.Context, from, to time.Time) (Digest, error) {
+		Digest: func(_ context.Context, _ Match, from, to time.Time) (Digest, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.digests = append(w.digests, from.Format("02T15:04")+" "+to.Format("02T15:04"))

@@ -29,6 +29,7 @@ type Message struct {
 	Tone     Tone      `json:"tone"`
 	Title    string    `json:"title"` // one line; it always contains the word packseal
 	Parts    []Part    `json:"-"`
+	Links    []Link    `json:"links,omitempty"`
 	Foot     string    `json:"-"` // one line: the host and the time
 
 	Events  []Event `json:"events,omitempty"`  // what it reports
@@ -45,13 +46,22 @@ type Part struct {
 	more func(n int) string // says that n lines are omitted
 }
 
+// Link leads from a message to a page. Its text is plain, as all texts are, and its
+// URL absolute.
+type Link struct {
+	Text string `json:"text"`
+	URL  string `json:"url"`
+}
+
 // maxLines is the most lines of a list: nobody reads more.
 const maxLines = 40
 
 // Text is the whole message as plain text.
-func (m Message) Text() string {
+func (m Message) Text() string { return m.Title + "\n" + m.Body() }
+
+// Body is the message without its title, as plain text.
+func (m Message) Body() string {
 	var b strings.Builder
-	b.WriteString(m.Title + "\n")
 	for _, p := range m.Parts {
 		b.WriteString("\n")
 		if p.Head != "" {
@@ -61,7 +71,11 @@ func (m Message) Text() string {
 			b.WriteString("- " + line + "\n")
 		}
 	}
-	return b.String() + "\n" + m.Foot + "\n"
+	b.WriteString("\n")
+	for _, l := range m.Links {
+		b.WriteString(l.Text + ": " + l.URL + "\n")
+	}
+	return b.String() + m.Foot + "\n"
 }
 
 // Fit shortens the message as much as it takes for size to be within limit: first
@@ -109,6 +123,10 @@ func Unmarked(text string) string {
 		return r
 	}, text)
 }
+
+// MarkdownLink returns a link in Markdown, for channels that have no other form of
+// markup.
+func MarkdownLink(l Link) string { return "[" + Unmarked(l.Text) + "](" + l.URL + ")" }
 
 // clip returns text on one line, without control characters, of at most n runes.
 func clip(text string, n int) string {

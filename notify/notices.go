@@ -21,15 +21,51 @@ import (
 type Entry struct {
 	Name     string // in logs, metrics and the notification log
 	Channel  Channel
-	On       []Kind             // kinds of events; none = all
+	On       []Kind             // kinds of events; none = all that the channel is for, see [Entry.kinds]
+	Match    Match              // the packs whose events are sent; default all
 	Language string             // "en", "zh" or "both"; default en
 	Group    time.Duration      // how long an event waits for others to go out with it; default 1m
 	Digest   scheduler.Schedule // when digests are due, if On has them; the zero one is never
-	Zone     *time.Location     // of the times in messages; default UTC
+	Zone     *time.Location     // of the times in messages; default: slots' in their pack's zone with UTC beside, others in UTC
+
+	Page string // the address of packseal's page, for links in messages; default: there are none
 
 	// Spec is what the entry was made from. Entries with deeply equal ones are the
 	// same to [Notices.Update]; nil is never the same.
 	Spec any
+}
+
+// kinds returns the kinds of events that the channel is sent. A channel for some
+// packs gets what concerns packseal as a whole only when asked for, and one that
+// raises incidents likewise digests.
+func (e Entry) kinds() []Kind {
+	if len(e.On) > 0 {
+		return e.On
+	}
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool {
+		return k == DigestDue && e.Channel.Traits().Incidents || k.perReplica() && !e.Match.all()
+	})
+}
+
+// Match selects packs. What is empty selects all.
+type Match struct {
+	Sources []string
+	Packs   []string          // keys, or <source>/<key>
+	Labels  map[string]string // which the pack must have, each with that value
+}
+
+// all reports whether every pack is selected.
+func (m Match) all() bool { return len(m.Sources)+len(m.Packs)+len(m.Labels) == 0 }
+
+// Pack reports whether a pack is selected.
+func (m Match) Pack(source, key string, labels map[string]string) bool {
+	for name, value := range m.Labels {
+		if labels[name] != value {
+			return false
+		}
+	}
+	return (len(m.Sources) == 0 || slices.Contains(m.Sources, source)) &&
+		(len(m.Packs) == 0 || slices.Contains(m.Packs, key) || slices.Contains(m.Packs, source+"/"+key))
 }
 
 // Options are what Notices need. Required fields are marked.
@@ -42,8 +78,9 @@ type Options struct {
 	// Problems returns what the last verification found, by kind, without zeros.
 	// Required.
 	Problems func() map[string]int
-	// Digest summarizes the slots that were due in (from, to]. Required.
-	Digest func(ctx context.Context, from, to time.Time) (Digest, error)
+	// Digest summarizes the slots of the selected packs that were due in (from, to].
+	// Required.
+	Digest func(ctx context.Context, of Match, from, to time.Time) (Digest, error)
 	// Health returns nil when packseal works, fault.NotReady while it starts, and
 	// otherwise what is wrong. Required.
 	Health func() error
@@ -134,6 +171,11 @@ func (n *Notices) updated(d *dispatcher, e Entry) *dispatcher {
 // Gap reports a slot that ended as a gap. It may be called for any gap in the
 // archive, repeatedly: what a channel was sent is not sent again.
 func (n *Notices) Gap(e Event) { n.add(Gap, e) }
+
+// Blocked reports an attempt at a slot that failed for a reason which an
+// administrator has to remove. It may be called for each attempt: a channel is
+// sent each cause once, until a pack that had it recovers.
+func (n *Notices) Blocked(e Event) { n.add(Blocked, e) }
 
 // Sealed reports a slot that was sealed, which recovers a pack that had a gap or
 // was overdue. Like Gap, it may be called for any such slot.

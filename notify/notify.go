@@ -15,7 +15,10 @@ package notify
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 
 	"packseal.example/internal/evidence"
@@ -28,8 +31,9 @@ type Kind string
 // The kinds of events.
 const (
 	Gap          Kind = "gap"           // a slot ended without a report
+	Blocked      Kind = "blocked"       // a slot waits until an administrator removes the cause, such as credentials that are refused
 	Overdue      Kind = "overdue"       // a slot is past its timeout and not settled
-	Recovered    Kind = "recovered"     // a pack with a gap or an overdue slot has a sealed report again
+	Recovered    Kind = "recovered"     // a pack with a gap, an overdue or a blocked slot has a sealed report again
 	Problems     Kind = "findings"      // the result of verification has changed
 	ReloadFailed Kind = "reload_failed" // a new configuration was refused
 	NewContainer Kind = "container"     // a report came in another container than the one before
@@ -38,7 +42,7 @@ const (
 
 // Kinds returns all kinds, the most important ones first.
 func Kinds() []Kind {
-	return []Kind{Gap, Problems, Overdue, ReloadFailed, NewContainer, Recovered, DigestDue}
+	return []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, NewContainer, Recovered, DigestDue}
 }
 
 // perReplica reports whether events of the kind concern one replica (the file that
@@ -48,19 +52,31 @@ func (k Kind) perReplica() bool { return k == Problems || k == ReloadFailed || k
 
 // Event is one thing that happened.
 type Event struct {
-	Kind   Kind           `json:"kind"`
-	Source string         `json:"source,omitempty"` // of a pack: its source's name
-	Pack   string         `json:"pack,omitempty"`   // its key
-	Name   string         `json:"name,omitempty"`   // its display name
-	Due    time.Time      `json:"due,omitzero"`     // the slot's
-	At     time.Time      `json:"at,omitzero"`      // when it was recorded or noticed
-	Reason fault.Reason   `json:"reason,omitempty"` // of a gap
-	Detail string         `json:"detail,omitempty"` // of a gap or a refused configuration: the error; of a container: what it is, and was before
-	Counts map[string]int `json:"counts,omitempty"` // of problems: how many of each kind; none = there are none any more
+	Kind   Kind              `json:"kind"`
+	Source string            `json:"source,omitempty"`    // of a pack: its source's name
+	Pack   string            `json:"pack,omitempty"`      // its key
+	Name   string            `json:"name,omitempty"`      // its display name
+	Labels map[string]string `json:"labels,omitempty"`    // its labels
+	Zone   string            `json:"time_zone,omitempty"` // its schedule's zone, an IANA name; empty = UTC
+	Due    time.Time         `json:"due,omitzero"`        // the slot's
+	At     time.Time         `json:"at,omitzero"`         // when it was recorded or noticed
+	Reason fault.Reason      `json:"reason,omitempty"`    // of a gap or a blocked slot
+	Detail string            `json:"detail,omitempty"`    // of those or a refused configuration: the error; of a container: what it is, and was before
+	Hint   string            `json:"hint,omitempty"`      // of a blocked slot: what to do
+	Until  time.Time         `json:"until,omitzero"`      // of a blocked slot: when it becomes a gap
+	Counts map[string]int    `json:"counts,omitempty"`    // of problems: how many of each kind; none = there are none any more
 }
 
 // pack identifies the event's pack.
 func (e Event) pack() string { return e.Source + "/" + e.Pack }
+
+// cause identifies what blocks a slot: packs of one source that lack the same
+// permission have the same cause.
+func (e Event) cause() string {
+	id := evidence.Ref(e.Source, e.Pack).ID
+	sum := sha256.Sum256([]byte(e.Source + "\n" + strings.ReplaceAll(e.Hint, id, "")))
+	return string(e.Reason) + " " + hex.EncodeToString(sum[:8])
+}
 
 // slot identifies the event's slot among those of its pack.
 func (e Event) slot() string { return e.Due.UTC().Format(evidence.DueFormat) }
@@ -82,6 +98,8 @@ type Channel interface {
 // Traits are what a channel supports.
 type Traits struct {
 	PerMinute int           // messages within any minute, by its vendor's limit
+	Events    int           // events in one message, at most; 0 = no bound of the vendor's
+	Incidents bool          // it raises and resolves incidents, so that it gets digests only when asked for
 	Heartbeat time.Duration // if positive, the channel gets no events, but at this interval whether packseal works
 }
 

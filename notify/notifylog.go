@@ -24,7 +24,13 @@ type packLog struct {
 	Gaps map[string]time.Time `json:"gaps,omitempty"` // slot → when it was recorded, for the hour before the latest record
 	Open Kind                 `json:"open,omitempty"` // Gap or Overdue, until the pack recovers
 	Due  time.Time            `json:"due,omitzero"`   // of the slot that it is open for
+
+	Blocked    string    `json:"blocked,omitempty"`    // what blocks a slot, until the pack recovers; see Event.cause
+	BlockedDue time.Time `json:"blocked_due,omitzero"` // of that slot
 }
+
+// remindAfter is after how long a cause that still blocks slots is sent again.
+const remindAfter = 7 * 24 * time.Hour
 
 // maxReordering is how far apart two gaps of a pack may be recorded and still
 // arrive in the wrong order: one write to a slow sink may take this long.
@@ -49,14 +55,28 @@ func (l *channelLog) isNew(e Event) bool {
 	case Gap:
 		_, known := p.Gaps[e.slot()]
 		return !known && !e.At.Before(l.cutoff(p))
+	case Blocked:
+		return !l.blocked(e)
 	case Overdue:
 		return p.Open != Overdue && e.Due.After(p.Due)
 	case Recovered:
-		return p.Open != "" && !e.Due.Before(p.Due)
+		return p.Open != "" && !e.Due.Before(p.Due) || p.Blocked != "" && !e.Due.Before(p.BlockedDue)
 	case Problems:
 		return !maps.Equal(e.Counts, l.Problems)
 	}
 	return true
+}
+
+// blocked reports whether the channel has been sent the event's cause, for
+// whatever pack.
+func (l *channelLog) blocked(e Event) bool {
+	cause := e.cause()
+	for _, p := range l.Packs {
+		if p.Blocked == cause && e.Due.Sub(p.BlockedDue) < remindAfter {
+			return true
+		}
+	}
+	return false
 }
 
 // record adds an event that was sent.
@@ -77,8 +97,15 @@ func (l *channelLog) record(e Event) {
 		p.Open, p.Due = Gap, e.Due
 	case Overdue:
 		p.Open, p.Due = Overdue, e.Due
+	case Blocked:
+		p.Blocked, p.BlockedDue = e.cause(), e.Due
 	case Recovered:
-		p.Open = ""
+		if !e.Due.Before(p.Due) {
+			p.Open = ""
+		}
+		if !e.Due.Before(p.BlockedDue) {
+			p.Blocked, p.BlockedDue = "", time.Time{}
+		}
 	case Problems:
 		l.Problems = e.Counts
 		return

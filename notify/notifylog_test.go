@@ -18,6 +18,13 @@ func event(k Kind, p string, hours int) Event {
 	return Event{Kind: k, Source: "prod", Pack: p, Due: due, At: due.Add(time.Minute), Reason: "missed"}
 }
 
+// blockedBy is an event of a slot that waits until somebody does what the hint says.
+func blockedBy(p string, hours int, hint string) Event {
+	e := event(Blocked, p, hours)
+	e.Reason, e.Hint = "denied", hint
+	return e
+}
+
 // at sets when an event was recorded.
 func (e Event) at(hours float64) Event {
 	e.At = base.Add(time.Duration(hours * float64(time.Hour)))
@@ -44,6 +51,12 @@ func TestLog(t *testing.T) {
 		"overdue, then a gap":        {{event(Overdue, "a", 0), true}, {event(Gap, "a", 0), true}, {event(Overdue, "a", 0), false}, {event(Overdue, "a", 1), true}, {event(Recovered, "a", 1), true}, {event(Recovered, "a", 1), false}},
 		"an old gap is no new worry": {{event(Gap, "a", 4), true}, {event(Recovered, "a", 5), true}, {event(Gap, "a", 3).at(5), true}, {event(Recovered, "a", 6), false}},
 		"findings that change":       {{Event{Kind: Problems}, false}, {findings(1), true}, {findings(1), false}, {findings(2), true}, {Event{Kind: Problems}, true}, {Event{Kind: Problems}, false}},
+		"blocked once":               {{blockedBy("a", 0, "x"), true}, {blockedBy("a", 0, "x"), false}, {blockedBy("b", 1, "x"), false}, {blockedBy("b", 1, "y"), true}},
+		"blocked in two ways":        {{blockedBy("a", 0, "x"), true}, {blockedBy("a", 0, "y"), true}, {blockedBy("a", 1, "y"), false}},
+		"by the pack's own resource": {{blockedBy("cp-a", 0, "allow it on pack/cp-a"), true}, {blockedBy("cp-b", 0, "allow it on pack/cp-b"), false}},
+		"blocked again":              {{blockedBy("a", 2, "x"), true}, {event(Recovered, "a", 1), false}, {event(Recovered, "b", 3), false}, {event(Recovered, "a", 2), true}, {event(Recovered, "a", 2), false}, {blockedBy("b", 2, "x"), true}},
+		"blocked, then a gap":        {{blockedBy("a", 0, "x"), true}, {event(Gap, "a", 0), true}, {blockedBy("a", 24, "x"), false}, {event(Recovered, "a", 24), true}, {event(Recovered, "a", 25), false}},
+		"blocked for a week":         {{blockedBy("a", 0, "x"), true}, {blockedBy("a", 167, "x"), false}, {blockedBy("a", 168, "x"), true}},
 		"every refused reload":       {{Event{Kind: ReloadFailed}, true}, {Event{Kind: ReloadFailed}, true}},
 	} {
 		known := channelLog{Since: base}

@@ -63,9 +63,9 @@ func (b *backlog) signal() {
 
 // discard takes the pending events that are not wanted off the backlog, as if they
 // had been sent.
-func (b *backlog) discard(wanted func(Kind) bool) {
+func (b *backlog) discard(wanted func(Event) bool) {
 	b.pending = slices.DeleteFunc(slices.Clone(b.pending), func(p pendingEvent) bool {
-		if wanted(p.Kind) {
+		if wanted(p.Event) {
 			return false
 		}
 		b.sent.record(p.Event)

@@ -22,6 +22,9 @@ type messages struct {
 	counts func(k Kind, packs int) string // in a title: how many packs had such events
 
 	gap      func(reason string) string
+	blocked  func(reason string) string
+	until    func(at string) string
+	todo     func(hint string) string
 	reasons  map[fault.Reason]string
 	heads    map[Kind]string
 	cleared  string // head of problems that are gone
@@ -34,6 +37,8 @@ type messages struct {
 	test     func(channel string) (title, text string)
 	digest   func(d Digest, at func(time.Time) string) (title string, lines []string)
 	period   func(from, to string) string
+
+	overview, runbook string // texts of links
 }
 
 // reason returns what a reason means, in a sentence.
@@ -72,18 +77,20 @@ func messagesOf(language string) []*messages {
 // renderer renders a channel's messages.
 type renderer struct {
 	languages []*messages
-	zone      *time.Location
+	zone      *time.Location // of the times that are of no pack
+	own       bool           // a pack's times are in its own zone
 	instance  string
+	page      string // its address, or empty
 }
 
 func newRenderer(e Entry, instance string) renderer {
-	return renderer{languages: messagesOf(e.Language), zone: cmp.Or(e.Zone, time.UTC), instance: instance}
+	return renderer{languages: messagesOf(e.Language), zone: cmp.Or(e.Zone, time.UTC), own: e.Zone == nil, instance: instance, page: e.Page}
 }
 
 // events renders events; dropped is how many are not among them.
 func (r renderer) events(events []Event, dropped int) Message {
 	m := newMessage(Good)
-	m.Events, m.Dropped = events, dropped
+	m.Events, m.Dropped, m.Links = events, dropped, r.links(r.languages[0], events)
 	for _, e := range events {
 		if e.Kind != Recovered && (e.Kind != Problems || len(e.Counts) > 0) {
 			m.Tone = Bad
@@ -109,7 +116,7 @@ func (r renderer) events(events []Event, dropped int) Message {
 // digest renders a digest.
 func (r renderer) digest(d Digest) Message {
 	m := newMessage(Plain)
-	m.Digest = &d
+	m.Digest, m.Links = &d, r.links(r.languages[0], nil)
 	if len(d.Gaps)+len(d.Overdue)+len(d.Problems) > 0 {
 		m.Tone = Bad
 	}
@@ -128,7 +135,7 @@ func (r renderer) digest(d Digest) Message {
 // test renders a message that says that it is a test.
 func (r renderer) test(channel string) Message {
 	m := newMessage(Plain)
-	m.Test = true
+	m.Test, m.Links = true, r.links(r.languages[0], nil)
 	return r.finish(m, func(text *messages) (string, []Part) {
 		title, body := text.test(channel)
 		return title, []Part{{Head: body}}
@@ -176,12 +183,13 @@ func (r renderer) parts(text *messages, k Kind, events []Event) (parts []Part) {
 	case k == Gap:
 		reasons, of := group(events, func(e Event) fault.Reason { return e.Reason })
 		for _, reason := range reasons {
-			last := of[reason][len(of[reason])-1]
-			lines := r.slots(text, of[reason])
-			if last.Detail != "" {
-				lines = append(lines, text.detail(clip(last.Detail, 300)))
-			}
-			parts = append(parts, Part{Head: text.gap(text.reason(reason)), Lines: lines})
+			parts = append(parts, r.failed(text, text.gap(text.reason(reason)), of[reason]))
+		}
+		return parts
+	case k == Blocked:
+		causes, of := group(events, Event.cause)
+		for _, cause := range causes {
+			parts = append(parts, r.failed(text, text.blocked(text.reason(of[cause][0].Reason)), of[cause]))
 		}
 		return parts
 	}
@@ -204,6 +212,23 @@ func (r renderer) parts(text *messages, k Kind, events []Event) (parts []Part) {
 	return []Part{p}
 }
 
+// failed lists slots that failed alike, with the last of their errors and what to
+// do.
+func (r renderer) failed(text *messages, head string, events []Event) Part {
+	last := events[len(events)-1]
+	lines := r.slots(text, events)
+	if !last.Until.IsZero() {
+		lines = append(lines, text.until(r.at(last.Until, last)))
+	}
+	if last.Detail != "" {
+		lines = append(lines, text.detail(clip(last.Detail, 300)))
+	}
+	if last.Hint != "" {
+		lines = append(lines, text.todo(clip(last.Hint, 300)))
+	}
+	return Part{Head: head, Lines: lines}
+}
+
 // slots lists events by pack.
 func (r renderer) slots(text *messages, events []Event) (lines []string) {
 	packs, of := group(events, Event.pack)
@@ -214,7 +239,7 @@ func (r renderer) slots(text *messages, events []Event) (lines []string) {
 		if last.Name != "" {
 			name = clip(last.Name, 80) + " (" + name + ")"
 		}
-		lines = append(lines, text.slots(name, len(of[key]), r.time(first.Due), r.time(last.Due)))
+		lines = append(lines, text.slots(name, len(of[key]), r.at(first.Due, first), r.at(last.Due, last)))
 	}
 	return lines
 }
@@ -231,6 +256,24 @@ func group[K cmp.Ordered](events []Event, by func(Event) K) (order []K, of map[K
 		of[k] = append(of[k], e)
 	}
 	return order, of
+}
+
+// at formats a time of the event's pack: in the channel's zone or, if it has none, in
+// the pack's with UTC beside it.
+func (r renderer) at(t time.Time, e Event) string {
+	if !r.own {
+		return r.time(t)
+	}
+	zone, err := time.LoadLocation(e.Zone) // "" is UTC
+	utc := i18n.Time(t, time.UTC) + " UTC"
+	if err != nil || zone == time.UTC {
+		return utc
+	}
+	local := i18n.Time(t, zone) + " " + e.Zone
+	if day := len(time.DateOnly); local[:day] == utc[:day] {
+		utc = utc[day+1:]
+	}
+	return local + " (" + utc + ")"
 }
 
 // time formats a time in the channel's zone.

@@ -109,6 +109,67 @@ Gap: packseal was not running when the report was due.
 	}
 }
 
+// TestBlockedMessage: packs with one cause are told together, with what to do and
+// how long there is time for it.
+func TestBlockedMessage(t *testing.T) {
+	t.Parallel()
+	var events []Event
+	for _, id := range []string{"cp-1", "cp-2"} {
+		e := blockedBy(id, 0, "allow the RAM action config:X on pack/"+id)
+		e.Detail, e.Until = "X: NoPermission", base.Add(2*time.Hour)
+		events = append(events, e)
+	}
+	other := blockedBy("cp-3", 1, "check the source's credentials")
+	other.Reason = "credentials" // a report that is fetched waits for ever
+	events = append(events, other)
+	m := rendering(t, "en").events(events, 0)
+	wantText(t, m, `packseal: 3 packs blocked
+
+Blocked until somebody acts: The credentials are valid, but a permission is missing.
+- prod/cp-1, due 2026-11-25 10:00
+- prod/cp-2, due 2026-11-25 10:00
+- Tried again until 2026-11-25 12:00, then recorded as a gap
+- Detail: X: NoPermission
+- What to do: allow the RAM action config:X on pack/cp-2
+
+Blocked until somebody acts: The credentials are missing, wrong or no longer valid.
+- prod/cp-3, due 2026-11-25 11:00
+- What to do: check the source's credentials
+`)
+	if m.Tone != Bad {
+		t.Errorf("its tone is %s", m.Tone)
+	}
+	wantText(t, rendering(t, "zh").events(events[:1], 0), `packseal：1 个合规包需要处理
+
+需要处理：凭证有效，但缺少权限。
+- prod/cp-1，到期时间 2026-11-25 10:00
+- 将重试至 2026-11-25 12:00，届时仍未解决则记为缺失
+- 详情：X: NoPermission
+- 处理方法：allow the RAM action config:X on pack/cp-1
+`)
+}
+
+// TestOwnZone: a channel without a zone writes a pack's times in the pack's own, UTC
+// beside them.
+func TestOwnZone(t *testing.T) {
+	t.Parallel()
+	r := newRenderer(Entry{}, "host-1")
+	night, utc, strange := event(Gap, "cp-1", -6), event(Gap, "cp-2", 0), event(Gap, "cp-3", 0) // 20:00 UTC the day before, and 02:00
+	night.Zone, strange.Zone = "Asia/Shanghai", "Mars/Olympus"
+	day := event(Gap, "cp-1", 0)
+	day.Zone = "Asia/Shanghai"
+	wantText(t, r.events([]Event{night, day, utc, strange}, 0), `packseal: gaps in 3 packs
+
+Gap: packseal was not running when the report was due.
+- prod/cp-1, 2 slots, due 2026-11-25 04:00 Asia/Shanghai (2026-11-24 20:00 UTC) to 2026-11-25 10:00 Asia/Shanghai (02:00 UTC)
+- prod/cp-2, due 2026-11-25 02:00 UTC
+- prod/cp-3, due 2026-11-25 02:00 UTC
+`)
+	if foot := r.events([]Event{day}, 0).Foot; !strings.HasSuffix(foot, "(times in UTC)") && !strings.HasSuffix(foot, "UTC") {
+		t.Errorf("the foot is %q", foot)
+	}
+}
+
 func TestDigestMessage(t *testing.T) {
 	t.Parallel()
 	d := Digest{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,42 @@ type Metrics struct {
 	operations *prometheus.CounterVec   // sink, op, result
 	duration   *prometheus.HistogramVec // sink, op
 	up         *prometheus.GaugeVec     // sink
+
+	mu       sync.Mutex
+	contacts map[string]Contact
+}
+
+// Contact is how a sink has answered.
+type Contact struct {
+	Reached time.Time // when it last did; zero = not yet
+	Down    time.Time // since when it can't be used; zero = it can, or was not asked yet
+	Err     error     // with Down: the last error
+}
+
+// Contact returns how a sink has answered so far.
+func (m *Metrics) Contact(name string) Contact {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.contacts[name]
+}
+
+// contact records an answer, or with an error that there was none or a refusal.
+func (m *Metrics) contact(name string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, c := time.Now(), m.contacts[name]
+	up := 0.0
+	switch {
+	case err == nil:
+		c, up = Contact{Reached: now}, 1
+	case c.Down.IsZero():
+		c.Down = now
+		fallthrough
+	default:
+		c.Err = err
+	}
+	m.contacts[name] = c
+	m.up.WithLabelValues(name).Set(up)
 }
 
 // The results other than a fault.Reason.
@@ -43,6 +80,7 @@ func results() []string {
 func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 	f := promauto.With(reg)
 	m := &Metrics{
+		contacts: make(map[string]Contact),
 		operations: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_sink_operations_total",
 			Help: "Operations on a sink, by result.",
@@ -129,8 +167,8 @@ func (m measured) done(op string, took time.Duration, err error) {
 	m.operations.WithLabelValues(m.name, op, result).Inc()
 	switch result {
 	case resultOK, resultNotExist, string(fault.Conflict), string(fault.Deleted), string(fault.NotRestored), string(fault.Throttled):
-		m.up.WithLabelValues(m.name).Set(1)
+		m.contact(m.name, nil)
 	case string(fault.SinkUnavailable), string(fault.SinkDenied), string(fault.Credentials):
-		m.up.WithLabelValues(m.name).Set(0)
+		m.contact(m.name, err)
 	}
 }

@@ -23,15 +23,29 @@ const (
 
 // packList is the response of /api/v1/packs.
 type packList struct {
-	Packs []Pack `json:"packs"`
+	Packs []packItem `json:"packs"`
+}
+
+// packItem is a pack, with its due times in its zone as well.
+type packItem struct {
+	Pack
+	LastDueLocal time.Time `json:"last_due_local,omitzero"`
+	NextDueLocal time.Time `json:"next_due_local,omitzero"`
 }
 
 // slotList is the response of /api/v1/slots, the newest slot first. If there are
 // older ones, Next is the value of "before" that asks for them.
 type slotList struct {
-	Slots      []evidence.Record `json:"slots"`
-	Next       string            `json:"next,omitempty"`
-	Incomplete bool              `json:"incomplete,omitempty"` // the pack's history is still being read: slots are missing
+	Slots      []slot `json:"slots"`
+	Next       string `json:"next,omitempty"`
+	Zone       string `json:"time_zone"`            // the pack's
+	Incomplete bool   `json:"incomplete,omitempty"` // the pack's history is still being read: slots are missing
+}
+
+// slot is a settled slot, with its due time in the pack's zone as well.
+type slot struct {
+	evidence.Record
+	DueLocal time.Time `json:"due_local"`
 }
 
 // problem is the response of the API to a bad request.
@@ -41,11 +55,20 @@ type problem struct {
 }
 
 func (s *Server) servePacks(w http.ResponseWriter, _ *http.Request) {
-	packs := s.opts.Packs()
-	if packs == nil {
-		packs = []Pack{} // [] in JSON, not null
+	zones, list := zones{}, packList{[]packItem{}} // [] in JSON, not null
+	for _, p := range s.opts.Packs() {
+		zone := zones.find(p.TimeZone)
+		list.Packs = append(list.Packs, packItem{p, local(p.LastDue, zone), local(p.NextDue, zone)})
 	}
-	s.respond(w, http.StatusOK, packList{packs})
+	s.respond(w, http.StatusOK, list)
+}
+
+// local returns a time in a zone; the zero time stays as it is.
+func local(t time.Time, zone *time.Location) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.In(zone)
 }
 
 func (s *Server) serveSlots(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +92,11 @@ func (s *Server) serveSlots(w http.ResponseWriter, r *http.Request) {
 		s.respond(w, code, problem{err.Error(), fault.Hint(err)})
 		return
 	}
-	answer := slotList{Slots: list, Incomplete: pack.Counts == nil}
+	zone := zones{}.find(pack.TimeZone)
+	answer := slotList{Zone: zone.String(), Slots: []slot{}, Incomplete: pack.Counts == nil} // [] in JSON, not null
+	for _, r := range list {
+		answer.Slots = append(answer.Slots, slot{r, r.Due.In(zone)})
+	}
 	if more {
 		answer.Next = list[len(list)-1].Due.UTC().Format(evidence.DueFormat)
 	}

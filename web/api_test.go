@@ -21,11 +21,18 @@ func TestPacksGolden(t *testing.T) {
 	const want = `{"packs":[` +
 		`{"source":"prod","pack":"cp-a","name":"MLPS","schedule":"0 2 * * *","time_zone":"Asia/Shanghai","state":"sealed",` +
 		`"last_due":"1999-12-31T18:00:00Z","last_sealed":"1999-12-31T21:00:00Z","next_due":"2000-01-01T18:00:00Z",` +
-		`"sealed_slots":41,"gap_slots":0,"last_object":"prod/cp-a/report.xls","last_sha256":"` + digest + `","last_size":49312},` +
-		`{"source":"prod","pack":"cp-g","schedule":"0 2 * * *","time_zone":"UTC","state":"gap","next_due":"2000-01-01T00:01:30Z",` +
-		`"sealed_slots":0,"gap_slots":2,"last_gap":"1999-12-30T00:00:00Z","last_gap_reason":"not_found"}` +
+		`"sealed_slots":41,"gap_slots":0,"last_object":"prod/cp-a/report.xls","last_sha256":"` + digest + `","last_size":49312,` +
+		`"last_due_local":"2000-01-01T02:00:00+08:00","next_due_local":"2000-01-02T02:00:00+08:00"},` +
+		`{"source":"prod","pack":"cp-g","labels":{"owner":"sec","system":"\u003cpay\u003e"},"schedule":"0 2 * * *","time_zone":"UTC","state":"gap","next_due":"2000-01-01T00:01:30Z",` +
+		`"sealed_slots":0,"gap_slots":2,"last_gap":"1999-12-30T00:00:00Z","last_gap_reason":"not_found","next_due_local":"2000-01-01T00:01:30Z"}` +
 		"]}\n"
-	w := get(handler(t, options(0, sealedPack("cp-a", "MLPS"), gapPack("cp-g", ""))), "/api/v1/packs")
+	labelled := gapPack("cp-g", "")
+	labelled.Labels = map[string]string{"system": "<pay>", "owner": "sec"}
+	h := handler(t, options(0, sealedPack("cp-a", "MLPS"), labelled))
+	w := get(h, "/api/v1/packs")
+	for _, page := range []string{"/", "/packs/prod/cp-g"} {
+		wantAll(t, get(h, page).Body.String(), "prod/cp-g", `<small class="label"><bdi>owner: sec</bdi></small>`, `<small class="label"><bdi>system: &lt;pay&gt;</bdi></small>`)
+	}
 	if diff := cmp.Diff(want, w.Body.String()); diff != "" {
 		t.Error(diff)
 	}
@@ -41,10 +48,10 @@ func TestSlotsGolden(t *testing.T) {
 	t.Parallel()
 	const want = `{"slots":[` +
 		`{"source":"prod","pack":"ca-1/cp-a","due":"1999-12-29T00:00:00Z","state":"sealed","settled":"1999-12-29T00:01:00Z",` +
-		`"object":"o/3.xls","size":2048,"sha256":"` + digest + `","late_seconds":60},` +
+		`"object":"o/3.xls","size":2048,"sha256":"` + digest + `","late_seconds":60,"due_local":"1999-12-29T08:00:00+08:00"},` +
 		`{"source":"prod","pack":"ca-1/cp-a","due":"1999-12-28T00:00:00Z","state":"gap","settled":"1999-12-28T00:01:00Z",` +
-		`"reason":"deadline","detail":"the status is still CREATING"}` +
-		`],"next":"19991228T000000Z"}` + "\n"
+		`"reason":"deadline","detail":"the status is still CREATING","due_local":"1999-12-28T08:00:00+08:00"}` +
+		`],"next":"19991228T000000Z","time_zone":"Asia/Shanghai"}` + "\n"
 	h := handler(t, options(9, sealedPack("ca-1/cp-a", "")))
 	for _, before := range []string{"19991230T000000Z", "1999-12-30T00:00:00Z", "1999-12-30T08:00:00%2B08:00"} {
 		w := get(h, "/api/v1/slots?source=prod&pack=ca-1/cp-a&limit=2&before="+before)
@@ -52,7 +59,7 @@ func TestSlotsGolden(t *testing.T) {
 			t.Errorf("before %s: %s", before, diff)
 		}
 	}
-	if got := get(h, "/api/v1/slots?source=prod&pack=ca-1/cp-a&before=19900101T000000Z").Body.String(); got != "{\"slots\":[]}\n" {
+	if got := get(h, "/api/v1/slots?source=prod&pack=ca-1/cp-a&before=19900101T000000Z").Body.String(); got != "{\"slots\":[],\"time_zone\":\"Asia/Shanghai\"}\n" {
 		t.Errorf("no slots are %s", got)
 	}
 }
@@ -129,7 +136,7 @@ func TestIncompleteHistory(t *testing.T) {
 	if n := strings.Count(packs, "sealed_slots"); n != 1 {
 		t.Errorf("%d packs are counted", n)
 	}
-	wantAll(t, get(h, "/api/v1/slots?source=prod&pack=cp-a").Body.String(), `}],"incomplete":true}`)
+	wantAll(t, get(h, "/api/v1/slots?source=prod&pack=cp-a").Body.String(), `}],"time_zone":"Asia/Shanghai","incomplete":true}`)
 	wantNone(t, get(h, "/api/v1/slots?source=prod&pack=cp-b").Body.String(), "incomplete")
 	body := get(h, "/").Body.String()
 	wantAll(t, body, "<h1>Reading the history of 1 of 3 packs.</h1>", "The history of 2 packs is still being read.", "MLPS", ">reading history<", ">reading history<")

@@ -14,7 +14,7 @@ func chinese() *locale {
 		History: "历史记录", Pack: "合规包", State: "状态", LastSealed: "最近封存", NextDue: "下次到期",
 		Sealed: "已封存", Gaps: "缺失", Report: "最新报告", Schedule: "计划", Due: "到期时间",
 		Settled: "记录时间", After: "到期后 %s 就绪", NotReady: "packseal 未能正常工作：",
-		LastTry: "最近一次尝试：", Paused: "暂停于", Outcome: "结果", Never: "暂无", Reading: "正在读取",
+		LastTry: "最近一次尝试：", Paused: "暂停于", Until: "恢复于", Labels: "标签", Outcome: "结果", Never: "暂无", Reading: "正在读取",
 		AsOf: "截至", Refreshes: "每 30 秒刷新一次。", Pause: "暂停刷新", Resume: "每 30 秒刷新一次",
 		Older: "更早", Newest: "最新", Metrics: "指标", API: "JSON", NoSlots: "尚无记录。",
 		Incomplete:   "未能读取全部历史记录：",
@@ -25,10 +25,33 @@ func chinese() *locale {
 			StateWaiting: "未到期", StateReading: "正在读取",
 		},
 		unknown: "未知", reasons: i18n.ChineseReasons(),
-		now: "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
+		join: func(sentences []string) string { return strings.Join(sentences, "") },
+		now:  "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
 		some: func(shown, all int) string {
 			return fmt.Sprintf("仅显示 %d 个合规包中的 %d 个，需要关注的在前。", all, shown)
 		},
+		notReady: "packseal 未能正常工作。", spoolFull: "暂存磁盘已满。",
+		sinksDown: func(names []string, all int) string {
+			return fmt.Sprintf("%d 个存储中有 %d 个无法使用：%s。", all, len(names), chineseNames(names))
+		},
+		sourcesPaused: func(names []string) string {
+			return fmt.Sprintf("%d 个来源已暂停：%s。", len(names), chineseNames(names))
+		},
+		sinkDown:     func(name string) string { return "存储“" + name + "”无法使用，始于" },
+		sourcePaused: func(name string) string { return "来源“" + name + "”已暂停，始于" },
+		spoolLeft: func(free string, reports int) string {
+			return fmt.Sprintf("暂存磁盘剩余 %s，其中暂存 %d 份报告。", free, reports)
+		},
+		problems:    func(n int) string { return fmt.Sprintf("校验发现 %d 处问题。", n) },
+		stale:       func(days int) string { return fmt.Sprintf("已有 %d 天没有通过校验。", days) },
+		packsPaused: func(n int) string { return fmt.Sprintf("%d 个合规包已暂停。", n) },
+		reached: func(when string) string {
+			if when == "" {
+				return "部分存储尚未应答。"
+			}
+			return "存储最近一次应答：" + when + "。"
+		},
+		verified: chineseVerified,
 	}
 }
 
@@ -45,13 +68,15 @@ func chineseHeadline(t totals, attention []string) string {
 	case t.Packs == 0:
 		return "尚未配置合规包。"
 	case t.Attention > 0:
-		names := "“" + strings.Join(attention, "”、“") + "”"
+		names := chineseNames(attention)
 		if t.Attention > len(attention) {
 			names += "等"
 		}
 		return fmt.Sprintf("%d 个合规包中有 %d 个需要关注：%s。", t.Packs, t.Attention, names)
 	case t.Reading > 0:
 		return fmt.Sprintf("正在读取 %d 个合规包中 %d 个的历史记录。", t.Packs, t.Reading)
+	case t.Sealed == t.Packs && t.Doubt:
+		return fmt.Sprintf("此前已知的全部 %d 个合规包的最新报告均已封存。", t.Packs)
 	case t.Sealed == t.Packs:
 		return fmt.Sprintf("全部 %d 个合规包的最新报告均已封存。", t.Packs)
 	}
@@ -62,7 +87,7 @@ func chineseHeadline(t totals, attention []string) string {
 	if t.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%d 个未到期", t.Waiting))
 	}
-	return "没有缺失：" + strings.Join(parts, "，") + "。"
+	return "没有需要关注的合规包：" + strings.Join(parts, "，") + "。"
 }
 
 func chineseSummary(t totals) string {
@@ -73,4 +98,16 @@ func chineseSummary(t totals) string {
 		return fmt.Sprintf("共封存 %d 份报告，无缺失记录。", t.Reports)
 	}
 	return fmt.Sprintf("共封存 %d 份报告，记录缺失 %d 次。", t.Reports, t.Gaps)
+}
+
+func chineseNames(names []string) string { return "“" + strings.Join(names, "”、“") + "”" }
+
+func chineseVerified(when string, problems int) string {
+	switch {
+	case when == "" && problems == 0:
+		return "尚未校验。"
+	case when == "":
+		return "尚无通过的校验。"
+	}
+	return "最近一次通过校验：" + when + "。"
 }

@@ -14,7 +14,7 @@ func english() *locale {
 		History: "History", Pack: "Pack", State: "State", LastSealed: "Last sealed", NextDue: "Next due",
 		Sealed: "Sealed", Gaps: "Gaps", Report: "Latest report", Schedule: "Schedule", Due: "Due",
 		Settled: "Recorded", After: "fetched %s after it was due", NotReady: "packseal is not ready:",
-		LastTry: "Last attempt:", Paused: "Paused since", Outcome: "Result", Never: "none yet", Reading: "reading history",
+		LastTry: "Last attempt:", Paused: "Paused since", Until: "until", Labels: "Labels", Outcome: "Result", Never: "none yet", Reading: "reading history",
 		AsOf: "As of", Refreshes: "Refreshes every 30 seconds.", Pause: "Pause", Resume: "Refresh every 30 seconds",
 		Older: "Older", Newest: "Newest", Metrics: "Metrics", API: "JSON", NoSlots: "No slots have been recorded yet.",
 		Incomplete:   "The history could not be read completely:",
@@ -25,10 +25,28 @@ func english() *locale {
 			StateWaiting: "Not due yet", StateReading: "Reading history",
 		},
 		unknown: "Unknown", reasons: i18n.EnglishReasons(),
-		now: "now", relative: englishRelative, headline: englishHeadline, summary: englishSummary,
+		join: func(sentences []string) string { return strings.Join(sentences, " ") },
+		now:  "now", relative: englishRelative, headline: englishHeadline, summary: englishSummary,
 		some: func(shown, all int) string {
 			return fmt.Sprintf("Showing %d of %d packs, those that need attention first.", shown, all)
 		},
+		notReady: "packseal is not ready.", spoolFull: "The spool’s disk is full.",
+		sinksDown: englishSinksDown, sourcesPaused: englishSourcesPaused,
+		sinkDown:     func(name string) string { return "The sink “" + name + "” cannot be used since" },
+		sourcePaused: func(name string) string { return "The source “" + name + "” is paused since" },
+		spoolLeft: func(free string, reports int) string {
+			return fmt.Sprintf("The spool’s disk has %s left; %s in the spool.", free, i18n.Count(reports, "report"))
+		},
+		problems:    func(n int) string { return fmt.Sprintf("Verification found %s.", i18n.Count(n, "problem")) },
+		stale:       func(days int) string { return fmt.Sprintf("No verification has passed for %d days.", days) },
+		packsPaused: func(n int) string { return englishArePaused(n, "pack") + "." },
+		reached: func(when string) string {
+			if when == "" {
+				return "Not every sink has answered yet."
+			}
+			return "The sinks last answered " + when + "."
+		},
+		verified: englishVerified,
 	}
 }
 
@@ -45,7 +63,7 @@ func englishHeadline(t totals, attention []string) string {
 	case t.Packs == 0:
 		return "No packs are configured."
 	case t.Attention > 0:
-		names := "“" + strings.Join(attention, "”, “") + "”" // names may contain commas
+		names := englishNames(attention)
 		if more := t.Attention - len(attention); more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}
@@ -56,8 +74,12 @@ func englishHeadline(t totals, attention []string) string {
 		return fmt.Sprintf("%d of %s %s attention: %s.", t.Attention, i18n.Count(t.Packs, "pack"), verb, names)
 	case t.Reading > 0:
 		return fmt.Sprintf("Reading the history of %d of %s.", t.Reading, i18n.Count(t.Packs, "pack"))
+	case t.Sealed == 1 && t.Packs == 1 && t.Doubt:
+		return "The pack’s latest known report was sealed."
 	case t.Sealed == 1 && t.Packs == 1:
 		return "The pack’s latest report is sealed."
+	case t.Sealed == t.Packs && t.Doubt:
+		return fmt.Sprintf("The latest known reports of all %d packs were sealed.", t.Packs)
 	case t.Sealed == t.Packs:
 		return fmt.Sprintf("The latest reports of all %d packs are sealed.", t.Packs)
 	}
@@ -68,7 +90,7 @@ func englishHeadline(t totals, attention []string) string {
 	if t.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%d not due yet", t.Waiting))
 	}
-	return fmt.Sprintf("Nothing is missing. Of %s: %s.", i18n.Count(t.Packs, "pack"), strings.Join(parts, ", "))
+	return fmt.Sprintf("No pack needs attention. Of %s: %s.", i18n.Count(t.Packs, "pack"), strings.Join(parts, ", "))
 }
 
 func englishSummary(t totals) string {
@@ -80,4 +102,36 @@ func englishSummary(t totals) string {
 		gaps = i18n.Count(t.Gaps, "gap")
 	}
 	return fmt.Sprintf("%s sealed in total, %s recorded.", i18n.Count(t.Reports, "report"), gaps)
+}
+
+// englishNames quotes names, which may contain commas.
+func englishNames(names []string) string { return "“" + strings.Join(names, "”, “") + "”" }
+
+func englishSinksDown(names []string, all int) string {
+	if all == 1 {
+		return "The sink cannot be used: " + englishNames(names) + "."
+	}
+	return fmt.Sprintf("%d of %d sinks cannot be used: %s.", len(names), all, englishNames(names))
+}
+
+func englishSourcesPaused(names []string) string {
+	return englishArePaused(len(names), "source") + ": " + englishNames(names) + "."
+}
+
+func englishArePaused(n int, what string) string {
+	verb := " are paused"
+	if n == 1 {
+		verb = " is paused"
+	}
+	return i18n.Count(n, what) + verb
+}
+
+func englishVerified(when string, problems int) string {
+	switch {
+	case when == "" && problems == 0:
+		return "Never verified."
+	case when == "":
+		return "No verification has passed yet."
+	}
+	return "Verification last passed " + when + "."
 }

@@ -56,6 +56,7 @@ func options(n int, packs ...Pack) Options {
 		Gatherer: prometheus.NewRegistry(),
 		Packs:    func() []Pack { return packs },
 		Ready:    func() error { return nil },
+		Status:   func() Status { return Status{Sinks: []Sink{{Name: "primary", Reached: midnight}}} },
 		Version:  "v1.2.3",
 		Records: func(_ context.Context, q Query) iter.Seq2[evidence.Record, error] {
 			return func(yield func(evidence.Record, error) bool) {

@@ -15,7 +15,7 @@ import (
 // paths are all that the server answers to GET.
 var paths = []string{
 	"/", "/packs/prod/cp-a", stylePath, "/api/v1/packs", "/api/v1/slots?source=prod&pack=cp-a",
-	"/metrics", "/-/healthy", "/-/ready",
+	"/api/v1/status", "/metrics", "/-/healthy", "/-/ready",
 }
 
 func TestHeadersOnEveryAnswer(t *testing.T) {

@@ -45,7 +45,9 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 		s.render(w, http.StatusBadRequest, "error.html", h, h.L)
 		return
 	}
-	h.Row = h.row(pack, zones{})
+	zones := zones{}
+	h.in(zones.find(pack.TimeZone))
+	h.Row = h.row(pack, zones)
 	h.Title = h.Row.Label
 	q := Query{Source: pack.Source, Pack: pack.Key, To: before, Limit: historyRows}
 	list, more, err := s.records(r.Context(), q)
@@ -71,8 +73,8 @@ func (p page) slotRow(record evidence.Record) slotRow {
 		Record:  record,
 		Mark:    mark(string(record.State)),
 		Word:    p.L.state(string(record.State)),
-		Due:     p.L.timestamp(record.Due, p.time, time.UTC),
-		Settled: p.L.timestamp(record.Settled.Truncate(time.Second), p.time, time.UTC),
+		Due:     p.L.timestamp(record.Due, p.time, p.zone),
+		Settled: p.L.timestamp(record.Settled.Truncate(time.Second), p.time, p.zone),
 		Why:     p.L.reason(record.Reason),
 	}
 	if record.SHA256 != "" { // the manifest has been read

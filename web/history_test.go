@@ -19,7 +19,7 @@ func TestHistoryRows(t *testing.T) {
 		body := get(h, "/packs/prod/ca-1/cp-a").Body.String()
 		wantAll(t, body, "<title>Group – packseal", "<h1><bdi>Group</bdi></h1>", "prod/ca-1/cp-a", "Sealed",
 			"0 2 * * *", "Asia/Shanghai", "2000-01-02 02:00 Asia/Shanghai", ">41<")
-		wantAll(t, body, "2000-01-01 00:00 UTC", "2000-01-01 00:01 UTC", "2.0 KiB, fetched 1m0s after it was due", "o/0.xls", "SHA-256 "+digest,
+		wantAll(t, body, "2000-01-01 08:00 Asia/Shanghai</time> <small>now", "<small>2000-01-01 00:00 UTC</small>", "2000-01-01 08:01 Asia/Shanghai", "2.0 KiB, fetched 1m0s after it was due", "o/0.xls", "SHA-256 "+digest,
 			"1999-12-31 00:00 UTC", "24 hours ago", "o/1.xls",
 			"1999-12-28 00:00 UTC", "4 days ago", "Gap", "No new report was available before the time limit.", "the status is still CREATING")
 		wantNone(t, body, "Older", "Newest", "none yet")

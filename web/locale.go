@@ -17,23 +17,35 @@ type locale struct {
 	Name   string  // the language's own name
 	Switch *locale // the other language
 
-	Tagline, Skip, Language, Packs, All, History     string
-	Pack, State, LastSealed, NextDue, Sealed, Gaps   string
-	Report, Schedule, Due, Settled, After, Outcome   string
-	NotReady, LastTry, Never, Paused, Reading        string
-	AsOf, Refreshes, Pause, Resume, Older, Newest    string
-	Metrics, API, NoSlots, Incomplete, NotFound, Bad string
-	StillReading                                     string
+	Tagline, Skip, Language, Packs, All, History             string
+	Pack, State, LastSealed, NextDue, Sealed, Gaps           string
+	Report, Schedule, Due, Settled, After, Outcome           string
+	NotReady, LastTry, Never, Paused, Reading, Until, Labels string
+	AsOf, Refreshes, Pause, Resume, Older, Newest            string
+	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
+	StillReading                                             string
 
 	states  map[string]string
 	unknown string // any other state
 	reasons map[fault.Reason]string
 
+	join     func(sentences []string) string
 	now      string
 	relative func(n int, u unit, past bool) string
 	headline func(t totals, attention []string) string
 	summary  func(t totals) string
 	some     func(shown, all int) string
+
+	// Of what all packs share: sentences, and the beginnings of their details.
+	notReady, spoolFull    string
+	sinksDown              func(names []string, all int) string
+	sinkDown, sourcePaused func(name string) string
+	spoolLeft              func(free string, reports int) string
+	problems, stale        func(n int) string // problems, days
+	sourcesPaused          func(names []string) string
+	packsPaused            func(n int) string
+	reached                func(when string) string               // how long ago the sinks were last reached; "" = not yet
+	verified               func(when string, problems int) string // "" = never
 }
 
 // state returns the name of a state.

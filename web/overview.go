@@ -19,7 +19,10 @@ type totals struct {
 	Packs                                        int
 	Attention, Sealed, Working, Waiting, Reading int // packs by state
 	Incomplete                                   int // packs whose history is being read
+	Paused                                       int // packs that are paused by themselves
 	Reports, Gaps                                int // slots of all packs
+
+	Doubt bool // what is counted may have changed since: the queue or a sink does not answer
 }
 
 // overview is the page of all packs.
@@ -27,7 +30,9 @@ type overview struct {
 	page
 	Paused  bool // the page does not refresh
 	Totals  totals
+	Look    bool // somebody should
 	Summary string
+	Details []trouble
 	Some    string // says that there are more packs than rows, or empty
 	Rows    []row
 }
@@ -44,6 +49,7 @@ type row struct {
 	Next      timestamp
 	LastGap   timestamp
 	Paused    timestamp // since when
+	Resumes   timestamp // when that ends by itself
 	Why       string    // what the latest gap's reason means
 	Size      string
 	Hash      string // the first 12 digits
@@ -51,10 +57,14 @@ type row struct {
 
 func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	o := overview{page: s.newPage(r), Paused: r.URL.Query().Has("pause")}
-	packs := s.opts.Packs()
+	packs, status, zones := s.opts.Packs(), s.opts.Status(), zones{}
+	o.in(zones.common(packs))
 	order := make([]int, len(packs)) // the slice of packs is the caller's
 	for i, p := range packs {
 		o.Totals.add(p)
+		if p.Paused != nil && !slices.Contains(status.paused(), p.Source) {
+			o.Totals.Paused++
+		}
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(packs[a]), rank(packs[b])) })
@@ -62,7 +72,6 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 		order = order[:maxRows]
 		o.Some = o.L.some(maxRows, len(packs))
 	}
-	zones := zones{}
 	for _, i := range order {
 		o.Rows = append(o.Rows, o.row(packs[i], zones))
 	}
@@ -70,8 +79,12 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	for _, r := range o.Rows[:min(maxNamed, o.Totals.Attention)] {
 		attention = append(attention, r.Label)
 	}
-	o.Title = o.L.headline(o.Totals, attention)
-	o.Summary = o.L.summary(o.Totals)
+	var sentences []string
+	sentences, o.Details = o.troubles(status, o.Totals)
+	o.Look = len(sentences)+o.Totals.Attention > 0
+	o.Totals.Doubt = o.Trouble != "" || len(status.down()) > 0
+	o.Title = o.L.join(append(sentences, o.L.headline(o.Totals, attention)))
+	o.Summary = o.L.join(append([]string{o.L.summary(o.Totals)}, o.known(status)...))
 	if !o.Paused {
 		// A header rather than an element, and with a way to stop it: a page that
 		// changes under a screen reader's cursor is a nuisance.
@@ -80,8 +93,20 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, "overview.html", o, o.L)
 }
 
+// known says how old it is what the page knows of the sinks and of verification.
+func (p page) known(st Status) []string {
+	relative := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return p.L.relativeTo(t, p.time)
+	}
+	return []string{p.L.reached(relative(st.reached())), p.L.verified(relative(st.Verified.Passed), st.Verified.total())}
+}
+
 // row returns the pack's row.
 func (p page) row(pack Pack, zones zones) row {
+	zone := zones.find(pack.TimeZone)
 	r := row{
 		Pack:      pack,
 		Label:     cmp.Or(pack.Name, pack.Key),
@@ -89,15 +114,16 @@ func (p page) row(pack Pack, zones zones) row {
 		Mark:      mark(pack.State),
 		Word:      p.L.state(pack.State),
 		Attention: needsAttention(pack.State),
-		Sealed:    p.L.timestamp(pack.LastSealed.Truncate(time.Minute), p.time, time.UTC),
-		Next:      p.L.timestamp(pack.NextDue, p.time, zones.find(pack.TimeZone)),
-		LastGap:   p.L.timestamp(pack.LastGap, p.time, time.UTC),
+		Sealed:    p.L.timestamp(pack.LastSealed.Truncate(time.Minute), p.time, zone),
+		Next:      p.L.timestamp(pack.NextDue, p.time, zone),
+		LastGap:   p.L.timestamp(pack.LastGap, p.time, zone),
 		Why:       p.L.reason(pack.LastReason),
 		Hash:      pack.LastSHA256[:min(12, len(pack.LastSHA256))],
 	}
 	r.Sealed.Relative = p.L.relativeTo(pack.LastSealed, p.time)
 	if pack.Paused != nil {
-		r.Paused = p.L.timestamp(pack.Paused.Since, p.time, time.UTC)
+		r.Paused = p.L.timestamp(pack.Paused.Since, p.time, zone)
+		r.Resumes = p.L.timestamp(pack.Paused.Until, p.time, zone)
 	}
 	if pack.LastSHA256 != "" {
 		r.Size = size(pack.LastSize)

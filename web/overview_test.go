@@ -27,8 +27,8 @@ func TestHeadline(t *testing.T) {
 		{[]Pack{a, gap}, "1 of 2 packs needs attention: “PCI DSS, weekly”.", "2 个合规包中有 1 个需要关注：“PCI DSS, weekly”。"},
 		{[]Pack{a, gap, late}, "2 of 3 packs need attention: “PCI DSS, weekly”, “cp-o”.", "3 个合规包中有 2 个需要关注：“PCI DSS, weekly”、“cp-o”。"},
 		{[]Pack{gap, gap, gap, late, gap}, "5 of 5 packs need attention: “PCI DSS, weekly”, “PCI DSS, weekly”, “PCI DSS, weekly” and 2 more.", "“PCI DSS, weekly”等。"},
-		{[]Pack{a, working, waiting}, "Nothing is missing. Of 3 packs: 1 sealed, 1 in progress, 1 not due yet.",
-			"没有缺失：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
+		{[]Pack{a, working, waiting}, "No pack needs attention. Of 3 packs: 1 sealed, 1 in progress, 1 not due yet.",
+			"没有需要关注的合规包：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
 		{[]Pack{withState(a, "new-fangled")}, "1 of 1 pack needs attention: “MLPS”.", "1 个合规包中有 1 个需要关注"},
 	} {
 		h := handler(t, options(0, test.packs...))
@@ -55,7 +55,7 @@ func TestOverviewRows(t *testing.T) {
 			`<time datetime="2000-01-01T00:01:30Z">2000-01-01 00:01:30 UTC</time> <small>in 90 seconds`,
 			">2 <small>The pack, account group or account does not exist.", "1999-12-30 00:00 UTC")
 		wantAll(t, body, "Troubled", "In progress", "Last attempt: asking for the report: 503")
-		wantAll(t, body, "MLPS", "Sealed", "1999-12-31 21:00 UTC</time> <small>3 hours ago",
+		wantAll(t, body, "MLPS", "Sealed", `<time datetime="1999-12-31T21:00:00Z" title="1999-12-31 21:00 UTC">2000-01-01 05:00 Asia/Shanghai</time> <small>3 hours ago`,
 			"2000-01-02 02:00 Asia/Shanghai</time> <small>in 18 hours", ">41<", ">0<", "48.2 KiB <code>9f86d081884c</code>")
 		wantAll(t, body, ">cp-n<", "Not due yet", "2000-01-01 00:00:01 UTC", "in 1 second")
 		wantNone(t, body, digest, "in 1 seconds", "1970", "0001")
@@ -68,16 +68,16 @@ func TestPausedShows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := sealedPack("cp-a", "MLPS")
-		p.Paused = &Pause{Since: midnight.Add(-time.Hour), By: "alice@host", Why: "<b>move</b>"}
+		p.Paused = &Pause{Since: midnight.Add(-time.Hour), Until: midnight.Add(time.Hour), By: "alice@host", Why: "<b>move</b>"}
 		h := handler(t, options(0, p, sealedPack("cp-b", "Other")))
 		for path, word := range map[string]string{"/": "Paused since", "/packs/prod/cp-a": "Paused since", "/?lang=zh": "暂停于", "/packs/prod/cp-a?lang=zh": "暂停于"} {
 			body := get(h, path).Body.String()
-			wantAll(t, body, word+` <time datetime="1999-12-31T23:00:00Z">1999-12-31 23:00 UTC</time>`, "alice@host: &lt;b&gt;move")
+			wantAll(t, body, word+` <time datetime="1999-12-31T23:00:00Z" title="1999-12-31 23:00 UTC">2000-01-01 07:00 Asia/Shanghai</time>`, "2000-01-01 09:00 Asia/Shanghai</time>, <bdi>alice@host: &lt;b&gt;move")
 			if n := strings.Count(body, word); n != 1 {
 				t.Errorf("%s says %d times that a pack is paused", path, n)
 			}
 		}
-		wantAll(t, get(h, "/api/v1/packs").Body.String(), `"paused":{"since":"1999-12-31T23:00:00Z","by":"alice@host","why":`)
+		wantAll(t, get(h, "/api/v1/packs").Body.String(), `"paused":{"since":"1999-12-31T23:00:00Z","until":"2000-01-01T01:00:00Z","by":"alice@host","why":`)
 		wantNone(t, get(h, "/packs/prod/cp-b").Body.String(), "Paused")
 	})
 }

@@ -48,15 +48,22 @@ type page struct {
 
 	url  *url.URL
 	time time.Time
+	zone *time.Location // of the times that are of no single pack
 }
 
 func (s *Server) newPage(r *http.Request) page {
 	l, now := s.locales.choose(r), time.Now()
-	p := page{L: l, Version: s.opts.Version, Style: stylePath, url: r.URL, time: now, Now: l.timestamp(now, now, time.UTC)}
+	p := page{L: l, Version: s.opts.Version, Style: stylePath, url: r.URL, time: now}
+	p.in(time.UTC)
 	if err := s.opts.Ready(); err != nil {
 		p.Trouble, p.Hint = err.Error(), fault.Hint(err)
 	}
 	return p
+}
+
+// in sets the page's zone.
+func (p *page) in(zone *time.Location) {
+	p.zone, p.Now = zone, p.L.timestamp(p.time, p.time, zone)
 }
 
 // Link returns the address of path, keeping the language that was asked for.

@@ -30,6 +30,7 @@ func New(opts Options) (*Server, error) {
 		"Gatherer": opts.Gatherer == nil,
 		"Packs":    opts.Packs == nil,
 		"Records":  opts.Records == nil,
+		"Status":   opts.Status == nil,
 		"Ready":    opts.Ready == nil,
 	} {
 		if missing {
@@ -54,6 +55,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET "+stylePath, style())
 	mux.HandleFunc("GET /api/v1/packs", s.servePacks)
 	mux.HandleFunc("GET /api/v1/slots", s.serveSlots)
+	mux.HandleFunc("GET /api/v1/status", s.serveStatus)
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /-/healthy", s.serveHealthy)
 	mux.HandleFunc("GET /-/ready", s.serveReady)

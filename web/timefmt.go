@@ -11,6 +11,7 @@ import (
 type timestamp struct {
 	ISO      string // for machines
 	Text     string // "2026-11-24 02:00 Asia/Shanghai"
+	UTC      string // "2026-11-23 18:00 UTC", or empty if Text says it
 	Relative string // "3 hours ago"
 }
 
@@ -19,11 +20,15 @@ func (l *locale) timestamp(t, now time.Time, zone *time.Location) timestamp {
 	if t.IsZero() {
 		return timestamp{}
 	}
-	return timestamp{
+	at := timestamp{
 		ISO:      t.UTC().Format(time.RFC3339),
 		Text:     i18n.Time(t, zone) + " " + zone.String(),
 		Relative: l.relativeTo(t, now),
 	}
+	if zone != time.UTC {
+		at.UTC = i18n.Time(t, time.UTC) + " UTC"
+	}
+	return at
 }
 
 // unit is a unit of relative times.
@@ -69,6 +74,19 @@ func (z zones) find(name string) *time.Location {
 	}
 	z[name] = zone
 	return zone
+}
+
+// common returns the zone that all packs have, or UTC.
+func (z zones) common(packs []Pack) *time.Location {
+	for _, p := range packs {
+		if p.TimeZone != packs[0].TimeZone {
+			return time.UTC
+		}
+	}
+	if len(packs) == 0 {
+		return time.UTC
+	}
+	return z.find(packs[0].TimeZone)
 }
 
 // size formats a number of bytes.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -30,7 +31,7 @@ func TestTimestamp(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
 	z := zones{}
-	want := timestamp{"2026-03-01T18:00:00Z", "2026-03-02 02:00 Asia/Shanghai", "now"}
+	want := timestamp{"2026-03-01T18:00:00Z", "2026-03-02 02:00 Asia/Shanghai", "2026-03-01 18:00 UTC", "now"}
 	if got := english().timestamp(at, at, z.find("Asia/Shanghai")); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -52,4 +53,19 @@ func TestSize(t *testing.T) {
 			t.Errorf("%d bytes are written as %q, want %q", n, got, want)
 		}
 	}
+}
+
+// TestOneZone: what is of no single pack is in the zone of all packs, if they have
+// one, and a pack's times are in its own.
+func TestOneZone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		shanghai, utc := sealedPack("cp-a", ""), gapPack("cp-g", "")
+		for want, packs := range map[string][]Pack{
+			"2000-01-01 08:00 Asia/Shanghai": {shanghai, shanghai}, "2000-01-01 00:00 UTC": {shanghai, utc}, "2000-01-01 00:00 UTC</time>.": nil,
+		} {
+			wantAll(t, get(handler(t, options(0, packs...)), "/").Body.String(), "As of <time", ">"+want)
+		}
+		wantAll(t, get(handler(t, options(0, shanghai, utc)), "/packs/prod/cp-a").Body.String(), "As of <time", ">2000-01-01 08:00 Asia/Shanghai")
+	})
 }

@@ -26,23 +26,24 @@ const (
 
 // Pack is one pack as the page and /api/v1/packs show it.
 type Pack struct {
-	Source     string       `json:"source"`
-	Key        string       `json:"pack"` // "cp-…" or "ca-…/cp-…"
-	Name       string       `json:"name,omitempty"`
-	Schedule   string       `json:"schedule"`
-	TimeZone   string       `json:"time_zone"`
-	State      string       `json:"state"` // one of the states above
-	LastDue    time.Time    `json:"last_due,omitzero"`
-	LastSealed time.Time    `json:"last_sealed,omitzero"`
-	NextDue    time.Time    `json:"next_due,omitzero"`
-	*Counts                 // nil until the pack's whole history has been read: absent rather than too low
-	LastGap    time.Time    `json:"last_gap,omitzero"` // the due time of the latest gap
-	LastReason fault.Reason `json:"last_gap_reason,omitempty"`
-	LastObject string       `json:"last_object,omitempty"` // the latest report's key
-	LastSHA256 string       `json:"last_sha256,omitempty"`
-	LastSize   int64        `json:"last_size,omitempty"` // bytes
-	Trouble    string       `json:"trouble,omitempty"`   // why the last attempt at the slot in progress failed, or empty
-	Paused     *Pause       `json:"paused,omitempty"`    // nil if it is not paused
+	Source     string            `json:"source"`
+	Key        string            `json:"pack"` // "cp-…" or "ca-…/cp-…"
+	Name       string            `json:"name,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Schedule   string            `json:"schedule"`
+	TimeZone   string            `json:"time_zone"`
+	State      string            `json:"state"` // one of the states above
+	LastDue    time.Time         `json:"last_due,omitzero"`
+	LastSealed time.Time         `json:"last_sealed,omitzero"`
+	NextDue    time.Time         `json:"next_due,omitzero"`
+	*Counts                      // nil until the pack's whole history has been read: absent rather than too low
+	LastGap    time.Time         `json:"last_gap,omitzero"` // the due time of the latest gap
+	LastReason fault.Reason      `json:"last_gap_reason,omitempty"`
+	LastObject string            `json:"last_object,omitempty"` // the latest report's key
+	LastSHA256 string            `json:"last_sha256,omitempty"`
+	LastSize   int64             `json:"last_size,omitempty"` // bytes
+	Trouble    string            `json:"trouble,omitempty"`   // why the last attempt at the slot in progress failed, or empty
+	Paused     *Pause            `json:"paused,omitempty"`    // nil if it is not paused
 }
 
 // Counts are the settled slots of a pack.
@@ -51,9 +52,10 @@ type Counts struct {
 	Gaps   int `json:"gap_slots"`
 }
 
-// Pause says since when, by whom and why no work is begun on a pack.
+// Pause says since when, until when, by whom and why no work is begun on a pack.
 type Pause struct {
 	Since time.Time `json:"since"`
+	Until time.Time `json:"until,omitzero"` // when it ends by itself; zero = not before it is resumed
 	By    string    `json:"by"`
 	Why   string    `json:"why"`
 }
@@ -76,6 +78,8 @@ type Options struct {
 	// Records yields the records that the query selects, the newest first.
 	// Required.
 	Records func(context.Context, Query) iter.Seq2[evidence.Record, error]
+	// Status returns what is known of that which all packs share. Required.
+	Status func() Status
 	// Ready returns nil when the daemon does its work, or why it does not.
 	// Required.
 	Ready func() error

@@ -20,23 +20,28 @@ func newPause() *cobra.Command {
 	c := &cobra.Command{
 		Use: "pause SOURCE|PACK…", Short: "Start no work on sources or packs, in all replicas, until they are resumed",
 		Long: `pause makes all replicas start no work on the sources and packs named, also after
-restarts, until resume. Work in progress is finished, and reports that have been
+restarts, until resume or, with --for, for that long. Work in progress is finished, and reports that have been
 fetched still go to the sinks. Slots still fall due, and wait; one that waits past
 its time-out becomes a gap, whose record says who paused it and why.`,
 		Example: `  packseal queue pause prod --why "quota exhausted until Monday"
+  packseal queue pause prod --for 2h --why "key rotation"
   packseal queue pause cp-fdc8626622af00f90000 --why "the pack is being changed"`,
 	}
 	why := c.Flags().String("why", "", "the reason, which is shown and kept; required")
+	duration := c.Flags().Duration("for", 0, "how long, such as 2h; the pause then ends by itself (default: until resume)")
 	return ordering(c, func(o *control.Order) error {
+		if o.For = *duration; c.Flags().Changed("for") && o.For < time.Second {
+			return fmt.Errorf("%w: --for takes 1s or more, such as 2h", errUsage)
+		}
 		if o.Why = strings.TrimSpace(*why); o.Why == "" {
 			return fmt.Errorf("%w: --why is required: it is shown to whoever finds the pause, and recorded in gaps", errUsage)
 		}
 		return nil
 	}, (*control.Client).Pause, func(o control.Outcome) string {
 		if !o.Changed {
-			return "was paused already, since " + o.Since.Format(time.RFC3339) + " by " + table.Plain(o.By+": "+o.Why)
+			return "was paused already, since " + o.Since.Format(time.RFC3339) + until(o.Pause) + " by " + table.Plain(o.By+": "+o.Why)
 		}
-		return "is paused"
+		return "is paused" + until(o.Pause)
 	})
 }
 
@@ -75,6 +80,14 @@ func ordering(c *cobra.Command, complete func(*control.Order) error,
 		return nil
 	}
 	return c
+}
+
+// until says when a pause ends by itself, if it does.
+func until(p queue.Pause) string {
+	if p.Until.IsZero() {
+		return ""
+	}
+	return " until " + p.Until.Format(time.RFC3339)
 }
 
 // pausable names a source or a pack, as pause takes it.

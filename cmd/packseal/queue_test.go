@@ -130,8 +130,8 @@ func TestQueueJSON(t *testing.T) {
 	startRun(t, path)
 	says(t, path, nil, "working  prod/"+slowPack)
 	var o control.Outcome
-	_, out, _ := verb(t, path, "pause", slowPack, "--why", "w", "--json")
-	if err := json.Unmarshal([]byte(out), &o); err != nil || o.Source != "prod" || o.Pack != slowPack || !o.Changed || o.Why != "w" || o.By == "" || o.Since.IsZero() {
+	_, out, _ := verb(t, path, "pause", slowPack, "--why", "w", "--for", "2h", "--json")
+	if err := json.Unmarshal([]byte(out), &o); err != nil || o.Source != "prod" || o.Pack != slowPack || !o.Changed || o.Why != "w" || o.By == "" || o.Since.IsZero() || !o.Until.Equal(o.Since.Add(2*time.Hour)) {
 		t.Errorf("%v: %s", err, out)
 	}
 	_, out, _ = verb(t, path, "--json", "--all", slowPack)

@@ -27,7 +27,7 @@ type queueTable struct {
 func (t *queueTable) print(l control.Line) error {
 	switch {
 	case l.Pause != nil:
-		_, err := fmt.Fprintf(t.out, "paused for %s: %s, by %s\n", t.since(l.Pause.Since), pausable(*l.Pause), table.Plain(l.Pause.By+": "+l.Pause.Why))
+		_, err := fmt.Fprintf(t.out, "paused for %s%s: %s, by %s\n", t.since(l.Pause.Since), until(*l.Pause), pausable(*l.Pause), table.Plain(l.Pause.By+": "+l.Pause.Why))
 		return err
 	case l.Member != nil:
 		t.members = append(t.members, *l.Member)

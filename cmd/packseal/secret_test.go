@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -154,19 +155,27 @@ func markedChannels(t *testing.T, dir string) string {
 	for _, receiver := range notifytest.Receivers() {
 		for i, base := range []string{echo.URL, "http://127.0.0.1:1"} {
 			name := fmt.Sprintf("%s-%d", receiver, i)
-			lab.Write(t, dir, map[string]string{name: people.Address(base, receiver)})
 			more := map[string]string{
 				notifytest.DingTalk: ", secret_file: secret", notifytest.Feishu: ", secret_file: secret",
-				notifytest.Webhook: ", secret_file: secret, authorization_file: other", notifytest.Ping: ", every: 10s",
+				notifytest.Webhook: ", secret_file: secret, authorization_file: other", notifytest.Ping: ", every: 10s", notifytest.Ntfy: ", token_file: other",
 			}[receiver]
 			group := "group: 1ms, "
 			if receiver == notifytest.Ping {
 				group = ""
 			}
-			config += fmt.Sprintf("  - {name: %s, %s%s: {url_file: %s%s}}\n", name, group, receiver, name, more)
+			entry, content := people.Setting(base, receiver, name, more)
+			lab.Write(t, dir, map[string]string{name: content})
+			config += fmt.Sprintf("  - {name: %s, %s%s}\n", name, group, entry)
 		}
 	}
-	return config
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() }) //nolint:errcheck // of a test
+	server := &notifytest.Mail{User: "packseal", Password: "secret" + mark, Refuse: map[string]string{"AUTH": "535 5.7.8 secret" + mark + " is wrong"}}
+	go server.Serve(l)
+	return config + fmt.Sprintf("  - {name: mail, group: 1ms, mail: {server: %q, tls: none, username: packseal, password_file: other, from: a@example.com, to: [b@example.com]}}\n", l.Addr())
 }
 
 // readTree adds the files of a folder's folders to places.

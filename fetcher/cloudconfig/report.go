@@ -254,6 +254,23 @@ func (c *Client) Packs(ctx context.Context, aggregator string) iter.Seq2[PackInf
 	}
 }
 
+// maxName bounds a pack's name, in bytes.
+const maxName = 256
+
+// Names implements [fetcher.Namer].
+func (c *Client) Names(ctx context.Context, aggregator string) (map[string]string, error) {
+	names := make(map[string]string)
+	for p, err := range c.Packs(ctx, aggregator) {
+		if err != nil {
+			return nil, err
+		}
+		if name := (keys{}).sanitize(p.Name, maxName-len("…")); name != "" {
+			names[p.ID] = name
+		}
+	}
+	return names, nil
+}
+
 // items yields the packs of a page.
 func (a response) items() iter.Seq[packItem] {
 	return func(yield func(packItem) bool) {

@@ -25,25 +25,42 @@ func Writable(check, dir string) Result {
 	return OK(check, "%s is writable", dir)
 }
 
+// Free returns how many bytes are free for this user on the file system of dir;
+// without a free inode, none.
+func Free(dir string) (bytes int64, err error) {
+	free, _, err := space(dir)
+	return free, err
+}
+
+// space returns the free bytes, and whether it lacks inodes for them.
+func space(dir string) (free int64, full bool, err error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, false, fault.Wrap(fault.SinkUnavailable, fmt.Errorf("checking free space in %s: %w", dir, err))
+	}
+	if s.Files > 0 && s.Ffree == 0 { // some file systems have no inode count
+		return 0, true, nil
+	}
+	return int64(min(s.Bavail*uint64(s.Bsize), 1<<62)), false, nil
+}
+
 // FreeSpace checks that the file system of dir has at least need bytes and one inode
 // free.
 func FreeSpace(check, dir string, need int64) Result {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return Fail(check, fault.Wrap(fault.SinkUnavailable, fmt.Errorf("checking free space in %s: %w", dir, err)))
-	}
-	free := s.Bavail * uint64(s.Bsize)
+	free, full, err := space(dir)
 	switch {
-	case free < uint64(need):
-		return Fail(check, fault.New(fault.SinkUnavailable, "%s has %s free, less than %s", dir, size(free), size(uint64(need))).WithHint("free up space"))
-	case s.Files > 0 && s.Ffree == 0: // some file systems have no inode count
+	case err != nil:
+		return Fail(check, err)
+	case full:
 		return Fail(check, fault.New(fault.SinkUnavailable, "%s has no free inode", dir).WithHint("delete files"))
+	case free < need:
+		return Fail(check, fault.New(fault.SinkUnavailable, "%s has %s free, less than %s", dir, size(free), size(need)).WithHint("free up space"))
 	}
 	return OK(check, "%s has %s free", dir, size(free))
 }
 
 // size formats a number of bytes for people.
-func size(n uint64) string {
+func size(n int64) string {
 	if n < 1<<30 {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}

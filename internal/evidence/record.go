@@ -146,14 +146,15 @@ func decodeManifestV1(b []byte) (any, error) {
 // Gap is the record of a slot that ended without a report. Fields are in the
 // order of their keys.
 type Gap struct {
-	Detail   string       `json:"detail"` // the last error, in words
-	Due      time.Time    `json:"due"`
-	Pack     string       `json:"pack"`   // the pack's key
-	Reason   fault.Reason `json:"reason"` // why, as a word
-	Recorded time.Time    `json:"recorded"`
-	Schema   string       `json:"schema"`
-	Source   string       `json:"source"`
-	Tool     string       `json:"tool"` // packseal/<version>
+	Detail   string            `json:"detail"` // the last error, in words
+	Due      time.Time         `json:"due"`
+	Labels   map[string]string `json:"labels,omitempty"` // v2: the pack's, from the configuration
+	Pack     string            `json:"pack"`             // the pack's key
+	Reason   fault.Reason      `json:"reason"`           // why, as a word
+	Recorded time.Time         `json:"recorded"`
+	Schema   string            `json:"schema"`
+	Source   string            `json:"source"`
+	Tool     string            `json:"tool"` // packseal/<version>
 }
 
 // MaxDetail bounds a gap's detail, in bytes.
@@ -166,6 +167,24 @@ func NewGap(s Slot, reason fault.Reason, detail string, now time.Time, tool stri
 		Detail: strings.ToValidUTF8(detail[:min(len(detail), MaxDetail)], ""), Due: s.Due.UTC(), Pack: s.Pack, Reason: reason,
 		Recorded: now.UTC().Truncate(time.Millisecond), Schema: GapSchema, Source: s.Source, Tool: tool,
 	}
+}
+
+// Labelled returns the record with the pack's labels. Only with labels it needs the
+// newer schema.
+func (g Gap) Labelled(labels map[string]string) Gap {
+	if len(labels) > 0 {
+		g.Labels, g.Schema = labels, LabelledGapSchema
+	}
+	return g
+}
+
+// decodeGapV1 refuses the field that came with v2.
+func decodeGapV1(b []byte) (any, error) {
+	v, err := canonical[Gap](b)
+	if err == nil && v.(Gap).Labels != nil {
+		return nil, fault.New(fault.Damaged, "the record has fields that its schema %s has not", GapSchema)
+	}
+	return v, err
 }
 
 // Slot returns the slot that the record is of.
@@ -197,6 +216,8 @@ func DecodeGap(b []byte, s Slot) (Gap, error) {
 const (
 	ManifestSchema = "packseal.manifest/v2"
 	GapSchema      = "packseal.gap/v1"
+
+	LabelledGapSchema = "packseal.gap/v2" // of a pack with labels
 )
 
 // schemas is the table of schemas: what decodes a record by its schema. A schema
@@ -204,7 +225,8 @@ const (
 var schemas = map[string]func([]byte) (any, error){
 	"packseal.manifest/v1": decodeManifestV1,
 	ManifestSchema:         canonical[Manifest],
-	GapSchema:              canonical[Gap],
+	GapSchema:              decodeGapV1,
+	LabelledGapSchema:      canonical[Gap],
 	PlanSchema:             canonical[Plan],
 }
 

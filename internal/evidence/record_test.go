@@ -97,8 +97,35 @@ func TestDecodeRefuses(t *testing.T) {
 	if _, err := evidence.DecodeGap(v2, m.Slot()); fault.Of(err) != fault.Damaged {
 		t.Errorf("a manifest is read as a gap record: %v", err)
 	}
-	if _, err := evidence.DecodeGap(with(gap, "gap/v1", "gap/v2"), m.Slot()); fault.Of(err) != fault.Newer {
-		t.Errorf("gap v2: %v", err)
+	if _, err := evidence.DecodeGap(with(gap, "gap/v1", "gap/v3"), m.Slot()); fault.Of(err) != fault.Newer {
+		t.Errorf("gap v3: %v", err)
+	}
+	if _, err := evidence.DecodeGap(with(gap, `"pack"`, `"labels":{"owner":"security"},"pack"`), m.Slot()); fault.Of(err) != fault.Damaged {
+		t.Errorf("a field of v2 in v1: %v", err)
+	}
+}
+
+// TestLabelledGap: the gap record of a pack with labels has them, in a schema of its
+// own; that of a pack without is as it ever was.
+func TestLabelledGap(t *testing.T) {
+	t.Parallel()
+	m, _ := golden(t, "v2")
+	plain := evidence.NewGap(m.Slot(), fault.Missed, "", time.Unix(0, 0), "packseal/test")
+	for schema, g := range map[string]evidence.Gap{
+		"packseal.gap/v1": plain.Labelled(nil),
+		"packseal.gap/v2": plain.Labelled(map[string]string{"system": "pay", "owner": "security"}),
+	} {
+		raw, err := evidence.Encode(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := evidence.DecodeGap(raw, m.Slot())
+		if diff := cmp.Diff(g, got); err != nil || diff != "" || got.Schema != schema {
+			t.Errorf("%s is read as %s, %v: %s", raw, got.Schema, err, diff)
+		}
+		if labels := strings.Contains(string(raw), `"labels":{"owner":"security","system":"pay"},"pack"`); labels != (schema == "packseal.gap/v2") {
+			t.Errorf("%s", raw)
+		}
 	}
 }
 

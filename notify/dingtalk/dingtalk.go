@@ -29,7 +29,7 @@ type Options struct {
 func (o *Options) robot() post.Robot {
 	return post.Robot{
 		Vendor: "DingTalk", PerMinute: perMinute, URLFile: o.URLFile, SecretFile: o.SecretFile, AllowHTTP: o.AllowHTTP,
-		Codes: codes(), Compose: compose,
+		Code: code, Compose: compose,
 	}
 }
 
@@ -68,6 +68,9 @@ func body(m notify.Message) []byte {
 		}
 		text.WriteString("\n")
 	}
+	for _, l := range m.Links {
+		text.WriteString(notify.MarkdownLink(l) + "\n\n")
+	}
 	text.WriteString("> " + notify.Unmarked(m.Foot))
 	return post.Encode(map[string]any{
 		"msgtype":  "markdown",
@@ -75,12 +78,13 @@ func body(m notify.Message) []byte {
 	})
 }
 
-// codes are the robot's documented error codes.
-func codes() map[int]post.Code {
+// code knows the robot's documented error codes.
+func code(code int, _ string) (post.Code, bool) {
 	const gone = "the robot was deleted or stopped: put its new webhook into url_file"
 	throttled := post.Code{Reason: fault.Throttled, RetryAfter: banned, Hint: "the robot is blocked for ten minutes: does another program use it?"}
-	return map[int]post.Code{
+	c, ok := map[int]post.Code{
 		-1:     {Reason: fault.Unavailable},
+		40035:  {Reason: fault.Request}, // a parameter that the robot can't read
 		130101: throttled,
 		410100: throttled,
 		310000: {Reason: fault.Credentials, Hint: "the robot's security settings refuse the message: put its signing secret into secret_file, or allow the keyword packseal or this machine's address; signatures are valid for an hour, so check the clock too"},
@@ -89,5 +93,6 @@ func codes() map[int]post.Code {
 		400102: {Reason: fault.Credentials, Hint: gone},
 		400106: {Reason: fault.Credentials, Hint: gone},
 		460101: {Reason: fault.TooLarge},
-	}
+	}[code]
+	return c, ok
 }

@@ -28,7 +28,7 @@ type Options struct {
 func (o *Options) robot() post.Robot {
 	return post.Robot{
 		Vendor: "Feishu", PerMinute: perMinute, URLFile: o.URLFile, SecretFile: o.SecretFile, AllowHTTP: o.AllowHTTP,
-		Codes: codes(), Compose: compose,
+		Code: code, Compose: compose,
 	}
 }
 
@@ -71,9 +71,17 @@ type header struct {
 }
 
 type element struct {
-	Tag      string `json:"tag"`
-	Text     *text  `json:"text,omitempty"`
-	Elements []text `json:"elements,omitempty"`
+	Tag      string   `json:"tag"`
+	Text     *text    `json:"text,omitempty"`
+	Elements []text   `json:"elements,omitempty"`
+	Actions  []button `json:"actions,omitempty"`
+}
+
+type button struct {
+	Tag  string `json:"tag"`
+	Text text   `json:"text"`
+	URL  string `json:"url"`
+	Type string `json:"type"`
 }
 
 type text struct {
@@ -92,21 +100,35 @@ func (c content) with(m notify.Message) []byte {
 		}
 		c.Card.Elements = append(c.Card.Elements, element{Tag: "div", Text: &text{"plain_text", strings.Join(lines, "\n")}})
 	}
+	var buttons []button
+	for _, l := range m.Links {
+		buttons = append(buttons, button{"button", text{"plain_text", l.Text}, l.URL, "default"})
+	}
+	if len(buttons) > 0 {
+		c.Card.Elements = append(c.Card.Elements, element{Tag: "action", Actions: buttons})
+	}
 	c.Card.Elements = append(c.Card.Elements, element{Tag: "note", Elements: []text{{"plain_text", m.Foot}}})
 	return post.Encode(c)
 }
 
-// codes are the bot's documented error codes.
-func codes() map[int]post.Code {
+// code knows the bot's documented error codes. 9499 is a request that the bot can't
+// read; gateways before it use the same code to slow senders down, with status 400.
+func code(code int, message string) (post.Code, bool) {
 	const gone = "the bot was deleted: put its new webhook into url_file"
 	const settings = "the bot's security settings refuse the message: allow this machine's address, or the keyword packseal"
 	throttled := post.Code{Reason: fault.Throttled, RetryAfter: time.Minute, Hint: "does another program use the bot?"}
-	return map[int]post.Code{
+	if code == 9499 && message != "Bad Request" {
+		return throttled, true
+	}
+	c, ok := map[int]post.Code{
+		9499:     {Reason: fault.Request},
+		11246:    {Reason: fault.Request}, // a card that the bot can't show
 		11232:    throttled,
 		99991400: throttled,
 		19021:    {Reason: fault.Credentials, Hint: "put the bot's signing secret into secret_file; signatures are valid for an hour, so check the clock too"},
 		19022:    {Reason: fault.Credentials, Hint: settings},
 		19024:    {Reason: fault.Credentials, Hint: settings},
 		19001:    {Reason: fault.Credentials, Hint: gone},
-	}
+	}[code]
+	return c, ok
 }

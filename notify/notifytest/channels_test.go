@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,12 @@ import (
 	"packseal.example/notify/dingtalk"
 	"packseal.example/notify/feishu"
 	"packseal.example/notify/notifytest"
+	"packseal.example/notify/ntfy"
+	"packseal.example/notify/pagerduty"
 	"packseal.example/notify/ping"
+	"packseal.example/notify/slack"
+	"packseal.example/notify/teams"
+	"packseal.example/notify/telegram"
 	"packseal.example/notify/webhook"
 	"packseal.example/notify/wecom"
 )
@@ -42,10 +48,11 @@ func file(t *testing.T, content string) secret.File {
 	return secret.File(path)
 }
 
-// opener is a receiver's channel at that address, with a secret if it takes
-// one.
-func opener(t *testing.T, receiver, address, key string) notify.Opener {
+// opener is a receiver's channel on a server at that address, with a secret if it
+// takes one.
+func opener(t *testing.T, receiver, base, token, key string) notify.Opener {
 	t.Helper()
+	address := (&notifytest.Server{Token: token}).Address(base, receiver)
 	var sign secret.File
 	if key != "" {
 		sign = file(t, key+"\n")
@@ -59,6 +66,16 @@ func opener(t *testing.T, receiver, address, key string) notify.Opener {
 		return &wecom.Options{URLFile: url}
 	case notifytest.Webhook:
 		return &webhook.Options{URLFile: url, SecretFile: sign}
+	case notifytest.Slack:
+		return &slack.Options{URLFile: url}
+	case notifytest.Teams:
+		return &teams.Options{URLFile: url}
+	case notifytest.Ntfy:
+		return &ntfy.Options{URLFile: url, TokenFile: sign}
+	case notifytest.Telegram:
+		return &telegram.Options{TokenFile: file(t, token), Chat: "-100123", Topic: 7, Endpoint: address}
+	case notifytest.PagerDuty:
+		return &pagerduty.Options{KeyFile: file(t, token), Endpoint: address}
 	default:
 		return &ping.Options{URLFile: url}
 	}
@@ -79,7 +96,9 @@ func open(t *testing.T, o notify.Opener, transport http.RoundTripper) notify.Cha
 
 // message has n lines of what could be taken for markup.
 func message(n int) notify.Message {
-	m := notify.Message{ID: "0011223344556677", Time: time.Now(), Tone: notify.Bad, Title: "packseal: 14 packs: gap / 14 个合规包报告缺失", Foot: "host, 2026-11-25 10:00"}
+	m := notify.Message{ID: "0011223344556677", Time: time.Now(), Tone: notify.Bad, Title: "packseal: 14 packs: gap / 14 个合规包报告缺失", Foot: "host, 2026-11-25 10:00", Instance: "host"}
+	m.Links = []notify.Link{{Text: "MLPS", URL: "https://packseal.example.com/packs/prod/cp-1?a_b#c"}}
+	m.Events = []notify.Event{{Kind: notify.Gap, Source: "prod", Pack: "cp-1"}}
 	for i := range n {
 		m.Parts = append(m.Parts, notify.Part{Head: fmt.Sprintf("缺失 <b>%d</b>", i), Lines: []string{"[等保三级](https://example.com) <@all> *x* `y`\\"}})
 	}
@@ -93,18 +112,23 @@ func TestDelivers(t *testing.T) {
 			s := &notifytest.Server{Token: token, Secret: secret}
 			web := httptest.NewServer(s)
 			t.Cleanup(web.Close)
-			c := open(t, opener(t, receiver, s.Address(web.URL, receiver), secret), nil)
+			c := open(t, opener(t, receiver, web.URL, token, secret), nil)
 			if err := c.Send(t.Context(), message(3)); err != nil {
 				t.Errorf("%s, secret %q: %v", receiver, secret, err)
 				continue
 			}
 			got := s.Taken(receiver)[0]
-			for _, want := range []string{"等保三级", "host, 2026", "缺失"} {
+			wants := []string{"等保三级", "host, 2026", "缺失", "https://packseal.example.com/packs/prod/cp-1?a_b#c"}
+			if receiver == notifytest.Ping {
+				wants = wants[:3]
+			}
+			for _, want := range wants {
 				if !strings.Contains(got.Text, want) {
 					t.Errorf("%s: no %q in %s", receiver, want, got.Text)
 				}
 			}
-			if robot := receiver == notifytest.DingTalk || receiver == notifytest.WeCom; robot && strings.ContainsAny(strings.TrimPrefix(got.Text, ">"), "[]`@\\") {
+			marked := strings.NewReplacer("[MLPS](https", "", "<https://packseal.example.com/packs/prod/cp-1?a_b#c|MLPS>", "").Replace(got.Text)
+			if slices.Contains([]string{notifytest.DingTalk, notifytest.WeCom, notifytest.Slack, notifytest.Teams}, receiver) && strings.ContainsAny(strings.TrimPrefix(marked, ">"), "[]`@\\") {
 				t.Errorf("%s: markup in %s", receiver, got.Text)
 			}
 			if (receiver == notifytest.Webhook) != (got.ID == "0011223344556677") {
@@ -135,7 +159,15 @@ func TestRefusals(t *testing.T) {
 		{notifytest.Feishu, token, "wrong-secret", 0, "", fault.Credentials},
 		{notifytest.Feishu, "another-token", key, 0, "", fault.Credentials},
 		{notifytest.Feishu, token, key, 200, `{"code":11232,"msg":"frequency limited"}`, fault.Throttled},
-		{notifytest.Feishu, token, key, 200, `{"code":9499,"msg":"` + echo + `"}`, fault.Request},
+		{notifytest.Feishu, token, key, 400, `{"code":9499,"msg":"` + echo + `"}`, fault.Throttled},
+		{notifytest.Feishu, token, key, 400, `{"code":9499,"msg":"Bad Request","data":{}}`, fault.Request},
+		{notifytest.Feishu, token, key, 400, `{"code":19021,"msg":"` + echo + `"}`, fault.Credentials},
+		{notifytest.Feishu, token, key, 400, `{"code":77,"msg":"` + echo + `"}`, fault.Unavailable},
+		{notifytest.Feishu, token, key, 400, `{"code":0,"msg":"` + echo + `"}`, fault.Request},
+		{notifytest.Feishu, token, key, 429, `{"code":77,"msg":"` + echo + `"}`, fault.Unavailable},
+		{notifytest.Feishu, token, key, 400, "<html>" + echo, fault.Request},
+		{notifytest.DingTalk, token, key, 200, `{"errcode":4242,"errmsg":"` + echo + `"}`, fault.Unavailable},
+		{notifytest.DingTalk, token, key, 503, `{"errcode":310000,"errmsg":"` + echo + `"}`, fault.Credentials},
 		{notifytest.WeCom, "another-token", "", 0, "", fault.Credentials},
 		{notifytest.WeCom, token, "", 200, `{"errcode":45009,"errmsg":"` + known + `"}`, fault.Throttled},
 		{notifytest.WeCom, token, "", 502, known, fault.Unavailable},
@@ -146,6 +178,27 @@ func TestRefusals(t *testing.T) {
 		{notifytest.Webhook, token, key, 429, echo, fault.Throttled},
 		{notifytest.Webhook, token, key, 503, echo, fault.Unavailable},
 		{notifytest.Ping, "another-token", "", 0, "", fault.NotFound},
+		{notifytest.Slack, "another-token", "", 0, "", fault.Credentials},
+		{notifytest.Slack, token, "", 404, "no_service " + known, fault.NotFound},
+		{notifytest.Slack, token, "", 400, "invalid_payload " + known, fault.Request},
+		{notifytest.Slack, token, "", 429, known, fault.Throttled},
+		{notifytest.Teams, "another-token", "", 0, "", fault.Credentials},
+		{notifytest.Teams, token, "", 400, `{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"` + known + `"}}`, fault.NotFound},
+		{notifytest.Teams, token, "", 413, known, fault.TooLarge},
+		{notifytest.Telegram, "another-token", "", 0, "", fault.Credentials},
+		{notifytest.Telegram, token, "", 403, `{"ok":false,"error_code":403,"description":"Forbidden: bot was kicked, ` + known + `"}`, fault.Denied},
+		{notifytest.Telegram, token, "", 400, `{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}`, fault.NotFound},
+		{notifytest.Telegram, token, "", 429, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":7}}`, fault.Throttled},
+		{notifytest.Telegram, token, "", 400, `{"ok":false,"error_code":400,"description":"Bad Request: message is too long"}`, fault.TooLarge},
+		{notifytest.Telegram, token, "", 400, `{"ok":false,"error_code":400,"description":"Bad Request: other ` + known + `"}`, fault.Request},
+		{notifytest.Telegram, token, "", 200, "<html>" + known, fault.Damaged},
+		{notifytest.Telegram, token, "", 502, known, fault.Unavailable},
+		{notifytest.Ntfy, "another-token", key, 0, "", fault.Credentials},
+		{notifytest.Ntfy, token, "wrong-secret", 0, "", fault.Credentials},
+		{notifytest.Ntfy, token, key, 507, echo, fault.Unavailable},
+		{notifytest.PagerDuty, "another-token", "", 0, "", fault.Credentials},
+		{notifytest.PagerDuty, token, "", 400, `{"status":"invalid event","errors":["` + known + `"]}`, fault.Request},
+		{notifytest.PagerDuty, token, "", 429, known, fault.Throttled},
 	} {
 		s := &notifytest.Server{Token: token, Secret: key}
 		if c.status > 0 {
@@ -153,8 +206,7 @@ func TestRefusals(t *testing.T) {
 		}
 		web := httptest.NewServer(s)
 		t.Cleanup(web.Close)
-		address := (&notifytest.Server{Token: c.token}).Address(web.URL, c.receiver)
-		err := open(t, opener(t, c.receiver, address, c.key), nil).Send(t.Context(), message(1))
+		err := open(t, opener(t, c.receiver, web.URL, c.token, c.key), nil).Send(t.Context(), message(1))
 		name := fmt.Sprintf("%s, %s, %s, %d %s", c.receiver, c.token, c.key, c.status, c.body)
 		if fault.Of(err) != c.want {
 			t.Errorf("%s: %v is %q, want %q", name, err, fault.Of(err), c.want)
@@ -186,8 +238,7 @@ func TestUnreachable(t *testing.T) {
 	t.Cleanup(stranger.Close)
 	for _, base := range []string{closed.URL, stranger.URL, "http://localhost:1"} {
 		for _, receiver := range notifytest.Receivers() {
-			s := notifytest.Server{Token: token}
-			err := open(t, opener(t, receiver, s.Address(base, receiver), key), nil).Send(t.Context(), message(1))
+			err := open(t, opener(t, receiver, base, token, key), nil).Send(t.Context(), message(1))
 			if fault.Of(err) != fault.Unavailable || fault.Hint(err) == "" || strings.Contains(err.Error()+fault.Hint(err), "Mk7391qZ") {
 				t.Errorf("%s at %s: %v (%s), hint %q", receiver, base, err, fault.Of(err), fault.Hint(err))
 			}
@@ -199,8 +250,8 @@ func TestUnreachable(t *testing.T) {
 func TestLongMessages(t *testing.T) {
 	t.Parallel()
 	s := &notifytest.Server{Token: token}
-	for _, receiver := range []string{notifytest.DingTalk, notifytest.Feishu, notifytest.WeCom} {
-		c := open(t, opener(t, receiver, s.Address("http://127.0.0.1", receiver), ""), s)
+	for _, receiver := range []string{notifytest.DingTalk, notifytest.Feishu, notifytest.WeCom, notifytest.Slack, notifytest.Teams, notifytest.Telegram, notifytest.Ntfy} {
+		c := open(t, opener(t, receiver, "http://127.0.0.1", token, ""), s)
 		for n := 1; n <= 1000; n *= 10 {
 			if err := c.Send(t.Context(), message(n)); err != nil {
 				t.Fatalf("%s, %d parts: %v", receiver, n, err)
@@ -253,13 +304,15 @@ func TestRates(t *testing.T) {
 		var entries []notify.Entry
 		robots := []string{notifytest.DingTalk, notifytest.Feishu, notifytest.WeCom}
 		for _, receiver := range robots {
-			c := open(t, opener(t, receiver, s.Address("http://127.0.0.1", receiver), key), s)
+			c := open(t, opener(t, receiver, "http://127.0.0.1", token, key), s)
 			entries = append(entries, notify.Entry{Name: receiver, Channel: c, Group: time.Millisecond})
 		}
 		n, err := notify.New(notify.Options{
 			Logger: slog.New(slog.DiscardHandler), Health: func() error { return nil },
 			Overdue: func() []notify.Event { return nil }, Problems: func() map[string]int { return nil },
-			Digest: func(context.Context, time.Time, time.Time) (notify.Digest, error) { return notify.Digest{}, nil },
+			Digest: func(context.Context, notify.Match, time.Time, time.Time) (notify.Digest, error) {
+				return notify.Digest{}, nil
+			},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -107,6 +107,12 @@ func (s *Server) feishu(r *http.Request, body []byte) (Delivery, int, string) {
 				Tag      string  `json:"tag"`
 				Text     *plain  `json:"text"`
 				Elements []plain `json:"elements"`
+				Actions  []struct {
+					Tag  string `json:"tag"`
+					Text plain  `json:"text"`
+					URL  string `json:"url"`
+					Type string `json:"type"`
+				} `json:"actions"`
 			} `json:"elements"`
 		} `json:"card"`
 	}
@@ -127,6 +133,10 @@ func (s *Server) feishu(r *http.Request, body []byte) (Delivery, int, string) {
 		switch {
 		case e.Tag == "div" && e.Text != nil && e.Text.Tag == "plain_text":
 			text.WriteString(e.Text.Content + "\n")
+		case e.Tag == "action" && len(e.Actions) > 0 && e.Actions[0].Tag == "button" && e.Actions[0].Text.Tag == "plain_text":
+			for _, a := range e.Actions {
+				text.WriteString(a.Text.Content + " " + a.URL + "\n")
+			}
 		case e.Tag == "note" && len(e.Elements) == 1 && e.Elements[0].Tag == "plain_text":
 			text.WriteString(e.Elements[0].Content + "\n")
 		default:

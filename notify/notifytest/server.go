@@ -1,5 +1,6 @@
-// Package notifytest is a DingTalk robot, a Feishu bot, a WeCom robot, a
-// receiver of webhooks and a dead man's switch that one can run. They hold
+// Package notifytest is a DingTalk robot, a Feishu bot, a WeCom robot, a receiver
+// of webhooks, a dead man's switch, and the like of Slack, Teams, Telegram, ntfy,
+// PagerDuty and an SMTP server, that one can run. They hold
 // what they get against what their vendors document: addresses, signatures,
 // shapes, lengths and rates. Like the simulator it shares no code with the
 // channels, so that a fault of theirs cannot hide in it.
@@ -28,10 +29,18 @@ const (
 	WeCom    = "wecom"
 	Webhook  = "webhook"
 	Ping     = "ping"
+
+	Slack     = "slack"
+	Teams     = "teams"
+	Telegram  = "telegram"
+	Ntfy      = "ntfy"
+	PagerDuty = "pagerduty"
 )
 
 // Receivers lists them all.
-func Receivers() []string { return []string{DingTalk, Feishu, WeCom, Webhook, Ping} }
+func Receivers() []string {
+	return []string{DingTalk, Feishu, WeCom, Webhook, Ping, Slack, Teams, Telegram, Ntfy, PagerDuty}
+}
 
 // Delivery is a message that a receiver took.
 type Delivery struct {
@@ -62,7 +71,8 @@ type Server struct {
 	refusals map[string][]refusal
 }
 
-// Address returns the address of a receiver, below the server's own.
+// Address returns the address of a receiver, below the server's own. That of
+// Telegram and PagerDuty is no secret; their channels take the token.
 func (s *Server) Address(base, receiver string) string {
 	return base + map[string]string{
 		DingTalk: "/robot/send?access_token=" + s.Token,
@@ -70,7 +80,24 @@ func (s *Server) Address(base, receiver string) string {
 		WeCom:    "/cgi-bin/webhook/send?key=" + s.Token,
 		Webhook:  "/hook/" + s.Token,
 		Ping:     "/ping/" + s.Token,
+		Slack:    "/services/T0/B0/" + s.Token,
+		Teams:    "/workflows/1/triggers/manual/paths/invoke?api-version=1&sig=" + s.Token,
+		Ntfy:     "/" + s.Token,
+		Telegram: "/telegram",
 	}[receiver]
+}
+
+// Setting returns a receiver's entry in the configuration, with more settings if
+// they begin with a comma, and what the file must hold that it names.
+func (s *Server) Setting(base, receiver, file, more string) (entry, content string) {
+	address := s.Address(base, receiver)
+	switch receiver {
+	case Telegram:
+		return fmt.Sprintf(`telegram: {token_file: %s, chat: "-100123", endpoint: %q%s}`, file, address, more), s.Token
+	case PagerDuty:
+		return fmt.Sprintf("pagerduty: {key_file: %s, endpoint: %q%s}", file, address, more), s.Token
+	}
+	return fmt.Sprintf("%s: {url_file: %s%s}", receiver, file, more), address
 }
 
 // Taken returns what a receiver took, in that order.
@@ -106,6 +133,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("POST /open-apis/bot/v2/hook/{token}", s.as(Feishu, s.feishu))
 	mux.HandleFunc("POST /cgi-bin/webhook/send", s.as(WeCom, s.weCom))
 	mux.HandleFunc("POST /hook/{token}", s.as(Webhook, s.webhook))
+	mux.HandleFunc("POST /services/T0/B0/{token}", s.as(Slack, s.slack))
+	mux.HandleFunc("POST /workflows/1/triggers/manual/paths/invoke", s.as(Teams, s.teams))
+	mux.HandleFunc("POST /telegram/{bot}/sendMessage", s.as(Telegram, s.telegram))
+	mux.HandleFunc("POST /{$}", s.as(Ntfy, s.ntfy))
+	mux.HandleFunc("POST /v2/enqueue", s.as(PagerDuty, s.pagerDuty))
 	mux.HandleFunc("/ping/{token}", s.as(Ping, s.ping))
 	mux.HandleFunc("/ping/{token}/fail", s.as(Ping, s.ping))
 	mux.ServeHTTP(w, r)

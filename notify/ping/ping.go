@@ -73,6 +73,5 @@ func (c *channel) Send(ctx context.Context, m notify.Message) error {
 	if r.Method == http.MethodPost {
 		r.Header, r.Body = http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, []byte(m.Text())
 	}
-	_, err = c.post.Do(ctx, r)
-	return err
+	return c.post.Do(ctx, r)
 }

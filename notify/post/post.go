@@ -56,9 +56,25 @@ type Request struct {
 	Secrets []string // what must not be in errors, besides the URL
 }
 
-// Do sends the request once and returns the body of a response with status 2xx.
-// Any other response is an error, and so is none.
-func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
+// Response is what came back.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte // 64 KiB of it at most
+}
+
+// Do sends the request once. A response whose status is not 2xx is an error, and
+// so is none.
+func (c *Client) Do(ctx context.Context, r Request) error {
+	res, err := c.Send(ctx, r)
+	if err != nil {
+		return err
+	}
+	return r.Status(res)
+}
+
+// Send sends the request once and returns the response, whatever its status.
+func (c *Client) Send(ctx context.Context, r Request) (Response, error) {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	method := r.Method
@@ -67,7 +83,7 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 	}
 	req, err := http.NewRequestWithContext(within, method, r.URL.String(), bytes.NewReader(r.Body))
 	if err != nil {
-		return nil, fault.New(fault.Request, "making a request to %s", r.URL.Host) // err contains the address
+		return Response{}, fault.New(fault.Request, "making a request to %s", r.URL.Host) // err contains the address
 	}
 	for name, values := range r.Header {
 		req.Header[name] = values
@@ -75,17 +91,14 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 	req.Header.Set("User-Agent", c.agent)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, r.noResponse(ctx, err)
+		return Response{}, r.noResponse(ctx, err)
 	}
 	defer res.Body.Close() //nolint:errcheck // read only
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
-	switch {
-	case res.StatusCode/100 != 2:
-		return nil, r.badStatus(res, body)
-	case err != nil:
-		return nil, r.noResponse(ctx, err)
+	if err != nil && res.StatusCode/100 == 2 {
+		return Response{}, r.noResponse(ctx, err)
 	}
-	return body, nil
+	return Response{res.StatusCode, res.Header, body}, nil
 }
 
 // noResponse is the error for a request without a response.
@@ -103,10 +116,12 @@ func (r Request) noResponse(ctx context.Context, err error) error {
 		WithHint("check that %s is reachable from this machine, directly or through its proxy", r.URL.Hostname())
 }
 
-// badStatus is the error for a response that is not 2xx.
-func (r Request) badStatus(res *http.Response, body []byte) error {
+// Status returns the error that a status means: nil for 2xx.
+func (r Request) Status(res Response) error {
 	reason, hint := fault.Request, "see the receiver's message and its log"
-	switch s := res.StatusCode; {
+	switch s := res.Status; {
+	case s/100 == 2:
+		return nil
 	case s == http.StatusTooManyRequests:
 		reason, hint = fault.Throttled, "send less: set a longer group, or fewer kinds under on"
 	case s >= 500 || s == http.StatusRequestTimeout:
@@ -114,13 +129,13 @@ func (r Request) badStatus(res *http.Response, body []byte) error {
 	case s == http.StatusUnauthorized || s == http.StatusForbidden:
 		reason, hint = fault.Credentials, "check the address and the secrets in the channel's files"
 	case s == http.StatusNotFound || s == http.StatusGone:
-		reason, hint = fault.NotFound, "check the address in the channel's url_file"
+		reason, hint = fault.NotFound, "check the channel's address"
 	case s == http.StatusRequestEntityTooLarge:
 		reason = fault.TooLarge
 	case s/100 == 3:
-		hint = "redirects are not followed: put the final address into url_file"
+		hint = "redirects are not followed: use the final address"
 	}
-	e := fault.New(reason, "%s returned status %d: %s", r.URL.Host, res.StatusCode, r.Redact(string(body))).WithHint("%s", hint)
+	e := fault.New(reason, "%s returned status %d: %s", r.URL.Host, res.Status, r.Redact(string(res.Body))).WithHint("%s", hint)
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && reason.Transient() {
 		e.RetryAfter = time.Duration(min(max(seconds, 0), 3600)) * time.Second
 	}

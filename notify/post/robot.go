@@ -1,30 +1,17 @@
 package post
 
 import (
-	"bytes"
 	"cmp"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
 	"packseal.example/notify"
 )
-
-// Encode returns v as JSON, with <, > and & as they are: escaped, each would count
-// sixfold against a robot's limit.
-func Encode(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.Encode(v) //nolint:errcheck // messages can be encoded
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-}
 
 // Sign returns the HMAC-SHA256 of text under key, in base64.
 func Sign(key, text string) string {
@@ -48,7 +35,9 @@ type Robot struct {
 	URLFile    secret.File // holds the robot's address
 	SecretFile secret.File // holds its signing secret; empty = messages are not signed
 	AllowHTTP  bool
-	Codes      map[int]Code // a code that is not here is fault.Request
+
+	// Code returns the meaning of an error code and its message, if it is known.
+	Code func(code int, message string) (Code, bool)
 
 	// Compose sets the request's body and, unless key is empty, signs it.
 	Compose func(r *Request, m notify.Message, key secret.Value)
@@ -61,62 +50,54 @@ func (r Robot) Check() []fault.Problem {
 
 // Open makes the robot's channel.
 func (r Robot) Open(env notify.Env) (notify.Channel, error) {
-	client, err := New(env)
-	return &robot{r, client}, err
+	return Receiver{PerMinute: r.PerMinute, Compose: r.compose, Result: r.result}.Open(env)
 }
 
-type robot struct {
-	Robot
-	client *Client
-}
-
-// Traits implements [notify.Channel].
-func (r *robot) Traits() notify.Traits { return notify.Traits{PerMinute: r.PerMinute} }
-
-// Send implements [notify.Channel].
-func (r *robot) Send(ctx context.Context, m notify.Message) error {
+// compose is [Receiver]'s.
+func (r Robot) compose(m notify.Message) ([]Request, error) {
 	u, err := Address(r.URLFile, r.AllowHTTP)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	req := Request{URL: u, Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}}
+	req := JSON(u, nil)
 	var key secret.Value
 	if r.SecretFile != "" {
 		if key, err = r.SecretFile.Read(); err != nil {
-			return err
+			return nil, err
 		}
 		req.Secrets = []string{key.Reveal()}
 	}
 	r.Compose(&req, m, key)
-	body, err := r.client.Do(ctx, req)
-	if err != nil {
-		return err
-	}
-	return r.result(req, body)
+	return []Request{req}, nil
 }
 
-// result returns the error that a response means. Robots answer with status 200
-// even when they refuse a message; the code in the body decides, 0 being success.
-func (r *robot) result(req Request, body []byte) error {
+// result returns the error that a response means. The code in the body decides, 0
+// being success, and the status only where there is none: robots refuse messages
+// with status 200, and ask to slow down with 400. An unknown code says nothing
+// about the message, which is tried again.
+func (r Robot) result(req Request, res Response) error {
 	var response struct { // DingTalk and WeCom have the first pair, Feishu the second
 		ErrCode *int   `json:"errcode"`
 		ErrMsg  string `json:"errmsg"`
 		Code    *int   `json:"code"`
 		Msg     string `json:"msg"`
 	}
-	err := json.Unmarshal(body, &response)
-	code := cmp.Or(response.ErrCode, response.Code)
-	if err != nil || code == nil {
-		return fault.New(fault.Damaged, "%s: not a response of %s: %s", req.URL.Host, r.Vendor, req.Redact(string(body))).WithHint("check the address in url_file")
-	}
-	if *code == 0 {
+	bad := json.Unmarshal(res.Body, &response) != nil
+	code, status := cmp.Or(response.ErrCode, response.Code), req.Status(res)
+	switch {
+	case (bad || code == nil || *code == 0) && status != nil:
+		return status
+	case bad || code == nil:
+		return fault.New(fault.Damaged, "%s: not a response of %s: %s", req.URL.Host, r.Vendor, req.Redact(string(res.Body))).WithHint("check the address in url_file")
+	case *code == 0:
 		return nil
 	}
-	c, ok := r.Codes[*code]
+	message := cmp.Or(response.ErrMsg, response.Msg)
+	c, ok := r.Code(*code, message)
 	if !ok {
-		c.Reason = fault.Request
+		c = Code{Reason: fault.Unavailable, Hint: "packseal does not know this code, and tries again: look it up in the vendor's documentation"}
 	}
-	e := fault.New(c.Reason, "%s returned error %d: %s", r.Vendor, *code, req.Redact(cmp.Or(response.ErrMsg, response.Msg))).WithHint("%s", c.Hint)
-	e.RetryAfter = c.RetryAfter
+	e := fault.New(c.Reason, "%s returned error %d: %s", r.Vendor, *code, req.Redact(message)).WithHint("%s", c.Hint)
+	e.RetryAfter = max(c.RetryAfter, fault.RetryAfter(status))
 	return e
 }

@@ -104,8 +104,7 @@ func (c *channel) Send(ctx context.Context, m notify.Message) error {
 		r.Header.Set("Authorization", value.Reveal())
 		r.Secrets = append(r.Secrets, strings.Fields(value.Reveal())...)
 	}
-	_, err = c.post.Do(ctx, r)
-	return err
+	return c.post.Do(ctx, r)
 }
 
 // sign returns the HMAC-SHA256 of "<timestamp>.<body>" in hex. With the timestamp

@@ -26,7 +26,7 @@ type Options struct {
 func (o *Options) robot() post.Robot {
 	return post.Robot{
 		Vendor: "WeCom", PerMinute: perMinute, URLFile: o.URLFile, AllowHTTP: o.AllowHTTP,
-		Codes: codes(), Compose: compose,
+		Code: code, Compose: compose,
 	}
 }
 
@@ -57,18 +57,23 @@ func content(m notify.Message) string {
 			b.WriteString("> " + notify.Unmarked(line) + "\n")
 		}
 	}
+	for _, l := range m.Links {
+		b.WriteString(notify.MarkdownLink(l) + "\n")
+	}
 	b.WriteString(`<font color="comment">` + notify.Unmarked(m.Foot) + "</font>")
 	return b.String()
 }
 
-// codes are the robot's documented error codes.
-func codes() map[int]post.Code {
+// code knows the robot's documented error codes.
+func code(code int, _ string) (post.Code, bool) {
 	throttled := post.Code{Reason: fault.Throttled, RetryAfter: time.Minute, Hint: "does another program use the robot?"}
-	return map[int]post.Code{
+	c, ok := map[int]post.Code{
 		-1:    {Reason: fault.Unavailable},
+		40008: {Reason: fault.Request}, // a message that the robot can't read
 		45009: throttled,
 		45033: throttled,
 		93000: {Reason: fault.Credentials, Hint: "the robot was deleted, or the key is wrong: put its webhook into url_file"},
 		40058: {Reason: fault.TooLarge},
-	}
+	}[code]
+	return c, ok
 }

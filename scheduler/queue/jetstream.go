@@ -100,6 +100,7 @@ func (q *JetStream) start(ctx, background context.Context, o Options, name strin
 		o.Logger.WarnContext(ctx, "pauses not loaded: work begins without them", "err", err)
 	}
 	q.background.Go(func() { q.group.Run(background) })
+	q.background.Go(func() { q.pauses.expire(background) })
 	if !s.shared {
 		return nil
 	}

@@ -298,3 +298,38 @@ func TestBucketLost(t *testing.T) {
 		lab.Eventually(t, "every member knows that alone", func() bool { return slices.Equal(q.Pauses(), []Pause{p}) })
 	}
 }
+
+// TestPauseEnds: a pause with an end is over by itself, in all that asks for it, and
+// what waits goes on. It takes no room from others, and can be set again.
+func TestPauseEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	q, reg := open(t, dir)
+	p := Pause{Source: "prod", Since: time.Now().UTC().Truncate(time.Second), Until: time.Now().UTC().Add(3 * time.Second).Truncate(time.Millisecond), By: "alice@host", Why: "key rotation"}
+	if !strings.Contains(p.String(), " until "+p.Until.Format(time.RFC3339)+" by alice@host") {
+		t.Errorf("it says %s", p)
+	}
+	if set, added, err := q.Pause(t.Context(), p); err != nil || !added || set != p {
+		t.Fatalf("pausing: %+v %v %v", set, added, err)
+	}
+	got := make(chan scheduler.Task, 8)
+	stop := work(t, q, 4, func(_ context.Context, t scheduler.Task) time.Duration { got <- t; return 0 })
+	publish(t, q, young("cp-1", time.Hour))
+	states(t, q, map[string]State{"cp-1": Paused})
+	receive(t, got)
+	if now := time.Now(); now.Before(p.Until) {
+		t.Errorf("begun %s before the end", p.Until.Sub(now))
+	}
+	empty(t, q, "cp-1")
+	if _, ok := q.Paused("prod", "cp-1"); ok || len(q.Pauses()) > 0 || value(t, reg, "packseal_paused", "prod") != 0 {
+		t.Errorf("in force is %v", q.Pauses())
+	}
+	if was, err := q.Resume(t.Context(), "prod", ""); was || err != nil {
+		t.Errorf("resuming what is over: %v, %v", was, err)
+	}
+	p.Until = p.Since.Add(time.Hour)
+	if set, added, err := q.Pause(t.Context(), p); err != nil || !added || set != p {
+		t.Errorf("pausing again: %+v %v %v", set, added, err)
+	}
+	stop()
+}

@@ -21,6 +21,7 @@ type Pause struct {
 	Source string    `json:"source"`
 	Pack   string    `json:"pack,omitempty"` // its key; empty = the whole source
 	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"` // when it ends by itself; zero = not before Resume
 	By     string    `json:"by"`
 	Why    string    `json:"why"`
 }
@@ -31,8 +32,15 @@ func (p Pause) String() string {
 	if p.Pack != "" {
 		what = "pack " + p.Source + "/" + p.Pack
 	}
-	return fmt.Sprintf("%s is paused since %s by %s: %s", what, p.Since.UTC().Format(time.RFC3339), p.By, p.Why)
+	since := p.Since.UTC().Format(time.RFC3339)
+	if !p.Until.IsZero() {
+		since += " until " + p.Until.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s is paused since %s by %s: %s", what, since, p.By, p.Why)
 }
+
+// over reports whether the pause has ended by itself.
+func (p Pause) over() bool { return !p.Until.IsZero() && !time.Now().Before(p.Until) }
 
 // name identifies the pause: the end of a slot's subject, or the source's part
 // of that.
@@ -124,6 +132,40 @@ func (p *pauses) set(all []Pause) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.replace(by)
+}
+
+// expire ends pauses that are over, when they are, until ctx ends.
+func (p *pauses) expire(ctx context.Context) {
+	for ctx.Err() == nil {
+		p.mu.Lock()
+		p.replace(maps.Clone(p.by))
+		changed, next := p.changed, time.Minute // at most: timers stand still while a machine is suspended
+		for _, pause := range p.by {
+			if !pause.Until.IsZero() {
+				next = min(next, time.Until(pause.Until))
+			}
+		}
+		p.mu.Unlock()
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// replace puts pauses into force, but for those that are over. It is called with mu
+// held.
+func (p *pauses) replace(by map[string]Pause) {
+	maps.DeleteFunc(by, func(_ string, pause Pause) bool { return pause.over() })
+	for name, pause := range p.by {
+		if _, still := by[name]; !still && pause.over() {
+			p.stream.log.Info("pause ended by itself", "source", pause.Source, "pack", pause.Pack, "by", pause.By, "since", pause.Since)
+		}
+	}
 	if !maps.Equal(p.by, by) {
 		p.by = by
 		close(p.changed)
@@ -170,7 +212,8 @@ func (p *pauses) load(ctx context.Context) error {
 	return err
 }
 
-// read returns the pauses in the bucket, and their revision: 0 if there are none.
+// read returns the pauses in the bucket that are not over, and their revision: 0 if
+// there are none.
 func (p *pauses) read(ctx context.Context) (all []Pause, revision uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -181,7 +224,7 @@ func (p *pauses) read(ctx context.Context) (all []Pause, revision uint64, err er
 	if err != nil {
 		return nil, revision, fault.Wrap(fault.Unavailable, fmt.Errorf("reading the pauses: %w", err))
 	}
-	return all, revision, nil
+	return slices.DeleteFunc(all, Pause.over), revision, nil
 }
 
 // change edits the pauses in the bucket, again if another replica was first, and
@@ -215,9 +258,8 @@ func (p *pauses) change(ctx context.Context, edit func([]Pause) (_ []Pause, chan
 	})
 }
 
-// follow loads what other replicas change, until ctx ends. While the bucket does
-// not answer, what was loaded last stays in force; one that is lost is created
-// anew.
+// follow loads what other replicas change, until ctx ends. While the bucket does not answer, what was loaded last stays in force;
+// one that is lost is created anew.
 func (p *pauses) follow(ctx context.Context) {
 	for fault.Sleep(ctx, pollPauses) {
 		if err := p.load(ctx); err != nil && ctx.Err() == nil {

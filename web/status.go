@@ -1,0 +1,145 @@
+package web
+
+import (
+	"net/http"
+	"time"
+)
+
+// verifyEvery is how old the last verification that passed may be before the page
+// says so. The rule PacksealVerifyOverdue has the same age.
+const verifyEvery = 8 * 24 * time.Hour
+
+// Status is what is known of that which all packs share.
+type Status struct {
+	Sinks    []Sink         `json:"sinks"`
+	Spool    Spool          `json:"spool"`
+	Paused   []PausedSource `json:"paused_sources,omitempty"`
+	Verified Verified       `json:"verified"`
+}
+
+// Sink is how a sink answers this process.
+type Sink struct {
+	Name    string    `json:"sink"`
+	Reached time.Time `json:"reached,omitzero"` // when it last answered; zero = not yet
+	Down    time.Time `json:"down,omitzero"`    // since when it can't be used; zero = it can, or was not asked yet
+	Why     string    `json:"why,omitempty"`    // the last error
+}
+
+// Spool is where reports wait for the sinks.
+type Spool struct {
+	Reports int   `json:"reports"` // that a sink lacks
+	Bytes   int64 `json:"bytes"`   // their size
+	Free    int64 `json:"free"`    // bytes left on its file system; -1 = not known
+	Full    bool  `json:"full"`    // too little for another report
+}
+
+// PausedSource is a source that is paused as a whole.
+type PausedSource struct {
+	Source string `json:"source"`
+	Pause
+}
+
+// Verified is what packseal verify last found.
+type Verified struct {
+	Passed   time.Time      `json:"passed,omitzero"`    // when it last read everything and found no problem; zero = never
+	Problems map[string]int `json:"problems,omitempty"` // of the last run that read everything, by kind
+}
+
+// total counts the problems.
+func (v Verified) total() (n int) {
+	for _, of := range v.Problems {
+		n += of
+	}
+	return n
+}
+
+// statusAnswer is the response of /api/v1/status.
+type statusAnswer struct {
+	Ready bool   `json:"ready"`
+	Why   string `json:"why,omitempty"` // why it is not ready
+	Hint  string `json:"hint,omitempty"`
+	Status
+}
+
+func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
+	p := s.newPage(r)
+	s.respond(w, http.StatusOK, statusAnswer{p.Trouble == "", p.Trouble, p.Hint, s.opts.Status()})
+}
+
+// down returns the names of the sinks that can't be used.
+func (st Status) down() (names []string) {
+	for _, sink := range st.Sinks {
+		if !sink.Down.IsZero() {
+			names = append(names, sink.Name)
+		}
+	}
+	return names
+}
+
+// paused returns the names of the paused sources.
+func (st Status) paused() (names []string) {
+	for _, p := range st.Paused {
+		names = append(names, p.Source)
+	}
+	return names
+}
+
+// reached returns when the sink that has been silent for longest last answered;
+// zero if one has not answered yet.
+func (st Status) reached() (t time.Time) {
+	for i, sink := range st.Sinks {
+		if i == 0 || sink.Reached.Before(t) {
+			t = sink.Reached
+		}
+	}
+	return t
+}
+
+// stale returns for how many days no verification has passed, if that is too
+// many. Of an archive that was never verified nobody knows for how long.
+func (st Status) stale(now time.Time) (days int) {
+	if age := now.Sub(st.Verified.Passed); !st.Verified.Passed.IsZero() && age > verifyEvery {
+		return int(age / (24 * time.Hour))
+	}
+	return 0
+}
+
+// trouble is one thing that is wrong with what all packs share, with its details.
+type trouble struct {
+	Text         string
+	Since, Until timestamp
+	Why          string
+}
+
+// troubles returns the sentences that the headline begins with, the most urgent
+// one first, and the details that the page lists below it.
+func (p page) troubles(st Status, t totals) (sentences []string, list []trouble) {
+	say := func(ok bool, text string) {
+		if ok {
+			sentences = append(sentences, text)
+		}
+	}
+	down, paused, days, problems := st.down(), st.paused(), st.stale(p.time), st.Verified.total()
+	say(p.Trouble != "", p.L.notReady)
+	say(len(down) > 0, p.L.sinksDown(down, len(st.Sinks)))
+	say(st.Spool.Full, p.L.spoolFull)
+	say(problems > 0, p.L.problems(problems))
+	say(problems == 0 && days > 0, p.L.stale(days))
+	say(len(paused) > 0, p.L.sourcesPaused(paused))
+	say(t.Paused > 0, p.L.packsPaused(t.Paused))
+	for _, sink := range st.Sinks {
+		if !sink.Down.IsZero() {
+			list = append(list, trouble{Text: p.L.sinkDown(sink.Name), Since: p.L.timestamp(sink.Down, p.time, p.zone), Why: sink.Why})
+		}
+	}
+	if st.Spool.Full {
+		list = append(list, trouble{Text: p.L.spoolLeft(size(st.Spool.Free), st.Spool.Reports)})
+	}
+	for _, pause := range st.Paused {
+		list = append(list, trouble{
+			Text: p.L.sourcePaused(pause.Source), Since: p.L.timestamp(pause.Since, p.time, p.zone),
+			Until: p.L.timestamp(pause.Until, p.time, p.zone), Why: pause.By + ": " + pause.Why,
+		})
+	}
+	return sentences, list
+}
