@@ -18,7 +18,13 @@ type history struct{ *services }
 
 // Settled implements [scheduler.History].
 func (h history) Settled(ctx context.Context, s evidence.Slot) (bool, error) {
-	return h.catalog.Settled(ctx, s)
+	if h.runtime.Load().has(s.Ref()) {
+		return h.catalog.Settled(ctx, s)
+	}
+	for _, err := range h.list(ctx, s.Source, s.Pack, s.Due, s.Due.Add(time.Second)) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // FirstSettled implements [scheduler.History].

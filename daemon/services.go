@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -142,19 +141,15 @@ func (s *services) update(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// adopt makes r the runtime in force. The scheduler forgets packs before all
-// others do, and gets the new ones last: it asks the catalog about its packs, and
-// what it publishes must be known everywhere.
+// adopt makes r the runtime in force, and its plan the one that is in force from the
+// next second on. The scheduler starts no slot meanwhile of packs that change or
+// leave, and gets the new ones last: it asks the catalog about its packs, and what
+// it publishes must be known everywhere.
 func (s *services) adopt(ctx context.Context, r *runtime) error {
+	s.scheduler.Hold(r.plans())
 	since, err := s.plans.Adopt(r.archive, r.planned())
 	if err != nil {
 		return err
-	}
-	if old := s.runtime.Load(); old != nil {
-		kept := slices.DeleteFunc(old.plans(), func(p scheduler.Plan) bool { return !r.has(evidence.Ref(p.Source, p.Pack)) })
-		if err := s.scheduler.Update(kept, since); err != nil {
-			return err
-		}
 	}
 	s.notices.Update(r.channels)
 	s.catalog.Watch(r.archive, r.refs())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"packseal.example/internal/fault"
@@ -20,6 +21,8 @@ type pack struct {
 	// Owned by the due queue, or by the goroutine that looks at the pack.
 	at      time.Time // when to look next
 	removed bool      // guarded by the due queue
+
+	held atomic.Bool // see Scheduler.Hold
 
 	begun time.Time // slots that fell due before are the backfill's
 	live  Timeline  // by which they have fallen due since

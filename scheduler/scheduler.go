@@ -33,6 +33,9 @@ const (
 	// Timers count elapsed time, and stand still while a machine is suspended.
 	resync = time.Minute
 
+	// heldFor is when to look again at a pack that is held.
+	heldFor = 50 * time.Millisecond
+
 	// parallel bounds how many packs are published at once, and, apart from
 	// that, how many are caught up with at the start, and how many have gaps
 	// recorded.
@@ -191,7 +194,13 @@ func acquire(ctx context.Context, permits chan<- struct{}) bool {
 
 // look deals with what fell due of one pack, and puts it back in the queue.
 func (s *Scheduler) look(ctx context.Context, p *pack) {
-	err := s.guarded(p, func() error { return s.advance(ctx, p, wallClock()) })
+	now := wallClock() // before the pack is held, or it is seen to be
+	if p.held.Load() {
+		p.at = now.Add(heldFor)
+		s.queue.add(p)
+		return
+	}
+	err := s.guarded(p, func() error { return s.advance(ctx, p, now) })
 	if err != nil && ctx.Err() == nil {
 		s.opts.Logger.Warn("publishing failed", "source", p.Source, "pack", p.Pack, "reason", fault.Of(err), "err", err)
 		p.at = wallClock().Add(fault.Backoff{Max: 10 * time.Second}.Wait(p.failed(), err))

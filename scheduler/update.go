@@ -2,6 +2,21 @@ package scheduler
 
 import "time"
 
+// Hold lets no slot start any more of packs that plans changes or leaves out, until
+// the next Update: what falls due from then on is by plans.
+func (s *Scheduler) Hold(plans []Plan) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	same := make(map[packKey]bool, len(plans))
+	for _, plan := range plans {
+		old := s.packs[plan.key()]
+		same[plan.key()] = old != nil && old.Plan.equal(plan)
+	}
+	for key, p := range s.packs {
+		p.held.Store(!same[key])
+	}
+}
+
 // Update makes plans the scheduler's packs from since on, in whole seconds, at any
 // time, also while Run runs. A pack whose plan is as before goes on undisturbed,
 // also one that waits for another try. One whose plan has changed goes on too:
@@ -21,6 +36,7 @@ func (s *Scheduler) Update(plans []Plan, since time.Time) error {
 		old := s.packs[plan.key()]
 		if old != nil && old.Plan.equal(plan) {
 			next[plan.key()] = old
+			old.held.Store(false)
 			continue
 		}
 		var p *pack

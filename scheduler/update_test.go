@@ -304,3 +304,47 @@ func TestBeforeStart(t *testing.T) {
 		})
 	}
 }
+
+// TestHold: between Hold and Update no slot of a pack starts that changes or leaves,
+// so that none does which the next plan has not; the others go on.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		hourly := plan(t, "@every 1h")
+		hourly.CatchUp = 0
+		stays, changes, goes := named(hourly, "stays"), named(hourly, "changes"), named(hourly, "goes")
+		time.Sleep(30 * time.Minute)
+		running(t, w, func(s *Scheduler) {
+			changed := changes
+			changed.Schedule = plan(t, "@every 40m").Schedule
+			next := []Plan{stays, changed}
+			time.Sleep(30*time.Minute - time.Second)
+			s.Hold(next)
+			since := now()
+			time.Sleep(3 * time.Second) // the hour has come
+			synctest.Wait()
+			if n := len(w.published); n != 1 || w.first().Pack != "stays" {
+				t.Errorf("published %v", w.published)
+			}
+			if err := s.Update(next, since); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if got := len(w.slotsOf("changes")); got != 2 || len(w.slotsOf("goes")) != 0 {
+				t.Errorf("published %v", w.published)
+			}
+			s.Hold(nil)
+			s.Hold(next) // it was no good
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if got := len(w.slotsOf("stays")); got != 3 {
+				t.Errorf("published %v", w.published)
+			}
+			if w.gapTimes > 0 {
+				t.Errorf("gaps: %v", w.gaps)
+			}
+		}, stays, changes, goes)
+	})
+}
