@@ -41,6 +41,16 @@ func Load(path string) (*Config, []fault.Problem, error) {
 	return Parse(path, b)
 }
 
+// StateDir returns the state_dir of a configuration file, also of one that is not
+// valid; the default where it can't be read.
+func StateDir(path string) string {
+	b, err := read(path)
+	if err != nil {
+		return Default().StateDir
+	}
+	return decode(path, b).StateDir
+}
+
 // read reads the file, up to one byte more than is allowed.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)

@@ -118,6 +118,11 @@ func (c *Client) Settled(ctx context.Context, s evidence.Slot) error {
 	return c.post(ctx, "settled", s, new(struct{}))
 }
 
+// Reload has the daemon load its configuration anew, as [Daemon] says.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.post(ctx, "reload", struct{}{}, new(struct{}))
+}
+
 // Pause pauses sources and packs.
 func (c *Client) Pause(ctx context.Context, o Order) (outcomes []Outcome, err error) {
 	err = c.post(ctx, "queue/pause", o, &outcomes)
@@ -162,7 +167,7 @@ func (c *Client) do(ctx context.Context, method, path string, order []byte) (io.
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	var p Problem
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&p); err != nil || p.Message == "" {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxOrder)).Decode(&p); err != nil || p.Message == "" {
 		return nil, fault.New(fault.Internal, "the daemon answers %s", resp.Status).WithHint("is it of the same version?")
 	}
 	return nil, p.err()

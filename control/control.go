@@ -9,6 +9,7 @@
 //	     &from=…&to=…&state=…&oldest&limit=… times in RFC 3339
 //	GET  /v1/seen                            likewise, of slot and state alone
 //	POST /v1/settled                         a slot, which somebody else has settled: {}
+//	POST /v1/reload                          {}: {}, once the configuration is reloaded
 package control
 
 import (
@@ -28,6 +29,10 @@ import (
 type Daemon interface {
 	Queue
 	Catalog
+
+	// Reload loads the configuration anew, and returns once it is in force. A file
+	// that is not valid is fault.Request; the old one then stays in force.
+	Reload(ctx context.Context) error
 }
 
 // Queue lists and pauses the queue. Names are of sources and packs, as people

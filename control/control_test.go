@@ -39,6 +39,7 @@ type fixed struct {
 	asked    Selection
 	ordered  []Order
 	settled  []evidence.Slot
+	reloads  int
 }
 
 func (f *fixed) List(_ context.Context, s Selection) (*queue.Listing, error) {
@@ -81,6 +82,11 @@ func (f *fixed) Seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
 }
 
 func (f *fixed) Resume(ctx context.Context, o Order) ([]Outcome, error) { return f.Pause(ctx, o) }
+
+func (f *fixed) Reload(context.Context) error {
+	f.reloads++
+	return f.err
+}
 
 // serve serves the daemon in dir until stop is called or the test ends.
 func serve(t *testing.T, dir string, d Daemon) (stop func()) {
@@ -287,6 +293,22 @@ func TestSettled(t *testing.T) {
 	}
 	if diff := cmp.Diff([]evidence.Slot{slot, slot}, d.settled); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestReload: the outcome of a reload crosses.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := new(fixed)
+	serve(t, dir, d)
+	if err := NewClient(dir).Reload(t.Context()); err != nil || d.reloads != 1 {
+		t.Errorf("%v after %d reloads", err, d.reloads)
+	}
+	wrong := strings.Repeat("packseal.yaml:1: unknown key\n", 10_000)
+	d.err = fault.New(fault.Request, "%s", wrong)
+	if err := NewClient(dir).Reload(t.Context()); fault.Of(err) != fault.Request || err.Error() != wrong {
+		t.Errorf("of reason %s, %d bytes", fault.Of(err), len(err.Error()))
 	}
 }
 

@@ -42,6 +42,7 @@ func (s *Server) Run(ctx context.Context) {
 	mux.HandleFunc("GET /v1/records", s.serveRecords)
 	mux.HandleFunc("GET /v1/seen", s.serveSeen)
 	mux.HandleFunc("POST /v1/settled", s.serveSettled())
+	mux.HandleFunc("POST /v1/reload", s.serveReload())
 	mux.HandleFunc("POST /v1/queue/pause", s.serveOrder(s.daemon.Pause, true))
 	mux.HandleFunc("POST /v1/queue/resume", s.serveOrder(s.daemon.Resume, false))
 	server := &http.Server{

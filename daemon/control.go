@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -19,7 +20,7 @@ import (
 // reports are kept all the same, so a failure ends nothing.
 func (d *Daemon) serveControl(ctx context.Context, dir string) (done <-chan struct{}) {
 	ended := make(chan struct{})
-	s, err := control.Listen(ctx, dir, controlled{d.services.Load()}, d.Logger)
+	s, err := control.Listen(ctx, dir, controlled{d.services.Load(), d.Reload}, d.Logger)
 	if err != nil {
 		d.Logger.WarnContext(ctx, "control socket not served", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 		close(ended)
@@ -33,7 +34,22 @@ func (d *Daemon) serveControl(ctx context.Context, dir string) (done <-chan stru
 }
 
 // controlled implements [control.Daemon].
-type controlled struct{ *services }
+type controlled struct {
+	*services
+	reload func(context.Context) error
+}
+
+// Reload implements [control.Daemon].
+func (c controlled) Reload(ctx context.Context) error {
+	if _, err := c.queue.get(); err != nil { // until it is open, nothing is reloaded
+		return err
+	}
+	err := c.reload(ctx)
+	if bad, ok := errors.AsType[*config.Error](err); ok {
+		return fault.Wrap(fault.Request, bad)
+	}
+	return err
+}
 
 // List implements [control.Queue].
 func (c controlled) List(ctx context.Context, s control.Selection) (*queue.Listing, error) {

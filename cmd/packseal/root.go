@@ -28,7 +28,7 @@ its signed link expires, checks it, and seals it in write-once storage.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newCat(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newReload(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newCat(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
 	root.AddCommand(releaseVerbs()...)
 	return root
 }
