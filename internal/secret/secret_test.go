@@ -72,7 +72,8 @@ func write(t *testing.T, content string, mode os.FileMode) File {
 
 func TestRead(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{mark: mark, " " + mark + "\r\n": mark, "two words\n": "two words"} {
+	for in, want := range map[string]string{mark: mark, " " + mark + "\r\n": mark, "two words\n": "two words",
+		"\ufeff" + mark + "\r\n": mark, "\u00a0" + mark + "\u200b\n\n": mark} {
 		if v, err := write(t, in, 0o600).Read(); err != nil || v.Reveal() != want {
 			t.Errorf("%q: got %q, %v", in, v.Reveal(), err)
 		}
@@ -85,11 +86,17 @@ func TestRead(t *testing.T) {
 		t.Errorf("got %q, %v: a rotated secret is not taken up", v.Reveal(), err)
 	}
 	for want, f := range map[string]File{
-		"no such file":     File(filepath.Join(t.TempDir(), "none")),
-		"is empty":         write(t, " \n", 0o600),
-		"over 65536 bytes": write(t, strings.Repeat(mark, maxSize), 0o600),
-		"is not a regular": File(t.TempDir()),
-		"/dev/zero is not": File("/dev/zero"), // it never ends
+		"no such file":                   File(filepath.Join(t.TempDir(), "none")),
+		"is empty":                       write(t, " \n", 0o600),
+		"over 65536 bytes":               write(t, strings.Repeat(mark, maxSize), 0o600),
+		"holds 2 lines":                  write(t, "\ufeffLTAI\r\n\r\n"+mark+"\n", 0o600),
+		"holds 3 lines":                  write(t, "a\rb\rc\r", 0o600),
+		"is not UTF-8":                   write(t, "\xff\xfeL\x00T\x00", 0o600),
+		"is not UTF-8 text":              write(t, "L\x00T\x00", 0o600),
+		"the invisible character U+200B": write(t, mark+"\u200b"+mark, 0o600),
+		"the invisible character U+0009": write(t, "a\tb", 0o600),
+		"is not a regular":               File(t.TempDir()),
+		"/dev/zero is not":               File("/dev/zero"), // it never ends
 	} {
 		v, err := f.Read()
 		if v != "" || fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), mark) {
@@ -151,6 +158,19 @@ func TestCheck(t *testing.T) {
 	got = File(filepath.Join(t.TempDir(), "none")).Check(path)
 	if len(got) != 1 || got[0].Warning || got[0].Path != path || got[0].Hint == "" {
 		t.Errorf("got %+v, want a fault", got)
+	}
+}
+
+// TestCheckLines: a private key has several lines, but not none.
+func TestCheckLines(t *testing.T) {
+	t.Parallel()
+	if got := write(t, "-----BEGIN PRIVATE KEY-----\n"+mark+"\n", 0o600).CheckLines("key_file"); got != nil {
+		t.Errorf("got %v", got)
+	}
+	for want, f := range map[string]File{"is empty": write(t, "\n \n", 0o600), "over 65536 bytes": write(t, strings.Repeat(mark, maxSize), 0o600)} {
+		if got := f.CheckLines("key_file"); len(got) != 1 || got[0].Warning || !strings.Contains(got[0].Message, want) {
+			t.Errorf("%s: got %v", want, got)
+		}
 	}
 }
 
