@@ -91,6 +91,7 @@ type Queue struct {
 type Web struct {
 	Listen     string `yaml:"listen,omitempty"`      // address and port; default 127.0.0.1:9797
 	ConfigFile string `yaml:"config_file,omitempty"` // TLS and passwords, as a web configuration file of Prometheus exporters; default neither
+	AllowOpen  bool   `yaml:"allow_open,omitempty"`  // no warning that others can reach the page without TLS or a password: something else protects it; default false
 	Reload     bool   `yaml:"reload,omitempty"`      // permit POST /-/reload; default false
 }
 

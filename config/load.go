@@ -123,6 +123,9 @@ func decode(name string, b []byte) *Config {
 				Hint: "secrets are never in this file: put it into a file of its own and name that file here",
 			},
 		},
+		Variable: func(path, name string) bool {
+			return name == credentialsVariable && (namesFile(path) || namesFolder(path)) || strings.HasSuffix(path, ".template")
+		},
 		Text: resolver(filepath.Dir(name)).text,
 	})
 	return &c
