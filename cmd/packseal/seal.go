@@ -50,6 +50,9 @@ tells what it has settled.`,
 			return err
 		}
 		entries, err := choose(cfg, args)
+		if err == nil {
+			err = refuseRoot(cfg)
+		}
 		if err != nil {
 			return err
 		}
