@@ -16,6 +16,7 @@
 package config
 
 import (
+	"log/slog"
 	"time"
 
 	"packseal.example/config/strictyaml"
@@ -97,6 +98,12 @@ type Web struct {
 
 // Log is the level and the format of the log.
 type Log struct {
-	Level  string `yaml:"level,omitempty" jsonschema:"enum=debug,enum=info,enum=warn,enum=error"` // debug, info, warn or error; default info
+	Level  string `yaml:"level,omitempty" jsonschema:"enum=debug,enum=info,enum=warn,enum=error"` // debug, info, warn or error; a reload changes it; default info
 	Format string `yaml:"format,omitempty" jsonschema:"enum=auto,enum=text,enum=json"`            // text, json, or auto: text on a terminal and json otherwise; default auto
+}
+
+// Slog is the level as package slog has it: info where there is none.
+func (l Log) Slog() (level slog.Level) {
+	level.UnmarshalText([]byte(l.Level)) //nolint:errcheck // checked with the configuration
+	return level
 }

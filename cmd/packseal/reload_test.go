@@ -24,6 +24,7 @@ func manyKeys(n int) string {
 func TestReloadVerb(t *testing.T) {
 	t.Parallel()
 	setup := queueing(t)
+	setup.Log = "level: warn"
 	path := setup.Write(t)
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -57,6 +58,14 @@ func TestReloadVerb(t *testing.T) {
 		if code != c.code || out != c.out || !strings.Contains(talk, c.talk) || c.talk == "" && talk != "" {
 			t.Errorf("%s: %d, %s%s", c.name, code, out, talk)
 		}
+	}
+	if strings.Contains(d.log.String(), `"msg":"configuration reloaded"`) {
+		t.Error("info is logged at level warn")
+	}
+	setup.Log = "level: info"
+	setup.Write(t)
+	if code, _, talk := reload(); code != 0 || !strings.Contains(d.log.String(), `"msg":"configuration reloaded"`) {
+		t.Errorf("another level: %d %s\n%s", code, talk, d.log.String())
 	}
 	d.stop()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -39,14 +40,16 @@ valid, the errors are logged and the old one stays in effect.`,
 		if err != nil {
 			return err
 		}
-		logger := newLogger(cfg.Log, stderr)
+		level := new(slog.LevelVar)
+		level.Set(cfg.Log.Slog())
+		logger := newLoggerAt(level, cfg.Log, stderr)
 		traces, err := openTraces(c.Context(), logger)
 		if err != nil {
 			l.Close() //nolint:errcheck // nobody was served yet
 			return err
 		}
 		defer traces.Close(c.Context())
-		d := daemon.New(daemon.Options{Load: file.Load, Logger: logger, Version: version, Instance: instance(), Tracer: traces.Tracer()})
+		d := daemon.New(daemon.Options{Load: file.Load, Logger: logger, Level: level, Version: version, Instance: instance(), Tracer: traces.Tracer()})
 		watching, stop := context.WithCancel(c.Context())
 		defer stop()
 		go reloadOn(watching, d, syscall.SIGHUP)
