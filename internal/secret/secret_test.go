@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 	"gopkg.in/yaml.v3"
@@ -181,4 +183,23 @@ func TestAbbreviated(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", string(id), got, want)
 		}
 	}
+}
+
+// FuzzRead: what is read is one plain line that the file holds.
+func FuzzRead(f *testing.F) {
+	for _, content := range []string{"a", "\ufeffa b\r\n", "a\nb", "\xff\xfea\x00", "a\u200bb", " \t"} {
+		f.Add([]byte(content))
+	}
+	path := filepath.Join(f.TempDir(), "key")
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		v, err := File(path).Read()
+		got := v.Reveal()
+		if (err == nil) != (got != "") || !strings.Contains(string(content), got) || got != strings.TrimSpace(got) || !utf8.ValidString(got) ||
+			strings.ContainsFunc(got, func(r rune) bool { return unicode.Is(unicode.C, r) }) {
+			t.Errorf("%q is read as %q, %v", content, got, err)
+		}
+	})
 }

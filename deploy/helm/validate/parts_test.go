@@ -301,7 +301,7 @@ func TestLargeConfiguration(t *testing.T) {
 	values := filepath.Join(t.TempDir(), "values.yaml")
 	write(t, values, packs.String())
 	_, err := helm(t, "template", "release", chart, "--values", variants(t)["minimal"], "--values", values)
-	if err == nil || !strings.Contains(err.Error(), "config: over 1 MB") || !strings.Contains(err.Error(), "configVolume") {
+	if err == nil || !strings.Contains(err.Error(), "config: over 800 kB") || !strings.Contains(err.Error(), "configVolume") {
 		t.Errorf("got %.300v", err)
 	}
 }
