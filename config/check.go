@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"packseal.example/config/strictyaml"
 	"packseal.example/internal/evidence"
@@ -28,7 +29,8 @@ func validName(s string) bool { return namePattern.MatchString(s) }
 // checker collects the problems of a decoded configuration.
 type checker struct {
 	*Config
-	problems []fault.Problem
+	problems  []fault.Problem
+	intervals map[[2]string]time.Duration // the shortest between two slots, by schedule and zone
 }
 
 // check returns everything that is wrong with the configuration as a whole:
@@ -36,7 +38,7 @@ type checker struct {
 // other packages know (schedules, backends), and what depends on the machine
 // (files). It does not use the network.
 func (c *Config) check() []fault.Problem {
-	k := &checker{Config: c}
+	k := &checker{Config: c, intervals: map[[2]string]time.Duration{}}
 	k.sources()
 	k.defaults()
 	k.packs()
@@ -135,21 +137,7 @@ func (k *checker) rest() {
 	if k.StateDir == "" {
 		k.fail("state_dir", "leave it out for the default", "must not be empty")
 	}
-	_, port, err := net.SplitHostPort(k.Web.Listen)
-	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
-		k.fail("web.listen", "for example 127.0.0.1:9797, or :9797 for all addresses", "%.64q is not an address and a port", k.Web.Listen)
-	}
-	if text := k.Web.ExternalURL; text != "" {
-		u, err := url.Parse(text)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			k.fail("web.external_url", "for example https://packseal.example.com", "%.200q is not the address of a page", text)
-		}
-	}
-	if f := k.Web.ConfigFile; f != "" {
-		if _, err := os.ReadFile(f); err != nil {
-			k.fail("web.config_file", "name a file that packseal can read", "%s", err)
-		}
-	}
+	k.web()
 	if k.Queue != (Queue{}) {
 		k.backend("queue", k.Queue)
 	}
@@ -162,6 +150,33 @@ func (k *checker) rest() {
 	}
 	k.oneOf("log.level", k.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", k.Log.Format, "auto", "text", "json")
+}
+
+// web checks how the page is served.
+func (k *checker) web() {
+	w := k.Web
+	host, port, err := net.SplitHostPort(w.Listen)
+	n, perr := strconv.Atoi(port)
+	switch {
+	case err != nil || perr != nil || n < 0 || n > 65535:
+		k.fail("web.listen", "for example 127.0.0.1:9797, or :9797 for all addresses", "%.64q is not an address and a port", w.Listen)
+	case w.ConfigFile == "" && !w.AllowOpen && host != "localhost" && !net.ParseIP(host).IsLoopback():
+		k.problems = append(k.problems, fault.Problem{
+			Path: "web.listen", Warning: true, Message: "other machines reach the page and the metrics without TLS or a password",
+			Hint: "listen on 127.0.0.1:9797, or name a config_file with TLS and passwords; if a firewall or a proxy protects it, set allow_open: true",
+		})
+	}
+	if w.ExternalURL != "" {
+		u, err := url.Parse(w.ExternalURL)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			k.fail("web.external_url", "for example https://packseal.example.com", "%.200q is not the address of a page", w.ExternalURL)
+		}
+	}
+	if w.ConfigFile != "" {
+		if _, err := os.ReadFile(w.ConfigFile); err != nil {
+			k.fail("web.config_file", "name a file that packseal can read", "%s", err)
+		}
+	}
 }
 
 // oneOf checks a value that must be one of some words.

@@ -16,6 +16,7 @@
 package config
 
 import (
+	"log/slog"
 	"time"
 
 	"packseal.example/config/strictyaml"
@@ -98,7 +99,8 @@ type Web struct {
 	// How people reach the page from elsewhere, such as https://packseal.example.com;
 	// notices link to it. Default: they have no links.
 	ExternalURL string `yaml:"external_url,omitempty"`
-	Reload      bool   `yaml:"reload,omitempty"` // permit POST /-/reload; default false
+	AllowOpen   bool   `yaml:"allow_open,omitempty"` // no warning that others can reach the page without TLS or a password: something else protects it; default false
+	Reload      bool   `yaml:"reload,omitempty"`     // permit POST /-/reload; default false
 }
 
 // Verify is when the daemon reads everything back and compares it with its
@@ -110,6 +112,12 @@ type Verify struct {
 
 // Log is the level and the format of the log.
 type Log struct {
-	Level  string `yaml:"level,omitempty" jsonschema:"enum=debug,enum=info,enum=warn,enum=error"` // debug, info, warn or error; default info
+	Level  string `yaml:"level,omitempty" jsonschema:"enum=debug,enum=info,enum=warn,enum=error"` // debug, info, warn or error; a reload changes it; default info
 	Format string `yaml:"format,omitempty" jsonschema:"enum=auto,enum=text,enum=json"`            // text, json, or auto: text on a terminal and json otherwise; default auto
+}
+
+// Slog is the level as package slog has it: info where there is none.
+func (l Log) Slog() (level slog.Level) {
+	level.UnmarshalText([]byte(l.Level)) //nolint:errcheck // checked with the configuration
+	return level
 }

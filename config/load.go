@@ -51,6 +51,16 @@ func LoadWeb(path string) (Web, error) {
 	return decode(path, b).Web, nil
 }
 
+// StateDir returns the state_dir of a configuration file, also of one that is not
+// valid; the default where it can't be read.
+func StateDir(path string) string {
+	b, err := read(path)
+	if err != nil {
+		return Default().StateDir
+	}
+	return decode(path, b).StateDir
+}
+
 // read reads the file, up to one byte more than is allowed.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
@@ -122,6 +132,9 @@ func decode(name string, b []byte) *Config {
 				Name: "the name of a file",
 				Hint: "secrets are never in this file: put it into a file of its own and name that file here",
 			},
+		},
+		Variable: func(path, name string) bool {
+			return name == credentialsVariable && (namesFile(path) || namesFolder(path)) || strings.HasSuffix(path, ".template")
 		},
 		Text: resolver(filepath.Dir(name)).text,
 	})

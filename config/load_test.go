@@ -211,6 +211,24 @@ func TestLocate(t *testing.T) {
 	}
 }
 
+// TestOpenPage: a page that other machines reach without TLS and password is a
+// warning, unless the file says that it is meant so.
+func TestOpenPage(t *testing.T) {
+	t.Parallel()
+	protected := filepath.Join(t.TempDir(), "web.yaml")
+	write(t, protected, "basic_auth_users: {}\n", 0o600)
+	for web, want := range map[string]bool{
+		`listen: ":9797"`: true, `listen: 0.0.0.0:9797`: true, `listen: "[::]:9797"`: true, `listen: 192.0.2.1:9797`: true, `listen: audit.example.com:9797`: true,
+		`listen: localhost:9797`: false, `listen: 127.0.0.2:9797`: false, `listen: "[::1]:9797"`: false,
+		`listen: ":9797", allow_open: true`: false, `listen: ":9797", config_file: ` + protected: false,
+	} {
+		_, warnings, err := Parse("packseal.yaml", []byte(minimal+"web: {"+web+"}\n"))
+		if err != nil || (len(warnings) == 1 && warnings[0].Path == "web.listen") != want || len(warnings) > 1 {
+			t.Errorf("%s: %v %v", web, warnings, err)
+		}
+	}
+}
+
 func TestWarningsDoNotFail(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

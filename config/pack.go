@@ -28,6 +28,7 @@ func (k *checker) defaults() {
 		k.source("defaults.source", d.Source)
 	}
 	k.schedule("defaults", d.Schedule, d.TimeZone)
+	k.jitter("defaults.jitter", k.withDefaults(Pack{}))
 	k.timeout("defaults.timeout", d.Timeout)
 }
 
@@ -58,6 +59,9 @@ func (k *checker) pack(path string, p Pack) {
 	}
 	k.labels(path+".labels", p.Labels)
 	k.schedule(path, p.Schedule, p.TimeZone)
+	if p.Jitter != nil || p.Schedule != "" { // otherwise it is the defaults'
+		k.jitter(path+".jitter", k.withDefaults(p))
+	}
 	k.timeout(path+".timeout", p.Timeout)
 	switch {
 	case p.Source != "":
@@ -135,6 +139,46 @@ func (k *checker) schedule(path, spec, zone string) {
 			k.fail(path+".schedule", fault.Hint(err), "%s", err)
 		}
 	}
+}
+
+// jitter refuses one that is longer than the time between two slots: the next one
+// would be due before the first one is begun.
+func (k *checker) jitter(path string, p Pack) {
+	if *p.Jitter == 0 {
+		return
+	}
+	if every := k.shortest(p.Schedule, p.TimeZone); every > 0 && *p.Jitter > every {
+		k.fail(path, "", "%s is longer than the %s between two slots of %q", *p.Jitter, every, p.Schedule)
+	}
+}
+
+// Bounds of the search for the shortest time between two slots: more than a year
+// of days, so that months of any length are among them, and no more years.
+const (
+	lookedSlots = 400
+	lookedYears = 5
+)
+
+// shortest returns the shortest time between two slots of a schedule; 0 where it
+// is not valid.
+func (k *checker) shortest(spec, zone string) (every time.Duration) {
+	key := [2]string{spec, zone}
+	if every, ok := k.intervals[key]; ok {
+		return every
+	}
+	if s, err := scheduler.ParseSchedule(spec, zone); err == nil {
+		from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		slot := s.Next(from)
+		for i := 0; i < lookedSlots && slot.Before(from.AddDate(lookedYears, 0, 0)); i++ {
+			next := s.Next(slot)
+			if d := next.Sub(slot); d > 0 && (every == 0 || d < every) {
+				every = d
+			}
+			slot = next
+		}
+	}
+	k.intervals[key] = every
+	return every
 }
 
 // timeout refuses 0. Elsewhere it means "none"; here it would be a deadline that

@@ -22,12 +22,16 @@ type resolver string
 // text resolves the values of keys that name a file or a folder. It goes by the
 // key, so that a new backend only has to name its field so.
 func (base resolver) text(path, text string) (string, *strictyaml.Fault) {
-	key := path[strings.LastIndexByte(path, '.')+1:]
-	isFile := strings.HasSuffix(key, "_file")
-	if !isFile && key != "dir" && !strings.HasSuffix(key, "_dir") {
-		return text, nil
+	if namesFile(path) || namesFolder(path) {
+		return base.resolve(text, namesFile(path))
 	}
-	return base.resolve(text, isFile)
+	return text, nil
+}
+
+// namesFile and namesFolder report whether the value at a path is such a name.
+func namesFile(path string) bool { return strings.HasSuffix(path, "_file") }
+func namesFolder(path string) bool {
+	return strings.HasSuffix(path, "_dir") || strings.HasSuffix(path, ".dir")
 }
 
 // resolve returns the path that a name in the file stands for.

@@ -127,8 +127,7 @@ func (c *Client) Status(ctx context.Context) (st Status, err error) {
 	return st, decode(body, &st)
 }
 
-// Reload has the daemon load its configuration anew, and waits until it is in
-// force.
+// Reload has the daemon load its configuration anew, as [Daemon] says.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.post(ctx, "reload", struct{}{}, new(struct{}))
 }
@@ -182,7 +181,7 @@ func (c *Client) do(ctx context.Context, method, path string, order []byte) (io.
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	var p Problem
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&p); err != nil || p.Message == "" {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxOrder)).Decode(&p); err != nil || p.Message == "" {
 		return nil, fault.New(fault.Internal, "the daemon answers %s", resp.Status).WithHint("is it of the same version?")
 	}
 	return nil, p.Err()

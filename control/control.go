@@ -39,7 +39,8 @@ type Operator interface {
 	// Status says how the daemon is doing. It works while the daemon is starting.
 	Status(ctx context.Context) Status
 
-	// Reload loads the configuration anew, and returns what is wrong with it.
+	// Reload loads the configuration anew, and returns once it is in force. A file
+	// that is not valid is fault.Request; the old one then stays in force.
 	Reload(ctx context.Context) error
 }
 

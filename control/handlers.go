@@ -81,6 +81,13 @@ func (s *Server) serveSettled() http.HandlerFunc {
 	})
 }
 
+// serveReload reloads the configuration.
+func (s *Server) serveReload() http.HandlerFunc {
+	return post(s, "request", func(ctx context.Context, _ struct{}) (struct{}, error) {
+		return struct{}{}, s.daemon.Reload(ctx)
+	})
+}
+
 // post reads a value, and answers with what comes of it.
 func post[V, A any](s *Server, what string, do func(context.Context, V) (A, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -44,7 +44,7 @@ func (s *Server) Run(ctx context.Context) {
 	mux.HandleFunc("GET /v1/seen", s.serveSeen)
 	mux.HandleFunc("POST /v1/settled", s.serveSettled())
 	mux.HandleFunc("GET /v1/status", s.serveStatus)
-	mux.HandleFunc("POST /v1/reload", post(s, "order", func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, s.daemon.Reload(ctx) }))
+	mux.HandleFunc("POST /v1/reload", s.serveReload())
 	mux.HandleFunc("POST /v1/queue/pause", s.serveOrder(s.daemon.Pause, true))
 	mux.HandleFunc("POST /v1/queue/resume", s.serveOrder(s.daemon.Resume, false))
 	server := &http.Server{

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"os"
 	"slices"
@@ -67,10 +68,14 @@ func (c controlled) Status(context.Context) control.Status {
 
 // Reload implements [control.Operator].
 func (c controlled) Reload(ctx context.Context) error {
-	if _, err := c.queue.get(); err != nil {
-		return err // nothing reloads yet
+	if _, err := c.queue.get(); err != nil { // until it is open, nothing is reloaded
+		return err
 	}
-	return c.daemon.Reload(ctx)
+	err := c.daemon.Reload(ctx)
+	if bad, ok := errors.AsType[*config.Error](err); ok {
+		return fault.Wrap(fault.Request, bad)
+	}
+	return err
 }
 
 // List implements [control.Queue].

@@ -35,6 +35,7 @@ import (
 type Options struct {
 	Load     func() (*config.Config, error) // reads the configuration at a reload; required
 	Logger   *slog.Logger                   // required
+	Level    *slog.LevelVar                 // of the Logger, which a reload may change; nil = it stays
 	Version  string                         // of the program
 	Instance string                         // the host's name, for notices
 	Tracer   trace.Tracer                   // nil = no traces

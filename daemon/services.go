@@ -25,7 +25,7 @@ import (
 // services are made once per process, and outlive every reload.
 type services struct {
 	Options
-	cfg        *config.Config // of the start: queue, state_dir, web and log are as it says
+	cfg        *config.Config // of the start: queue, state_dir, web and log.format are as it says
 	registries *registries
 	spool      *fetcher.Spool
 	catalog    *catalog.Catalog
@@ -138,6 +138,9 @@ func (s *services) update(ctx context.Context, cfg *config.Config) error {
 	}
 	r.start(ctx, old)
 	s.registries.keep(r.components)
+	if s.Level != nil {
+		s.Level.Set(cfg.Log.Slog())
+	}
 	return nil
 }
 
@@ -170,7 +173,7 @@ func (s *services) pinned(ctx context.Context, cfg *config.Config) *config.Confi
 		differs bool
 	}{
 		{"queue", fingerprint(cfg.Queue) != fingerprint(s.cfg.Queue)}, {"state_dir", cfg.StateDir != s.cfg.StateDir},
-		{"web", cfg.Web != s.cfg.Web}, {"log", cfg.Log != s.cfg.Log},
+		{"web", cfg.Web != s.cfg.Web}, {"log.format", cfg.Log.Format != s.cfg.Log.Format},
 	} {
 		if section.differs {
 			changed = append(changed, section.key)
@@ -180,7 +183,7 @@ func (s *services) pinned(ctx context.Context, cfg *config.Config) *config.Confi
 		s.Logger.WarnContext(ctx, "configuration needs a restart", "keys", changed)
 	}
 	pinned := *cfg
-	pinned.Queue, pinned.StateDir, pinned.Web, pinned.Log = s.cfg.Queue, s.cfg.StateDir, s.cfg.Web, s.cfg.Log
+	pinned.Queue, pinned.StateDir, pinned.Web, pinned.Log.Format = s.cfg.Queue, s.cfg.StateDir, s.cfg.Web, s.cfg.Log.Format
 	return &pinned
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -133,5 +135,23 @@ func TestLogOfRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLongLogLine: a line is whole in the journal, which splits those of more than
+// 48 KiB.
+func TestLongLogLine(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("\x01é", 100_000)
+	for _, value := range []any{long, errors.New(long), fmt.Errorf("wrapped: %s", long)} {
+		var log strings.Builder
+		newLogger(config.Log{Format: "json"}, &log).Error("configuration not reloaded", "err", value, "hint", "short")
+		var line struct{ Err, Hint string }
+		if err := json.Unmarshal([]byte(log.String()), &line); err != nil || log.Len() > 48<<10 || line.Hint != "short" {
+			t.Fatalf("%d bytes, %v", log.Len(), err)
+		}
+		if !strings.HasSuffix(line.Err, " bytes more)") || !strings.Contains(line.Err, "\x01é\x01é") || strings.Contains(line.Err, "\ufffd") {
+			t.Errorf("…%s", line.Err[max(0, len(line.Err)-40):])
+		}
 	}
 }

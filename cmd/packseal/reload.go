@@ -1,31 +1,46 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"packseal.example/config"
 	"packseal.example/control"
+	"packseal.example/internal/fault"
 )
 
+// newReload makes the verb for systemd and for scripts. The daemon alone judges
+// the file: it may see secrets that whoever asks does not.
 func newReload() *cobra.Command {
 	c := &cobra.Command{
-		Use: "reload", Short: "Have the running daemon load its configuration anew", Args: noArgs,
-		Long: `reload checks the configuration, has the daemon that runs with it on this machine
-load it, and waits until it is in force. If anything is wrong with it, reload says
-what, and the daemon goes on with the old one.`,
-		Example: "  packseal reload",
+		Use: "reload", Short: "Have the daemon reload its configuration, and wait for the outcome", Args: noArgs,
+		Long: `reload asks the running daemon to load its configuration file anew, and waits. If
+the file is not valid, it prints what is wrong, the old configuration stays in
+effect, and it exits with 2. The daemon also reloads by itself when the file
+changes.`,
+		Example: "  packseal reload --config /etc/packseal/packseal.yaml",
 	}
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := load(*path, c.ErrOrStderr())
+		file, err := config.Find(*path)
 		if err != nil {
 			return err
 		}
-		if err := control.NewClient(cfg.StateDir).Reload(c.Context()); err != nil {
-			return err
+		err = control.NewClient(config.StateDir(file)).Reload(c.Context())
+		if errors.Is(err, control.ErrNoDaemon) { // or the file names no state folder
+			if _, bad := load(*path, c.ErrOrStderr()); bad != nil {
+				return bad
+			}
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s is in force: %d packs, %d sinks\n", cfg.File(), len(cfg.Entries()), len(cfg.Sinks))
+		switch {
+		case fault.Of(err) == fault.Request: // it is in the words of check
+			fmt.Fprintf(c.ErrOrStderr(), "%v\nnot reloaded: the old configuration stays in effect\n", err)
+			return fmt.Errorf("%w: %w", errUsage, errSilent)
+		case err == nil:
+			_, err = fmt.Fprintln(c.OutOrStdout(), "reloaded")
+		}
 		return err
 	}
 	return c

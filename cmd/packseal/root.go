@@ -57,12 +57,11 @@ func load(given string, stderr io.Writer) (*config.Config, error) {
 }
 
 // newLogger returns the logger of a configuration.
-func newLogger(l config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
-	if l.Level != "" {
-		level.UnmarshalText([]byte(l.Level)) //nolint:errcheck // checked with the configuration
-	}
-	o := &slog.HandlerOptions{Level: level}
+func newLogger(l config.Log, w io.Writer) *slog.Logger { return newLoggerAt(l.Slog(), l, w) }
+
+// newLoggerAt returns it at a level that may change.
+func newLoggerAt(level slog.Leveler, l config.Log, w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: shorten}
 	open := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
 	if l.Format == "json" || l.Format != "text" && !terminal(w) {
 		open = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, o) }

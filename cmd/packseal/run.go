@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -44,7 +45,9 @@ valid, the errors are logged and the old one stays in effect.`,
 		if err != nil {
 			return err
 		}
-		logger := newLogger(cfg.Log, stderr)
+		level := new(slog.LevelVar)
+		level.Set(cfg.Log.Slog())
+		logger := newLoggerAt(level, cfg.Log, stderr)
 		file.Warn = func(w config.Fault) {
 			logger.Warn("configuration warning", "file", w.File, "line", w.Line, "key", w.Path, "warning", w.Message, "hint", w.Hint)
 		}
@@ -59,7 +62,7 @@ valid, the errors are logged and the old one stays in effect.`,
 			return err
 		}
 		defer traces.Close(c.Context())
-		d := daemon.New(daemon.Options{Load: file.Load, Logger: logger, Version: version, Instance: instance(), Tracer: traces.Tracer()})
+		d := daemon.New(daemon.Options{Load: file.Load, Logger: logger, Level: level, Version: version, Instance: instance(), Tracer: traces.Tracer()})
 		watching, stop := context.WithCancel(c.Context())
 		defer stop()
 		go reloadOn(watching, d, syscall.SIGHUP)

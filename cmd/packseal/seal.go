@@ -75,6 +75,9 @@ same; late_seconds in its manifest says how late.`,
 			return err
 		}
 		entries, err := choose(cfg, args)
+		if err == nil {
+			err = refuseRoot(cfg)
+		}
 		if err != nil {
 			return err
 		}

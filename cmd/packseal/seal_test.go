@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +32,35 @@ func TestSealAtATerminal(t *testing.T) {
 	var log strings.Builder
 	if code := run(t.Context(), []string{"seal", "--config", path, lab.Pack}, &log, &log); code != 0 || strings.Contains(log.String(), "begun") {
 		t.Errorf("ends with %d and says %q", code, log.String())
+	}
+}
+
+// TestSealAsRoot: root leaves nothing in folders of another user.
+func TestSealAsRoot(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give folders to others")
+	}
+	_, endpoint := simulate(t)
+	for _, folder := range []string{"state", "archive"} {
+		dir := t.TempDir()
+		path := lab.Setup{Dir: dir, Endpoint: endpoint}.Write(t)
+		owned := filepath.Join(dir, folder)
+		if err := errors.Join(os.Mkdir(owned, 0o750), os.Chown(owned, 4711, 4711)); err != nil {
+			t.Fatal(err)
+		}
+		var talk strings.Builder
+		code := run(t.Context(), []string{"seal", "--now", "-c", path}, io.Discard, &talk)
+		left, err := os.ReadDir(owned)
+		if code != exitFailed || !strings.Contains(talk.String(), owned+" belongs to user 4711") || err != nil || len(left) != 0 {
+			t.Errorf("%s: %d, %v, %v: %s", folder, code, left, err, talk.String())
+		}
+		if err := os.Chown(owned, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if code := run(t.Context(), []string{"seal", "--now", "-c", path}, io.Discard, &talk); code != 0 {
+			t.Errorf("%s of root: %d: %s", folder, code, talk.String())
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 	case n.Kind != yaml.ScalarNode:
 		d.fail(path, n, "", "expected %s, found %s", k.name, found(n))
 		return
+	case d.variable(path, n, sensitive):
+		return
 	case wrong && sensitive:
 		d.fail(path, n, hidden.Hint, "expected %s", hidden.Name)
 		return
@@ -46,6 +49,25 @@ func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 		d.fail(path, n, bad.Hint, "%s", bad.Message)
 	}
 	v.SetString(text)
+}
+
+// variables matches what shells, Compose and Kubernetes would put a value for.
+var variables = regexp.MustCompile(`\$(?:\{[^}]*\}|\(\w+\)|[A-Za-z_]\w*)`)
+
+// variable reports, as a fault, that a value holds a variable where none may be. A
+// sensitive value is not shown.
+func (d *decoder) variable(path string, n *yaml.Node, sensitive bool) bool {
+	for _, v := range variables.FindAllString(n.Value, -1) {
+		if d.Variable(path, strings.Trim(v, "${}()")) {
+			continue
+		}
+		if sensitive {
+			v = "a variable"
+		}
+		d.fail(path, n, "write the value itself: nothing is put in place of variables here", "%.64s is not expanded", v)
+		return true
+	}
+	return false
 }
 
 // kind is how values of one Go type are written.
@@ -83,6 +105,10 @@ func setPlain(n *yaml.Node, v reflect.Value) error {
 	return nil
 }
 
+// plainNumber matches numbers that mean the same to every reader. YAML takes 010 for
+// 8, and knows 0o10, 0x8, 0b1000, 1_0, 1e1, .5 and +5.
+var plainNumber = regexp.MustCompile(`^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$`)
+
 // setNumber refuses negative and infinite numbers: no setting means one.
 func setNumber(n *yaml.Node, v reflect.Value) error {
 	if n.Decode(v.Addr().Interface()) != nil {
@@ -99,6 +125,8 @@ func setNumber(n *yaml.Node, v reflect.Value) error {
 		return errors.New("must be a finite number")
 	case f < 0:
 		return fmt.Errorf("must not be negative, found %.40s", n.Value)
+	case !plainNumber.MatchString(n.Value):
+		return fmt.Errorf("%.40s would be read as %v: write it in plain digits, without zeros before them", n.Value, v.Interface())
 	}
 	return nil
 }

@@ -37,6 +37,11 @@ type Options struct {
 	// are of the wrong kind. Such a fault has the name and the hint given here.
 	Sensitive map[reflect.Type]Sensitive
 
+	// Variable reports whether a value may hold this variable (NAME for $NAME,
+	// ${NAME} and $(NAME)): nothing is expanded, so elsewhere it is a mistake.
+	// Default: nowhere.
+	Variable func(path, name string) bool
+
 	// Text, if set, is shown each value of text that is not empty, and returns
 	// what to store. A fault that it returns needs neither path nor place.
 	Text func(path, text string) (string, *Fault)
@@ -85,6 +90,9 @@ func Decode(text []byte, v any, o Options) *Document {
 	}
 	if o.UnknownKey == nil {
 		o.UnknownKey = KnownKeyHint
+	}
+	if o.Variable == nil {
+		o.Variable = func(string, string) bool { return false }
 	}
 	doc := &Document{places: map[string]place{}}
 	root, bad := parse(text, o)

@@ -109,6 +109,15 @@ func TestFaults(t *testing.T) {
 2:7 rate: expected a number, found "99e999" ()
 3:9 wait: "0" is not a duration (a number with its unit: 0s, 90s, 10m, 1h30m)
 `,
+		"count: 0365\nrate: 1e3\nlist: [{tags: [\"0365\"]}]\n": `1:8 count: 0365 would be read as 245: write it in plain digits, without zeros before them ()
+2:7 rate: 1e3 would be read as 1000: write it in plain digits, without zeros before them ()
+`,
+		"text: ${HOME}\nlist: [{name: a$B_1$C}, {name: $(POD)}]\ncount: ${N:-5}\nsecret: $SECRET\n": `1:7 text: ${HOME} is not expanded (write the value itself: nothing is put in place of variables here)
+2:15 list[0].name: $B_1 is not expanded (write the value itself: nothing is put in place of variables here)
+2:32 list[1].name: $(POD) is not expanded (write the value itself: nothing is put in place of variables here)
+3:8 count: ${N:-5} is not expanded (write the value itself: nothing is put in place of variables here)
+4:9 secret: a variable is not expanded (write the value itself: nothing is put in place of variables here)
+`,
 		"secret: 12345\ntext: forbidden\n": `1:9 secret: expected the name of a file (never here)
 2:7 text: text is forbidden (take another)
 `,
@@ -128,6 +137,39 @@ func TestFaults(t *testing.T) {
 		if d := diff.Diff(want, lines(doc)); d != "" || !doc.Complete {
 			t.Errorf("%s: %s", text, d)
 		}
+	}
+}
+
+// TestNumbers: what YAML reads in a way of its own is refused, with what it reads.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"0": "", "7": "", "365": "", "9223372036854775807": "",
+		"007": "7", "0o17": "15", "0x1F": "31", "0b101": "5", "1_000": "1000", "+5": "5",
+		"1e3": "a whole number", "1:30": "a whole number", "08": "a whole number", "${N}": "not expanded",
+	} {
+		_, doc := decoded("count: " + value + "\n")
+		if got := lines(doc); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("count: %s: %s", value, got)
+		}
+	}
+	for value, want := range map[string]string{"0": "", "2.5": "", "10": "", "0.05": "", ".5": "0.5", "1.": "1", "5e-1": "0.5", "0x10": "16", "010": "8", "1_0.5": "10.5"} {
+		_, doc := decoded("rate: " + value + "\n")
+		if got := lines(doc); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("rate: %s: %s", value, got)
+		}
+	}
+}
+
+// TestVariable: one that is allowed where it stands is a value as it is.
+func TestVariable(t *testing.T) {
+	t.Parallel()
+	var f format
+	doc := Decode([]byte("text: $A/${A}/$$/$5/$\ninner: {name: $A}\n"), &f, Options{
+		Variable: func(path, name string) bool { return path == "text" && name == "A" },
+	})
+	if f.Text != "$A/${A}/$$/$5/$" || len(doc.Faults) != 1 || doc.Faults[0].Path != "inner.name" {
+		t.Errorf("%q, %+v", f.Text, doc.Faults)
 	}
 }
 

@@ -67,5 +67,5 @@ works() {
   must says verify <(packseal __complete ver 2>/dev/null)
   packseal init | must cmp - /usr/share/doc/packseal/examples/config.example.yaml
   must systemd-analyze verify packseal.service
-  is "$(stat -c %a:%U /etc/packseal "$config" /etc/packseal/credentials | tr '\n' ' ')" "755:root 644:root 700:root "
+  is "$(stat -c %a:%U /etc/packseal /etc/packseal/credentials | tr '\n' ' ')" "755:root 700:root "
 }

@@ -153,8 +153,11 @@ func (p *sdkProvider) classify(err error) error {
 	if parts := distinct(safe.FindAllString(message, 16)); len(parts) > 0 {
 		detail = ": " + strings.Join(parts, ", ")
 	}
-	return fault.New(reason, "no credentials from %s%s", p.name, detail).
-		WithHint("set access_key_id_file and access_key_secret_file, or a source of the SDK credential chain: ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, OIDC, a profile, an ECS role or a credentials URI")
+	failed := fault.New(reason, "no credentials from %s%s", p.name, detail)
+	if strings.HasPrefix(message, "parsing time ") {
+		return failed.WithHint("their Expiration must be in UTC and end in Z, such as 2026-01-31T08:00:00Z: the SDK reads no other time zone")
+	}
+	return failed.WithHint("set access_key_id_file and access_key_secret_file, or a source of the SDK credential chain: ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, OIDC, a profile, an ECS role or a credentials URI")
 }
 
 // distinct removes duplicates.

@@ -94,6 +94,19 @@ func TestURIFails(t *testing.T) {
 	cleanError(t, err)
 }
 
+// The SDK takes an Expiration in UTC alone: one of another zone is refused with a
+// hint, although it is a good one.
+func TestURIInAnotherZone(t *testing.T) {
+	t.Parallel()
+	p, _, answer := uriServer(t)
+	answer.Store(strings.Replace(temporary(marked), "Z\"", "+08:00\"", 1))
+	_, err := p.get(t.Context())
+	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "parsing time") || !strings.Contains(fault.Hint(err), "end in Z") {
+		t.Errorf("got %v, hint %s", err, fault.Hint(err))
+	}
+	cleanError(t, err)
+}
+
 // A refused connection is transient.
 func TestURIRefused(t *testing.T) {
 	t.Parallel()

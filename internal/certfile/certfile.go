@@ -95,7 +95,7 @@ func (f Files) own() (*tls.Certificate, error) {
 // Check returns what is wrong with the files, with path before the keys ca_file,
 // cert_file and key_file.
 func (f Files) Check(path string) []fault.Problem {
-	problems := f.KeyFile.Check(path + "key_file")
+	problems := f.KeyFile.CheckLines(path + "key_file")
 	report := func(key, hint, message string) {
 		problems = append(problems, fault.Problem{Path: path + key, Message: message, Hint: hint})
 	}

@@ -3,7 +3,9 @@ package diag
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +44,23 @@ func space(dir string) (free int64, full bool, err error) {
 		return 0, true, nil
 	}
 	return int64(min(s.Bavail*uint64(s.Bsize), 1<<62)), false, nil
+}
+
+// OtherOwner returns the owner of dir, or of the folder that it would be made in,
+// if that is another user while we are root: what root writes there, that user
+// might not be able to read.
+func OtherOwner(dir string) (uid uint32, other bool) {
+	if os.Geteuid() != 0 {
+		return 0, false
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		var s unix.Stat_t
+		err := unix.Stat(dir, &s)
+		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+			continue
+		}
+		return s.Uid, err == nil && s.Uid != 0
+	}
 }
 
 // FreeSpace checks that the file system of dir has at least need bytes and one inode

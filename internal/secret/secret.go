@@ -3,6 +3,7 @@
 package secret
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"packseal.example/internal/fault"
 )
@@ -48,20 +51,48 @@ func (Value) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
 // that a rotated secret takes effect without a restart.
 type File string
 
-// Read returns the content of the file with surrounding white space trimmed.
+// Read returns the one line that the file holds, without white space and marks of
+// the byte order around it. A file of several lines, or with characters that
+// nobody sees, is refused: it was not meant to be that secret.
 func (f File) Read() (Value, error) {
-	b, err := f.read()
+	b, err := f.content()
 	if err != nil {
-		return "", fault.Wrap(fault.Credentials, fmt.Errorf("reading a secret: %w", err))
+		return "", err
 	}
-	v := strings.TrimSpace(string(b))
-	switch {
-	case len(b) > maxSize:
-		return "", fault.New(fault.Credentials, "secret file %s is over %d bytes", f, maxSize)
-	case v == "":
-		return "", fault.New(fault.Credentials, "secret file %s is empty", f)
+	v := strings.TrimFunc(string(b), func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
+	if wrong := flaw(v); wrong != "" {
+		return "", fault.New(fault.Credentials, "secret file %s %s", f, wrong)
 	}
 	return Value(v), nil
+}
+
+// flaw returns what keeps a text from being a secret, in words that do not show it.
+func flaw(v string) string {
+	hidden := strings.IndexFunc(v, func(r rune) bool { return unicode.Is(unicode.C, r) })
+	switch {
+	case v == "":
+		return "is empty"
+	case !utf8.ValidString(v) || strings.Contains(v, "\x00"):
+		return "is not UTF-8 text"
+	case strings.ContainsAny(v, "\r\n"):
+		return fmt.Sprintf("holds %d lines, not one", len(strings.FieldsFunc(v, func(r rune) bool { return r == '\r' || r == '\n' })))
+	case hidden >= 0:
+		r, _ := utf8.DecodeRuneInString(v[hidden:])
+		return fmt.Sprintf("holds the invisible character %U", r)
+	}
+	return ""
+}
+
+// content returns the whole file.
+func (f File) content() ([]byte, error) {
+	b, err := f.read()
+	switch {
+	case err != nil:
+		return nil, fault.Wrap(fault.Credentials, fmt.Errorf("reading a secret: %w", err))
+	case len(b) > maxSize:
+		return nil, fault.New(fault.Credentials, "secret file %s is over %d bytes", f, maxSize)
+	}
+	return b, nil
 }
 
 // read returns at most maxSize+1 bytes. It refuses what is not a regular file:
@@ -85,10 +116,26 @@ func (f File) read() ([]byte, error) {
 // Check returns what is wrong with the file, with path as the key: a problem
 // if it cannot be read, a warning if every user of the machine can read it.
 func (f File) Check(path string) []fault.Problem {
+	return f.check(path, func() error { _, err := f.Read(); return err })
+}
+
+// CheckLines is Check for a file of several lines, such as a private key, which
+// somebody else reads.
+func (f File) CheckLines(path string) []fault.Problem {
+	return f.check(path, func() error {
+		b, err := f.content()
+		if err == nil && len(bytes.TrimSpace(b)) == 0 {
+			err = fault.New(fault.Credentials, "secret file %s is empty", f)
+		}
+		return err
+	})
+}
+
+func (f File) check(path string, read func() error) []fault.Problem {
 	if f == "" {
 		return nil
 	}
-	if _, err := f.Read(); err != nil {
+	if err := read(); err != nil {
 		return []fault.Problem{{Path: path, Message: err.Error(), Hint: "name a file that this user can read and that holds only the secret"}}
 	}
 	if fi, err := os.Stat(string(f)); err == nil && fi.Mode().Perm()&0o004 != 0 {

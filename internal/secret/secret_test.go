@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 	"gopkg.in/yaml.v3"
@@ -72,7 +74,8 @@ func write(t *testing.T, content string, mode os.FileMode) File {
 
 func TestRead(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{mark: mark, " " + mark + "\r\n": mark, "two words\n": "two words"} {
+	for in, want := range map[string]string{mark: mark, " " + mark + "\r\n": mark, "two words\n": "two words",
+		"\ufeff" + mark + "\r\n": mark, "\u00a0" + mark + "\u200b\n\n": mark} {
 		if v, err := write(t, in, 0o600).Read(); err != nil || v.Reveal() != want {
 			t.Errorf("%q: got %q, %v", in, v.Reveal(), err)
 		}
@@ -85,11 +88,17 @@ func TestRead(t *testing.T) {
 		t.Errorf("got %q, %v: a rotated secret is not taken up", v.Reveal(), err)
 	}
 	for want, f := range map[string]File{
-		"no such file":     File(filepath.Join(t.TempDir(), "none")),
-		"is empty":         write(t, " \n", 0o600),
-		"over 65536 bytes": write(t, strings.Repeat(mark, maxSize), 0o600),
-		"is not a regular": File(t.TempDir()),
-		"/dev/zero is not": File("/dev/zero"), // it never ends
+		"no such file":                   File(filepath.Join(t.TempDir(), "none")),
+		"is empty":                       write(t, " \n", 0o600),
+		"over 65536 bytes":               write(t, strings.Repeat(mark, maxSize), 0o600),
+		"holds 2 lines":                  write(t, "\ufeffLTAI\r\n\r\n"+mark+"\n", 0o600),
+		"holds 3 lines":                  write(t, "a\rb\rc\r", 0o600),
+		"is not UTF-8":                   write(t, "\xff\xfeL\x00T\x00", 0o600),
+		"is not UTF-8 text":              write(t, "L\x00T\x00", 0o600),
+		"the invisible character U+200B": write(t, mark+"\u200b"+mark, 0o600),
+		"the invisible character U+0009": write(t, "a\tb", 0o600),
+		"is not a regular":               File(t.TempDir()),
+		"/dev/zero is not":               File("/dev/zero"), // it never ends
 	} {
 		v, err := f.Read()
 		if v != "" || fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), mark) {
@@ -154,6 +163,19 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckLines: a private key has several lines, but not none.
+func TestCheckLines(t *testing.T) {
+	t.Parallel()
+	if got := write(t, "-----BEGIN PRIVATE KEY-----\n"+mark+"\n", 0o600).CheckLines("key_file"); got != nil {
+		t.Errorf("got %v", got)
+	}
+	for want, f := range map[string]File{"is empty": write(t, "\n \n", 0o600), "over 65536 bytes": write(t, strings.Repeat(mark, maxSize), 0o600)} {
+		if got := f.CheckLines("key_file"); len(got) != 1 || got[0].Warning || !strings.Contains(got[0].Message, want) {
+			t.Errorf("%s: got %v", want, got)
+		}
+	}
+}
+
 func TestAbbreviated(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[Value]string{"LTAI5tExampleKeyID": "LTAI…eyID", "fifteen-letters": "fi…", "x": "x…", "": "…"} {
@@ -161,4 +183,23 @@ func TestAbbreviated(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", string(id), got, want)
 		}
 	}
+}
+
+// FuzzRead: what is read is one plain line that the file holds.
+func FuzzRead(f *testing.F) {
+	for _, content := range []string{"a", "\ufeffa b\r\n", "a\nb", "\xff\xfea\x00", "a\u200bb", " \t"} {
+		f.Add([]byte(content))
+	}
+	path := filepath.Join(f.TempDir(), "key")
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		v, err := File(path).Read()
+		got := v.Reveal()
+		if (err == nil) != (got != "") || !strings.Contains(string(content), got) || got != strings.TrimSpace(got) || !utf8.ValidString(got) ||
+			strings.ContainsFunc(got, func(r rune) bool { return unicode.Is(unicode.C, r) }) {
+			t.Errorf("%q is read as %q, %v", content, got, err)
+		}
+	})
 }

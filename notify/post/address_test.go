@@ -23,7 +23,7 @@ func TestAddress(t *testing.T) {
 		"ftp://example.com/Mk7391qZ":                                 "does not contain an address",
 		"https:///Mk7391qZ":                                          "does not contain an address",
 		"https://example.com/%zz/Mk7391qZ":                           "does not contain an address",
-		"https://example.com/Mk7391qZ\nhttps://example.com/Mk7391qZ": "does not contain an address",
+		"https://example.com/Mk7391qZ\nhttps://example.com/Mk7391qZ": "holds 2 lines",
 	} {
 		path := filepath.Join(t.TempDir(), "url")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

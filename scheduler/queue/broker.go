@@ -25,6 +25,8 @@ type broker struct {
 
 	follow func(context.Context) // keeps the cluster's routes up to date until ctx ends; nil = nothing to do
 
+	reconnected chan struct{} // told when a lost connection is restored; nil = it cannot be lost
+
 	log       *slog.Logger
 	server    *server.Server // nil when it is external
 	serverLog *logger

@@ -82,8 +82,8 @@ func (n *NATS) Check() []fault.Problem {
 		k.want(u.User == nil, path, "credentials_file or nkey_file names a file that holds them", "the address holds credentials: secrets are never in this file")
 	}
 	k.want(n.CredentialsFile == "" || n.NkeyFile == "", "nkey_file", "keep one of them", "credentials_file and nkey_file exclude each other")
-	k = append(k, n.CredentialsFile.Check("credentials_file")...)
-	k = append(k, n.NkeyFile.Check("nkey_file")...)
+	k = append(k, n.CredentialsFile.CheckLines("credentials_file")...)
+	k = append(k, n.NkeyFile.CheckLines("nkey_file")...)
 	if n.TLS != nil {
 		k = append(k, n.TLS.files().Check("tls.")...)
 	}

@@ -49,6 +49,12 @@ func newest(t testing.TB, o server.Options) (address string, stop func()) {
 // packaged runs the nats-server of the system's packages.
 func packaged(t testing.TB) (address string) {
 	t.Helper()
+	return packagedOn(t, t.TempDir(), lab.Addresses(t, 1)[0])
+}
+
+// packagedOn runs it with its store in dir, at a free address.
+func packagedOn(t testing.TB, dir, address string) string {
+	t.Helper()
 	path, err := exec.LookPath("nats-server")
 	if err != nil {
 		if os.Getenv("PACKSEAL_CI") == "1" {
@@ -56,9 +62,8 @@ func packaged(t testing.TB) (address string) {
 		}
 		t.Skip("no nats-server: apt-get install nats-server")
 	}
-	address = lab.Addresses(t, 1)[0]
 	host, port, _ := strings.Cut(address, ":")
-	c := exec.Command(path, "-js", "-sd", t.TempDir(), "-a", host, "-p", port)
+	c := exec.Command(path, "-js", "-sd", dir, "-a", host, "-p", port)
 	var said bytes.Buffer
 	c.Stdout, c.Stderr = &said, &said
 	if err := c.Start(); err != nil {

@@ -79,6 +79,10 @@ func Open(ctx context.Context, o Options) (*JetStream, error) {
 // anything is worked on.
 func (q *JetStream) start(ctx, background context.Context, o Options, name string) (err error) {
 	s := q.stream
+	if err := s.acceptVersion(ctx); err != nil {
+		return err
+	}
+	q.background.Go(func() { s.watchVersion(background) })
 	q.inflight = newInflight(s.prefix, o.Trouble)
 	q.group, err = replica.Join(replica.Options{
 		Name: name, Conn: s.conn, Bucket: s.bucket, Prefix: string(s.prefix), Logger: o.Logger, Alone: !s.shared,

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
-	"syscall"
 
 	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
@@ -22,7 +19,7 @@ const minFree = 256 << 20
 
 // Examine implements [sink.Examiner].
 func (s *Sink) Examine(ctx context.Context) []diag.Result {
-	if owner, ok := s.otherOwner(); ok {
+	if owner, ok := diag.OtherOwner(s.dir); ok {
 		return []diag.Result{diag.Skip("put", "%s belongs to user %d, who might not be able to read what root writes there", s.dir, owner).
 			WithHint("run doctor as the user that packseal runs as")}
 	}
@@ -31,25 +28,6 @@ func (s *Sink) Examine(ctx context.Context) []diag.Result {
 		return results
 	}
 	return append(results, s.checkNoReplace(ctx), diag.FreeSpace("free-space", s.dir, minFree))
-}
-
-// otherOwner returns the owner of the directory, or of the one it would be
-// created in, if that is another user while we are root.
-func (s *Sink) otherOwner() (owner uint32, ok bool) {
-	if os.Geteuid() != 0 {
-		return 0, false
-	}
-	for dir := s.dir; ; dir = filepath.Dir(dir) {
-		fi, err := os.Stat(dir)
-		if os.IsNotExist(err) && dir != filepath.Dir(dir) {
-			continue
-		}
-		if err != nil {
-			return 0, false // Try reports it
-		}
-		st, ok := fi.Sys().(*syscall.Stat_t)
-		return st.Uid, ok && st.Uid != 0
-	}
 }
 
 // checkNoReplace writes a file and links it to the name of the probe, which

@@ -1,10 +1,12 @@
 package local
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -133,5 +135,39 @@ func TestCheck(t *testing.T) {
 		if _, err := o.Open(t.Context()); (err != nil) != (problems > 0) {
 			t.Errorf("%q: %v", dir, err)
 		}
+	}
+}
+
+// spying looks at the temporary file while its content is read.
+type spying struct {
+	*strings.Reader
+	look func()
+}
+
+func (s spying) ReadAt(b []byte, off int64) (int, error) {
+	s.look()
+	return s.Reader.ReadAt(b, off)
+}
+
+// TestWritableUntilWritten: a file is made read-only once it is written, since SMB
+// servers let nobody write one that was made so; the umask decides nothing.
+func TestWritableUntilWritten(t *testing.T) {
+	t.Parallel()
+	dir, text := t.TempDir(), "report"
+	var during []fs.FileMode
+	c := sink.Content{Size: int64(len(text)), SHA256: sha256.Sum256([]byte(text)), ReaderAt: spying{strings.NewReader(text), func() {
+		files, _ := os.ReadDir(filepath.Join(dir, tmp))
+		for _, f := range files {
+			if fi, err := f.Info(); err == nil {
+				during = append(during, fi.Mode())
+			}
+		}
+	}}}
+	if err := openDir(t, dir).Put(t.Context(), "a/k", c); err != nil {
+		t.Fatal(err)
+	}
+	fi, err := os.Stat(filepath.Join(dir, "a/k"))
+	if err != nil || fi.Mode() != 0o444 || len(during) == 0 || during[0] != 0o600 {
+		t.Errorf("%v while it is written, then %v, %v", during, fi.Mode(), err)
 	}
 }

@@ -18,7 +18,8 @@ import (
 // Put implements [sink.Sink] with these system calls, in this order:
 //
 //	mkdirat, fsync(parent)  for each new directory of the key, to survive a power failure
-//	openat(.tmp/…, O_EXCL, 0444), write…   to a temporary file, while hashing
+//	openat(.tmp/…, O_EXCL, 0600), write…   to a temporary file, while hashing
+//	fchmod(0444)            not before: SMB shares let nobody write a file that was made read-only
 //	fsync(file)             the content is on disk before it has a name
 //	linkat(.tmp/…, key)     the commit: fails if the name exists, where a rename would replace
 //	fsync(directory)        the name is on disk

@@ -31,14 +31,14 @@ func write(ctx context.Context, root *os.Root, dir *os.File, name string, c sink
 	}
 	defer func() { _ = temp.Close() }()
 	at, tempName := int(temp.Fd()), rand.Text()
-	fd, err := unix.Openat(at, tempName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o444)
+	fd, err := unix.Openat(at, tempName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return classify(err)
 	}
 	defer func() { _ = unix.Unlinkat(at, tempName, 0) }()
 	f := os.NewFile(uintptr(fd), tempName)
 	if err = c.Copy(ctx, f); err == nil {
-		err = f.Sync()
+		err = errors.Join(f.Chmod(0o444), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return classify(err)

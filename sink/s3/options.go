@@ -94,6 +94,10 @@ func (o *Options) checkEndpoint(ps *fault.Problems) {
 		ps.Require(false, "endpoint", "not a URL with only a scheme and a host", "such as https://s3.oss-cn-shanghai.aliyuncs.com, without bucket, path or user")
 		return
 	}
+	// With path_style, a store's own name may well begin like the bucket's.
+	if host, ok := strings.CutPrefix(strings.ToLower(u.Host), strings.ToLower(o.Bucket)+"."); ok && o.Bucket != "" && !o.PathStyle {
+		ps.Require(false, "endpoint", "the bucket is in the host name already, and would be put there twice", "leave it out: "+u.Scheme+"://"+host)
+	}
 	ip := net.ParseIP(u.Hostname())
 	loopback := u.Hostname() == "localhost" || ip.IsLoopback()
 	ps.Require(u.Scheme == "https" || loopback || o.AllowHTTP, "endpoint", "http sends evidence in cleartext", "use https, or set allow_http: true")

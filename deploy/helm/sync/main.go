@@ -79,6 +79,9 @@ func schema(root, part string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading config.schema.json: %w", err)
 	}
+	if err := booleans(defs); err != nil {
+		return nil, err
+	}
 	delete(config, "$schema")
 	delete(config, "$defs")
 	if defs["config.Config"], err = json.Marshal(config); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -106,6 +107,33 @@ func TestWrite(t *testing.T) {
 	put(t, path, "{")
 	if err := write(dir); err == nil || !strings.Contains(err.Error(), "reading config.schema.json") {
 		t.Errorf("a broken schema: %v", err)
+	}
+}
+
+// TestBooleans: the schema takes what Helm makes of words that are not in quotes,
+// and a new one is not overlooked.
+func TestBooleans(t *testing.T) {
+	t.Parallel()
+	defs := map[string]json.RawMessage{
+		"config.Notice": json.RawMessage(`{"type": "object", "properties": {"on": {"type": "array"}, "name": {"type": "string"}}, "required": ["name", "on"]}`),
+		"s3.Options":    json.RawMessage(`{"properties": {"conditional_writes": {"type": "string", "enum": ["required", "off"]}}}`),
+		"other":         json.RawMessage(`{"type": "string"}`),
+	}
+	if err := booleans(defs); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]json.RawMessage{
+		"config.Notice": json.RawMessage(`{"properties":{"name":{"type":"string"},"on":{"type":"array"},"true":{"type":"array"}},"required":["name"],"type":"object"}`),
+		"s3.Options":    json.RawMessage(`{"properties":{"conditional_writes":{"enum":["required","off",false]}}}`),
+		"other":         defs["other"],
+	}
+	if diff := cmp.Diff(want, defs); diff != "" {
+		t.Error(diff)
+	}
+	for _, def := range []string{`{"properties": {"yes": {}}}`, `{"properties": {"mode": {"enum": ["no", "some"]}}}`} {
+		if err := booleans(map[string]json.RawMessage{"x.Y": json.RawMessage(def)}); err == nil || !strings.Contains(err.Error(), "x.Y.") {
+			t.Errorf("%s: %v", def, err)
+		}
 	}
 }
 

@@ -64,7 +64,13 @@ type objects []runtime.Object
 // render renders a variant, strictly decoded.
 func render(t *testing.T, values string, args ...string) objects {
 	t.Helper()
-	out, err := helm(t, append([]string{"template", "release", chart, "--namespace", "audit", "--values", values}, args...)...)
+	return renderAs(t, "release", values, args...)
+}
+
+// renderAs renders it as a release of that name.
+func renderAs(t *testing.T, release, values string, args ...string) objects {
+	t.Helper()
+	out, err := helm(t, append([]string{"template", release, chart, "--namespace", "audit", "--values", values}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

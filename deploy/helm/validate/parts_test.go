@@ -2,6 +2,7 @@ package validate
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,8 @@ func TestRestarts(t *testing.T) {
 		"config.sources.prod.cloudconfig.endpoint=x": false,
 		"config.defaults.timeout=3h":                 false,
 		"config.web.reload=false":                    true,
-		"config.log.level=warn":                      true,
+		"config.log.level=warn":                      false,
+		"config.log.format=text":                     true,
 	} {
 		after, changed := pod("--set", change)
 		if config == changed {
@@ -207,7 +209,7 @@ func TestNotes(t *testing.T) {
 	for name, want := range map[string][]string{
 		"minimal":    {"packseal:0.1.0 keeps the reports of 1 pack.", "port-forward service/release-packseal 9797:9797", "helm test release --namespace audit"},
 		"everything": {"https://packseal.example.com/", "WARNING: the page has no password"},
-		"oidc":       {"the packs in ConfigMap packseal-config", `web: {listen: ":9797"}`, "evidence-0"},
+		"oidc":       {"the packs in ConfigMap packseal-config", `web: {listen: ":9797", allow_open: true}`, "evidence-0"},
 		"rest":       {"WARNING: no pod runs", "WARNING: the sink archive is a folder of the pod"},
 		"rrsa":       {"2 packs."},
 		"tls":        {"https://127.0.0.1:9797/"},
@@ -232,4 +234,74 @@ func read(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestUnquotedWords: what Helm reads as true and false is a word again.
+func TestUnquotedWords(t *testing.T) {
+	t.Parallel()
+	all := render(t, variants(t)["everything"])
+	var config struct {
+		Notify []map[string]any
+		Sinks  []struct{ S3 map[string]any }
+	}
+	if err := yaml.Unmarshal([]byte(one[*corev1.ConfigMap](t, all, "release-sealer").Data["packseal.yaml"]), &config); err != nil {
+		t.Fatal(err)
+	}
+	if on := config.Notify[0]["on"]; !cmp.Equal(on, []any{"gap", "overdue"}) || config.Sinks[1].S3["conditional_writes"] != "off" {
+		t.Errorf("%v %v", config.Notify, config.Sinks)
+	}
+}
+
+// TestServices: they say which protocols they speak, to a mesh, and in which
+// families of addresses.
+func TestServices(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"release-packseal", "release-packseal-headless"} {
+		s := one[*corev1.Service](t, render(t, variants(t)["cluster"], "--set", "service.ipFamilyPolicy=RequireDualStack,service.ipFamilies={IPv6,IPv4}"), name)
+		if *s.Spec.IPFamilyPolicy != corev1.IPFamilyPolicyRequireDualStack || !cmp.Equal(s.Spec.IPFamilies, []corev1.IPFamily{corev1.IPv6Protocol, corev1.IPv4Protocol}) {
+			t.Errorf("%s: %v %v", name, s.Spec.IPFamilyPolicy, s.Spec.IPFamilies)
+		}
+		for _, p := range s.Spec.Ports {
+			if want := map[string]string{"http": "http", "cluster": "tcp"}[p.Name]; p.AppProtocol == nil || *p.AppProtocol != want {
+				t.Errorf("%s: port %s speaks %v", name, p.Name, p.AppProtocol)
+			}
+		}
+		s = one[*corev1.Service](t, render(t, variants(t)["tls"]), name)
+		if s.Spec.IPFamilyPolicy != nil || *s.Spec.Ports[0].AppProtocol != "https" {
+			t.Errorf("%s: %v %s", name, s.Spec.IPFamilyPolicy, *s.Spec.Ports[0].AppProtocol)
+		}
+	}
+}
+
+// TestOwnVolumes: configuration and data can be on volumes that exist.
+func TestOwnVolumes(t *testing.T) {
+	t.Parallel()
+	values := filepath.Join(t.TempDir(), "values.yaml")
+	write(t, values, "configVolume: {persistentVolumeClaim: {claimName: packseal-config, readOnly: true}}\npersistence: {existingClaim: moved}\n")
+	all := render(t, values)
+	set := one[*appsv1.StatefulSet](t, all, "release-packseal")
+	mounted(t, set.Spec.Template.Spec, set.Spec.VolumeClaimTemplates)
+	claims := map[string]string{}
+	for _, v := range set.Spec.Template.Spec.Volumes {
+		claims[v.Name] = v.PersistentVolumeClaim.ClaimName
+	}
+	if diff := cmp.Diff(map[string]string{"config": "packseal-config", "data": "moved"}, claims); diff != "" || all.kinds()["ConfigMap"] != 0 {
+		t.Errorf("%s %v", diff, all.kinds())
+	}
+}
+
+// TestLargeConfiguration: one that no ConfigMap holds is refused with what to do.
+func TestLargeConfiguration(t *testing.T) {
+	t.Parallel()
+	var packs strings.Builder
+	packs.WriteString("config:\n  packs:\n")
+	for i := range 40_000 {
+		fmt.Fprintf(&packs, "  - {id: cp-%020x}\n", i)
+	}
+	values := filepath.Join(t.TempDir(), "values.yaml")
+	write(t, values, packs.String())
+	_, err := helm(t, "template", "release", chart, "--values", variants(t)["minimal"], "--values", values)
+	if err == nil || !strings.Contains(err.Error(), "config: over 800 kB") || !strings.Contains(err.Error(), "configVolume") {
+		t.Errorf("got %.300v", err)
+	}
 }

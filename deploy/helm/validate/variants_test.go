@@ -181,7 +181,7 @@ func checked(t *testing.T, config string) {
 	}
 	dir := t.TempDir()
 	for _, m := range secretFiles.FindAllStringSubmatch(config, -1) {
-		write(t, filepath.Join(dir, m[2]), "secret")
+		write(t, filepath.Join(dir, m[2]), "https://example.com/secret")
 	}
 	path := filepath.Join(dir, "packseal.yaml")
 	write(t, path, secretFiles.ReplaceAllString(config, "${1}"+dir+"${2}"))
@@ -215,6 +215,20 @@ func TestParts(t *testing.T) {
 	want = map[string]int{"Pod": 1, "Service": 2, "StatefulSet": 1}
 	if diff := cmp.Diff(want, render(t, variants(t)["oidc"]).kinds()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestNamesOfOtherTypes: names that YAML takes for a boolean or a number are text.
+func TestNamesOfOtherTypes(t *testing.T) {
+	t.Parallel()
+	file := variants(t)["everything"]
+	for _, name := range []string{"y", "true", "123", "1e3", "0x1f"} {
+		set := one[*appsv1.StatefulSet](t, renderAs(t, name, file), name+"-sealer")
+		if got := set.Spec.Template.Labels["app.kubernetes.io/instance"]; got != name {
+			t.Errorf("release %s has the label %q", name, got)
+		}
+		one[*appsv1.StatefulSet](t, renderAs(t, "release", file, "--set-string", "fullnameOverride="+name+",nameOverride="+name+
+			",priorityClassName="+name+",ingress.className="+name+",persistence.existingClaim="+name), name)
 	}
 }
 

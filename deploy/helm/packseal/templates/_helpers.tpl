@@ -15,8 +15,8 @@
 {{- end }}
 
 {{- define "packseal.selector" -}}
-app.kubernetes.io/name: {{ include "packseal.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "packseal.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "packseal.labels" -}}
@@ -43,7 +43,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "packseal.config" -}}
 {{- $config := deepCopy .Values.config }}
 {{- $_ := set $config "state_dir" "/var/lib/packseal" }}
-{{- $_ := set $config "web" (merge (dict "listen" (printf ":%v" .Values.web.port)) ($config.web | default dict)) }}
+{{- $_ := set $config "web" (merge (dict "listen" (printf ":%v" .Values.web.port) "allow_open" true) ($config.web | default dict)) }}
+{{- /* Helm reads on as true and off as false. */}}
+{{- range $config.notify }}
+{{- if hasKey . "true" }}
+{{- $_ := set . "on" (get . "true") }}
+{{- $_ := unset . "true" }}
+{{- end }}
+{{- end }}
+{{- range $config.sinks }}
+{{- if and .s3 (kindIs "bool" .s3.conditional_writes) }}
+{{- $_ := set .s3 "conditional_writes" "off" }}
+{{- end }}
+{{- end }}
 {{- if include "packseal.clustered" . }}
 {{- $cluster := dict "size" (int .Values.replicas) "listen" (printf ":%v" .Values.cluster.port) "dns" (printf "%s-headless:%v" (include "packseal.fullname" .) .Values.cluster.port) "token_file" "/run/secrets/packseal-cluster/token" }}
 {{- $_ := set $config "queue" (merge (dict "embedded" (dict "cluster" $cluster)) ($config.queue | default dict)) }}
@@ -54,6 +66,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* Not empty where the replicas form the queue. */}}
 {{- define "packseal.clustered" -}}
 {{- if and (gt (int .Values.replicas) 1) .Values.cluster.tokenSecret }}yes{{ end }}
+{{- end }}
+
+{{- /* What a service says of IPv4 and IPv6, if anything. */}}
+{{- define "packseal.ipFamilies" -}}
+{{- $said := dict }}
+{{- with .Values.service.ipFamilyPolicy }}{{ $_ := set $said "ipFamilyPolicy" . }}{{ end }}
+{{- with .Values.service.ipFamilies }}{{ $_ := set $said "ipFamilies" . }}{{ end }}
+{{- with $said }}{{ toYaml . }}{{ end }}
 {{- end }}
 
 {{- /* The other replicas, for a NetworkPolicy. */}}
@@ -87,8 +107,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if ((.config.queue | default dict).embedded | default dict).cluster }}
 {{- fail "config.queue.embedded.cluster: the chart sets it. Leave it out; replicas and cluster say what it is." }}
 {{- end }}
-{{- if and .config .existingConfigMap }}
-{{- fail "config and existingConfigMap: two configurations. Keep one of them." }}
+{{- if gt (len (compact (list (empty .config | ternary "" "x") .existingConfigMap (empty .configVolume | ternary "" "x")))) 1 }}
+{{- fail "config, existingConfigMap, configVolume: two configurations. Keep one of them." }}
+{{- end }}
+{{- /* Helm's record of the release has it twice, compressed, and holds 1 MiB as well. */}}
+{{- if gt (len (include "packseal.config" $)) 800000 }}
+{{- fail "config: over 800 kB, and a ConfigMap and Helm's record of the release hold 1 MiB each. Put packseal.yaml on a volume, and name that in configVolume." }}
+{{- end }}
+{{- if and .persistence.existingClaim (gt (int .replicas) 1) }}
+{{- fail "persistence.existingClaim: one claim cannot be that of several replicas. Leave it out: each gets its own." }}
 {{- end }}
 {{- if .config.state_dir }}
 {{- fail "config.state_dir: the chart sets it. Leave it out; persistence says what is behind it." }}
