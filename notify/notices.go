@@ -37,13 +37,13 @@ type Entry struct {
 
 // kinds returns the kinds of events that the channel is sent. A channel for some
 // packs gets what concerns packseal as a whole only when asked for, and one that
-// raises incidents likewise digests.
+// raises incidents likewise digests and what is no trouble.
 func (e Entry) kinds() []Kind {
 	if len(e.On) > 0 {
 		return e.On
 	}
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool {
-		return k == DigestDue && e.Channel.Traits().Incidents || k.perReplica() && !e.Match.all()
+		return (k == DigestDue || k == NewContainer) && e.Channel.Traits().Incidents || k.perReplica() && !e.Match.all()
 	})
 }
 

@@ -243,7 +243,9 @@ func TestWatches(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, c := newFixture(t), new(chat)
 		w.overdue, w.problems = []Event{now("cp-1")}, map[string]int{"altered": 1}
-		n, stop := w.start(t, c.entry())
+		e := c.entry()
+		e.Group = 90 * time.Second // unlike the interval of polling
+		n, stop := w.start(t, e)
 		rest(59 * time.Second)
 		if pending, _ := n.dispatchers[0].batch(); len(pending) > 0 {
 			t.Errorf("found at once: %v", pending)
