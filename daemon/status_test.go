@@ -38,7 +38,6 @@ func TestStatus(t *testing.T) {
 	if err := SaveVerified(d.services.Load().cfg.StateDir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
 	}
-	if page := d.get(t, "/"); !strings.Contains(page, "1 of 2 sinks cannot be used: “gone”. Verification found 1 problem. The pack’s latest known report was sealed.") {
-		t.Errorf("the page says:\n%s", page)
-	}
+	const says = "1 of 2 sinks cannot be used: “gone”. Verification found 1 problem. The pack’s latest known report was sealed."
+	lab.Eventually(t, "the page says: "+says, func() bool { return strings.Contains(d.get(t, "/"), says) })
 }

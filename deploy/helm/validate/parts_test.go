@@ -252,6 +252,21 @@ func TestUnquotedWords(t *testing.T) {
 	}
 }
 
+// TestVerify: the archive is verified each week, unless the values say otherwise.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	for set, want := range map[string]string{"replicas=1": "0 4 * * SUN", "config.verify.schedule=@daily": "@daily", "config.verify.time_zone=UTC": ""} {
+		var config struct{ Verify struct{ Schedule string } }
+		all := render(t, variants(t)["rrsa"], "--set", set)
+		if err := yaml.Unmarshal([]byte(one[*corev1.ConfigMap](t, all, "release-packseal").Data["packseal.yaml"]), &config); err != nil {
+			t.Fatal(err)
+		}
+		if config.Verify.Schedule != want {
+			t.Errorf("%s: verified at %q", set, config.Verify.Schedule)
+		}
+	}
+}
+
 // TestServices: they say which protocols they speak, to a mesh, and in which
 // families of addresses.
 func TestServices(t *testing.T) {

@@ -44,6 +44,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $config := deepCopy .Values.config }}
 {{- $_ := set $config "state_dir" "/var/lib/packseal" }}
 {{- $_ := set $config "web" (merge (dict "listen" (printf ":%v" .Values.web.port) "allow_open" true) ($config.web | default dict)) }}
+{{- if not (hasKey $config "verify") }}
+{{- $_ := set $config "verify" (dict "schedule" "0 4 * * SUN") }}
+{{- end }}
 {{- /* Helm reads on as true and off as false. */}}
 {{- range $config.notify }}
 {{- if hasKey . "true" }}
