@@ -48,7 +48,7 @@ func TestEvents(t *testing.T) {
 	m := rendering(t, "en").events(allKinds(), 3)
 	wantText(t, m, `packseal: gaps in 2 packs, verification result changed, 1 pack overdue, configuration not loaded, new file format in 1 pack, 1 pack recovered
 
-Gap: packseal was not running when the report was due.
+Gap: The report was not requested in time.
 - prod/cp-1, 2 slots, due 2026-11-25 10:00 to 2026-11-26 10:00
 
 Gap: The credentials are valid, but a permission is missing.
@@ -81,7 +81,7 @@ Recovered: the latest report is sealed.
 	}
 	wantText(t, rendering(t, "zh").events(allKinds()[:4], 0), `packseal：2 个合规包报告缺失，1 个合规包已恢复
 
-缺失：报告到期时 packseal 没有运行。
+缺失：未能按时请求该报告。
 - prod/cp-1，共 2 次，到期时间 2026-11-25 10:00 至 2026-11-26 10:00
 
 缺失：凭证有效，但缺少权限。
@@ -94,10 +94,10 @@ Recovered: the latest report is sealed.
 	both := rendering(t, "both").events(allKinds()[:1], 0)
 	wantText(t, both, `packseal: gaps in 1 pack / 1 个合规包报告缺失
 
-Gap: packseal was not running when the report was due.
+Gap: The report was not requested in time.
 - MLPS level 3 (prod/cp-1), due 2026-11-25 10:00
 
-缺失：报告到期时 packseal 没有运行。
+缺失：未能按时请求该报告。
 - MLPS level 3 (prod/cp-1)，到期时间 2026-11-25 10:00
 `)
 	if again := rendering(t, "both").events(allKinds()[:1], 0); again.ID != both.ID {
@@ -160,7 +160,7 @@ func TestOwnZone(t *testing.T) {
 	day.Zone = "Asia/Shanghai"
 	wantText(t, r.events([]Event{night, day, utc, strange}, 0), `packseal: gaps in 3 packs
 
-Gap: packseal was not running when the report was due.
+Gap: The report was not requested in time.
 - prod/cp-1, 2 slots, due 2026-11-25 04:00 Asia/Shanghai (2026-11-24 20:00 UTC) to 2026-11-25 10:00 Asia/Shanghai (02:00 UTC)
 - prod/cp-2, due 2026-11-25 02:00 UTC
 - prod/cp-3, due 2026-11-25 02:00 UTC
@@ -187,7 +187,7 @@ Slots due from 2026-11-25 10:00 to 2026-11-26 10:00
 - Next due: 2026-11-26 11:00
 - Not counted, because the archive could not be read: 1 pack
 
-Gap: packseal was not running when the report was due.
+Gap: The report was not requested in time.
 - MLPS level 3 (prod/cp-1), due 2026-11-25 10:00
 
 Overdue: the time limit has passed, and the report is not sealed.
@@ -205,7 +205,7 @@ Verification found problems. Run packseal verify to list them.
 - 下次到期：2026-11-26 11:00
 - 因存储无法读取而未计入：1 个合规包
 
-缺失：报告到期时 packseal 没有运行。
+缺失：未能按时请求该报告。
 - MLPS level 3 (prod/cp-1)，到期时间 2026-11-25 10:00
 
 逾期：已过时限，报告仍未封存。

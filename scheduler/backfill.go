@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"packseal.example/internal/evidence"
@@ -159,12 +158,11 @@ func (s *Scheduler) extend(ctx context.Context, p *pack, t Timeline, first bool)
 	if !first || len(t) == 0 || len(last) == 0 {
 		return t, len(last) > 0, nil
 	}
-	slots := slices.Collect(t[0].Schedule.Between(last[len(last)-1].Add(-1), last[0]))
-	slices.Reverse(slots)
-	if !slices.EqualFunc(slots, last, time.Time.Equal) {
+	schedule, oldest := t[0].Schedule, last[len(last)-1]
+	if !schedule.Next(oldest.Add(-time.Second)).Equal(oldest) || len(last) == 2 && !schedule.Next(oldest).Equal(last[0]) {
 		return t, true, nil
 	}
-	return append(Timeline{{last[0], t[0].Schedule}}, t[1:]...), true, nil
+	return append(Timeline{{last[0], schedule}}, t[1:]...), true, nil
 }
 
 // latest returns the latest slot before the start by that timeline; zero if none.

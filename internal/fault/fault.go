@@ -48,7 +48,7 @@ const (
 
 	Deadline Reason = "deadline" // the slot timed out before a fresh report was available
 	Overlap  Reason = "overlap"  // the pack's previous slot was still in progress
-	Missed   Reason = "missed"   // the daemon was not running when the slot fell due
+	Missed   Reason = "missed"   // work on the slot was not begun in time: the daemon was not running, or the machine or the queue stood still
 	Absent   Reason = "absent"   // the slot was due, and no record of it was found: nobody knows why
 	Paused   Reason = "paused"   // the pack or its source was paused for longer than the slot could wait
 )

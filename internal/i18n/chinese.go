@@ -28,7 +28,7 @@ func ChineseReasons() map[fault.Reason]string {
 		fault.Internal:        "packseal 自身出现故障。",
 		fault.Deadline:        "在时限之前未能得到新的报告。",
 		fault.Overlap:         "该合规包的上一份报告仍在处理中。",
-		fault.Missed:          "报告到期时 packseal 没有运行。",
+		fault.Missed:          "未能按时请求该报告。",
 		fault.Absent:          "没有找到该报告的任何记录：可能从未生成，也可能已被删除。",
 		fault.Paused:          "该合规包或其来源已被暂停。",
 	}

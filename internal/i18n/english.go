@@ -29,7 +29,7 @@ func EnglishReasons() map[fault.Reason]string {
 		fault.Internal:        "packseal had an internal error.",
 		fault.Deadline:        "No new report was available before the time limit.",
 		fault.Overlap:         "The pack's previous report was still in progress.",
-		fault.Missed:          "packseal was not running when the report was due.",
+		fault.Missed:          "The report was not requested in time.",
 		fault.Absent:          "No record of the report was found: it was never made, or it was removed.",
 		fault.Paused:          "The pack or its source was paused.",
 	}
