@@ -104,11 +104,11 @@ func reloadUnderLoad(t *testing.T, cluster bool) {
 			t.Log(log.String())
 		}
 	})
-	d.settledUntil(t, setup.Archive, last)
 	for i, d := range all { // nothing falls due any more
 		setups[i].Packs, setups[i].Defaults = ids, `schedule: "@yearly", catch_up: 0s`
 		d.reloadAs(t, setups[i])
 	}
+	d.settledUntil(t, setup.Archive, last)
 	lab.Eventually(t, "the queue is empty", func() bool {
 		queued, err := queue.Pending(t.Context())
 		return err == nil && !slices.ContainsFunc(ids, func(id string) bool { return queued("prod", id) })
@@ -228,7 +228,7 @@ func (d *live) settledUntil(t *testing.T, archive string, last time.Time) {
 		})
 		lab.Eventually(t, e.Pack.Key()+" has no slot open", func() bool {
 			settled := make(map[time.Time]bool)
-			for r, err := range s.catalog.Records(t.Context(), catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key()}) {
+			for r, err := range s.catalog.Records(t.Context(), catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), To: last}) {
 				if err != nil {
 					return false
 				}
