@@ -64,8 +64,11 @@ func (a *Archive) trace(ctx context.Context, s evidence.Slot, facts ...attribute
 // ended ends the trace of an attempt with its result.
 func ended(t trace.Span, r evidence.Record, err error) {
 	t.Set(trace.Result.String(string(cmp.Or(r.State, "waiting"))))
-	if r.State == evidence.Sealed && r.Imported == "" {
-		t.Set(trace.Bytes.Int64(r.Size), trace.Late.Int64(r.LateSeconds))
+	if r.State == evidence.Sealed {
+		t.Set(trace.Bytes.Int64(r.Size))
+		if r.Imported == "" {
+			t.Set(trace.Late.Int64(r.LateSeconds))
+		}
 	}
 	t.End(err)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -57,8 +58,8 @@ safe beside a running daemon, which it tells what it has sealed.`,
 			return fmt.Errorf("%w: import takes files, and --pack", errUsage)
 		case len(files) > 1 && i.due != "":
 			return fmt.Errorf("%w: --due is for one file; without it, each file's name has its date", errUsage)
-		case i.who == "" || len(i.who) > maxWho:
-			return fmt.Errorf("%w: --who takes a name of at most %d bytes", errUsage, maxWho)
+		case i.who == "" || utf8.RuneCountInString(i.who) > maxWho:
+			return fmt.Errorf("%w: --who takes a name of at most %d characters", errUsage, maxWho)
 		}
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err == nil {
@@ -81,7 +82,7 @@ safe beside a running daemon, which it tells what it has sealed.`,
 	return c
 }
 
-// maxWho bounds the name of who imports, in bytes.
+// maxWho bounds the name of who imports, in characters.
 const maxWho = 120
 
 // importer is one run of import.
