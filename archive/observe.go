@@ -65,7 +65,10 @@ func (a *Archive) trace(ctx context.Context, s evidence.Slot, facts ...attribute
 func ended(t trace.Span, r evidence.Record, err error) {
 	t.Set(trace.Result.String(string(cmp.Or(r.State, "waiting"))))
 	if r.State == evidence.Sealed {
-		t.Set(trace.Bytes.Int64(r.Size), trace.Late.Int64(r.LateSeconds))
+		t.Set(trace.Bytes.Int64(r.Size))
+		if r.Imported == "" {
+			t.Set(trace.Late.Int64(r.LateSeconds))
+		}
 	}
 	t.End(err)
 }
@@ -144,7 +147,7 @@ func (m *Metrics) settled(r evidence.Record) {
 	case !m.knows(r.Source):
 	case r.State == evidence.Gapped:
 		m.gaps.WithLabelValues(string(r.Reason)).Inc()
-	default:
+	case r.Imported == "":
 		m.lateness.WithLabelValues(r.Source).Observe(float64(r.LateSeconds))
 	}
 }

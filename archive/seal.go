@@ -104,21 +104,17 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 // draft returns the manifest of the report in the spool, which is fetched if need
 // be.
 func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time) (evidence.Manifest, []byte, error) {
-	if raw := []byte(e.Draft()); len(raw) > 0 {
-		if m, err := evidence.DecodeManifest(raw, s); err == nil {
-			if r, ok := e.Report(); ok && r.SHA256 == m.SHA256 {
-				return m, raw, nil
-			}
+	r, whole := e.Report()
+	if raw := []byte(e.Draft()); whole && len(raw) > 0 {
+		if m, err := evidence.DecodeManifest(raw, s); err == nil && r.SHA256 == m.SHA256 {
+			return m, raw, nil
 		}
 	}
-	within, stop := context.WithDeadlineCause(ctx, deadline, fault.New(fault.Deadline, "no fresh report before the slot's deadline, %s", deadline.UTC().Format(time.RFC3339)))
-	defer stop()
-	r, err := a.Fetch(within, e, s)
-	if err != nil {
-		if context.Cause(within) != nil && ctx.Err() == nil {
-			err = fault.Wrap(fault.Deadline, fmt.Errorf("%w (last: %w)", context.Cause(within), err))
+	if !whole {
+		var err error
+		if r, err = a.fetch(ctx, e, s, deadline); err != nil {
+			return evidence.Manifest{}, nil, err
 		}
-		return evidence.Manifest{}, nil, err
 	}
 	p := a.packs[s.Ref()]
 	if p.Name == "" && a.Name != nil {
@@ -132,16 +128,27 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, 
 	return m, raw, err
 }
 
+// fetch gets the report into the spool before the deadline.
+func (a *Archive) fetch(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time) (fetcher.Report, error) {
+	within, stop := context.WithDeadlineCause(ctx, deadline, fault.New(fault.Deadline, "no fresh report before the slot's deadline, %s", deadline.UTC().Format(time.RFC3339)))
+	defer stop()
+	r, err := a.Fetch(within, e, s)
+	if err != nil && context.Cause(within) != nil && ctx.Err() == nil {
+		err = fault.Wrap(fault.Deadline, fmt.Errorf("%w (last: %w)", context.Cause(within), err))
+	}
+	return r, err
+}
+
 // objectName returns the content-addressed name of a report within its slot.
 func objectName(r fetcher.Report) string { return fmt.Sprintf("report-%.12s.%s", r.SHA256, r.Ext()) }
 
-// newManifest drafts the record of a report that was fetched.
+// newManifest drafts the record of a report.
 func newManifest(r fetcher.Report, p evidence.Pack, now time.Time, tool string) evidence.Manifest {
 	ref := r.Slot.Ref()
 	return evidence.Manifest{
 		Account: r.Account, Aggregator: ref.Aggregator, Anomalies: r.Anomalies, Attached: r.Attached, Baseline: r.Baseline.UTC(),
 		Container: r.Container, ContentEncoding: r.ContentEncoding, CRC64: r.CRC64, Created: r.Created.UTC(), Due: r.Slot.Due.UTC(), Fetched: r.Fetched.UTC(),
-		Kind: ref.Kind(), Labels: p.Labels, LateSeconds: int64(max(r.Fetched.Sub(r.Slot.Due), 0) / time.Second), MD5: r.MD5, Name: p.Name,
+		Imported: r.Imported, Kind: ref.Kind(), Labels: p.Labels, LateSeconds: int64(max(r.Fetched.Sub(r.Slot.Due), 0) / time.Second), MD5: r.MD5, Name: p.Name,
 		Object: objectName(r), Pack: ref.ID, RequestIDs: r.RequestIDs, Requested: r.Requested.UTC(),
 		Schema: evidence.ManifestSchema, Sealed: now.UTC().Truncate(time.Millisecond), SHA256: r.SHA256, Size: r.Size,
 		Source: ref.Source, SourceName: r.Name, Tool: tool,
@@ -155,7 +162,7 @@ func reportOf(m evidence.Manifest) fetcher.Report {
 			Slot: m.Slot(), Requested: m.Requested, Baseline: m.Baseline, Attached: m.Attached, RequestIDs: m.RequestIDs,
 		},
 		Account: m.Account, Created: m.Created, Fetched: m.Fetched, Name: m.SourceName, Container: m.Container,
-		ContentEncoding: m.ContentEncoding, Anomalies: m.Anomalies,
+		ContentEncoding: m.ContentEncoding, Anomalies: m.Anomalies, Imported: m.Imported,
 		Size: m.Size, SHA256: m.SHA256, CRC64: m.CRC64, MD5: m.MD5,
 	}
 }

@@ -62,8 +62,12 @@ func (s *services) openNotices() (*notify.Notices, error) {
 	return notify.New(o)
 }
 
-// notify passes on a settled slot; it is an observer of the catalog.
+// notify passes on a settled slot; it is an observer of the catalog. An imported
+// report is no sign that packseal works again.
 func (s *services) notify(e catalog.Event) {
+	if e.Imported != "" {
+		return
+	}
 	pack := s.named(e.Ref())
 	event := newEvent(e.Record, pack)
 	if e.State == evidence.Gapped {

@@ -82,13 +82,13 @@ func (e *Entry) save() error {
 	return diskFault(err)
 }
 
-// Close releases the entry for the next try. It removes an entry that has no
-// ticket. After Remove, it does nothing.
+// Close releases the entry for the next try. It removes an entry that has neither
+// ticket nor report. After Remove, it does nothing.
 func (e *Entry) Close() error {
 	switch {
 	case e.removed:
 		return nil
-	case e.state.Ticket == nil:
+	case e.state.Ticket == nil && e.state.Report == nil:
 		return e.Remove()
 	}
 	return e.file.Close()

@@ -13,7 +13,7 @@ func english() *locale {
 		Tagline: "Compliance report archive", Skip: "Skip to content", Language: "Language", Packs: "Packs", All: "All packs",
 		History: "History", Pack: "Pack", State: "State", LastSealed: "Last sealed", NextDue: "Next due",
 		Sealed: "Sealed", Gaps: "Gaps", Report: "Latest report", Schedule: "Schedule", Due: "Due",
-		Settled: "Recorded", After: "fetched %s after it was due", NotReady: "packseal is not ready:",
+		Settled: "Recorded", After: "fetched %s after it was due", Imported: "imported by %s", NotReady: "packseal is not ready:",
 		LastTry: "Last attempt:", Paused: "Paused since", Until: "until", Labels: "Labels", Outcome: "Result", Never: "none yet", Reading: "reading history",
 		AsOf: "As of", Refreshes: "Refreshes every 30 seconds.", Pause: "Pause", Resume: "Refresh every 30 seconds",
 		Older: "Older", Newest: "Newest", Metrics: "Metrics", API: "JSON", NoSlots: "No slots have been recorded yet.",

@@ -26,7 +26,7 @@ type slotRow struct {
 	evidence.Record
 	Mark, Word   string
 	Due, Settled timestamp
-	After        string // how long after its due time the report was fetched
+	After        string // how long after its due time the report was fetched, or who imported it
 	Size         string
 	Why          string
 }
@@ -80,6 +80,9 @@ func (p page) slotRow(record evidence.Record) slotRow {
 	if record.SHA256 != "" { // the manifest has been read
 		row.Size = size(record.Size)
 		row.After = fmt.Sprintf(p.L.After, time.Duration(record.LateSeconds)*time.Second)
+		if record.Imported != "" {
+			row.After = fmt.Sprintf(p.L.Imported, record.Imported)
+		}
 	}
 	return row
 }

@@ -26,6 +26,25 @@ func TestHistoryRows(t *testing.T) {
 	})
 }
 
+// TestHistoryOfImported: a report that packseal did not fetch is shown as imported.
+func TestHistoryOfImported(t *testing.T) {
+	t.Parallel()
+	o := options(1, sealedPack("cp-a", ""))
+	o.Records = func(context.Context, Query) iter.Seq2[evidence.Record, error] {
+		return func(yield func(evidence.Record, error) bool) {
+			r := record("prod", "cp-a", 0)
+			r.LateSeconds, r.Imported = 0, "Li <Wei>"
+			yield(r, nil)
+		}
+	}
+	h := handler(t, o)
+	body := get(h, "/packs/prod/cp-a?lang=en").Body.String()
+	wantAll(t, body, "2.0 KiB, imported by Li &lt;Wei&gt; <code>")
+	wantNone(t, body, "after it was due")
+	wantAll(t, get(h, "/packs/prod/cp-a?lang=zh").Body.String(), "由 Li &lt;Wei&gt; 导入")
+	wantAll(t, get(h, "/api/v1/slots?source=prod&pack=cp-a").Body.String(), `"imported":"Li \u003cWei\u003e"`)
+}
+
 func TestHistoryInPages(t *testing.T) {
 	t.Parallel()
 	h := handler(t, options(900, sealedPack("cp-a", "")))

@@ -19,7 +19,7 @@ type locale struct {
 
 	Tagline, Skip, Language, Packs, All, History             string
 	Pack, State, LastSealed, NextDue, Sealed, Gaps           string
-	Report, Schedule, Due, Settled, After, Outcome           string
+	Report, Schedule, Due, Settled, After, Imported, Outcome string
 	NotReady, LastTry, Never, Paused, Reading, Until, Labels string
 	AsOf, Refreshes, Pause, Resume, Older, Newest            string
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string

@@ -16,9 +16,9 @@ var (
 
 	descSettled    = prometheus.NewDesc("packseal_slots_total", "Slots that this process has settled, by how they ended.", byResult, nil)
 	descSlots      = prometheus.NewDesc("packseal_archive_slots", "Slots in the archive, by how they ended. Absent until the pack's history was read.", byResult, nil)
-	descLastSealed = prometheus.NewDesc("packseal_last_sealed_timestamp_seconds", "When the pack's latest sealed report was sealed; 0 when there is none.", byPack, nil)
+	descLastSealed = prometheus.NewDesc("packseal_last_sealed_timestamp_seconds", "When the pack's latest sealed report was sealed, or, of an imported one, fell due; 0 when there is none.", byPack, nil)
 	descLastGap    = prometheus.NewDesc("packseal_last_gap_timestamp_seconds", "When the pack's latest slot without a report was recorded as a gap; 0 when there is none.", byPack, nil)
-	descCreated    = prometheus.NewDesc("packseal_report_created_timestamp_seconds", "When the pack's latest sealed report was made, by Config's clock; 0 when there is none.", byPack, nil)
+	descCreated    = prometheus.NewDesc("packseal_report_created_timestamp_seconds", "When the pack's latest sealed report was made, by Config's clock; 0 when there is none, or it was imported.", byPack, nil)
 	descBytes      = prometheus.NewDesc("packseal_report_bytes", "Size of the pack's latest sealed report; 0 when there is none.", byPack, nil)
 )
 
@@ -66,7 +66,7 @@ func (s shown) collect(ch chan<- prometheus.Metric, names *labels) {
 		ch <- &metric{descSlots, gap, float64(s.counts.gaps), false}
 	}
 	if known, w := s.latest(s.sealed); known {
-		ch <- &metric{descLastSealed, plain, seconds(w.settled), false}
+		ch <- &metric{descLastSealed, plain, seconds(w.fresh()), false}
 		ch <- &metric{descCreated, plain, seconds(w.created), false}
 		ch <- &metric{descBytes, plain, float64(w.size), false}
 	}

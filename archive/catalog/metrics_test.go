@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,5 +160,42 @@ func BenchmarkObserve(b *testing.B) {
 	for b.Loop() {
 		c.Observe(Event{Record: sealedRecord("cp-1", n), Local: true})
 		n++
+	}
+}
+
+// TestImported: an imported report is known as such, also after a restart, and is as
+// old as its slot: it does not show that reports are fetched. The times of imported
+// reports tell nothing of a schedule.
+func TestImported(t *testing.T) {
+	t.Parallel()
+	imported := sealedRecord("cp-1", 3)
+	imported.Created, imported.LateSeconds, imported.Imported = time.Time{}, 0, "Li Wei"
+	a := newArchive()
+	a.set(gapRecord("cp-1", 0), sealedRecord("cp-1", 1), sealedRecord("cp-1", 2), imported)
+	b := inFolder(t, a, "cp-1")
+	b.complete(t, "cp-1")
+	want := fmt.Sprintf(`packseal_last_sealed_timestamp_seconds{pack="cp-1",source="prod"} %v`, float64(imported.Due.Unix()))
+	for range 2 {
+		var got []evidence.Record
+		for r, err := range b.Records(t.Context(), Query{Source: "prod", Pack: "cp-1", Limit: 2}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, r)
+		}
+		if len(got) != 2 || got[0] != imported || got[1] != sealedRecord("cp-1", 2) {
+			t.Errorf("got %+v", got)
+		}
+		if lines := gathered(t, b); !slices.Contains(lines, want) {
+			t.Errorf("%s is not in %q", want, lines)
+		}
+	}
+	before := imported.Due.Add(time.Second)
+	dues, err := b.LastSettled(t.Context(), "prod", "cp-1", before, 2)
+	if err != nil || !slices.Equal(dues, []time.Time{sealedRecord("cp-1", 2).Due, sealedRecord("cp-1", 1).Due}) {
+		t.Errorf("the last settled slots are %v, %v", dues, err)
+	}
+	if dues, err := b.LastSettled(t.Context(), "prod", "cp-1", before, 5); err != nil || len(dues) != 3 {
+		t.Errorf("all settled slots are %v, %v", dues, err)
 	}
 }

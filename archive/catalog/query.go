@@ -268,17 +268,21 @@ func (c *Catalog) FirstSettled(ctx context.Context, source, pack string) (due ti
 }
 
 // LastSettled returns when the pack's n last settled slots fell due that did so
-// before then, the latest first. It waits as FirstSettled does.
+// before then, the latest first, without imported reports: by what schedule those
+// were made, nobody knows. It waits as FirstSettled does.
 func (c *Catalog) LastSettled(ctx context.Context, source, pack string, before time.Time, n int) (dues []time.Time, err error) {
 	if _, err := c.await(ctx, source, pack); err != nil {
 		return nil, err
 	}
-	for page, err := range c.pages(ctx, Query{Source: source, Pack: pack, To: before, Limit: n}) {
-		if err != nil {
-			return nil, err
-		}
-		for _, w := range page {
-			dues = append(dues, time.Unix(w.due, 0).UTC())
+	for more := true; more && len(dues) < n; {
+		more = false
+		for r, err := range c.Records(ctx, Query{Source: source, Pack: pack, To: before, Limit: n - len(dues)}) {
+			if err != nil && !evidence.Unreadable(err) {
+				return nil, err
+			}
+			if before, more = r.Due, true; r.Imported == "" {
+				dues = append(dues, r.Due)
+			}
 		}
 	}
 	return dues, nil

@@ -47,7 +47,7 @@ type row struct {
 	sha256  string
 	object  string // ".xls" for report-<12 digits of its digest>.xls; any other name as it is
 	reason  string
-	detail  string
+	detail  string // of a gap, or of a record that can't be read: the error; of an imported report: who imported it
 }
 
 // thinRow is all that a listing tells of a slot.
@@ -58,6 +58,9 @@ func newRow(r evidence.Record) row {
 	w := row{
 		due: r.Due.Unix(), state: stateOf(r.State), settled: r.Settled.UnixMilli(), created: r.Created.UnixMilli(), size: r.Size,
 		late: r.LateSeconds, sha256: r.SHA256, object: r.Object[strings.LastIndexByte(r.Object, '/')+1:], reason: string(r.Reason), detail: r.Detail,
+	}
+	if w.state == sealed {
+		w.detail = r.Imported
 	}
 	if ext, ok := strings.CutPrefix(w.object, reportName(w.sha256)); ok && strings.HasPrefix(ext, ".") {
 		w.object = ext
@@ -81,6 +84,9 @@ func (w row) record(source, key string) evidence.Record {
 	r.Settled, r.Size, r.LateSeconds = time.UnixMilli(w.settled).UTC(), w.size, w.late
 	r.Created = time.UnixMilli(w.created).UTC()
 	r.SHA256 = w.sha256
+	if w.state == sealed {
+		r.Imported = w.detail
+	}
 	name := w.object
 	if strings.HasPrefix(name, ".") {
 		name = reportName(w.sha256) + name
@@ -89,6 +95,16 @@ func (w row) record(source, key string) evidence.Record {
 		r.Object = r.Dir() + name
 	}
 	return r
+}
+
+// fresh returns what the freshness of a pack is measured by, in milliseconds: when
+// the slot was settled. An imported report is as old as its slot: it does not show
+// that packseal fetches reports.
+func (w row) fresh() int64 {
+	if w.state == sealed && w.detail != "" {
+		return w.due * 1000
+	}
+	return w.settled
 }
 
 // columns are those of catalog_slots after the pack, in the order of values and scan.

@@ -40,7 +40,7 @@ CREATE TABLE catalog_slots (
 	sha256  ANY,              -- 32 bytes
 	object  TEXT,             -- the report's name, or what follows "report-<12 digits of its SHA-256>"
 	reason  TEXT,
-	detail  TEXT,
+	detail  TEXT,             -- of a gap: the error; of an imported report: who imported it
 	sum     INTEGER NOT NULL, -- CRC-32 of the row
 	PRIMARY KEY (pack, due)
 ) STRICT, WITHOUT ROWID;

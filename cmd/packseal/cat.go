@@ -87,17 +87,14 @@ func (r *reading) slot(ctx context.Context, name, at string) (evidence.Slot, err
 		}
 		return slot, nil
 	}
-	entries, err := r.packs(ctx, []string{name})
+	e, err := r.one(ctx, name)
 	if err != nil {
 		return evidence.Slot{}, err
 	}
-	if len(entries) > 1 {
-		return evidence.Slot{}, fmt.Errorf("%w: %q is the name of %d packs; one of them is %s/%s", errUsage, name, len(entries), entries[0].Pack.Source, entries[0].Pack.Key())
-	}
 	if at == "" {
-		return r.latest(ctx, entries[0])
+		return r.latest(ctx, e)
 	}
-	return r.at(ctx, entries[0], at)
+	return r.at(ctx, e, at)
 }
 
 // latest returns the pack's latest sealed slot. That a later one is a gap is said

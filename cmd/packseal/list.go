@@ -165,6 +165,9 @@ func newListed(r evidence.Record, e config.Entry) listed {
 // row prints a record as a row of the table.
 func (l *lister) row(r evidence.Record, e config.Entry) error {
 	size, what := strconv.FormatInt(r.Size, 10), r.SHA256
+	if r.Imported != "" {
+		what += ", imported by " + r.Imported
+	}
 	if r.State == evidence.Gapped {
 		size, what = "", string(r.Reason)
 		if r.Detail != "" {

@@ -97,6 +97,18 @@ func (r *reading) packs(ctx context.Context, names []string) ([]config.Entry, er
 	return chosen, nil
 }
 
+// one returns the pack named, as packs does.
+func (r *reading) one(ctx context.Context, name string) (config.Entry, error) {
+	entries, err := r.packs(ctx, []string{name})
+	if err != nil {
+		return config.Entry{}, err
+	}
+	if len(entries) > 1 {
+		return config.Entry{}, fmt.Errorf("%w: %q is the name of %d packs; one of them is %s/%s", errUsage, name, len(entries), entries[0].Pack.Source, entries[0].Pack.Key())
+	}
+	return entries[0], nil
+}
+
 // periodFlags adds --from and --to to a verb.
 func periodFlags(c *cobra.Command) *period.Bounds {
 	var b period.Bounds

@@ -18,6 +18,7 @@ import (
 	"packseal.example/daemon"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/table"
 )
 
 // sealWorkers is how many packs the seal verb works on at once.
@@ -190,8 +191,11 @@ func (s *sealer) report(ctx context.Context, o outcome) {
 		return
 	}
 	already := ""
+	if o.Imported != "" {
+		already = "; imported by " + table.Plain(o.Imported)
+	}
 	if o.Already {
-		already = "; was " + map[evidence.State]string{evidence.Sealed: "sealed", evidence.Gapped: "a gap"}[o.State] + " already"
+		already += "; was " + map[evidence.State]string{evidence.Sealed: "sealed", evidence.Gapped: "a gap"}[o.State] + " already"
 	}
 	switch o.State {
 	case evidence.Sealed:

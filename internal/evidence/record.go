@@ -32,6 +32,7 @@ type Record struct {
 	LateSeconds int64        `json:"late_seconds,omitempty"` // from due until the report was fetched
 	Reason      fault.Reason `json:"reason,omitempty"`       // of a gap
 	Detail      string       `json:"detail,omitempty"`       // of a gap: the last error, in words
+	Imported    string       `json:"imported,omitempty"`     // of a report that packseal did not fetch: who imported it
 }
 
 // Manifest is the record that seals a report: what it is, when it was made and
@@ -53,6 +54,7 @@ type Manifest struct {
 	Due             time.Time         `json:"due"`                        // the slot's
 	Evaluated       *Evaluated        `json:"evaluated,omitempty"`        // v2: the evaluation that was asked for before the report
 	Fetched         time.Time         `json:"fetched"`                    // when its last byte arrived
+	Imported        *Imported         `json:"imported,omitempty"`         // v2: packseal did not fetch the report; see [Encode] for what the manifest lacks then
 	Kind            string            `json:"kind"`                       // see [PackRef.Kind]
 	Labels          map[string]string `json:"labels,omitempty"`           // v2: the pack's, from the configuration
 	LateSeconds     int64             `json:"late_seconds"`               // from due to fetched
@@ -79,6 +81,26 @@ type Evaluated struct {
 	Rules int `json:"rules"`
 }
 
+// Imported says where a report comes from that was kept by other means, and that
+// packseal did not fetch.
+type Imported struct {
+	At   time.Time `json:"at"`   // when it was imported
+	By   string    `json:"by"`   // who did it
+	File string    `json:"file"` // the file's name, without its folder
+}
+
+// importedManifest leaves out of the manifest of an imported report what is known
+// only of one that packseal fetched.
+type importedManifest struct {
+	Manifest
+	Attached    *struct{} `json:"attached,omitempty"`
+	Created     *struct{} `json:"created,omitempty"`
+	Fetched     *struct{} `json:"fetched,omitempty"`
+	LateSeconds *struct{} `json:"late_seconds,omitempty"`
+	Requested   *struct{} `json:"requested,omitempty"`
+	SourceName  *struct{} `json:"source_object,omitempty"`
+}
+
 // Slot returns the slot that the manifest seals.
 func (m Manifest) Slot() Slot {
 	return PackRef{Source: m.Source, ID: m.Pack, Aggregator: m.Aggregator}.Slot(m.Due)
@@ -99,10 +121,14 @@ func (m Manifest) Ext() string {
 
 // Record returns the manifest's essence.
 func (m Manifest) Record() Record {
-	return Record{
+	r := Record{
 		Slot: m.Slot(), State: Sealed, Settled: m.Sealed, Created: m.Created, Object: m.ReportKey(),
 		Size: m.Size, SHA256: m.SHA256, LateSeconds: m.LateSeconds,
 	}
+	if m.Imported != nil {
+		r.Imported = m.Imported.By
+	}
+	return r
 }
 
 // DecodeManifest reads the manifest that lies in the slot's folder. Whoever can
@@ -119,6 +145,8 @@ func DecodeManifest(b []byte, s Slot) (Manifest, error) {
 		return Manifest{}, fault.New(fault.Damaged, "the record is not a manifest")
 	case m.Slot() != s || !ownObject(m.Object) || m.Size < 0:
 		return Manifest{}, fault.New(fault.Damaged, "the manifest is of slot %s, object %.200q, %d bytes", m.Slot(), m.Object, m.Size)
+	case m.Imported != nil && m.Imported.By == "":
+		return Manifest{}, fault.New(fault.Damaged, "the manifest is of an imported report, and does not say who imported it")
 	}
 	return m, nil
 }
@@ -137,7 +165,7 @@ func decodeManifestV1(b []byte) (any, error) {
 		return nil, err
 	}
 	m := v.(Manifest)
-	if m.Anomalies != nil || m.ContentEncoding != "" || m.Evaluated != nil || m.Labels != nil || m.ReportID != "" {
+	if m.Anomalies != nil || m.ContentEncoding != "" || m.Evaluated != nil || m.Imported != nil || m.Labels != nil || m.ReportID != "" {
 		return nil, fault.New(fault.Damaged, "the record has fields that its schema %s has not", m.Schema)
 	}
 	return m, nil
@@ -286,8 +314,12 @@ func canonical[T any](b []byte) (any, error) {
 
 // Encode writes a record in canonical form (RFC 8785). The fields of our records
 // are declared in the order of their keys; strings are escaped as encoding/json
-// does, without its HTML escapes.
+// does, without its HTML escapes. The manifest of an imported report has no
+// attached, created, fetched, late_seconds, requested and source_object.
 func Encode(v any) ([]byte, error) {
+	if m, ok := v.(Manifest); ok && m.Imported != nil {
+		v = importedManifest{Manifest: m}
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

@@ -31,9 +31,9 @@ func golden(t testing.TB, version string) (evidence.Manifest, []byte) {
 // as the very same bytes.
 func TestManifests(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"v1", "v2"} {
+	for version, imported := range map[string]string{"v1": "", "v2": "", "v2.imported": "李 <a>"} {
 		m, raw := golden(t, version)
-		if m.Schema != "packseal.manifest/"+version || m.Kind != m.Slot().Ref().Kind() {
+		if m.Schema != "packseal.manifest/"+version[:2] || m.Kind != m.Slot().Ref().Kind() {
 			t.Errorf("%s: schema %s, kind %s", version, m.Schema, m.Kind)
 		}
 		again, err := evidence.Encode(m)
@@ -43,7 +43,7 @@ func TestManifests(t *testing.T) {
 		if _, err := evidence.DecodeManifest(raw, m.Slot()); err != nil {
 			t.Errorf("%s: %v", version, err)
 		}
-		if r := m.Record(); r.Slot != m.Slot() || r.Object != m.ReportKey() || r.State != evidence.Sealed {
+		if r := m.Record(); r.Slot != m.Slot() || r.Object != m.ReportKey() || r.State != evidence.Sealed || r.Imported != imported {
 			t.Errorf("%s: record %+v", version, r)
 		}
 	}
@@ -58,6 +58,7 @@ func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	m, v2 := golden(t, "v2")
 	_, v1 := golden(t, "v1")
+	_, imported := golden(t, "v2.imported")
 	gap, err := evidence.Encode(evidence.NewGap(m.Slot(), fault.Missed, "", time.Unix(0, 0), "packseal/test"))
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"not canonical":          {append([]byte(" "), v2...), m.Slot(), fault.Damaged},
 		"an unknown field":       {with(v2, `{"account"`, `{"a":1,"account"`), m.Slot(), fault.Damaged},
 		"a field of v2 in v1":    {with(v1, `"attached"`, `"anomalies":["x"],"attached"`), m.Slot(), fault.Damaged},
+		"imported, in v1":        {with(v1, `"kind"`, `"imported":{"at":"2026-05-01T18:00:00Z","by":"x","file":"x"},"kind"`), m.Slot(), fault.Damaged},
+		"imported by nobody":     {with(imported, `"李 <a>"`, `""`), m.Slot(), fault.Damaged},
+		"imported and fetched":   {with(imported, `"imported"`, `"fetched":"2026-05-01T18:00:00Z","imported"`), m.Slot(), fault.Damaged},
+		"imported late":          {with(imported, `"md5"`, `"late_seconds":7,"md5"`), m.Slot(), fault.Damaged},
 		"another folder":         {with(v2, `"report-`, `"../report-`), m.Slot(), fault.Damaged},
 		"not an object's name":   {with(v2, `"report-`, `"report-\\`), m.Slot(), fault.Damaged},
 		"a negative size":        {with(v2, `"size":`, `"size":-`), m.Slot(), fault.Damaged},
