@@ -5,15 +5,14 @@
 # *tls.Conn (for a proxy, or rules about addresses) is as good as WithSSL's own, and
 # a server that offers AUTH PLAIN LOGIN is logged in to.
 #
-# What happens: with SMTPAuthAutoDiscover, DialWithContext fails: no supported
-# mechanism was detected. Whether the connection is encrypted is known only from
-# the library's own dialer, and PLAIN and LOGIN are considered on encrypted
-# connections alone. With SMTPAuthPlain the same connection works: there the type
-# of the connection counts.
+# What happens: with WithSSL and SMTPAuthAutoDiscover, DialWithContext fails: no
+# supported mechanism was detected. With WithSSL the library believes only its own
+# dialer that a connection is encrypted, and PLAIN and LOGIN are considered on
+# encrypted connections alone. SMTPAuthPlain works on the same connection, and so
+# does TLSOpportunistic in place of WithSSL: both look at the connection.
 #
 # Why it matters: mail works in a test without an own dialer and fails with one,
-# and the message blames the server. Name the mechanism, or return the plain
-# connection and use STARTTLS.
+# and the message blames the server.
 #
 # Needs Go. Run: findings/go-mail-autodiscover-own-tls-dialer.sh
 set -euo pipefail
@@ -77,22 +76,24 @@ func main() {
 	own := func(ctx context.Context, network, address string) (net.Conn, error) {
 		return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
 	}
-	try := func(dialer string, auth mail.SMTPAuthType, more ...mail.Option) {
+	try := func(how string, auth mail.SMTPAuthType, more ...mail.Option) {
 		opts := append([]mail.Option{
-			mail.WithPort(l.Addr().(*net.TCPAddr).Port), mail.WithSSL(), mail.WithTLSConfig(config), mail.WithTimeout(5 * time.Second),
+			mail.WithPort(l.Addr().(*net.TCPAddr).Port), mail.WithTLSConfig(config), mail.WithTimeout(5 * time.Second),
 			mail.WithSMTPAuth(auth), mail.WithUsername("user"), mail.WithPassword("password"),
 		}, more...)
 		client, err := mail.NewClient("localhost", opts...)
 		check(err)
 		err = client.DialWithContext(context.Background())
-		fmt.Printf("%s dialer, %s: %v\n", dialer, auth, err)
+		fmt.Printf("%s, %s: %v\n", how, auth, err)
 		if err == nil {
 			check(client.Close())
 		}
 	}
-	try("default", mail.SMTPAuthAutoDiscover)
-	try("own TLS", mail.SMTPAuthAutoDiscover, mail.WithDialContextFunc(own))
-	try("own TLS", mail.SMTPAuthPlain, mail.WithDialContextFunc(own))
+	dialer := mail.WithDialContextFunc(own)
+	try("WithSSL", mail.SMTPAuthAutoDiscover, mail.WithSSL())
+	try("WithSSL, own TLS dialer", mail.SMTPAuthAutoDiscover, mail.WithSSL(), dialer)
+	try("WithSSL, own TLS dialer", mail.SMTPAuthPlain, mail.WithSSL(), dialer)
+	try("TLSOpportunistic, own TLS dialer", mail.SMTPAuthAutoDiscover, mail.WithTLSPolicy(mail.TLSOpportunistic), dialer)
 }
 
 // serve is an SMTP server that takes any password.
@@ -128,7 +129,8 @@ go list -m github.com/wneessen/go-mail
 go version
 seen=$(go run .)
 echo "$seen"
-expected='default dialer, AUTODISCOVER: <nil>
-own TLS dialer, AUTODISCOVER: SMTP Auth autodiscover was not able to detect a supported authentication mechanism
-own TLS dialer, PLAIN: <nil>'
+expected='WithSSL, AUTODISCOVER: <nil>
+WithSSL, own TLS dialer, AUTODISCOVER: SMTP Auth autodiscover was not able to detect a supported authentication mechanism
+WithSSL, own TLS dialer, PLAIN: <nil>
+TLSOpportunistic, own TLS dialer, AUTODISCOVER: <nil>'
 [ "$seen" = "$expected" ] || { echo "the behaviour has changed" >&2; exit 1; }
