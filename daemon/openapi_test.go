@@ -12,6 +12,7 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/test/lab"
+	"packseal.example/test/openapi"
 )
 
 // settled is a daemon with a sealed pack, a gap, and a sink that is down.
@@ -29,7 +30,7 @@ func settled(t *testing.T) *live {
 // TestOpenAPI: what a daemon answers is what docs/openapi.yaml describes.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
-	d, api := settled(t), lab.ReadOpenAPI(t, filepath.Join("..", "docs", "openapi.yaml"))
+	d, api := settled(t), openapi.Read(t, filepath.Join("..", "docs", "openapi.yaml"))
 	slots := "/api/v1/slots?source=prod&pack="
 	for _, path := range []string{"/api/v1/packs", "/api/v1/status", slots + lab.Pack, slots + sim.MissingPackID, slots, slots + "cp-none", "/metrics", "/-/healthy", "/-/ready"} {
 		answer, err := http.Get(d.url + path)

@@ -20,7 +20,7 @@ import (
 	"packseal.example/archive"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/test/lab"
+	"packseal.example/test/openapi"
 )
 
 var openAPIFile = filepath.Join("..", "docs", "openapi.yaml")
@@ -44,7 +44,7 @@ var documented = map[reflect.Type]string{
 // types; those are required that are always there.
 func TestOpenAPITypes(t *testing.T) {
 	t.Parallel()
-	schemas := lab.ReadOpenAPI(t, openAPIFile).Components.Schemas
+	schemas := openapi.Read(t, openAPIFile).Components.Schemas
 	for typ, name := range documented {
 		s := schemas[name]
 		got := make(map[string]string)
@@ -117,7 +117,7 @@ func goType(typ reflect.Type) string {
 }
 
 // documentedType is goType of a property. A pack's state is a plain string in Go.
-func documentedType(s lab.Schema) string {
+func documentedType(s openapi.Schema) string {
 	switch {
 	case s.Name() == "PackState":
 		return "string"
@@ -136,7 +136,7 @@ func documentedType(s lab.Schema) string {
 // TestOpenAPIWords: each enumeration is that of the program.
 func TestOpenAPIWords(t *testing.T) {
 	t.Parallel()
-	schemas := lab.ReadOpenAPI(t, openAPIFile).Components.Schemas
+	schemas := openapi.Read(t, openAPIFile).Components.Schemas
 	enums := map[string][]string{
 		"PackState":   slices.Collect(maps.Keys(english().states)),
 		"SlotState":   words(evidence.Sealed, evidence.Gapped),
@@ -183,7 +183,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 	}
 	pages := []string{"GET /{$}", "GET /packs/{source}/{pack...}", "GET " + stylePath}
 	want := slices.DeleteFunc(slices.Sorted(maps.Keys(s.routes())), func(r string) bool { return slices.Contains(pages, r) })
-	api := lab.ReadOpenAPI(t, openAPIFile)
+	api := openapi.Read(t, openAPIFile)
 	var got []string
 	for path, methods := range api.Paths {
 		for method := range methods {
@@ -216,7 +216,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 // and each is as documented.
 func TestOpenAPIAnswers(t *testing.T) {
 	t.Parallel()
-	api := lab.ReadOpenAPI(t, openAPIFile)
+	api := openapi.Read(t, openAPIFile)
 	given := make(map[string]bool)
 	ask := func(server *running, method, path string) {
 		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+server.addr+path, nil)

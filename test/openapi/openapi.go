@@ -1,4 +1,6 @@
-package lab
+// Package openapi reads docs/openapi.yaml, and tells whether an answer is as the
+// document promises. Only tests import it.
+package openapi
 
 import (
 	"bytes"
@@ -15,8 +17,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// OpenAPI is docs/openapi.yaml, as far as packseal uses the format.
-type OpenAPI struct {
+// Document is docs/openapi.yaml, as far as packseal uses the format.
+type Document struct {
 	Paths      map[string]map[string]Operation // by path and method in lower case
 	Components struct {
 		Responses map[string]Response
@@ -60,14 +62,14 @@ type Schema struct {
 // Name is that of the component that the reference leads to, or "".
 func (s Schema) Name() string { return strings.TrimPrefix(s.Ref, "#/components/schemas/") }
 
-// ReadOpenAPI reads a document.
-func ReadOpenAPI(t testing.TB, path string) *OpenAPI {
+// Read reads a document.
+func Read(t testing.TB, path string) *Document {
 	t.Helper()
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &OpenAPI{t: t, compiler: jsonschema.NewCompiler()}
+	a := &Document{t: t, compiler: jsonschema.NewCompiler()}
 	var whole any
 	for _, into := range []any{a, &whole} {
 		if err := yaml.Unmarshal(raw, into); err != nil {
@@ -90,14 +92,14 @@ func ReadOpenAPI(t testing.TB, path string) *OpenAPI {
 
 // Check fails the test if an answer to a request is none that the document
 // promises: its status, its media type, or its JSON.
-func (a *OpenAPI) Check(method, path string, status int, h http.Header, body []byte) {
+func (a *Document) Check(method, path string, status int, h http.Header, body []byte) {
 	a.t.Helper()
 	if err := a.check(method, path, status, h, body); err != nil {
 		a.t.Errorf("%s %s: %v\n%s", method, path, err, body)
 	}
 }
 
-func (a *OpenAPI) check(method, path string, status int, h http.Header, body []byte) error {
+func (a *Document) check(method, path string, status int, h http.Header, body []byte) error {
 	path, _, _ = strings.Cut(path, "?")
 	r, ok := a.Paths[path][strings.ToLower(method)].Responses[strconv.Itoa(status)]
 	if !ok {
