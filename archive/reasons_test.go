@@ -14,10 +14,10 @@ import (
 )
 
 // told returns the first two cells of each row of the table in a chapter of the
-// runbook.
+// docs/reasons.md.
 func told(t *testing.T, chapter string) (rows [][2]string) {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join("..", "docs", "runbook.md"))
+	page, err := os.ReadFile(filepath.Join("..", "docs", "reasons.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +29,9 @@ func told(t *testing.T, chapter string) (rows [][2]string) {
 	return rows
 }
 
-// TestRunbookHasEveryReason: the runbook says of each reason what to do, and
+// TestPageHasEveryReason: docs/reasons.md says of each reason what to do, and
 // rightly what packseal does.
-func TestRunbookHasEveryReason(t *testing.T) {
+func TestPageHasEveryReason(t *testing.T) {
 	t.Parallel()
 	scheduled := []fault.Reason{fault.Overlap, fault.Missed, fault.Absent} // no attempt fails with these
 	var want [][2]string
@@ -46,13 +46,13 @@ func TestRunbookHasEveryReason(t *testing.T) {
 		want = append(want, [2]string{string(r), does})
 	}
 	if diff := cmp.Diff(want, told(t, "Reasons")); diff != "" {
-		t.Errorf("- fault.Reasons, + docs/runbook.md: %s", diff)
+		t.Errorf("- fault.Reasons, + docs/reasons.md: %s", diff)
 	}
 }
 
-// TestRunbookHasEveryKind: the runbook says of each kind of problem what to do,
+// TestPageHasEveryKind: docs/reasons.md says of each kind of problem what to do,
 // and names the alert that the rules raise for it.
-func TestRunbookHasEveryKind(t *testing.T) {
+func TestPageHasEveryKind(t *testing.T) {
 	t.Parallel()
 	rules, err := os.ReadFile(filepath.Join("..", "deploy", "prometheus", "rules.yaml"))
 	if err != nil {
@@ -69,6 +69,6 @@ func TestRunbookHasEveryKind(t *testing.T) {
 		want = append(want, [2]string{string(k), alerts[string(k)]})
 	}
 	if diff := cmp.Diff(want, told(t, "Problems")); diff != "" {
-		t.Errorf("- Kinds and rules, + docs/runbook.md: %s", diff)
+		t.Errorf("- Kinds and rules, + docs/reasons.md: %s", diff)
 	}
 }
