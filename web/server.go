@@ -50,19 +50,29 @@ func New(opts Options) (*Server, error) {
 // only the method is wrong, and accepts HEAD wherever GET is accepted.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.serveOverview)
-	mux.HandleFunc("GET /packs/{source}/{pack...}", s.serveHistory)
-	mux.Handle("GET "+stylePath, style())
-	mux.HandleFunc("GET /api/v1/packs", s.servePacks)
-	mux.HandleFunc("GET /api/v1/slots", s.serveSlots)
-	mux.HandleFunc("GET /api/v1/status", s.serveStatus)
-	mux.Handle("GET /metrics", s.metrics())
-	mux.HandleFunc("GET /-/healthy", s.serveHealthy)
-	mux.HandleFunc("GET /-/ready", s.serveReady)
-	// Another site must not be able to make a visitor's browser send this.
-	// Browsers say where a request comes from; scripts need not.
-	mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveReload)))
+	for pattern, h := range s.routes() {
+		mux.Handle(pattern, h)
+	}
 	return harden(s.catch(mux))
+}
+
+// routes are the patterns of [http.ServeMux] that are served. docs/openapi.yaml
+// describes those that are not pages.
+func (s *Server) routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET /{$}":                      http.HandlerFunc(s.serveOverview),
+		"GET /packs/{source}/{pack...}": http.HandlerFunc(s.serveHistory),
+		"GET " + stylePath:              style(),
+		"GET /api/v1/packs":             http.HandlerFunc(s.servePacks),
+		"GET /api/v1/slots":             http.HandlerFunc(s.serveSlots),
+		"GET /api/v1/status":            http.HandlerFunc(s.serveStatus),
+		"GET /metrics":                  s.metrics(),
+		"GET /-/healthy":                http.HandlerFunc(s.serveHealthy),
+		"GET /-/ready":                  http.HandlerFunc(s.serveReady),
+		// Another site must not be able to make a visitor's browser send this.
+		// Browsers say where a request comes from; scripts need not.
+		"POST /-/reload": http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveReload)),
+	}
 }
 
 // Run serves on l until ctx ends, gives requests in progress ten seconds to

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -111,6 +112,9 @@ func unsupported(ctx context.Context, check string, err error) diag.Result {
 	e := parseError(err)
 	if e.down() || e.code == "NoSuchBucket" {
 		return diag.Fail(check, classify(ctx, err, "querying the bucket"))
+	}
+	if e.status == http.StatusForbidden {
+		return diag.Skip(check, "the policy does not allow to ask: the store answered %d %s", e.status, e.code)
 	}
 	return diag.Skip(check, "this store does not offer it: it answered %d %s", e.status, e.code)
 }

@@ -183,6 +183,9 @@ func TestExamineOthers(t *testing.T) {
 				}
 			})
 			got, by := examine(t, s)
+			if !strings.Contains(by["versioning"].Detail, "does not offer it") || !strings.Contains(by["object-lock"].Detail, "policy does not allow") {
+				t.Errorf("got %+v", by)
+			}
 			if want := "✓credentials –versioning –object-lock ✓put ✓read-back ✓list ✓write-once " + c.brief; got != want || !strings.Contains(by["no-replace"].Detail, c.says) {
 				t.Errorf("got  %s\nwant %s\n%+v", got, want, by)
 			}

@@ -165,17 +165,20 @@ func TestBeingWritten(t *testing.T) {
 func TestLockIgnored(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
+	code := 501
 	f.before = func(w http.ResponseWriter, r *http.Request) bool {
 		if !r.URL.Query().Has("retention") {
 			return false
 		}
-		respondError(w, 501, "NotImplemented")
+		respondError(w, code, "NotImplemented")
 		return true
 	}
 	s := f.open(t, func(o *Options) { o.ObjectLock = &ObjectLock{Mode: "COMPLIANCE", Days: 1} })
 	for range 2 {
 		want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "Object Lock")
 	}
+	code = 403 // HEAD shows no lock to who may not read it
+	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "s3:GetObjectRetention")
 }
 
 // A store that rejects the headers of checksums is written to without them, with

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -206,11 +207,15 @@ func (s *Sink) checkRetention(ctx context.Context, key string, head *s3.HeadObje
 	}
 	mode, until := head.ObjectLockMode, aws.ToTime(head.ObjectLockRetainUntilDate)
 	if mode == "" {
-		// Some stores do not return it with HEAD.
+		// Some stores do not return it with HEAD; AWS S3 and MinIO return it only to
+		// who may read it alone.
 		out, err := s.client.GetObjectRetention(ctx, &s3.GetObjectRetentionInput{Bucket: &s.options.Bucket, Key: s.key(key), VersionId: head.VersionId})
 		switch {
 		case err != nil && parseError(err).down():
 			return classify(ctx, err, "reading the retention of "+key)
+		case err != nil && parseError(err).status == http.StatusForbidden:
+			return fault.New(fault.SinkDenied, "whether %s is locked cannot be read: the store refuses GetObjectRetention", key).
+				WithHint("grant s3:GetObjectRetention (docs/storage.md); without it the lock of an object is not shown")
 		case err == nil && out.Retention != nil:
 			mode, until = types.ObjectLockMode(out.Retention.Mode), aws.ToTime(out.Retention.RetainUntilDate)
 		}

@@ -66,7 +66,7 @@ func newNATS(t *testing.T) (servers []*natsServer, creds string) {
 	t.Helper()
 	trust, creds := operators(t)
 	// That of the module: on a busy machine older ones have come back from a
-	// kill with a consumer that is silent for good, see docs/reliability.md.
+	// kill with a consumer that is silent for good, see docs/development/reliability.md.
 	binary := filepath.Join(t.TempDir(), "nats-server")
 	if out, err := exec.Command("go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
 		t.Fatalf("building nats-server: %v\n%s", err, out)
