@@ -17,6 +17,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/period"
+	"packseal.example/internal/table"
 	"packseal.example/sink"
 )
 
@@ -53,8 +54,13 @@ gap cat says why, and exits with 1.`,
 			return err
 		}
 		record, raw, err := r.Read(ctx, slot)
-		if err == nil && record.State == evidence.Gapped && !*wantManifest {
-			return fault.New(fault.NotFound, "%s is a gap: %s: %s", slot, record.Reason, record.Detail).WithHint("--manifest writes its record")
+		if err == nil && record.State == evidence.Gapped {
+			if ack := r.gapAcks(ctx, slot.Ref(), slot.Due, slot.Due.Add(time.Second))[slot]; ack != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "note: the gap is %s\n", table.Plain(ack.String()))
+			}
+			if !*wantManifest {
+				return fault.New(fault.NotFound, "%s is a gap: %s: %s", slot, record.Reason, record.Detail).WithHint("--manifest writes its record")
+			}
 		}
 		if err == nil {
 			err = writeOut(c.OutOrStdout(), *out, func(w io.Writer) error {
@@ -73,6 +79,16 @@ gap cat says why, and exits with 1.`,
 		}
 		return err
 	})
+}
+
+// gapAcks returns the acknowledgements of a pack's gaps. That they can't be read is
+// a warning.
+func (r *reading) gapAcks(ctx context.Context, p evidence.PackRef, from, to time.Time) map[evidence.Slot]*evidence.Ack {
+	acks, err := r.GapAcks(ctx, p.Source, p.Key(), from, to)
+	if err != nil {
+		fmt.Fprintf(r.cmd.ErrOrStderr(), "warning: who acknowledged gaps of %s/%s is not shown: %v\n", p.Source, p.Key(), err)
+	}
+	return acks
 }
 
 // slot returns the slot that a person means.
