@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 )
 
 // find returns the current state of a pack.
@@ -34,6 +35,32 @@ func (s *Server) records(ctx context.Context, q Query) (list []evidence.Record, 
 		list = append(list, record)
 	}
 	return list, false, nil
+}
+
+// ackTimeout bounds how long a response waits for acknowledgements, which are read
+// from the sinks.
+const ackTimeout = 3 * time.Second
+
+// acks returns the acknowledgements of the gaps in a list of a pack's records, the
+// newest first. Without an answer from the sinks they are left out.
+func (s *Server) acks(ctx context.Context, list []evidence.Record) map[evidence.Slot]*evidence.Ack {
+	var gaps []evidence.Slot
+	for _, r := range list {
+		if r.State == evidence.Gapped {
+			gaps = append(gaps, r.Slot)
+		}
+	}
+	if len(gaps) == 0 {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(ctx, ackTimeout)
+	defer stop()
+	newest, oldest := gaps[0], gaps[len(gaps)-1]
+	acks, err := s.opts.GapAcks(ctx, newest.Source, newest.Pack, oldest.Due, newest.Due.Add(time.Second))
+	if err != nil {
+		s.opts.Logger.WarnContext(ctx, "acknowledgements not shown", "source", newest.Source, "pack", newest.Pack, "reason", fault.Of(err), "err", err)
+	}
+	return acks
 }
 
 // parseTime parses a time as it is written in keys or in JSON, or a date, which
