@@ -46,7 +46,7 @@ func (a *Archive) Acknowledge(ctx context.Context, ack evidence.Ack) (recorded e
 	var errs []error
 	for _, t := range a.Sinks {
 		if err := t.Put(ctx, ack.Key(), content); err != nil {
-			errs = append(errs, fmt.Errorf("recording the acknowledgement in sink %s: %w", t.Name, err))
+			errs = append(errs, fmt.Errorf("sink %s did not take the acknowledgement, repeat this when it does: %w", t.Name, err))
 		}
 	}
 	return ack, already, errors.Join(errs...)
@@ -90,17 +90,26 @@ func (p Problem) slot() (s evidence.Slot, ok bool) {
 	return s, ok && !(evidence.IsAck(name) && (p.Kind == Unmirrored || p.Kind == Divergent))
 }
 
-// GapAcks returns the acknowledgements of gaps that are in force, of the pack's slots
-// that are due in [from, to). They are asked for with one listing of each sink.
-func (r *reader) GapAcks(ctx context.Context, source, pack string, from, to time.Time) (map[evidence.Slot]*evidence.Ack, error) {
-	acks, _, err := r.acks(ctx, Span{evidence.Ref(source, pack), from, to})
-	inForce := make(map[evidence.Slot]*evidence.Ack)
-	for s, of := range acks {
-		if ack := evidence.InForce(of, "", time.Now()); ack != nil {
-			inForce[s] = ack
+// ackWindow is how long a period is whose acknowledgements are asked for at once.
+const ackWindow = 31 * 24 * time.Hour
+
+// GapAcks returns what finds the acknowledgement of a gap that is in force; nil =
+// there is none. It is for one goroutine. For the gaps of a pack, the newest first,
+// it lists the sinks once for those of a month.
+func (r *reader) GapAcks() func(ctx context.Context, gap evidence.Slot) (*evidence.Ack, error) {
+	var in Span
+	var acks map[evidence.Slot][]evidence.Ack
+	return func(ctx context.Context, gap evidence.Slot) (*evidence.Ack, error) {
+		if !in.has(gap) {
+			next := Span{gap.Ref(), gap.Due.Add(-ackWindow), gap.Due.Add(time.Second)}
+			found, _, err := r.acks(ctx, next)
+			if err != nil {
+				return nil, err
+			}
+			in, acks = next, found
 		}
+		return evidence.InForce(acks[gap], "", time.Now()), nil
 	}
-	return inForce, err
 }
 
 // acks returns the acknowledgements of a pack's slots that can be read, and the keys

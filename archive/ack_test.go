@@ -94,10 +94,10 @@ func TestAcknowledge(t *testing.T) {
 			t.Errorf("the same again: %v, already: %t\n%s", err, already, diff)
 		}
 	}
-	for end, n := range map[time.Time]int{at.Add(time.Hour): 1, {}: 1, gap.Due: 0} {
-		got, err := h.GapAcks(ctx, "prod", "cp-1", gap.Due.Add(-time.Hour), end)
-		if err != nil || len(got) != n || n > 0 && (got[gap] == nil || got[gap].Why != "holiday" || got[gap].Tool != "packseal/test") {
-			t.Errorf("gaps until %s have the acknowledgements %v, %v", end, got, err)
+	ackOf := h.GapAcks()
+	for s, why := range map[evidence.Slot]string{gap: "holiday", sealed: "", slot("cp-1", gap.Due.Add(-60*24*time.Hour)): "", slot("cp-2", gap.Due): ""} {
+		if got, err := ackOf(ctx, s); err != nil || (got == nil) != (why == "") || got != nil && (got.Why != why || got.Tool != "packseal/test") {
+			t.Errorf("the gap %s has the acknowledgement %v, %v", s, got, err)
 		}
 	}
 	want := []string{"orphaned b report-ffffffffffff.xls ops"}
@@ -188,5 +188,29 @@ func TestAckOfAbsent(t *testing.T) {
 	}
 	if r, _, err := h.Read(t.Context(), absent); err != nil || r.State != evidence.Gapped {
 		t.Errorf("it is %+v, %v", r, err)
+	}
+}
+
+// TestAckDeleted: an acknowledgement that was deleted counts no more, and that it was
+// is a problem.
+func TestAckDeleted(t *testing.T) {
+	t.Parallel()
+	store := newVersioned()
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: store})
+	s := slot("cp-1", due())
+	if err := h.Gap(t.Context(), s, fault.Missed, "test"); err != nil {
+		t.Fatal(err)
+	}
+	ack, _, err := h.Acknowledge(t.Context(), newAck(s, "", "w"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, name, _ := evidence.ParseKey(ack.Key())
+	store.remove(t, name)
+	if got, err := h.GapAcks()(t.Context(), s); got != nil || err != nil {
+		t.Errorf("it still counts: %v, %v", got, err)
+	}
+	if diff := cmp.Diff([]string{"deleted a " + name + " -"}, h.acked(t)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -44,21 +44,21 @@ const ackTimeout = 3 * time.Second
 // acks returns the acknowledgements of the gaps in a list of a pack's records, the
 // newest first. Without an answer from the sinks they are left out.
 func (s *Server) acks(ctx context.Context, list []evidence.Record) map[evidence.Slot]*evidence.Ack {
-	var gaps []evidence.Slot
-	for _, r := range list {
-		if r.State == evidence.Gapped {
-			gaps = append(gaps, r.Slot)
-		}
-	}
-	if len(gaps) == 0 {
-		return nil
-	}
 	ctx, stop := context.WithTimeout(ctx, ackTimeout)
 	defer stop()
-	newest, oldest := gaps[0], gaps[len(gaps)-1]
-	acks, err := s.opts.GapAcks(ctx, newest.Source, newest.Pack, oldest.Due, newest.Due.Add(time.Second))
-	if err != nil {
-		s.opts.Logger.WarnContext(ctx, "acknowledgements not shown", "source", newest.Source, "pack", newest.Pack, "reason", fault.Of(err), "err", err)
+	acks, ackOf := make(map[evidence.Slot]*evidence.Ack), s.opts.GapAcks()
+	for _, r := range list {
+		if r.State != evidence.Gapped {
+			continue
+		}
+		ack, err := ackOf(ctx, r.Slot)
+		if err != nil {
+			s.opts.Logger.WarnContext(ctx, "acknowledgements not shown", "source", r.Source, "pack", r.Pack, "reason", fault.Of(err), "err", err)
+			break
+		}
+		if ack != nil {
+			acks[r.Slot] = ack
+		}
 	}
 	return acks
 }

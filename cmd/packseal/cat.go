@@ -55,7 +55,7 @@ gap cat says why, and exits with 1.`,
 		}
 		record, raw, err := r.Read(ctx, slot)
 		if err == nil && record.State == evidence.Gapped {
-			if ack := r.gapAcks(ctx, slot.Ref(), slot.Due, slot.Due.Add(time.Second))[slot]; ack != nil {
+			if ack := r.gapAck(ctx, slot); ack != nil {
 				fmt.Fprintf(c.ErrOrStderr(), "note: the gap is %s\n", table.Plain(ack.String()))
 			}
 			if !*wantManifest {
@@ -81,14 +81,18 @@ gap cat says why, and exits with 1.`,
 	})
 }
 
-// gapAcks returns the acknowledgements of a pack's gaps. That they can't be read is
-// a warning.
-func (r *reading) gapAcks(ctx context.Context, p evidence.PackRef, from, to time.Time) map[evidence.Slot]*evidence.Ack {
-	acks, err := r.GapAcks(ctx, p.Source, p.Key(), from, to)
-	if err != nil {
-		fmt.Fprintf(r.cmd.ErrOrStderr(), "warning: who acknowledged gaps of %s/%s is not shown: %v\n", p.Source, p.Key(), err)
+// gapAck returns the acknowledgement of a gap; nil = there is none. That it can't be
+// known is said once.
+func (r *reading) gapAck(ctx context.Context, s evidence.Slot) *evidence.Ack {
+	if r.ackOf == nil {
+		return nil
 	}
-	return acks
+	ack, err := r.ackOf(ctx, s)
+	if err != nil {
+		r.ackOf = nil
+		fmt.Fprintf(r.cmd.ErrOrStderr(), "warning: who acknowledged gaps is not shown: %v\n", err)
+	}
+	return ack
 }
 
 // slot returns the slot that a person means.

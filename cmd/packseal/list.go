@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -130,7 +129,6 @@ func (l *lister) pack(ctx context.Context, e config.Entry) error {
 		q.Limit++ // one more shows that there are others
 	}
 	n := 0
-	acks := sync.OnceValue(func() map[evidence.Slot]*evidence.Ack { return l.gapAcks(ctx, e.PackRef, from, to) })
 	for r, err := range l.records(ctx, q, !l.archive) {
 		if n++; l.limit > 0 && n > l.limit {
 			l.more++
@@ -138,7 +136,7 @@ func (l *lister) pack(ctx context.Context, e config.Entry) error {
 		}
 		switch {
 		case err == nil:
-			err = l.print(r, e, acks)
+			err = l.print(ctx, r, e)
 		case r.State != "": // the others may be good
 			printError(l.cmd.ErrOrStderr(), fmt.Errorf("%s: %w", r.ID(), err))
 			l.unread, err = errors.Join(l.unread, err), nil
@@ -162,10 +160,10 @@ type listed struct {
 }
 
 // print prints a record, with the acknowledgement of a gap.
-func (l *lister) print(r evidence.Record, e config.Entry, acks func() map[evidence.Slot]*evidence.Ack) error {
+func (l *lister) print(ctx context.Context, r evidence.Record, e config.Entry) error {
 	var ack *evidence.Ack
 	if r.State == evidence.Gapped {
-		ack = acks()[r.Slot]
+		ack = l.gapAck(ctx, r.Slot)
 	}
 	if l.asJSON {
 		return printJSON(l.cmd.OutOrStdout(), listed{r, r.ID(), e.Pack.Name, r.Due.In(e.Zone()), e.TimeZone, ack})

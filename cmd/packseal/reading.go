@@ -24,6 +24,7 @@ type reading struct {
 	cfg   *config.Config
 	state string // the state folder; empty for a copy of an archive, which no daemon has
 	cmd   *cobra.Command
+	ackOf func(context.Context, evidence.Slot) (*evidence.Ack, error) // see gapAck
 }
 
 // errEmpty is the error of a folder without any slot, which is not an archive.
@@ -66,7 +67,11 @@ func openReading(c *cobra.Command, cfg *config.Config, state string) (r *reading
 	r.Archive, err = daemon.OpenArchive(c.Context(), cfg, daemon.ArchiveOptions{
 		ReadOnly: true, Tool: tool(), Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()), Seen: r.seen,
 	})
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	r.ackOf = r.GapAcks()
+	return r, nil
 }
 
 // daemon asks the daemon of the state folder, if there is one.
