@@ -16,12 +16,9 @@ import (
 // Acknowledge puts an acknowledgement of a slot's gap, or of a kind of problem that
 // [Archive.Verify] finds with the slot, into every sink. Of the record, Slot,
 // Problem, Until, Who and Why are given. If one that says the same is in force, it
-// stays the only one, and sinks that lack it get it. It is fault.Request when
-// there is nothing to acknowledge.
+// stays the only one, and sinks that lack it get it. Otherwise it is fault.Request
+// when there is nothing to acknowledge.
 func (a *Archive) Acknowledge(ctx context.Context, ack evidence.Ack) (recorded evidence.Ack, already bool, err error) {
-	if err := a.hasProblem(ctx, ack.Slot(), Kind(ack.Problem)); err != nil {
-		return ack, false, err
-	}
 	acks, used, err := a.acks(ctx, spanOf(ack.Slot()))
 	if err != nil {
 		return ack, false, err
@@ -29,6 +26,8 @@ func (a *Archive) Acknowledge(ctx context.Context, ack evidence.Ack) (recorded e
 	ack.Schema, ack.Tool, ack.Recorded = evidence.AckSchema, a.Tool, time.Now().UTC().Truncate(time.Second)
 	if have := evidence.InForce(acks[ack.Slot()], ack.Problem, time.Now()); have != nil && have.Says(ack) {
 		ack, already = *have, true
+	} else if err := a.hasProblem(ctx, ack.Slot(), Kind(ack.Problem)); err != nil {
+		return ack, false, err
 	}
 	for _, taken := used[ack.Key()]; taken && !already; _, taken = used[ack.Key()] { // two in a second
 		next := ack.Recorded.Add(time.Second)

@@ -138,7 +138,7 @@ func TestAckInOneSink(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(sinks[0], 1, newAck(s, "", "w"))
+	put(sinks[0], 1, newAck(s, "missing", "w")) // which was repaired since
 	put(sinks[0], 2, newAck(s, "unmirrored", "w"))
 	put(sinks[0], 3, newAck(s, "divergent", "w"))
 	put(sinks[1], 3, newAck(s, "divergent", "other"))
@@ -158,7 +158,7 @@ func TestAckInOneSink(t *testing.T) {
 	if diff := cmp.Diff(want, h.acked(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, already, err := h.Acknowledge(t.Context(), newAck(s, "", "w")); err != nil || !already {
+	if _, already, err := h.Acknowledge(t.Context(), newAck(s, "missing", "w")); err != nil || !already {
 		t.Errorf("the same again: %v, already: %t", err, already)
 	}
 	if diff := cmp.Diff(slices.Delete(want, 2, 3), h.acked(t)); diff != "" {
