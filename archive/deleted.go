@@ -64,10 +64,10 @@ func (v *verifying) deletions(ctx context.Context, t Target, slots map[string][]
 		gone[d.Key] = d
 	}
 	for key, d := range gone {
-		s, name, ok := record(key)
+		s, name, ok := evidence.ParseKey(key)
 		_, replaced := gone[s.ManifestKey()]
 		replaced = replaced || slices.ContainsFunc(slots[s.Dir()], func(e sink.Entry) bool { return e.Key == s.ManifestKey() })
-		if ok && (name == evidence.ManifestName || !replaced) {
+		if ok && (name == evidence.ManifestName || name == evidence.GapName && !replaced || evidence.IsAck(name)) {
 			v.report(t.Name, Deleted, key, "%s", d)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"packseal.example/archive/catalog"
 	"packseal.example/archive/plans"
 	"packseal.example/internal/evidence"
-	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
 )
@@ -26,15 +25,7 @@ func (v *verifying) plan(ctx context.Context, t Target, key string) error {
 	if v.unread(err) {
 		return nil
 	}
-	switch fault.Of(err) {
-	case fault.Damaged:
-		v.report(t.Name, Malformed, key, "%v", err)
-	case fault.Newer:
-		v.report(t.Name, Newer, key, "%v", err)
-	default:
-		return err
-	}
-	return nil
+	return v.unreadable(t, key, err)
 }
 
 // holes looks for slots that were due by the plans, and of which no sink has a

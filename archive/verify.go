@@ -24,52 +24,6 @@ import (
 	"packseal.example/sink"
 )
 
-// Kind is what is wrong with something in the archive.
-type Kind string
-
-// The kinds of problems.
-const (
-	Missing    Kind = "missing"    // a manifest without its report
-	Altered    Kind = "altered"    // a report that is not what its manifest says
-	Malformed  Kind = "malformed"  // a manifest or gap record that is damaged, or is of another slot
-	Newer      Kind = "newer"      // a manifest or gap record of a newer packseal, which this one can't check
-	Orphaned   Kind = "orphaned"   // an object that no manifest names
-	Divergent  Kind = "divergent"  // a manifest that differs from another sink's
-	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed and this one has not
-	Deleted    Kind = "deleted"    // a record, or a report that a manifest names, that was deleted and of which the storage keeps that
-	Absent     Kind = "absent"     // a slot that was due, and of which no sink has a record: it was never made, or was removed whole
-	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
-)
-
-// Kinds lists every kind, for metrics that are made at start.
-func Kinds() []Kind {
-	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished}
-}
-
-// Problem is one thing that is wrong.
-type Problem struct {
-	Kind   Kind   `json:"kind"`
-	Sink   string `json:"sink"` // empty: all of them
-	Key    string `json:"key"`
-	Detail string `json:"detail"`
-}
-
-// Result is what Verify read.
-type Result struct {
-	Sealed   int       `json:"sealed"`            // manifests, over all sinks
-	Gaps     int       `json:"gaps"`              // gap records, over all sinks
-	Bytes    int64     `json:"bytes"`             // of reports, over all sinks
-	Unread   int       `json:"unread"`            // objects in an archive tier, which were not checked
-	Skipped  int       `json:"skipped,omitempty"` // reports that are not in the sample
-	Problems []Problem `json:"problems"`
-}
-
-// Damaged reports whether anything is wrong beyond records that this program is
-// too old to check.
-func (r Result) Damaged() bool {
-	return slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Kind != Newer })
-}
-
 // verifying is a run of Verify. Of manifests only their digests are kept, and
 // of reports nothing, so that memory grows with the number of slots alone.
 type verifying struct {
@@ -83,6 +37,9 @@ type verifying struct {
 
 	planned map[string][]string // plan → the sinks that have it
 	plans   map[string]evidence.Plan
+
+	acks  map[evidence.Slot][]evidence.Ack
+	acked map[string]map[string][sha256.Size]byte // acknowledgement → sink → its digest; zero = not read
 }
 
 // settleTime is how old an object without a manifest must be before it is
@@ -96,7 +53,8 @@ const settleTime = 2 * time.Second
 // first (fault.NotRestored). What could be read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion),
-		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan)}
+		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
+		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
 	v.result.Problems = []Problem{}
 	wanted, err := s.targets(a.Sinks)
 	if err != nil {
@@ -128,6 +86,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	slices.SortFunc(v.result.Problems, func(x, y Problem) int {
 		return strings.Compare(x.Sink+"\x00"+x.Key, y.Sink+"\x00"+y.Key)
 	})
+	v.acknowledge(time.Now())
 	return v.result, errors.Join(errs...)
 }
 
@@ -135,7 +94,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 func (v *verifying) report(sink string, k Kind, key, format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.result.Problems = append(v.result.Problems, Problem{k, sink, key, fmt.Sprintf(format, args...)})
+	v.result.Problems = append(v.result.Problems, Problem{Kind: k, Sink: sink, Key: key, Detail: fmt.Sprintf(format, args...)})
 }
 
 // vanished looks for slots that were seen in the archive before and of which no
@@ -218,6 +177,10 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 			return err
 		}
 	}
+	entries, err = v.readAcks(ctx, t, s, entries)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
 	if at(evidence.ManifestName) < 0 {
 		newest := slices.MaxFunc(entries, func(x, y sink.Entry) int { return x.ModTime.Compare(y.ModTime) })
 		fault.Sleep(ctx, settleTime-time.Since(newest.ModTime)) // it may be on its way
@@ -298,15 +261,7 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 	if unread {
 		return nil
 	}
-	switch fault.Of(err) {
-	case fault.Damaged:
-		v.report(t.Name, Malformed, s.GapKey(), "%v", err)
-	case fault.Newer:
-		v.report(t.Name, Newer, s.GapKey(), "%v", err)
-	default:
-		return err
-	}
-	return nil
+	return v.unreadable(t, s.GapKey(), err)
 }
 
 // readReport reads a report back whole, if it is in the sample.
@@ -361,33 +316,4 @@ func readReport(ctx context.Context, t Target, m evidence.Manifest, w io.Writer)
 		}
 	}
 	return n, "", nil
-}
-
-// compare compares the sinks' manifests with one another. A difference is
-// reported of the later sink in the order of the configuration, as the first one
-// decides; which of the two is right can't be known here.
-func (v *verifying) compare(sinks []Target) {
-	for key, have := range v.planned {
-		for _, t := range sinks {
-			if !slices.Contains(have, t.Name) {
-				v.report(t.Name, Unmirrored, key, "another sink has this plan")
-			}
-		}
-	}
-	for s, have := range v.raw {
-		var first Target
-		for _, t := range sinks {
-			sum, ok := have[t.Name]
-			switch {
-			case !ok && v.isGone(t, s.ManifestKey()): // it was reported
-			case !ok:
-				v.report(t.Name, Unmirrored, s.ManifestKey(), "another sink has this slot sealed")
-			case sum == [sha256.Size]byte{}: // it was not read
-			case first.Name == "":
-				first = t
-			case sum != have[first.Name]:
-				v.report(t.Name, Divergent, s.ManifestKey(), "it differs from the one in sink %s", first.Name)
-			}
-		}
-	}
 }

@@ -38,14 +38,14 @@ type ran struct {
 
 // openAlive reads the record and begins an interval. A record that can't be read
 // is begun anew: nothing is known of before.
-func openAlive(stateDir string, shared bool) (*alive, error) {
+func openAlive(stateDir string, shared bool) *alive {
 	a := &alive{path: filepath.Join(stateDir, "alive.json"), shared: shared}
 	if b, err := os.ReadFile(a.path); err == nil && json.Unmarshal(b, &a.runs) != nil {
 		a.runs = nil
 	}
 	now := time.Now().UTC()
 	a.runs = append(a.runs, ran{From: now, Until: now})
-	return a, a.save()
+	return a
 }
 
 // save writes the record.
@@ -74,8 +74,7 @@ func (a *alive) beat(now time.Time, stopped bool) error {
 
 // run keeps the record until ctx ends.
 func (a *alive) run(ctx context.Context, log *slog.Logger) error {
-	for {
-		stopped := !fault.Sleep(ctx, aliveEvery)
+	for stopped := false; ; stopped = !fault.Sleep(ctx, aliveEvery) {
 		if err := a.beat(time.Now().UTC().Round(0), stopped); err != nil {
 			log.WarnContext(ctx, "sign of life not recorded", "reason", fault.Of(err), "err", err)
 		}

@@ -20,8 +20,8 @@ func TestAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := func(shared bool) *alive {
 			t.Helper()
-			a, err := openAlive(dir, shared)
-			if err != nil {
+			a := openAlive(dir, shared)
+			if err := a.beat(time.Now().UTC(), false); err != nil {
 				t.Fatal(err)
 			}
 			return a

@@ -50,9 +50,7 @@ func openServices(ctx context.Context, cfg *config.Config, o Options, status *re
 	if s.plans, err = plans.Open(plans.Options{Dir: filepath.Join(cfg.StateDir, "plans"), Tool: o.tool(), Logger: o.Logger}); err != nil {
 		return nil, err
 	}
-	if s.alive, err = openAlive(cfg.StateDir, cfg.Queue.Shared()); err != nil {
-		return nil, err
-	}
+	s.alive = openAlive(cfg.StateDir, cfg.Queue.Shared())
 	s.catalog, err = catalog.Open(catalog.Options{
 		File: filepath.Join(cfg.StateDir, "packseal.db"), Logger: o.Logger, Observers: []func(catalog.Event){s.notify, s.broadcast},
 	})

@@ -64,6 +64,12 @@ func (s *services) records(ctx context.Context, q web.Query) iter.Seq2[evidence.
 	return s.catalog.Records(ctx, catalog.Query{Source: q.Source, Pack: q.Pack, From: q.From, To: q.To, State: q.State, Limit: q.Limit})
 }
 
+// gapAcks finds the acknowledgements that the page asks for in the sinks: they come
+// after the records that the catalog holds.
+func (s *services) gapAcks() func(context.Context, evidence.Slot) (*evidence.Ack, error) {
+	return s.runtime.Load().archive.GapAcks()
+}
+
 // overdueAfter is how long after its start and its time-out a slot may be
 // unsettled before it is overdue.
 const overdueAfter = time.Minute

@@ -48,9 +48,10 @@ func (s *services) verify(ctx context.Context, a *archive.Archive, due time.Time
 	if ctx.Err() != nil {
 		return
 	}
-	for i, p := range result.Problems {
+	open := result.Open()
+	for i, p := range open {
 		if i == loggedProblems {
-			log.ErrorContext(ctx, "more problems in the archive", "problems", len(result.Problems)-i)
+			log.ErrorContext(ctx, "more problems in the archive", "problems", len(open)-i)
 			break
 		}
 		log.ErrorContext(ctx, "problem in the archive", "kind", p.Kind, "sink", p.Sink, "key", p.Key, "detail", p.Detail)
@@ -63,5 +64,5 @@ func (s *services) verify(ctx context.Context, a *archive.Archive, due time.Time
 		return
 	}
 	log.InfoContext(ctx, "archive verified", "sealed", result.Sealed, "gaps", result.Gaps, "bytes", result.Bytes,
-		"problems", len(result.Problems), "took", time.Since(began).Round(time.Millisecond).String())
+		"problems", len(open), "acknowledged", result.Acked, "took", time.Since(began).Round(time.Millisecond).String())
 }

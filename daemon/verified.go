@@ -16,8 +16,8 @@ import (
 // state_dir, from where the daemon shows it: verification runs beside the
 // daemon, and its metrics outlive both.
 type verified struct {
-	Success  time.Time            `json:"success,omitzero"` // the end of the last run that read everything and found no problem
-	Problems map[archive.Kind]int `json:"findings"`         // of the last run that read everything
+	Success  time.Time            `json:"success,omitzero"` // the end of the last run that read everything and found no problem that is not acknowledged
+	Problems map[archive.Kind]int `json:"findings"`         // of the last run that read everything, by kind; without acknowledged ones
 }
 
 func verifiedPath(stateDir string) string { return filepath.Join(stateDir, "verify.json") }
@@ -45,10 +45,11 @@ func (v verified) counts() map[string]int {
 // daemon that runs with this state folder.
 func SaveVerified(stateDir string, r archive.Result) error {
 	v := verified{Success: loadVerified(stateDir).Success, Problems: make(map[archive.Kind]int)}
-	for _, p := range r.Problems {
+	open := r.Open()
+	for _, p := range open {
 		v.Problems[p.Kind]++
 	}
-	if len(r.Problems) == 0 {
+	if len(open) == 0 {
 		v.Success = time.Now().UTC()
 	}
 	b, err := json.Marshal(v)
@@ -62,8 +63,8 @@ func SaveVerified(stateDir string, r archive.Result) error {
 type verifiedCollector string
 
 var (
-	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything and found no problem; 0 when never.", nil, nil)
-	descProblems = prometheus.NewDesc("packseal_verify_problems", "Problems that the last packseal verify found, by kind.", []string{"kind"}, nil)
+	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything and found no problem, apart from acknowledged ones; 0 when never.", nil, nil)
+	descProblems = prometheus.NewDesc("packseal_verify_problems", "Problems that the last packseal verify found, without acknowledged ones, by kind.", []string{"kind"}, nil)
 )
 
 // Describe implements [prometheus.Collector].

@@ -10,13 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/archive"
+	"packseal.example/internal/evidence"
 )
 
 func TestVerifiedMetrics(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	problems := func(n string) string {
-		return `# HELP packseal_verify_problems Problems that the last packseal verify found, by kind.
+		return `# HELP packseal_verify_problems Problems that the last packseal verify found, without acknowledged ones, by kind.
 # TYPE packseal_verify_problems gauge
 packseal_verify_problems{kind="absent"} 0
 packseal_verify_problems{kind="altered"} ` + n + `
@@ -49,9 +50,18 @@ packseal_verify_problems{kind="vanished"} 0
 		t.Fatal(err)
 	}
 	check("2")
+	known := archive.Problem{Kind: archive.Altered, Ack: &evidence.Ack{Who: "ops"}}
+	if err := SaveVerified(dir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}, known}}); err != nil {
+		t.Fatal(err)
+	}
+	check("1")
 	if now := loadVerified(dir).Success; !now.Equal(good) {
 		t.Errorf("the last success moved to %v", now)
 	}
+	if err := SaveVerified(dir, archive.Result{Problems: []archive.Problem{known}}); err != nil || !loadVerified(dir).Success.After(good) {
+		t.Errorf("a run with acknowledged problems alone is no success: %v", err)
+	}
+	check("0")
 	if err := os.WriteFile(verifiedPath(dir), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,8 @@ type slotList struct {
 // slot is a settled slot, with its due time in the pack's zone as well.
 type slot struct {
 	evidence.Record
-	DueLocal time.Time `json:"due_local"`
+	DueLocal time.Time     `json:"due_local"`
+	Ack      *evidence.Ack `json:"ack,omitempty"` // of a gap, that is in force
 }
 
 // problem is the response of the API to a bad request.
@@ -94,8 +95,9 @@ func (s *Server) serveSlots(w http.ResponseWriter, r *http.Request) {
 	}
 	zone := zones{}.find(pack.TimeZone)
 	answer := slotList{Zone: zone.String(), Slots: []slot{}, Incomplete: pack.Counts == nil} // [] in JSON, not null
+	acks := s.acks(r.Context(), list)
 	for _, r := range list {
-		answer.Slots = append(answer.Slots, slot{r, r.Due.In(zone)})
+		answer.Slots = append(answer.Slots, slot{r, r.Due.In(zone), acks[r.Slot]})
 	}
 	if more {
 		answer.Next = list[len(list)-1].Due.UTC().Format(evidence.DueFormat)

@@ -14,7 +14,7 @@ func chinese() *locale {
 		History: "历史记录", Pack: "合规包", State: "状态", LastSealed: "最近封存", NextDue: "下次到期",
 		Sealed: "已封存", Gaps: "缺失", Report: "最新报告", Schedule: "计划", Due: "到期时间",
 		Settled: "记录时间", After: "到期后 %s 就绪", Imported: "由 %s 导入", NotReady: "packseal 未能正常工作：",
-		LastTry: "最近一次尝试：", Paused: "暂停于", Until: "恢复于", Labels: "标签", Outcome: "结果", Never: "暂无", Reading: "正在读取",
+		LastTry: "最近一次尝试：", Paused: "暂停于", Until: "恢复于", AckedBy: "确认人：", AckedUntil: "有效至", Labels: "标签", Outcome: "结果", Never: "暂无", Reading: "正在读取",
 		AsOf: "截至", Refreshes: "每 30 秒刷新一次。", Pause: "暂停刷新", Resume: "每 30 秒刷新一次",
 		Older: "更早", Newest: "最新", Metrics: "指标", API: "JSON", NoSlots: "尚无记录。",
 		Incomplete:   "未能读取全部历史记录：",

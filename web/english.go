@@ -19,7 +19,8 @@ func english() *locale {
 		Older: "Older", Newest: "Newest", Metrics: "Metrics", API: "JSON", NoSlots: "No slots have been recorded yet.",
 		Incomplete:   "The history could not be read completely:",
 		StillReading: "The history is still being read. Older slots are missing from this page.",
-		NotFound:     "Pack not found.", Bad: "The address of this page contains an invalid time.",
+		AckedBy:      "Acknowledged by", AckedUntil: "until",
+		NotFound: "Pack not found.", Bad: "The address of this page contains an invalid time.",
 		states: map[string]string{
 			StateSealed: "Sealed", StateGap: "Gap", StateWorking: "In progress", StateOverdue: "Overdue",
 			StateWaiting: "Not due yet", StateReading: "Reading history",

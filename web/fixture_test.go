@@ -58,6 +58,9 @@ func options(n int, packs ...Pack) Options {
 		Ready:    func() error { return nil },
 		Status:   func() Status { return Status{Sinks: []Sink{{Name: "primary", Reached: midnight}}} },
 		Version:  "v1.2.3",
+		GapAcks: func() func(context.Context, evidence.Slot) (*evidence.Ack, error) {
+			return func(context.Context, evidence.Slot) (*evidence.Ack, error) { return nil, nil }
+		},
 		Records: func(_ context.Context, q Query) iter.Seq2[evidence.Record, error] {
 			return func(yield func(evidence.Record, error) bool) {
 				for i, yielded := 0, 0; i < n && yielded < q.Limit; i++ {

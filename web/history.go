@@ -29,6 +29,8 @@ type slotRow struct {
 	After        string // how long after its due time the report was fetched, or who imported it
 	Size         string
 	Why          string
+	Ack          *evidence.Ack // of a gap; nil = none is in force
+	AckUntil     timestamp
 }
 
 func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
@@ -55,8 +57,9 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 		s.logUnread(r, q, err)
 		h.Fault = err.Error()
 	}
+	acks := s.acks(r.Context(), list)
 	for _, record := range list {
-		h.Slots = append(h.Slots, h.slotRow(record))
+		h.Slots = append(h.Slots, h.slotRow(record, acks[record.Slot]))
 	}
 	if more {
 		h.Older = h.With("before", list[len(list)-1].Due.UTC().Format(evidence.DueFormat))
@@ -67,8 +70,8 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, "history.html", h, h.L)
 }
 
-// slotRow returns the record's row.
-func (p page) slotRow(record evidence.Record) slotRow {
+// slotRow returns the record's row, with the acknowledgement of a gap.
+func (p page) slotRow(record evidence.Record, ack *evidence.Ack) slotRow {
 	row := slotRow{
 		Record:  record,
 		Mark:    mark(string(record.State)),
@@ -76,6 +79,10 @@ func (p page) slotRow(record evidence.Record) slotRow {
 		Due:     p.L.timestamp(record.Due, p.time, p.zone),
 		Settled: p.L.timestamp(record.Settled.Truncate(time.Second), p.time, p.zone),
 		Why:     p.L.reason(record.Reason),
+		Ack:     ack,
+	}
+	if ack != nil {
+		row.AckUntil = p.L.timestamp(ack.Until, p.time, p.zone)
 	}
 	if record.SHA256 != "" { // the manifest has been read
 		row.Size = size(record.Size)

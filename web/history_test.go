@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,4 +108,43 @@ func TestHistoryOfNothing(t *testing.T) {
 		}
 		wantAll(t, w.Body.String(), "<h1>", want.text, `<a href="/`)
 	}
+}
+
+// TestAcknowledgedGaps: page and JSON say who acknowledged a gap; sinks that do not
+// answer hide no slot.
+func TestAcknowledgedGaps(t *testing.T) {
+	t.Parallel()
+	opts := options(12, sealedPack("cp-a", ""))
+	logger, log := logged()
+	opts.Logger = logger
+	var asked []string
+	var failure error
+	opts.GapAcks = func() func(context.Context, evidence.Slot) (*evidence.Ack, error) {
+		return func(_ context.Context, s evidence.Slot) (*evidence.Ack, error) {
+			asked = append(asked, s.ID())
+			if failure != nil || s.Due.Day() != 28 {
+				return nil, failure
+			}
+			return &evidence.Ack{Due: s.Due, Who: "ops@host", Why: "<holiday>", Until: midnight}, nil
+		}
+	}
+	h := handler(t, opts)
+	wantAll(t, get(h, "/packs/prod/cp-a").Body.String(), "<small>Acknowledged by <bdi>ops@host: &lt;holiday&gt;</bdi></small> <small>until <time", "2000-01-01 08:00 Asia/Shanghai")
+	if want := []string{"prod/cp-a@19991228T000000Z", "prod/cp-a@19991223T000000Z"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %s, want %s", asked, want)
+	}
+	wantAll(t, get(h, "/packs/prod/cp-a?lang=zh-CN").Body.String(), "确认人： <bdi>ops@host")
+	body := get(h, "/api/v1/slots?source=prod&pack=cp-a&limit=12").Body.String()
+	if wantAll(t, body, `"ack":{"due":"1999-12-28T00:00:00Z",`, `"until":"2000-01-01T00:00:00Z","who":"ops@host","why":"\u003choliday\u003e"}}`); strings.Count(body, `"ack"`) != 1 {
+		t.Errorf("the slots are %s", body)
+	}
+	asked = nil
+	if get(h, "/api/v1/slots?source=prod&pack=cp-a&state=sealed"); asked != nil {
+		t.Errorf("without a gap, acknowledgements are asked for: %s", asked)
+	}
+	failure = fault.New(fault.SinkUnavailable, "listing primary: no answer")
+	body = get(h, "/packs/prod/cp-a").Body.String()
+	wantAll(t, body, "o/0.xls", "the status is still CREATING", "o/11.xls")
+	wantNone(t, body, "Acknowledged")
+	wantAll(t, log.String(), "acknowledgements not shown", `"reason":"sink_unavailable"`)
 }

@@ -38,6 +38,7 @@ var documented = map[reflect.Type]string{
 	reflect.TypeFor[PausedSource](): "PausedSource",
 	reflect.TypeFor[Verified]():     "Verified",
 	reflect.TypeFor[problem]():      "Error",
+	reflect.TypeFor[evidence.Ack](): "Ack",
 }
 
 // TestOpenAPITypes: each object has the properties of its Go type, of the same

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 )
 
 // find returns the current state of a pack.
@@ -34,6 +35,32 @@ func (s *Server) records(ctx context.Context, q Query) (list []evidence.Record, 
 		list = append(list, record)
 	}
 	return list, false, nil
+}
+
+// ackTimeout bounds how long a response waits for acknowledgements, which are read
+// from the sinks.
+const ackTimeout = 3 * time.Second
+
+// acks returns the acknowledgements of the gaps in a list of a pack's records, the
+// newest first. Without an answer from the sinks they are left out.
+func (s *Server) acks(ctx context.Context, list []evidence.Record) map[evidence.Slot]*evidence.Ack {
+	ctx, stop := context.WithTimeout(ctx, ackTimeout)
+	defer stop()
+	acks, ackOf := make(map[evidence.Slot]*evidence.Ack), s.opts.GapAcks()
+	for _, r := range list {
+		if r.State != evidence.Gapped {
+			continue
+		}
+		ack, err := ackOf(ctx, r.Slot)
+		if err != nil {
+			s.opts.Logger.WarnContext(ctx, "acknowledgements not shown", "source", r.Source, "pack", r.Pack, "reason", fault.Of(err), "err", err)
+			break
+		}
+		if ack != nil {
+			acks[r.Slot] = ack
+		}
+	}
+	return acks
 }
 
 // parseTime parses a time as it is written in keys or in JSON, or a date, which

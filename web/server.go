@@ -30,6 +30,7 @@ func New(opts Options) (*Server, error) {
 		"Gatherer": opts.Gatherer == nil,
 		"Packs":    opts.Packs == nil,
 		"Records":  opts.Records == nil,
+		"GapAcks":  opts.GapAcks == nil,
 		"Status":   opts.Status == nil,
 		"Ready":    opts.Ready == nil,
 	} {

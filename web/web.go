@@ -78,6 +78,9 @@ type Options struct {
 	// Records yields the records that the query selects, the newest first.
 	// Required.
 	Records func(context.Context, Query) iter.Seq2[evidence.Record, error]
+	// GapAcks returns what finds the acknowledgement of a gap that is in force; nil =
+	// there is none. It is called for the gaps of a pack, the newest first. Required.
+	GapAcks func() func(context.Context, evidence.Slot) (*evidence.Ack, error)
 	// Status returns what is known of that which all packs share. Required.
 	Status func() Status
 	// Ready returns nil when the daemon does its work, or why it does not.

@@ -99,7 +99,8 @@ func (b *Book) file(key string) string { return filepath.Join(b.Dir, filepath.Ba
 
 // Adopt puts a plan into force, in an archive, and returns since when it is: the
 // next second, so that what has fallen due by now is by the plan before. It is
-// durable when Adopt returns.
+// durable when Adopt returns, unless the disk fails: then it is logged, and lost
+// with the process if no sink takes it.
 func (b *Book) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -169,10 +170,10 @@ func (b *Book) add(packs []evidence.PlannedPack, since time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := atomicfile.Write(b.file(key), raw, 0o600); err != nil {
-			return fmt.Errorf("writing a plan: %w", err)
-		}
 		b.pending[key] = p
+		if err := atomicfile.Write(b.file(key), raw, 0o600); err != nil {
+			b.Logger.Warn("plan not written to disk", "key", key, "reason", fault.Of(err), "err", err)
+		}
 	}
 	return nil
 }

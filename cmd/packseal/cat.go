@@ -17,6 +17,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/period"
+	"packseal.example/internal/table"
 	"packseal.example/sink"
 )
 
@@ -53,8 +54,13 @@ gap cat says why, and exits with 1.`,
 			return err
 		}
 		record, raw, err := r.Read(ctx, slot)
-		if err == nil && record.State == evidence.Gapped && !*wantManifest {
-			return fault.New(fault.NotFound, "%s is a gap: %s: %s", slot, record.Reason, record.Detail).WithHint("--manifest writes its record")
+		if err == nil && record.State == evidence.Gapped {
+			if ack := r.gapAck(ctx, slot); ack != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "note: the gap is %s\n", table.Plain(ack.String()))
+			}
+			if !*wantManifest {
+				return fault.New(fault.NotFound, "%s is a gap: %s: %s", slot, record.Reason, record.Detail).WithHint("--manifest writes its record")
+			}
 		}
 		if err == nil {
 			err = writeOut(c.OutOrStdout(), *out, func(w io.Writer) error {
@@ -73,6 +79,20 @@ gap cat says why, and exits with 1.`,
 		}
 		return err
 	})
+}
+
+// gapAck returns the acknowledgement of a gap; nil = there is none. That it can't be
+// known is said once.
+func (r *reading) gapAck(ctx context.Context, s evidence.Slot) *evidence.Ack {
+	if r.ackOf == nil {
+		return nil
+	}
+	ack, err := r.ackOf(ctx, s)
+	if err != nil {
+		r.ackOf = nil
+		fmt.Fprintf(r.cmd.ErrOrStderr(), "warning: who acknowledged gaps is not shown: %v\n", err)
+	}
+	return ack
 }
 
 // slot returns the slot that a person means.

@@ -38,6 +38,7 @@ type lister struct {
 	table  *table.Writer
 	more   int   // packs that have slots beyond the limit
 	unread error // records that could not be read
+	acked  bool  // the table has a column for acknowledgements
 }
 
 // newList makes the verb that prints records. A daemon that runs with this
@@ -134,10 +135,8 @@ func (l *lister) pack(ctx context.Context, e config.Entry) error {
 			break
 		}
 		switch {
-		case err == nil && l.asJSON:
-			err = printJSON(l.cmd.OutOrStdout(), newListed(r, e))
 		case err == nil:
-			err = l.row(r, e)
+			err = l.print(ctx, r, e)
 		case r.State != "": // the others may be good
 			printError(l.cmd.ErrOrStderr(), fmt.Errorf("%s: %w", r.ID(), err))
 			l.unread, err = errors.Join(l.unread, err), nil
@@ -156,14 +155,24 @@ type listed struct {
 	Name  string    `json:"name,omitempty"`
 	Local time.Time `json:"local"` // when it fell due, in the pack's own zone
 	Zone  string    `json:"time_zone"`
+
+	Ack *evidence.Ack `json:"ack,omitempty"` // of a gap, that is in force
 }
 
-func newListed(r evidence.Record, e config.Entry) listed {
-	return listed{r, r.ID(), e.Pack.Name, r.Due.In(e.Zone()), e.TimeZone}
+// print prints a record, with the acknowledgement of a gap.
+func (l *lister) print(ctx context.Context, r evidence.Record, e config.Entry) error {
+	var ack *evidence.Ack
+	if r.State == evidence.Gapped {
+		ack = l.gapAck(ctx, r.Slot)
+	}
+	if l.asJSON {
+		return printJSON(l.cmd.OutOrStdout(), listed{r, r.ID(), e.Pack.Name, r.Due.In(e.Zone()), e.TimeZone, ack})
+	}
+	return l.row(r, e, ack)
 }
 
 // row prints a record as a row of the table.
-func (l *lister) row(r evidence.Record, e config.Entry) error {
+func (l *lister) row(r evidence.Record, e config.Entry, ack *evidence.Ack) error {
 	size, what := strconv.FormatInt(r.Size, 10), r.SHA256
 	if r.Imported != "" {
 		what += ", imported by " + r.Imported
@@ -177,5 +186,12 @@ func (l *lister) row(r evidence.Record, e config.Entry) error {
 			what = string(all[:shortDetail]) + "…"
 		}
 	}
-	return l.table.Row(string(r.State), r.ID(), r.Due.In(e.Zone()).Format(localTime), e.Pack.Name, size, what)
+	cells := []string{string(r.State), r.ID(), r.Due.In(e.Zone()).Format(localTime), e.Pack.Name, size, what}
+	if ack != nil {
+		if cells = append(cells, ack.String()); !l.acked {
+			l.table.Head("ACKNOWLEDGED")
+			l.acked = true
+		}
+	}
+	return l.table.Row(cells...)
 }

@@ -24,6 +24,7 @@ type reading struct {
 	cfg   *config.Config
 	state string // the state folder; empty for a copy of an archive, which no daemon has
 	cmd   *cobra.Command
+	ackOf func(context.Context, evidence.Slot) (*evidence.Ack, error) // see gapAck
 }
 
 // errEmpty is the error of a folder without any slot, which is not an archive.
@@ -40,25 +41,37 @@ func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args 
 	dir := c.Flags().String("dir", "", "read this copy of an archive, without a configuration: the folder that holds those of the sources")
 	c.MarkFlagsMutuallyExclusive("config", "dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		r := &reading{cmd: c}
+		var cfg *config.Config
 		var err error
+		state := ""
 		if *dir != "" {
-			r.cfg, err = config.Copy(*dir)
-		} else if r.cfg, err = load(*path, c.ErrOrStderr()); err == nil {
-			r.state = r.cfg.StateDir
+			cfg, err = config.Copy(*dir)
+		} else if cfg, err = load(*path, c.ErrOrStderr()); err == nil {
+			state = cfg.StateDir
 		}
 		if err != nil {
 			return err
 		}
-		r.Archive, err = daemon.OpenArchive(c.Context(), r.cfg, daemon.ArchiveOptions{
-			ReadOnly: true, Tool: tool(), Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()), Seen: r.seen,
-		})
+		r, err := openReading(c, cfg, state)
 		if err != nil {
 			return err
 		}
 		return do(c.Context(), r, args)
 	}
 	return c
+}
+
+// openReading opens the sinks of a configuration.
+func openReading(c *cobra.Command, cfg *config.Config, state string) (r *reading, err error) {
+	r = &reading{cfg: cfg, state: state, cmd: c}
+	r.Archive, err = daemon.OpenArchive(c.Context(), cfg, daemon.ArchiveOptions{
+		ReadOnly: true, Tool: tool(), Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()), Seen: r.seen,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.ackOf = r.GapAcks()
+	return r, nil
 }
 
 // daemon asks the daemon of the state folder, if there is one.

@@ -32,7 +32,7 @@ its signed link expires, checks it, and seals it in write-once storage.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newStatus(), newReload(), newCat(), newExport(), newImport(), newVerify(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newStatus(), newReload(), newCat(), newExport(), newImport(), newVerify(), newAck(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
 	root.AddCommand(releaseVerbs()...)
 	return root
 }

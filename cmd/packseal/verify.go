@@ -18,6 +18,7 @@ import (
 	"packseal.example/daemon"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/period"
+	"packseal.example/internal/table"
 )
 
 // newVerify makes the verb that an auditor trusts. Its exit code distinguishes
@@ -28,7 +29,8 @@ func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify [PACK…]", Short: "Read everything back and compare it with its manifests",
 		Long: `verify reads every manifest and every report in every sink. Missing, altered and
-orphaned objects are problems; it then exits with 3.
+orphaned objects are problems; it then exits with 3. Problems that were acknowledged
+(packseal ack) are printed with who did so and why, and do not count.
 
 Packs, a period of due times (dates are whole days in each pack's own time zone)
 and --sink limit what is read, and with --sample 5% one report in twenty is read,
@@ -65,7 +67,7 @@ configuration has verify.`,
 			}
 		}
 		err = printVerified(c.OutOrStdout(), result, *asJSON)
-		switch newer := len(result.Problems) > 0 && !result.Damaged(); {
+		switch newer := len(result.Open()); {
 		case err != nil:
 			return err
 		case unread != nil && result.Damaged(): // damage is what somebody has to act upon
@@ -74,10 +76,10 @@ configuration has verify.`,
 			return fmt.Errorf("%w: %w", errUsage, unread)
 		case unread != nil:
 			return unread
-		case newer:
-			return fault.New(fault.Newer, "%d records are newer than this program, and were not checked", len(result.Problems)).WithHint("verify them with a newer packseal")
 		case result.Damaged():
 			return errDamage
+		case newer > 0:
+			return fault.New(fault.Newer, "%d records are newer than this program, and were not checked", newer).WithHint("verify them with a newer packseal")
 		}
 		return nil
 	})
@@ -167,7 +169,11 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 		return printJSON(w, r)
 	}
 	for _, p := range r.Problems {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Kind, p.Sink, p.Key, p.Detail); err != nil {
+		line := fmt.Sprintf("%s\t%s\t%s\t%s", p.Kind, p.Sink, p.Key, p.Detail)
+		if p.Ack != nil {
+			line += "\t" + table.Plain(p.Ack.String())
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
 	}
@@ -181,6 +187,10 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d problems\n", r.Sealed, r.Gaps, r.Bytes, len(r.Problems))
+	known := ""
+	if r.Acked > 0 {
+		known = fmt.Sprintf(", %d of them acknowledged", r.Acked)
+	}
+	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d problems%s\n", r.Sealed, r.Gaps, r.Bytes, len(r.Problems), known)
 	return err
 }

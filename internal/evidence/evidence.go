@@ -1,7 +1,8 @@
 // Package evidence defines what an archive holds: the [Slot] that names a piece
-// of evidence, the records that settle it ([Manifest], [Gap]), the [Plan] by
-// which it is owed, their schemas and their keys. It reads and writes bytes, and
-// knows neither sinks nor sources.
+// of evidence, the records that settle it ([Manifest], [Gap]), those that
+// acknowledge what is wrong with it ([Ack]), the [Plan] by which it is owed,
+// their schemas and their keys. It reads and writes bytes, and knows neither
+// sinks nor sources.
 //
 // # Keys
 //
@@ -11,6 +12,7 @@
 //	    report-<first 12 hex digits of its SHA-256>.<ext>
 //	    manifest.json   written last: the slot is sealed
 //	    gap.json        the slot has no report, and why
+//	    ack-<when>.json the gap, or a problem, was acknowledged
 //
 // <source> is the source's name in the configuration, or <name>.<account ID>
 // for a member account of a Resource Directory. <pack> is one of

@@ -256,6 +256,7 @@ var schemas = map[string]func([]byte) (any, error){
 	GapSchema:              decodeGapV1,
 	LabelledGapSchema:      canonical[Gap],
 	PlanSchema:             canonical[Plan],
+	AckSchema:              canonical[Ack],
 }
 
 // Unreadable reports whether an error of reading a record says that it is there
@@ -271,8 +272,8 @@ func Unreadable(err error) bool {
 // MaxRecord bounds a record, in bytes.
 const MaxRecord = 64 << 10
 
-// Decode reads a record by its schema and returns a [Manifest], a [Gap] or a
-// [Plan]. A field that its schema does not have, and any form but the canonical one, is
+// Decode reads a record by its schema and returns a [Manifest], a [Gap], an
+// [Ack] or a [Plan]. A field that its schema does not have, and any form but the canonical one, is
 // fault.Damaged. A schema of packseal's that this program does not know is
 // fault.Newer: the record is of a newer packseal, and says nothing here.
 func Decode(b []byte) (any, error) {

@@ -21,11 +21,19 @@ const batch = 500
 type Writer struct {
 	out  io.Writer
 	rows [][]string // that wait for the columns to be set
+	head bool       // is printed
 }
 
 // New makes a table with these column heads, which are printed also if no row
 // follows.
-func New(out io.Writer, head ...string) *Writer { return &Writer{out, [][]string{head}} }
+func New(out io.Writer, head ...string) *Writer { return &Writer{out: out, rows: [][]string{head}} }
+
+// Head adds the head of one more column, unless the heads are printed already.
+func (t *Writer) Head(name string) {
+	if !t.head {
+		t.rows[0] = append(t.rows[0], name)
+	}
+}
 
 // Row adds a row. Characters that a terminal would not just show become spaces.
 func (t *Writer) Row(cells ...string) error {
@@ -58,7 +66,7 @@ func (t *Writer) Flush() error {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	t.rows = nil
+	t.rows, t.head = nil, true
 	_, err := io.WriteString(t.out, b.String())
 	return err
 }

@@ -46,3 +46,23 @@ func TestLong(t *testing.T) {
 		t.Errorf("printed %d lines, %v", strings.Count(out.String(), "\n"), err)
 	}
 }
+
+// TestHead: a column that comes later has a head, if the heads are not printed yet.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	w := New(&out, "A")
+	for _, cells := range [][]string{{"1"}, {"22", "x"}} {
+		if err := w.Row(cells...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Head("B")
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	w.Head("C")
+	if err := w.Flush(); err != nil || out.String() != "A   B\n1\n22  x\n" {
+		t.Errorf("printed %q, %v", out.String(), err)
+	}
+}

@@ -1,0 +1,66 @@
+package archive
+
+import (
+	"slices"
+
+	"packseal.example/internal/evidence"
+)
+
+// Kind is what is wrong with something in the archive.
+type Kind string
+
+// The kinds of problems.
+const (
+	Missing    Kind = "missing"    // a manifest without its report
+	Altered    Kind = "altered"    // a report that is not what its manifest says
+	Malformed  Kind = "malformed"  // a record that is damaged, or is of another slot
+	Newer      Kind = "newer"      // a record of a newer packseal, which this one can't check
+	Orphaned   Kind = "orphaned"   // an object that no manifest names
+	Divergent  Kind = "divergent"  // a record that differs from another sink's
+	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed, or a plan or acknowledgement that it has, and this one has not
+	Deleted    Kind = "deleted"    // a record, or a report that a manifest names, that was deleted and of which the storage keeps that
+	Absent     Kind = "absent"     // a slot that was due, and of which no sink has a record: it was never made, or was removed whole
+	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
+)
+
+// Kinds lists every kind, for metrics that are made at start.
+func Kinds() []Kind {
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished}
+}
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	Kind   Kind   `json:"kind"`
+	Sink   string `json:"sink"` // empty: all of them
+	Key    string `json:"key"`
+	Detail string `json:"detail"`
+
+	Ack *evidence.Ack `json:"ack,omitempty"` // that is in force; nil = the problem is not acknowledged
+}
+
+// Result is what Verify read.
+type Result struct {
+	Sealed   int       `json:"sealed"`                 // manifests, over all sinks
+	Gaps     int       `json:"gaps"`                   // gap records, over all sinks
+	Bytes    int64     `json:"bytes"`                  // of reports, over all sinks
+	Unread   int       `json:"unread"`                 // objects in an archive tier, which were not checked
+	Skipped  int       `json:"skipped,omitempty"`      // reports that are not in the sample
+	Problems []Problem `json:"problems"`               // also the acknowledged ones
+	Acked    int       `json:"acknowledged,omitempty"` // of the problems
+}
+
+// Open returns the problems that are not acknowledged.
+func (r Result) Open() (open []Problem) {
+	for _, p := range r.Problems {
+		if p.Ack == nil {
+			open = append(open, p)
+		}
+	}
+	return open
+}
+
+// Damaged reports whether anything is wrong that is not acknowledged, beyond
+// records that this program is too old to check.
+func (r Result) Damaged() bool {
+	return slices.ContainsFunc(r.Open(), func(p Problem) bool { return p.Kind != Newer })
+}
