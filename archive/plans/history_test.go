@@ -379,3 +379,71 @@ func oneHistory(t *testing.T, dir string, random random) {
 		t.Errorf("%d slots since %s, %d plans, %v", len(s.settled), began, len(s.plans), did)
 	}
 }
+
+// TestTwoHistories: of two replicas whose files differ for a while, and that come and
+// go, a slot that is due by both files is settled in the end, and none is a gap that
+// is due by neither.
+func TestTwoHistories(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			dirs := [2]string{t.TempDir(), t.TempDir()}
+			synctest.Test(t, func(t *testing.T) { twoHistories(t, dirs, random{rand.New(rand.NewPCG(seed, 2))}) })
+		})
+	}
+}
+
+func twoHistories(t *testing.T, dirs [2]string, random random) {
+	s, f := newStore(), file{"cp-0": {"*/5 * * * *", "UTC"}, "cp-1": {"7 * * * *", "Asia/Shanghai"}}
+	files, models := [2]file{f, f}, [2]*model{new(model), new(model)}
+	var replicas [2]*replica
+	start := func(i int) {
+		replicas[i] = s.start(t, dirs[i])
+		replicas[i].take(t, files[i])
+		models[i].take(files[i])
+		replicas[i].run()
+	}
+	start(0)
+	start(1)
+	for range 16 {
+		time.Sleep(random.within(40 * time.Minute))
+		i := random.IntN(2)
+		switch random.IntN(4) {
+		case 0: // a file that the other has not yet
+			files[i] = random.change(files[i])
+		case 1: // the rollout reaches it
+			files[i] = files[1-i]
+		case 2: // a restart
+			replicas[i].stop()
+			time.Sleep(random.within(2 * time.Hour))
+			start(i)
+			continue
+		case 3: // nothing changes
+		}
+		replicas[i].take(t, files[i])
+		models[i].take(files[i])
+	}
+	files[0] = files[1]
+	for i, r := range replicas {
+		r.stop()
+		start(i)
+	}
+	time.Sleep(3 * time.Hour)
+	end := time.Now().Add(-10 * time.Minute)
+	for _, r := range replicas {
+		r.stop()
+	}
+	synctest.Wait()
+	due := [2]map[evidence.Slot]bool{models[0].due(t, time.Now()), models[1].due(t, time.Now())}
+	for slot := range due[0] {
+		if due[1][slot] && s.settled[slot] == "" && slot.Due.Before(end) {
+			t.Errorf("%s was due, and has no record", slot)
+		}
+	}
+	for slot, as := range s.settled {
+		if as == evidence.Gapped && !due[0][slot] && !due[1][slot] {
+			t.Errorf("%s is a gap, and was not due", slot)
+		}
+	}
+}
