@@ -21,6 +21,8 @@ const versionsKey = "servers"
 // version of one that is not. An older patch release is only warned of.
 func (s *stream) checkVersion(ctx context.Context) error {
 	return fault.Retry(ctx, 5, fault.Backoff{}, func() error {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout) // a request to a server that is still starting may get no answer
+		defer cancel()
 		value, revision, err := s.bucket.Get(ctx, versionsKey)
 		if err != nil {
 			return fault.Wrap(fault.Unavailable, fmt.Errorf("reading the versions of the queue's servers: %w", err))
@@ -50,7 +52,7 @@ func (s *stream) checkVersion(ctx context.Context) error {
 		if replica.IsConflict(err) {
 			return fault.Wrap(fault.Busy, err)
 		}
-		return err
+		return fault.Wrap(fault.Unavailable, err)
 	})
 }
 
