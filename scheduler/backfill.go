@@ -94,12 +94,11 @@ func (s *Scheduler) catchUp(ctx context.Context, p *pack) error {
 		return err
 	}
 	due, now := p.newest, wallClock()
-	late := now.Sub(p.Start(due))
 	switch {
-	case due.IsZero() || late > grace && !p.within(due, now):
+	case due.IsZero() || !p.fresh(due, now):
 		p.setCaughtUp(time.Time{})
 		return nil
-	case late < 0:
+	case now.Before(p.Start(due)):
 		return nil
 	}
 	settled, err := s.opts.History.Settled(ctx, p.slot(due))

@@ -92,14 +92,6 @@ func (p *pack) leave(since time.Time) *pack {
 	return left
 }
 
-// bound is what a due time must be after so as not to be before Since.
-func (p *pack) bound() time.Time {
-	if p.Since.IsZero() {
-		return p.Since
-	}
-	return p.Since.Add(-1)
-}
-
 // fell returns the latest slot that reached its start after the due time
 // cursor and up to now, and how late now is for it. It depends on nothing else,
 // so whatever happened to the process or the clock in between, no slot is

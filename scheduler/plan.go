@@ -45,16 +45,26 @@ const grace = 2 * resync
 // within reports whether the slot is young enough to be caught up with.
 func (p Plan) within(due, now time.Time) bool { return now.Sub(due) <= p.CatchUp && p.CatchUp > 0 }
 
+// fresh reports whether the slot's report may still be made: it is no older than
+// CatchUp, or its start has just come or is to come.
+func (p Plan) fresh(due, now time.Time) bool {
+	return p.within(due, now) || now.Sub(p.Start(due)) <= grace
+}
+
+// bound is what a due time must be after so as not to be before Since.
+func (p Plan) bound() time.Time {
+	if p.Since.IsZero() {
+		return p.Since
+	}
+	return p.Since.Add(-1)
+}
+
 // Latest returns the pack's latest slot that is owed at a time, and whether its
 // report may still be made then: it is no older than CatchUp, or has just fallen
 // due.
 func (p Plan) Latest(now time.Time) (due time.Time, fresh, ok bool) {
-	after := now.Add(-lookBack)
-	if !p.Since.IsZero() {
-		after = later(after, p.Since.Add(-1))
-	}
-	due, ok = p.Schedule.Latest(after, now)
-	return due, ok && (p.within(due, now) || now.Sub(p.Start(due)) <= grace), ok
+	due, ok = p.Schedule.Latest(later(now.Add(-lookBack), p.bound()), now)
+	return due, ok && p.fresh(due, now), ok
 }
 
 // packKey identifies a pack.

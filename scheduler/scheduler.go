@@ -220,7 +220,7 @@ func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
 		p.reschedule() // the clock was set back: look again when it is time
 		return nil
 	}
-	inTime := late <= grace || p.within(latest, now) || tried && late <= p.Timeout
+	inTime := p.fresh(latest, now) || tried && late <= p.Timeout
 	missed := missedRange{after: cursor, until: latest, by: p.live, unseen: true, cause: cause{fault.Missed, "not published in time, because the machine or the queue stood still"}}
 	if inTime {
 		missed.until = latest.Add(-time.Second)

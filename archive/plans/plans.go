@@ -180,9 +180,9 @@ func (b *Book) add(packs []evidence.PlannedPack, since time.Time) error {
 
 // derive derives what InForce answers.
 func (b *Book) derive() {
-	all := b.all()
-	b.timelines, b.first = Timelines(all), time.Time{}
-	if plans := assemble(all); len(plans) > 0 {
+	plans := assemble(b.all())
+	b.timelines, b.first = timelines(plans), time.Time{}
+	if len(plans) > 0 {
 		b.first = plans[0].since
 	}
 }

@@ -53,8 +53,12 @@ func at(plans []plan, t time.Time) plan {
 // leaves out is not scheduled from then on, unless a part of that plan is missing.
 // A schedule that this program can't read is none.
 func Timelines(records map[string]evidence.Plan) map[evidence.PackRef]scheduler.Timeline {
+	return timelines(assemble(records))
+}
+
+func timelines(plans []plan) map[evidence.PackRef]scheduler.Timeline {
 	all := make(map[evidence.PackRef]scheduler.Timeline)
-	for _, p := range assemble(records) {
+	for _, p := range plans {
 		named := make(map[evidence.PackRef]bool, len(p.packs))
 		for _, pack := range p.packs {
 			named[pack.Ref()] = true
