@@ -42,7 +42,7 @@ func address(dir string) (path string, done func(), err error) {
 type socket struct {
 	net.Listener
 	path string
-	lock *os.File
+	lock *flock.File
 }
 
 // Close ends the listening.

@@ -14,13 +14,14 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/flock"
 )
 
 // Entry is the spool entry of a slot. The process holds its lock until Close or
 // Remove.
 type Entry struct {
-	base    string   // path of the files without extension
-	file    *os.File // the state file, which is locked
+	base    string      // path of the files without extension
+	file    *flock.File // the state file, which is locked
 	state   state
 	removed bool
 }

@@ -35,7 +35,7 @@ type group struct {
 // the power (synchronous = NORMAL): then the file is as of an earlier commit.
 type database struct {
 	file    string
-	lock    *os.File
+	lock    *flock.File
 	writer  *sql.DB
 	conn    *sql.Conn // the writer's only connection
 	readers *sql.DB
@@ -67,7 +67,7 @@ func newDatabase(file string) (*database, error) {
 }
 
 // lockFile takes a lock that ends with the process.
-func lockFile(name string) (*os.File, error) {
+func lockFile(name string) (*flock.File, error) {
 	f, err := flock.TryLock(name)
 	if errors.Is(err, flock.ErrLocked) {
 		return nil, fault.New(fault.Busy, "%s is locked by another process", name).

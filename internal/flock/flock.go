@@ -1,6 +1,6 @@
-// Package flock locks files between processes with flock(2). A lock belongs to
-// the open file: it ends when that is closed, and with the process, however
-// that ends. Two opens in one process exclude each other as well.
+// Package flock locks files between processes with flock(2). A lock ends when
+// its file is closed, and with the process, however that ends. Two opens in one
+// process exclude each other as well.
 package flock
 
 import (
@@ -14,11 +14,20 @@ import (
 // ErrLocked says that somebody else holds the lock.
 var ErrLocked = errors.New("the file is locked")
 
+// A File is open and locked.
+type File struct{ *os.File }
+
+// Close releases the lock and closes the file. A process that is being started
+// has the descriptor until it runs its program: to close it would not do.
+func (f *File) Close() error {
+	return errors.Join(flock(f.File, syscall.LOCK_UN), f.File.Close())
+}
+
 // TryLock opens the file, created with mode 0600 if it does not exist, and
 // locks it exclusively; closing it releases the lock. The error is ErrLocked
 // when somebody else holds it. The file that is returned is the one that path
 // leads to: a holder may remove it before closing it.
-func TryLock(path string) (*os.File, error) {
+func TryLock(path string) (*File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -27,10 +36,10 @@ func TryLock(path string) (*os.File, error) {
 		if err = exclude(f); err == nil {
 			var gone bool
 			if gone, err = removed(f); err == nil && !gone {
-				return f, nil
+				return &File{f}, nil
 			}
 		}
-		f.Close()
+		(&File{f}).Close()
 		if err != nil {
 			return nil, err
 		}
@@ -41,11 +50,8 @@ func TryLock(path string) (*os.File, error) {
 // takes the lock for an instant.
 func exclude(f *os.File) error {
 	for try := range 3 {
-		switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
-		case err == nil:
-			return nil
-		case !errors.Is(err, syscall.EWOULDBLOCK):
-			return &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+		if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
 		}
 		time.Sleep(time.Duration(try) * 10 * time.Millisecond)
 	}
@@ -75,12 +81,16 @@ func Locked(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
-	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); {
-	case errors.Is(err, syscall.EWOULDBLOCK):
+	defer (&File{f}).Close()
+	if err = flock(f, syscall.LOCK_SH|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		return true, nil
-	case err != nil:
-		return false, &fs.PathError{Op: "flock", Path: path, Err: err}
 	}
-	return false, nil
+	return false, err
+}
+
+func flock(f *os.File, how int) error {
+	if err := syscall.Flock(int(f.Fd()), how); err != nil {
+		return &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+	}
+	return nil
 }

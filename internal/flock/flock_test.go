@@ -3,6 +3,7 @@ package flock
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -83,6 +84,35 @@ func TestRemoved(t *testing.T) {
 	trying.Wait()
 	if taken == 0 {
 		t.Error("nobody had the lock")
+	}
+}
+
+// TestChild: a child process that has the file as well does not prolong the lock,
+// be it that it was given the file or that it was being started.
+func TestChild(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	f, err := TryLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.CommandContext(t.Context(), "cat")
+	child.ExtraFiles = []*os.File{f.File}
+	stdin, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if locked, err := Locked(path); locked || err != nil {
+		t.Errorf("released while a child lives: %v, %v", locked, err)
+	}
+	if err := errors.Join(stdin.Close(), child.Wait()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 func lockPath(dir string) string { return filepath.Join(dir, "lock") }
 
 // lock takes the folder for this process.
-func lock(dir string) (*os.File, error) {
+func lock(dir string) (*flock.File, error) {
 	f, err := flock.TryLock(lockPath(dir))
 	if errors.Is(err, flock.ErrLocked) {
 		return nil, fault.New(fault.Busy, "another process uses the queue in %s", dir).

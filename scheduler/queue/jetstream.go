@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/flock"
 	"packseal.example/scheduler/replica"
 )
 
@@ -22,7 +23,7 @@ import (
 type JetStream struct {
 	*common
 	dir   string
-	lock  *os.File
+	lock  *flock.File
 	pools *pools
 
 	stopBackground context.CancelFunc
