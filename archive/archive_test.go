@@ -24,7 +24,13 @@ import (
 	"packseal.example/internal/secret"
 	"packseal.example/scheduler"
 	"packseal.example/sink"
+	"packseal.example/test/lab"
 )
+
+func TestMain(m *testing.M) {
+	lab.Parallel()
+	m.Run()
+}
 
 // rig is an archive on in-memory sinks, fed by the simulator over a socket,
 // with its catalog.

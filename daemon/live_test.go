@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,15 +18,8 @@ import (
 	"packseal.example/web"
 )
 
-// TestMain lets eight tests run at once, unless told otherwise: most of them
-// wait.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		flag.Set("test.parallel", "8") //nolint:errcheck // the flag is there
-	}
+	lab.Parallel()
 	os.Exit(m.Run())
 }
 

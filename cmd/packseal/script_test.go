@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -18,10 +17,9 @@ import (
 
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/notify/notifytest"
+	"packseal.example/test/lab"
 )
 
-// TestMain lets eight tests run at once, unless told otherwise: most of them
-// wait.
 func TestMain(m *testing.M) {
 	testscript.Main(parallel{m}, map[string]func(){"packseal": main})
 }
@@ -30,12 +28,7 @@ type parallel struct{ *testing.M }
 
 // Run implements [testscript.TestingM].
 func (p parallel) Run() int {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		flag.Set("test.parallel", "8") //nolint:errcheck // the flag is there
-	}
+	lab.Parallel()
 	return p.M.Run()
 }
 

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"flag"
 	"log/slog"
 	"sync"
 	"testing"
@@ -16,15 +15,8 @@ import (
 	"packseal.example/test/lab"
 )
 
-// TestMain has more tests run at once than there are processors, since most of
-// them wait, unless the command line says how many.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		flag.Set("test.parallel", "8") //nolint:errcheck // it is a number
-	}
+	lab.Parallel()
 	goleak.VerifyTestMain(m)
 }
 

@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,15 +19,8 @@ import (
 	"packseal.example/test/lab"
 )
 
-// TestMain has more tests run at once than there are processors, since most of
-// them wait, unless the command line says how many.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		flag.Set("test.parallel", "8") //nolint:errcheck // it is a number
-	}
+	lab.Parallel()
 	goleak.VerifyTestMain(m)
 }
 

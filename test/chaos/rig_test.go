@@ -14,7 +14,6 @@ package chaos
 
 import (
 	"cmp"
-	"flag"
 	"net/http"
 	"os"
 	"slices"
@@ -28,11 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	// The tests wait for other processes more than they compute.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
+	lab.Parallel()
 	os.Exit(lab.Main(m))
 }
 

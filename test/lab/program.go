@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +27,17 @@ func Main(m *testing.M) (code int) {
 		return 1
 	}
 	return m.Run()
+}
+
+// Parallel lets eight of a package's tests run at once, unless -parallel says how
+// many. TestMain calls it where tests wait more than they compute.
+func Parallel() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", "8") //nolint:errcheck // the flag is there
+	}
 }
 
 // build builds packseal from its own module, also for the tests of another one.
