@@ -25,8 +25,6 @@ type broker struct {
 
 	follow func(context.Context) // keeps the cluster's routes up to date until ctx ends; nil = nothing to do
 
-	reconnected chan struct{} // told when a lost connection is restored; nil = it cannot be lost
-
 	log       *slog.Logger
 	server    *server.Server // nil when it is external
 	serverLog *logger
@@ -79,14 +77,11 @@ func (b *broker) connect(url, domain string, options ...nats.Option) (err error)
 	if b.conn, err = nats.Connect(url, options...); err != nil {
 		return fmt.Errorf("connecting to the queue's server: %w", err)
 	}
-	if domain == "" {
-		b.api = jetstream.DefaultAPIPrefix
-		b.js, err = jetstream.New(b.conn)
-	} else {
+	b.api = jetstream.DefaultAPIPrefix
+	if domain != "" {
 		b.api = "$JS." + domain + ".API."
-		b.js, err = jetstream.NewWithDomain(b.conn, domain)
 	}
-	if err != nil {
+	if b.js, err = jetstream.NewWithAPIPrefix(b.conn, b.api); err != nil {
 		return fmt.Errorf("connecting to the queue's server: %w", err)
 	}
 	return nil

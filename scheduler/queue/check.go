@@ -16,81 +16,68 @@ var wordPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 const wordHint = "letters, digits, dashes and underscores, 32 at most"
 
-// checker collects problems.
-type checker []fault.Problem
-
-// want records a problem unless ok.
-func (k *checker) want(ok bool, path, hint, format string, args ...any) {
-	if !ok {
-		*k = append(*k, fault.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
-}
-
-// word checks a name that may be left out.
-func (k *checker) word(path, name string) {
-	k.want(name == "" || wordPattern.MatchString(name), path, wordHint, "%.64q cannot be used as a name", name)
+// word refuses a name that cannot be used; an empty one is left out.
+func word(ps *fault.Problems, path, name string) {
+	ps.Require(name == "" || wordPattern.MatchString(name), path, fmt.Sprintf("%.64q cannot be used as a name", name), wordHint)
 }
 
 // Check returns everything that is wrong with the entry.
 func (e *Embedded) Check() []fault.Problem {
-	var k checker
+	var ps fault.Problems
 	if e.Cluster != nil {
-		e.Cluster.check(&k)
+		e.Cluster.check(&ps)
 	}
-	return k
+	return ps
 }
 
-func (c *Cluster) check(k *checker) {
-	k.word("cluster.name", c.Name)
-	k.want(c.Member == "" || memberPattern.MatchString(c.Member), "cluster.member", "such as a host's name", "%.64q cannot be used as a name", c.Member)
-	k.want(slices.Contains([]int{3, 5, 7}, c.size()), "cluster.size", "3, 5 or 7: an even number survives no more losses than the one below it, 2 none at all",
-		"%d replicas cannot form a cluster", c.Size)
-	if _, port, err := net.SplitHostPort(c.listen()); err != nil || !isPort(port) {
-		k.want(false, "cluster.listen", "such as :6222", "%.64q is not an address and a port", c.Listen)
-	}
-	k.want((c.DNS == "") != (len(c.Routes) == 0), "cluster", "routes: [host1:6222, host2:6222, host3:6222], or dns: name:6222",
-		"one of routes and dns says where the replicas are")
+func (c *Cluster) check(ps *fault.Problems) {
+	word(ps, "cluster.name", c.Name)
+	ps.Require(c.Member == "" || memberPattern.MatchString(c.Member), "cluster.member", fmt.Sprintf("%.64q cannot be used as a name", c.Member), "such as a host's name")
+	ps.Require(slices.Contains([]int{3, 5, 7}, c.size()), "cluster.size", fmt.Sprintf("%d replicas cannot form a cluster", c.Size),
+		"3, 5 or 7: an even number survives no more losses than the one below it, 2 none at all")
+	_, port, err := net.SplitHostPort(c.listen())
+	ps.Require(err == nil && isPort(port), "cluster.listen", fmt.Sprintf("%.64q is not an address and a port", c.Listen), "such as :6222")
+	ps.Require((c.DNS == "") != (len(c.Routes) == 0), "cluster", "one of routes and dns says where the replicas are",
+		"routes: [host1:6222, host2:6222, host3:6222], or dns: name:6222")
 	for i, r := range c.Routes {
-		k.want(isAddress(r), fmt.Sprintf("cluster.routes[%d]", i), "such as packseal-1.example.com:6222", "%.64q is not a host and a port", r)
+		ps.Require(isAddress(r), fmt.Sprintf("cluster.routes[%d]", i), fmt.Sprintf("%.64q is not a host and a port", r), "such as packseal-1.example.com:6222")
 	}
 	n := len(c.Routes)
-	k.want(n == 0 || n == c.size() || n == c.size()-1, "cluster.routes", "name each replica once; this one may be left out",
-		"%d routes do not fit a cluster of %d", n, c.size())
-	k.want(c.DNS == "" || isAddress(c.DNS), "cluster.dns", "such as packseal-headless:6222", "%.64q is not a name and a port", c.DNS)
-	k.want(c.TokenFile != "" || c.TLS != nil, "cluster", "token_file names a file with a long random word, the same in each replica; tls asks for certificates",
-		"whoever reaches the port could join: one of token_file and tls is required")
-	*k = append(*k, c.TokenFile.Check("cluster.token_file")...)
+	ps.Require(n == 0 || n == c.size() || n == c.size()-1, "cluster.routes", fmt.Sprintf("%d routes do not fit a cluster of %d", n, c.size()),
+		"name each replica once; this one may be left out")
+	ps.Require(c.DNS == "" || isAddress(c.DNS), "cluster.dns", fmt.Sprintf("%.64q is not a name and a port", c.DNS), "such as packseal-headless:6222")
+	ps.Require(c.TokenFile != "" || c.TLS != nil, "cluster", "whoever reaches the port could join: one of token_file and tls is required",
+		"token_file names a file with a long random word, the same in each replica; tls asks for certificates")
+	*ps = append(*ps, c.TokenFile.Check("cluster.token_file")...)
 	if c.TLS != nil {
-		k.want(c.TLS.CAFile != "" && c.TLS.CertFile != "", "cluster.tls", "a replica is known by a certificate of a CA that signs for nothing else",
-			"ca_file, cert_file and key_file are all required between replicas")
-		*k = append(*k, c.TLS.files().Check("cluster.tls.")...)
+		ps.Require(c.TLS.CAFile != "" && c.TLS.CertFile != "", "cluster.tls", "ca_file, cert_file and key_file are all required between replicas",
+			"a replica is known by a certificate of a CA that signs for nothing else")
+		*ps = append(*ps, c.TLS.files().Check("cluster.tls.")...)
 	}
 }
 
 // Check returns everything that is wrong with the entry.
 func (n *NATS) Check() []fault.Problem {
-	var k checker
-	k.want(len(n.Servers) > 0, "servers", "servers: [nats://host:4222]", "missing")
+	var ps fault.Problems
+	ps.Require(len(n.Servers) > 0, "servers", "missing", "servers: [nats://host:4222]")
 	for i, s := range n.Servers {
 		path := fmt.Sprintf("servers[%d]", i)
 		u, err := url.Parse(s)
-		if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
-			// It may hold a password, so it is not shown.
-			k.want(false, path, "nats://host:4222, or tls://host:4222", "not the address of a NATS server")
-			continue
-		}
-		k.want(u.User == nil, path, "credentials_file or nkey_file names a file that holds them", "the address holds credentials: secrets are never in this file")
+		// It may hold a password, so it is not shown.
+		valid := err == nil && u.Hostname() != "" && (u.Scheme == "nats" || u.Scheme == "tls")
+		ps.Require(valid, path, "not the address of a NATS server", "nats://host:4222, or tls://host:4222")
+		ps.Require(!valid || u.User == nil, path, "the address holds credentials: secrets are never in this file", "credentials_file or nkey_file names a file that holds them")
 	}
-	k.want(n.CredentialsFile == "" || n.NkeyFile == "", "nkey_file", "keep one of them", "credentials_file and nkey_file exclude each other")
-	k = append(k, n.CredentialsFile.CheckLines("credentials_file")...)
-	k = append(k, n.NkeyFile.CheckLines("nkey_file")...)
+	ps.Require(n.CredentialsFile == "" || n.NkeyFile == "", "nkey_file", "credentials_file and nkey_file exclude each other", "keep one of them")
+	ps = append(ps, n.CredentialsFile.CheckLines("credentials_file")...)
+	ps = append(ps, n.NkeyFile.CheckLines("nkey_file")...)
 	if n.TLS != nil {
-		k = append(k, n.TLS.files().Check("tls.")...)
+		ps = append(ps, n.TLS.files().Check("tls.")...)
 	}
-	k.word("domain", n.Domain)
-	k.word("prefix", n.Prefix)
-	k.want(n.Replicas <= 5, "replicas", "1, 3 or 5", "%d is more than JetStream takes", n.Replicas)
-	return k
+	word(&ps, "domain", n.Domain)
+	word(&ps, "prefix", n.Prefix)
+	ps.Require(n.Replicas <= 5, "replicas", fmt.Sprintf("%d is more than JetStream takes", n.Replicas), "1, 3 or 5")
+	return ps
 }
 
 // memberPattern is a host's name.

@@ -15,11 +15,11 @@ import (
 type common struct {
 	stream   *stream
 	group    *replica.Group
-	pauses   *pauses
 	inflight *inflight
 	metrics  *metrics
 	timing   Timing
 	log      *slog.Logger
+	*pauses
 }
 
 // Handler works on a task. It returns 0 when the task is settled and leaves the

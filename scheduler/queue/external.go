@@ -18,11 +18,11 @@ func dial(ctx context.Context, o Options) (*stream, error) {
 	n := *o.NATS
 	b := &broker{
 		prefix: n.prefix(), maxBytes: n.maxBytes(), log: o.Logger,
-		copies: cmp.Or(n.Replicas, 3), exact: n.Replicas > 0, shared: true, reconnected: make(chan struct{}, 1),
+		copies: cmp.Or(n.Replicas, 3), exact: n.Replicas > 0, shared: true,
 		waitsFor: func() string { return strings.Join(n.Servers, ", ") },
 	}
 	s := &stream{broker: b}
-	options, err := n.options(o.Logger, b.reconnected)
+	options, err := n.options(o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +36,8 @@ func dial(ctx context.Context, o Options) (*stream, error) {
 	return s, nil
 }
 
-// options say how to connect. A connection that is restored is told to reconnected.
-func (n NATS) options(log *slog.Logger, reconnected chan<- struct{}) ([]nats.Option, error) {
+// options say how to connect.
+func (n NATS) options(log *slog.Logger) ([]nats.Option, error) {
 	options := []nats.Option{
 		nats.RetryOnFailedConnect(true),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -47,10 +47,6 @@ func (n NATS) options(log *slog.Logger, reconnected chan<- struct{}) ([]nats.Opt
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) {
 			log.Info("queue connection restored", "server", c.ConnectedUrlRedacted())
-			select {
-			case reconnected <- struct{}{}:
-			default: // it is known already
-			}
 		}),
 	}
 	switch {

@@ -22,9 +22,9 @@ import (
 //	jetstream.damaged/ the latest store that could not be opened, for inspection
 type JetStream struct {
 	*common
-	dir   string
-	lock  *flock.File
-	pools *pools
+	*pools
+	dir  string
+	lock *flock.File
 
 	stopBackground context.CancelFunc
 	background     sync.WaitGroup
@@ -35,8 +35,8 @@ type JetStream struct {
 // fault.Busy error. Where other servers keep the queue as well, Open waits until
 // enough of them are there. Call Close when Run has returned.
 func Open(ctx context.Context, o Options) (*JetStream, error) {
-	if err := o.check(); err != nil {
-		return nil, err
+	if o.Dir == "" || o.Logger == nil || o.Registerer == nil || o.Embedded != nil && o.NATS != nil {
+		return nil, errors.New("queue: Dir, Logger and Registerer are required, and Embedded and NATS exclude each other")
 	}
 	o.Timing = o.Timing.withDefaults()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -92,7 +92,7 @@ func (q *JetStream) start(ctx, background context.Context, o Options, name strin
 	if err != nil {
 		return err
 	}
-	q.pauses = newPauses(s, q.group)
+	q.pauses = &pauses{stream: s, changed: make(chan struct{})}
 	if q.metrics, err = newMetrics(o.Registerer); err != nil {
 		return err
 	}
@@ -106,16 +106,10 @@ func (q *JetStream) start(ctx, background context.Context, o Options, name strin
 	}
 	q.background.Go(func() { q.group.Run(background) })
 	q.background.Go(func() { q.pauses.expire(background) })
-	if !s.shared {
-		return nil
+	if s.shared {
+		q.background.Go(func() { q.pauses.follow(background) })
 	}
-	q.background.Go(func() { q.pauses.follow(background) })
-	_, err = q.pauses.changes.Subscribe(func([]byte) {
-		if err := q.pauses.load(background); err != nil {
-			q.log.DebugContext(background, "pauses not loaded", "err", err) // the next poll does
-		}
-	})
-	return err
+	return nil
 }
 
 // Close shuts the queue down and waits until its files are closed. What it holds
@@ -176,26 +170,6 @@ func (q *JetStream) Watch(ctx context.Context) error {
 	return nil
 }
 
-// SetSources says which sources are worked on from now on: the limit of each is
-// how many of its tasks are at work at once in all replicas together, not
-// counting those that are past Task.Fetched. It may be called before Run and
-// while it runs. A new source gets its consumer and workers, a changed limit
-// applies to what is begun from then on. Of a source that is gone nothing is
-// begun any more: what is at work is finished, and what waits stays in the queue,
-// for other replicas or until it is set again.
-func (q *JetStream) SetSources(ctx context.Context, limits map[string]int) error {
-	return q.pools.set(ctx, limits)
-}
-
-// Run hands the tasks of the sources to settle until ctx ends and the last call
-// has returned. While settle runs the task is kept alive, so that nobody else
-// gets it. What is paused is not handed out, but when its deadline has passed, to
-// be settled: see Task.Paused. An error is one that waiting does not cure; what
-// is at work is ended then as well.
-func (q *JetStream) Run(ctx context.Context, settle Handler) error {
-	return q.pools.run(ctx, settle)
-}
-
 // Part returns how much of the source's rate is this replica's at the moment: 1
 // divided by the number of live replicas.
 func (q *JetStream) Part(string) float64 { return 1 / float64(q.group.Live()) }
@@ -209,37 +183,8 @@ func (q *JetStream) Notes(name string) *replica.Notes { return q.group.Notes(nam
 // Broadcast returns the replicas' broadcast.
 func (q *JetStream) Broadcast() *replica.Broadcast { return q.group.Broadcast("news") }
 
-// List lists the queue, asking each replica what it works on. It takes some bytes
-// per slot and a few requests, however many slots there are; only what is listed
-// is read in full, in batches.
-func (q *JetStream) List(ctx context.Context, sel Selection) (*Listing, error) {
-	return q.list(ctx, sel)
-}
-
 // Pending returns which packs the queue holds a slot of.
 func (q *JetStream) Pending(ctx context.Context) (holds func(source, pack string) bool, err error) {
 	kept, err := q.stream.kept(ctx, "")
 	return func(source, pack string) bool { return kept[q.stream.prefix.subject(source, pack)] > 0 }, err
-}
-
-// Pauses returns the pauses in force, by source and pack.
-func (q *JetStream) Pauses() []Pause { return q.pauses.all() }
-
-// Paused returns the pause that applies to the pack, if one does: that of its
-// source before its own.
-func (q *JetStream) Paused(source, pack string) (Pause, bool) {
-	return q.pauses.of(q.stream.prefix.subject(source, pack))
-}
-
-// Pause pauses a source or a pack, in all replicas within seconds. What is at
-// work is finished. One that is paused already stays as it is, and is returned
-// with false.
-func (q *JetStream) Pause(ctx context.Context, p Pause) (is Pause, added bool, err error) {
-	return q.pauses.add(ctx, p)
-}
-
-// Resume ends the pause of a source or a pack, and reports whether there was
-// one. A pack of a paused source stays paused.
-func (q *JetStream) Resume(ctx context.Context, source, pack string) (was bool, err error) {
-	return q.pauses.remove(ctx, source, pack)
 }

@@ -72,7 +72,7 @@ func (s *shift) divided(what string, members ...int) {
 	share := max(1, s.limit/len(members))
 	lab.Eventually(s.t, what+": each has its share", func() bool {
 		for _, i := range members {
-			if s.queues[i].pools.shares()["prod"] != share || s.queues[i].Part("prod") != 1/float64(len(members)) {
+			if s.queues[i].shares()["prod"] != share || s.queues[i].Part("prod") != 1/float64(len(members)) {
 				return false
 			}
 		}

@@ -54,8 +54,10 @@ type Listing struct {
 	Slots iter.Seq2[Listed, error]
 }
 
-// list lists the queue: what the stream keeps, and what the replicas claim.
-func (c *common) list(ctx context.Context, sel Selection) (*Listing, error) {
+// List lists the queue: what the stream keeps, and what each replica says that it
+// works on. It takes some bytes per slot and a few requests, however many slots
+// there are; only what is listed is read in full, in batches.
+func (c *common) List(ctx context.Context, sel Selection) (*Listing, error) {
 	subjects, err := c.stream.subjects(ctx, sel.Source)
 	if err != nil {
 		return nil, err
@@ -73,7 +75,7 @@ func (c *common) list(ctx context.Context, sel Selection) (*Listing, error) {
 		state := c.state(s, claims[s])
 		byState[state] = append(byState[state], s)
 	}
-	l := &Listing{Members: members, Pauses: c.pauses.all(), Counts: make(map[State]int)}
+	l := &Listing{Members: members, Pauses: c.Pauses(), Counts: make(map[State]int)}
 	listed := make([]string, 0, len(subjects))
 	for _, state := range States() {
 		l.Counts[state] = len(byState[state])

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -17,22 +18,14 @@ type metrics struct {
 
 // newMetrics registers the counters.
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"source"})
+	}
 	m := &metrics{
-		redelivered: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "packseal_queue_redelivered_total",
-			Help: "Slots handed out again, after a failure that may pass, a shutdown or the death of a worker.",
-		}, []string{"source"}),
-		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "packseal_queue_panics_total",
-			Help: "Panics caught while a slot was worked on.",
-		}, []string{"source"}),
+		redelivered: counter("packseal_queue_redelivered_total", "Slots handed out again, after a failure that may pass, a shutdown or the death of a worker."),
+		panics:      counter("packseal_queue_panics_total", "Panics caught while a slot was worked on."),
 	}
-	for _, c := range []prometheus.Collector{m.redelivered, m.panics} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	return m, errors.Join(reg.Register(m.redelivered), reg.Register(m.panics))
 }
 
 // add creates the series of a source.

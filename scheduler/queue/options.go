@@ -2,7 +2,6 @@ package queue
 
 import (
 	"cmp"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -24,12 +23,7 @@ type Embedded struct {
 func (e Embedded) maxBytes() int64 { return cmp.Or(e.MaxBytes, 256<<20) }
 
 // memberName is what the replica is called by its configuration, or empty.
-func (e Embedded) memberName() string {
-	if e.Cluster == nil {
-		return ""
-	}
-	return e.Cluster.Member
-}
+func (e Embedded) memberName() string { return cmp.Or(e.Cluster, &Cluster{}).Member }
 
 // Cluster joins the embedded queues of several replicas. All of it but Member is
 // the same in each of them. The port that it opens is for replicas alone: whoever
@@ -110,25 +104,5 @@ type Options struct {
 	Trouble func(source, pack string) string
 }
 
-// check names the first required field that is missing.
-func (o Options) check() error {
-	switch {
-	case o.Dir == "":
-		return errors.New("queue: Options.Dir is required")
-	case o.Logger == nil:
-		return errors.New("queue: Options.Logger is required")
-	case o.Registerer == nil:
-		return errors.New("queue: Options.Registerer is required")
-	case o.Embedded != nil && o.NATS != nil:
-		return errors.New("queue: Options.Embedded and Options.NATS exclude each other")
-	}
-	return nil
-}
-
 // embedded returns the embedded queue's options, or the defaults.
-func (o Options) embedded() Embedded {
-	if o.Embedded != nil {
-		return *o.Embedded
-	}
-	return Embedded{}
-}
+func (o Options) embedded() Embedded { return *cmp.Or(o.Embedded, &Embedded{}) }

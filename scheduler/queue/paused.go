@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -110,13 +111,8 @@ func (p *pausedSlots) expired(ctx context.Context) (late []stored, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var paused []string
-	for _, subject := range subjects {
-		if _, ok := p.pauses.of(subject); ok {
-			paused = append(paused, subject)
-		}
-	}
-	for s, err := range p.stream.read(ctx, paused) {
+	subjects = slices.DeleteFunc(subjects, func(s string) bool { _, paused := p.pauses.of(s); return !paused })
+	for s, err := range p.stream.read(ctx, subjects) {
 		if err != nil {
 			return nil, err
 		}

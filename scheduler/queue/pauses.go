@@ -65,16 +65,13 @@ const (
 	// changeTimeout bounds a change, including its attempts.
 	changeTimeout = 15 * time.Second
 
-	// pollPauses is how often replicas read the pauses if no other one says that
-	// they have changed.
+	// pollPauses is how often a replica reads what others may have changed.
 	pollPauses = 2 * time.Second
 )
 
 // pauses are the pauses in force, as this replica knows them.
 type pauses struct {
-	stream  *stream
-	changes *replica.Broadcast // says to other replicas that the pauses have changed
-
+	stream    *stream
 	accessing sync.Mutex // held while the bucket is read or changed
 
 	mu      sync.Mutex
@@ -82,8 +79,10 @@ type pauses struct {
 	changed chan struct{} // closed at each change
 }
 
-func newPauses(s *stream, g *replica.Group) *pauses {
-	return &pauses{stream: s, changes: g.Broadcast("changed"), changed: make(chan struct{})}
+// Paused returns the pause that applies to the pack, if one does: that of its
+// source before its own.
+func (p *pauses) Paused(source, pack string) (Pause, bool) {
+	return p.of(p.stream.prefix.subject(source, pack))
 }
 
 // of returns the pause that applies to the slot kept under subject: that of its
@@ -115,8 +114,8 @@ func (p *pauses) source(source string) (whole bool, n int, changed <-chan struct
 	return whole, n, p.changed
 }
 
-// all returns the pauses, sorted by source and pack.
-func (p *pauses) all() []Pause {
+// Pauses returns the pauses in force, by source and pack.
+func (p *pauses) Pauses() []Pause {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.SortedFunc(maps.Values(p.by), func(a, b Pause) int {
@@ -173,9 +172,10 @@ func (p *pauses) replace(by map[string]Pause) {
 	}
 }
 
-// add adds a pause. One that exists already stays as it is, and is returned with
-// false.
-func (p *pauses) add(ctx context.Context, pause Pause) (is Pause, added bool, err error) {
+// Pause pauses a source or a pack, in all replicas within seconds. What is at
+// work is finished. One that is paused already stays as it is, and is returned
+// with false.
+func (p *pauses) Pause(ctx context.Context, pause Pause) (is Pause, added bool, err error) {
 	err = p.change(ctx, func(all []Pause) ([]Pause, bool, error) {
 		at := slices.IndexFunc(all, func(is Pause) bool { return is.name() == pause.name() })
 		switch {
@@ -191,8 +191,9 @@ func (p *pauses) add(ctx context.Context, pause Pause) (is Pause, added bool, er
 	return is, added, err
 }
 
-// remove ends a pause, and reports whether there was one.
-func (p *pauses) remove(ctx context.Context, source, pack string) (was bool, err error) {
+// Resume ends the pause of a source or a pack, and reports whether there was
+// one. A pack of a paused source stays paused.
+func (p *pauses) Resume(ctx context.Context, source, pack string) (was bool, err error) {
 	err = p.change(ctx, func(all []Pause) ([]Pause, bool, error) {
 		rest := slices.DeleteFunc(slices.Clone(all), func(p Pause) bool { return p.name() == pauseName(source, pack) })
 		was = len(rest) < len(all)
@@ -227,8 +228,7 @@ func (p *pauses) read(ctx context.Context) (all []Pause, revision uint64, err er
 	return slices.DeleteFunc(all, Pause.over), revision, nil
 }
 
-// change edits the pauses in the bucket, again if another replica was first, and
-// tells the other replicas.
+// change edits the pauses in the bucket, again if another replica was first.
 func (p *pauses) change(ctx context.Context, edit func([]Pause) (_ []Pause, changed bool, err error)) error {
 	p.accessing.Lock()
 	defer p.accessing.Unlock()
@@ -251,7 +251,6 @@ func (p *pauses) change(ctx context.Context, edit func([]Pause) (_ []Pause, chan
 			if err != nil {
 				return fault.Wrap(fault.Unavailable, fmt.Errorf("writing the pauses: %w", err))
 			}
-			p.changes.Publish(nil)
 		}
 		p.set(all)
 		return nil

@@ -36,8 +36,14 @@ func newPools(c *common) *pools {
 // notRunning starts no pool.
 func notRunning(state *poolState) { state.stop = func() {} }
 
-// set has these sources worked on, and no others.
-func (p *pools) set(ctx context.Context, limits map[string]int) error {
+// SetSources says which sources are worked on from now on: the limit of each is
+// how many of its tasks are at work at once in all replicas together, not
+// counting those that are past Task.Fetched. It may be called before Run and
+// while it runs. A new source gets its consumer and workers, a changed limit
+// applies to what is begun from then on. Of a source that is gone nothing is
+// begun any more: what is at work is finished, and what waits stays in the queue,
+// for other replicas or until it is set again.
+func (p *pools) SetSources(ctx context.Context, limits map[string]int) error {
 	for _, name := range slices.Sorted(maps.Keys(limits)) {
 		if limits[name] < 1 {
 			return fmt.Errorf("setting the sources: %s has a limit of %d", name, limits[name])
@@ -65,9 +71,12 @@ func (p *pools) set(ctx context.Context, limits map[string]int) error {
 	return nil
 }
 
-// run runs the pools of all sources until ctx ends or one of them fails, and
-// waits until their work has ended.
-func (p *pools) run(ctx context.Context, settle Handler) error {
+// Run hands the tasks of the sources to settle until ctx ends and the last call
+// has returned. While settle runs the task is kept alive, so that nobody else
+// gets it. What is paused is not handed out, but when its deadline has passed, to
+// be settled: see Task.Paused. An error is one that waiting does not cure; what
+// is at work is ended then as well.
+func (p *pools) Run(ctx context.Context, settle Handler) error {
 	running, ctx := errgroup.WithContext(ctx)
 	p.mu.Lock()
 	p.start = func(state *poolState) {

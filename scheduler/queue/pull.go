@@ -88,10 +88,7 @@ func (p *puller) close() iter.Seq[*nats.Msg] {
 		for {
 			select {
 			case msg := <-p.msgs:
-				if msg != nil && status(msg) == "" && !yield(msg) {
-					return
-				}
-				if msg == nil {
+				if msg == nil || status(msg) == "" && !yield(msg) {
 					return
 				}
 			default:

@@ -90,12 +90,10 @@ func (s *stream) open(ctx context.Context) error {
 // openBucket opens the bucket. It is as disposable as the queue: when it is
 // lost, nothing is paused and nobody holds a lease.
 func (s *stream) openBucket(ctx context.Context, copies int) (*replica.Bucket, error) {
-	config := replica.BucketConfig{Name: s.prefix.bucket(), MaxBytes: bucketBytes, Copies: copies}
-	bucket, err := replica.OpenBucket(ctx, s.js, config)
+	bucket, err := replica.OpenBucket(ctx, s.js, s.prefix.bucket(), bucketBytes, copies)
 	if tooFewServers(err) && !s.exact {
 		// Older servers take more copies of a stream than they can keep.
-		config.Copies = 1
-		bucket, err = replica.OpenBucket(ctx, s.js, config)
+		bucket, err = replica.OpenBucket(ctx, s.js, s.prefix.bucket(), bucketBytes, 1)
 	}
 	return bucket, err
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nats-io/nats.go"
+
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler/replica"
 )
@@ -66,11 +68,11 @@ func release(version string) []int {
 // watchVersion looks at each server that a lost connection comes back to, until
 // ctx ends: it may have been replaced. What is at work goes on.
 func (s *stream) watchVersion(ctx context.Context) {
-	for {
+	for restored := s.conn.StatusChanged(nats.CONNECTED); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.reconnected:
+		case <-restored:
 		}
 		if err := s.acceptVersion(ctx); err != nil {
 			s.log.ErrorContext(ctx, "queue server older than its store", "err", err, "hint", fault.Hint(err))

@@ -13,53 +13,31 @@ import (
 // a replica could read an older value than the one it wrote itself.
 type Bucket struct{ kv jetstream.KeyValue }
 
-// BucketConfig says what a bucket is to be.
-type BucketConfig struct {
-	Name     string
-	MaxBytes int64
-	Copies   int // how many servers keep it
-}
-
-// OpenBucket opens a bucket, and creates it if it does not exist. In one that
-// exists only who answers reads is changed, if need be.
-func OpenBucket(ctx context.Context, js jetstream.JetStream, c BucketConfig) (*Bucket, error) {
-	stream, err := js.Stream(ctx, "KV_"+c.Name)
+// OpenBucket opens a bucket, and creates it if it does not exist, to be kept by so
+// many servers. In one that exists only who answers reads is changed, if need be.
+func OpenBucket(ctx context.Context, js jetstream.JetStream, name string, maxBytes int64, copies int) (*Bucket, error) {
+	stream, err := js.Stream(ctx, "KV_"+name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		_, err = js.CreateOrUpdateStream(ctx, c.stream())
+		// It is what the client library would make, but for AllowDirect.
+		_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name: "KV_" + name, Subjects: []string{"$KV." + name + ".>"}, MaxMsgsPerSubject: 1,
+			MaxBytes: maxBytes, Storage: jetstream.FileStorage, Replicas: copies,
+			Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true,
+		})
 	case err == nil && stream.CachedInfo().Config.AllowDirect:
 		config := stream.CachedInfo().Config
 		config.AllowDirect = false
 		_, err = js.UpdateStream(ctx, config)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", c.Name, err)
+	var kv jetstream.KeyValue
+	if err == nil {
+		kv, err = js.KeyValue(ctx, name)
 	}
-	kv, err := js.KeyValue(ctx, c.Name)
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", c.Name, err)
+		return nil, fmt.Errorf("opening bucket %s: %w", name, err)
 	}
 	return &Bucket{kv}, nil
-}
-
-// stream is the bucket as JetStream keeps it. It is what the client library
-// would make, but for AllowDirect.
-func (c BucketConfig) stream() jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:              "KV_" + c.Name,
-		Subjects:          []string{"$KV." + c.Name + ".>"},
-		MaxMsgsPerSubject: 1,
-		MaxBytes:          c.MaxBytes,
-		MaxMsgs:           -1,
-		MaxMsgSize:        -1,
-		MaxConsumers:      -1,
-		Storage:           jetstream.FileStorage,
-		Replicas:          c.Copies,
-		Discard:           jetstream.DiscardNew,
-		AllowRollup:       true,
-		DenyDelete:        true,
-		AllowDirect:       false,
-	}
 }
 
 // Get returns the value under key and its revision. The revision is 0 if the

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -53,7 +54,7 @@ func openBucket(t *testing.T, conn *nats.Conn) *Bucket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := OpenBucket(t.Context(), js, BucketConfig{Name: "bucket", MaxBytes: 1 << 20, Copies: 1})
+	b, err := OpenBucket(t.Context(), js, "bucket", 1<<20, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,9 +276,17 @@ func TestBucket(t *testing.T) {
 		t.Errorf("a key that does not exist: %d, %v", revision, err)
 	}
 	// A bucket that is created by us does not differ otherwise from theirs.
-	made := BucketConfig{Name: "bucket", MaxBytes: 1 << 20, Copies: 1}.stream()
-	if _, err := js.UpdateStream(t.Context(), made); err != nil {
-		t.Error(err)
+	if _, err := OpenBucket(t.Context(), js, "ours", 1<<20, 1); err != nil {
+		t.Fatal(err)
+	}
+	made, err := js.Stream(t.Context(), "KV_ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := made.CachedInfo().Config, after.CachedInfo().Config
+	ours.Name, ours.Subjects = theirs.Name, theirs.Subjects
+	if diff := cmp.Diff(theirs, ours); diff != "" {
+		t.Errorf("a bucket of ours (+) differs from the library's (-): %s", diff)
 	}
 }
 

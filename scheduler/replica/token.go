@@ -1,8 +1,8 @@
 package replica
 
 import (
-	"encoding/hex"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -28,21 +28,6 @@ func Token(name string) string {
 
 // ParseToken returns the name, which is not empty, that a token stands for.
 func ParseToken(token string) (name string, ok bool) {
-	var b strings.Builder
-	for i := 0; i < len(token); i++ {
-		if token[i] != '=' {
-			b.WriteByte(token[i])
-			continue
-		}
-		if i+3 > len(token) {
-			return "", false
-		}
-		c, err := hex.DecodeString(token[i+1 : i+3])
-		if err != nil {
-			return "", false
-		}
-		b.WriteByte(c[0])
-		i += 2
-	}
-	return b.String(), true
+	name, err := url.PathUnescape(strings.ReplaceAll(token, "=", "%"))
+	return name, err == nil
 }
