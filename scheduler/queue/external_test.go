@@ -176,7 +176,7 @@ func paused(t *testing.T, n NATS) {
 	}
 	empty(t, a, "cp-1")
 	pause(t, b, "")
-	lab.Eventually(t, "the other replica knows", func() bool { return len(a.Pauses()) == 1 })
+	lab.Eventually(t, "the other replica knows", func() bool { _, known := a.Paused("prod", "cp-3"); return known })
 	publish(t, a, young("cp-3", time.Second))
 	if task := receive(t, got); task.Pack != "cp-3" || !strings.Contains(task.Paused, "source prod is paused") {
 		t.Errorf("past its deadline came %+v", task)
