@@ -29,7 +29,7 @@ type services struct {
 	registries *registries
 	spool      *fetcher.Spool
 	catalog    *catalog.Catalog
-	plans      *plans.Book
+	plans      *plans.Store
 	alive      *alive
 	archive    *archive.Metrics
 	scheduler  *scheduler.Scheduler

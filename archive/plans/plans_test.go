@@ -26,16 +26,16 @@ func daily(packs ...string) (planned []evidence.PlannedPack) {
 	return planned
 }
 
-// book is one that runs.
-type book struct {
-	*plans.Book
+// running is a store that runs.
+type running struct {
+	*plans.Store
 	t    *testing.T
 	dir  string
 	log  *bytes.Buffer
 	stop context.CancelFunc
 }
 
-func open(t *testing.T, dir string) *book {
+func open(t *testing.T, dir string) *running {
 	t.Helper()
 	var log bytes.Buffer
 	b, err := plans.Open(plans.Options{Dir: dir, Tool: "packseal/test", Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -44,11 +44,11 @@ func open(t *testing.T, dir string) *book {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	go b.Run(ctx) //nolint:errcheck // it has none
-	return &book{b, t, dir, &log, stop}
+	return &running{b, t, dir, &log, stop}
 }
 
 // adopt puts a plan into force, and waits until nothing happens any more.
-func (b *book) adopt(a plans.Archive, packs ...string) (since time.Time) {
+func (b *running) adopt(a plans.Archive, packs ...string) (since time.Time) {
 	b.t.Helper()
 	since, err := b.Adopt(a, daily(packs...))
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *book) adopt(a plans.Archive, packs ...string) (since time.Time) {
 }
 
 // waiting is how many plans are on their way.
-func (b *book) waiting() int {
+func (b *running) waiting() int {
 	names, err := os.ReadDir(b.dir)
 	if err != nil {
 		b.t.Fatal(err)
