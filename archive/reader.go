@@ -172,23 +172,20 @@ func (l *listing) step() error {
 // from all sinks that can be asked; see [catalog.Archive].
 func (r *reader) List(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[catalog.Listed, error] {
 	return func(yield func(catalog.Listed, error) bool) {
-		prefix, after := evidence.PackDir(source, pack), ""
-		if !from.IsZero() {
-			after = evidence.Slot{Source: source, Pack: pack, Due: from}.Dir() // before all that is in it
-		}
+		span := Span{evidence.Ref(source, pack), from, to}
 		var errs []error
 		var lists []*listing
 		advance := func(l *listing) bool {
 			err := l.advance()
 			if err != nil {
-				errs = append(errs, r.unlisted(ctx, l.Target, prefix, err))
+				errs = append(errs, r.unlisted(ctx, l.Target, evidence.PackDir(source, pack), err))
 			}
 			return err == nil && l.slot != evidence.Slot{} && (to.IsZero() || l.slot.Due.Before(to))
 		}
 		for _, t := range r.sinks {
-			next, stop := iter.Pull2(t.List(ctx, prefix, after))
+			next, stop := iter.Pull2(span.list(ctx, t))
 			defer stop()
-			if l := (&listing{Target: t, next: next, pack: evidence.Ref(source, pack)}); advance(l) {
+			if l := (&listing{Target: t, next: next, pack: span.PackRef}); advance(l) {
 				lists = append(lists, l)
 			}
 		}
