@@ -77,9 +77,9 @@ func (s *store) recorded() (all []evidence.Plan) {
 	return all
 }
 
-// TestBook: a plan is recorded when it changes, and not else; of those of one second
+// TestStore: a plan is recorded when it changes, and not else; of those of one second
 // the last.
-func TestBook(t *testing.T) {
+func TestStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,9 +121,9 @@ func TestBook(t *testing.T) {
 	})
 }
 
-// TestBookDown: while no sink can be asked, plans come into force all the same, and
+// TestStoreDown: while no sink can be asked, plans come into force all the same, and
 // nothing is said of the past; they are recorded as of then.
-func TestBookDown(t *testing.T) {
+func TestStoreDown(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,9 +159,9 @@ func TestBookDown(t *testing.T) {
 	})
 }
 
-// TestBookOfOthers: replicas with different files put theirs into force in turn, and
+// TestStoreOfOthers: replicas with different files put theirs into force in turn, and
 // those that agree again leave the last.
-func TestBookOfOthers(t *testing.T) {
+func TestStoreOfOthers(t *testing.T) {
 	t.Parallel()
 	dirs := [2]string{t.TempDir(), t.TempDir()}
 	synctest.Test(t, func(t *testing.T) {
@@ -196,8 +196,8 @@ type another struct{ *store }
 
 func (another) Identity() string { return "another" }
 
-// TestBookMoves: in another archive nothing was due before the plan.
-func TestBookMoves(t *testing.T) {
+// TestStoreMoves: in another archive nothing was due before the plan.
+func TestStoreMoves(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
