@@ -137,11 +137,7 @@ func (r *reader) acks(ctx context.Context, in Span) (all map[evidence.Slot][]evi
 
 // acks adds the keys of the span's acknowledgements that a sink has.
 func (s Span) acks(ctx context.Context, t Target, slots map[string]evidence.Slot) error {
-	after := ""
-	if !s.From.IsZero() {
-		after = s.Slot(s.From).Dir()
-	}
-	for e, err := range t.List(ctx, evidence.PackDir(s.Source, s.Key()), after) {
+	for e, err := range s.list(ctx, t) {
 		if err != nil {
 			return err
 		}

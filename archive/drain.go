@@ -25,11 +25,7 @@ type drainer struct{ *Archive }
 // run is Archive.Drain.
 func (d *drainer) run(ctx context.Context) error {
 	for round := 0; ; round++ {
-		for r := range d.Spool.Waiting() {
-			if ctx.Err() == nil {
-				d.drain(ctx, r)
-			}
-		}
+		d.drainAll(ctx)
 		d.copyGaps(ctx)
 		if round%sweepEvery <= 1 { // the second time for what was settled since the start
 			d.sweep(ctx)
@@ -40,25 +36,45 @@ func (d *drainer) run(ctx context.Context) error {
 	}
 }
 
+// drainAll is one attempt to empty the spool. What keeps reports in it is logged
+// once for all of them.
+func (d *drainer) drainAll(ctx context.Context) {
+	waiting := 0
+	var why error
+	for r := range d.Spool.Waiting() {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := d.drain(ctx, r); err != nil {
+			waiting++
+			why = err
+		}
+	}
+	if waiting > 0 && ctx.Err() == nil {
+		d.Logger.WarnContext(ctx, "reports wait in the spool", "reports", waiting, "reason", fault.Of(why), "err", why, "hint", fault.Hint(why))
+	}
+}
+
 // drain is one attempt to bring one report to the sinks that lack it. A slot
 // that a worker has is left to it.
-func (d *drainer) drain(ctx context.Context, r fetcher.Report) {
+func (d *drainer) drain(ctx context.Context, r fetcher.Report) error {
 	entry, free := d.take(ctx, r.Slot)
 	if !free {
-		return
+		return nil
 	}
 	defer entry.Close() //nolint:errcheck // letting go of a lock
 	if _, whole := entry.Report(); !whole {
-		return // settled meanwhile
+		return nil // settled meanwhile
 	}
 	ctx, span := d.trace(ctx, r.Slot)
 	sealed, err := d.seal(ctx, entry, r.Slot, time.Now(), func() {})
 	ended(span, sealed, err)
-	if err != nil && ctx.Err() == nil {
-		d.Logger.WarnContext(ctx, "report waits in the spool", "source", r.Slot.Source, "pack", r.Slot.Pack, "due", r.Slot.Due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
-		return
+	if err != nil {
+		d.Logger.DebugContext(ctx, "report waits in the spool", "source", r.Slot.Source, "pack", r.Slot.Pack, "due", r.Slot.Due, "reason", fault.Of(err), "err", err)
+		return err
 	}
 	d.Logger.InfoContext(ctx, "spool drained", "source", r.Slot.Source, "pack", r.Slot.Pack, "due", r.Slot.Due)
+	return nil
 }
 
 // take takes a slot's spool entry, if nobody else has it.

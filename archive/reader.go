@@ -23,12 +23,22 @@ type reader struct {
 	logger *slog.Logger
 	copies bool // gap records that a sink lacks are to be copied to it
 
-	mu   sync.Mutex
-	gaps map[evidence.Slot]bool // whose records a sink may lack
+	mu     sync.Mutex
+	gaps   map[evidence.Slot]bool // whose records a sink may lack
+	warned map[refusal]time.Time  // when it was logged last
 }
 
+// refusal is why a sink can't be listed.
+type refusal struct {
+	sink   string
+	reason fault.Reason
+}
+
+// warnAgain is when a warning of a sink is repeated whose cause goes on.
+const warnAgain = 10 * time.Minute
+
 func newReader(o Options) *reader {
-	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, gaps: make(map[evidence.Slot]bool)}
+	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, gaps: make(map[evidence.Slot]bool), warned: make(map[refusal]time.Time)}
 }
 
 // found is what the sinks hold of one slot: which of them have its manifest,
@@ -116,9 +126,16 @@ func record(key string) (s evidence.Slot, name string, ok bool) {
 	return s, name, ok && (name == evidence.ManifestName || name == evidence.GapName)
 }
 
-// unlisted logs that a sink can't be listed.
+// unlisted logs that a sink can't be listed: not for each pack and slot that meets
+// it, but once for each reason, and again after warnAgain.
 func (r *reader) unlisted(ctx context.Context, t Target, prefix string, err error) error {
-	r.logger.WarnContext(ctx, "sink not listed", "sink", t.Name, "prefix", prefix, "reason", fault.Of(err), "err", err)
+	why, level := refusal{t.Name, fault.Of(err)}, slog.LevelDebug
+	r.mu.Lock()
+	if at, ok := r.warned[why]; !ok || time.Since(at) >= warnAgain {
+		r.warned[why], level = time.Now(), slog.LevelWarn
+	}
+	r.mu.Unlock()
+	r.logger.Log(ctx, level, "sink not listed", "sink", t.Name, "prefix", prefix, "reason", why.reason, "err", err, "hint", fault.Hint(err))
 	return fmt.Errorf("listing sink %s: %w", t.Name, err)
 }
 
@@ -172,23 +189,20 @@ func (l *listing) step() error {
 // from all sinks that can be asked; see [catalog.Archive].
 func (r *reader) List(ctx context.Context, source, pack string, from, to time.Time) iter.Seq2[catalog.Listed, error] {
 	return func(yield func(catalog.Listed, error) bool) {
-		prefix, after := evidence.PackDir(source, pack), ""
-		if !from.IsZero() {
-			after = evidence.Slot{Source: source, Pack: pack, Due: from}.Dir() // before all that is in it
-		}
+		span := Span{evidence.Ref(source, pack), from, to}
 		var errs []error
 		var lists []*listing
 		advance := func(l *listing) bool {
 			err := l.advance()
 			if err != nil {
-				errs = append(errs, r.unlisted(ctx, l.Target, prefix, err))
+				errs = append(errs, r.unlisted(ctx, l.Target, evidence.PackDir(source, pack), err))
 			}
 			return err == nil && l.slot != evidence.Slot{} && (to.IsZero() || l.slot.Due.Before(to))
 		}
 		for _, t := range r.sinks {
-			next, stop := iter.Pull2(t.List(ctx, prefix, after))
+			next, stop := iter.Pull2(span.list(ctx, t))
 			defer stop()
-			if l := (&listing{Target: t, next: next, pack: evidence.Ref(source, pack)}); advance(l) {
+			if l := (&listing{Target: t, next: next, pack: span.PackRef}); advance(l) {
 				lists = append(lists, l)
 			}
 		}

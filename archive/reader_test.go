@@ -1,14 +1,18 @@
 package archive_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -272,4 +276,62 @@ func TestVanished(t *testing.T) {
 	if r := check(func(string) bool { return false }); len(r.Problems) != 2 {
 		t.Errorf("an empty archive has %+v", r.Problems)
 	}
+}
+
+// refusing is a sink that lists nothing, for a reason.
+type refusing struct {
+	sink.Sink
+	why fault.Reason
+}
+
+func (s *refusing) List(context.Context, string, string) iter.Seq2[sink.Entry, error] {
+	return func(yield func(sink.Entry, error) bool) {
+		yield(sink.Entry{}, fault.New(s.why, "refused"))
+	}
+}
+
+// TestUnlistedOnce: a sink that can't be listed is logged once, however many packs
+// and slots are asked for, and again for another reason or after a while.
+func TestUnlistedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		mirror := &refusing{Sink: sink.NewMemory()}
+		a, err := archive.New(archive.Options{
+			Sinks:  []archive.Target{{Name: "primary", Sink: sink.NewMemory()}, {Name: "mirror", Sink: mirror}},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, step := range []struct {
+			after time.Duration
+			why   fault.Reason
+			lines int
+		}{
+			{0, fault.SinkDenied, 1},
+			{time.Minute, fault.SinkDenied, 0},
+			{0, fault.SinkUnavailable, 1},
+			{0, fault.SinkDenied, 0},
+			{time.Hour, fault.SinkDenied, 1},
+		} {
+			time.Sleep(step.after)
+			mirror.why = step.why
+			log.Reset()
+			for n := range 40 {
+				pack := fmt.Sprintf("cp-%d", n)
+				for _, err := range a.List(t.Context(), "prod", pack, time.Time{}, time.Time{}) {
+					if !errors.Is(err, catalog.ErrIncomplete) {
+						t.Errorf("listing %s: %v", pack, err)
+					}
+				}
+				if _, _, err := a.Read(t.Context(), slot(pack, due())); !errors.Is(err, sink.ErrNotExist) {
+					t.Errorf("reading a slot of %s: %v", pack, err)
+				}
+			}
+			if got := strings.Count(log.String(), "sink not listed"); got != step.lines {
+				t.Errorf("step %d: %d lines, want %d:\n%s", i, got, step.lines, log.String())
+			}
+		}
+	})
 }

@@ -34,6 +34,16 @@ func (s Span) has(of evidence.Slot) bool {
 	return of.Ref() == s.PackRef && !of.Due.Before(s.From) && (s.To.IsZero() || of.Due.Before(s.To))
 }
 
+// list yields the objects of the span's pack in a sink, from the span's begin on and
+// beyond its end.
+func (s Span) list(ctx context.Context, t Target) iter.Seq2[sink.Entry, error] {
+	after := ""
+	if !s.From.IsZero() {
+		after = s.Slot(s.From).Dir() // before all that is in it
+	}
+	return t.List(ctx, evidence.PackDir(s.Source, s.Key()), after)
+}
+
 // Progress is how far [Archive.Verify] has come.
 type Progress struct {
 	Sink     string // that is being read
@@ -81,14 +91,10 @@ func (s Selection) entries(ctx context.Context, t Target) iter.Seq2[sink.Entry, 
 			}
 		}
 		for i, span := range s.Packs {
-			dir, after := evidence.PackDir(span.Source, span.Key()), ""
 			if slices.Contains(s.Packs[:i], span) {
 				continue
 			}
-			if !span.From.IsZero() {
-				after = span.Slot(span.From).Dir()
-			}
-			for e, err := range t.List(ctx, dir, after) {
+			for e, err := range span.list(ctx, t) {
 				if err == nil {
 					if of, _, ok := evidence.ParseKey(e.Key); !ok || !span.has(of) {
 						continue

@@ -42,9 +42,9 @@ type verifying struct {
 	acked map[string]map[string][sha256.Size]byte // acknowledgement → sink → its digest; zero = not read
 }
 
-// settleTime is how old an object without a manifest must be before it is
+// orphanAge is how old an object without a manifest must be before it is
 // called orphaned: a manifest follows its report within moments.
-const settleTime = 2 * time.Second
+const orphanAge = 2 * time.Second
 
 // Verify reads back the records and reports that are selected, and compares
 // them: sizes, SHA-256, CRC-64, MD5, the sinks with one another, and all of them
@@ -183,7 +183,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	}
 	if at(evidence.ManifestName) < 0 {
 		newest := slices.MaxFunc(entries, func(x, y sink.Entry) int { return x.ModTime.Compare(y.ModTime) })
-		fault.Sleep(ctx, settleTime-time.Since(newest.ModTime)) // it may be on its way
+		fault.Sleep(ctx, orphanAge-time.Since(newest.ModTime)) // it may be on its way
 	}
 	m, err = v.manifest(ctx, t, s)
 	sealed := err == nil

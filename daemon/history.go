@@ -10,6 +10,7 @@ import (
 	"packseal.example/archive/catalog"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler"
 )
 
 // history is the scheduler's History: the catalog, and the archive itself for packs
@@ -76,12 +77,9 @@ func (h history) list(ctx context.Context, source, pack string, from, to time.Ti
 	}
 }
 
-// leftRecently is how long a pack is looked at that is not in the configuration any
-// more.
-const leftRecently = 7 * 24 * time.Hour
-
-// leave sees to the slots of packs that were taken out of the configuration while
-// the daemon did not run: those without a record are recorded as gaps.
+// leave records as gaps what is missing of packs that were taken out of the
+// configuration while the daemon did not run. Of a pack that left longer ago than
+// [scheduler.Expiry] records may have expired.
 func (s *services) leave(ctx context.Context) {
 	left, err := s.plans.Left(ctx)
 	for try := 0; err != nil; try++ {
@@ -91,7 +89,7 @@ func (s *services) leave(ctx context.Context) {
 		left, err = s.plans.Left(ctx)
 	}
 	for ref, since := range left {
-		if time.Since(since) < leftRecently {
+		if time.Since(since) < scheduler.Expiry {
 			s.scheduler.Leave(ref.Source, ref.Key(), since)
 		}
 	}

@@ -69,8 +69,8 @@ func (n *names) fill(r *runtime) []config.Entry {
 type nameGroup struct{ source, aggregator string }
 
 // askNames asks the sources for names, at the start, after each reload and once a
-// day, until ctx ends. Names are a convenience: without the permission to list packs there are
-// none, and nothing else is missing.
+// day, until ctx ends. Names are a convenience: without the permission to list packs
+// there are none, and nothing else is missing.
 func (s *services) askNames(ctx context.Context) error {
 	daily := time.NewTicker(namesEvery)
 	defer daily.Stop()

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -65,6 +64,7 @@ func (s *queueService) open(ctx context.Context) error {
 // run works on the queue until ctx ends: settle gets its tasks, and beside runs
 // beside that, once for each time that the queue is opened.
 func (s *queueService) run(ctx context.Context, settle queue.Handler, beside func(context.Context, *queue.JetStream) error) error {
+	log := s.options.Logger
 	for {
 		q, err := s.get()
 		if err != nil {
@@ -77,22 +77,20 @@ func (s *queueService) run(ctx context.Context, settle queue.Handler, beside fun
 		if err := g.Wait(); !errors.Is(err, queue.ErrReopen) || ctx.Err() != nil {
 			return err
 		}
-		s.logger().WarnContext(ctx, "queue reopening", "err", queue.ErrReopen)
+		log.WarnContext(ctx, "queue reopening", "err", queue.ErrReopen)
 		if err := s.close(q.Close); err != nil {
-			s.logger().WarnContext(ctx, "queue not closed", "err", err)
+			log.WarnContext(ctx, "queue not closed", "err", err)
 		}
 		for err := s.open(ctx); err != nil; err = s.open(ctx) {
 			if ctx.Err() != nil {
 				return nil
 			}
-			s.logger().WarnContext(ctx, "queue not reopened", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+			log.WarnContext(ctx, "queue not reopened", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 			fault.Sleep(ctx, reopenAfter)
 		}
-		s.logger().InfoContext(ctx, "queue reopened")
+		log.InfoContext(ctx, "queue reopened")
 	}
 }
-
-func (s *queueService) logger() *slog.Logger { return s.options.Logger }
 
 // close closes the queue, which get does not return from then on.
 func (s *queueService) close(closeQueue func() error) error {

@@ -11,8 +11,8 @@ import (
 	"packseal.example/sink"
 )
 
-// registries hold all metrics: those of the process in one registry, and in one
-// each those of a source, a sink and the queue. So what is opened
+// registries hold all metrics: those of the process in one registry, and those of
+// each source, of each sink and of the queue in one of their own. So what is opened
 // anew counts on, and what is gone from the configuration has no series.
 type registries struct {
 	process *prometheus.Registry

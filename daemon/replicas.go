@@ -58,8 +58,8 @@ func (s *services) publish(n news) {
 	q.Broadcast().Publish(b)
 }
 
-// received takes up what another replica tells. The archive
-// decides; a broadcast only makes metrics, page and notices current at once.
+// received handles a broadcast of another replica. The archive decides; a broadcast
+// only makes metrics, page and notices current at once.
 func (s *services) received(data []byte) {
 	var n news
 	if err := json.Unmarshal(data, &n); err != nil {

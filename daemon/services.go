@@ -29,7 +29,7 @@ type services struct {
 	registries *registries
 	spool      *fetcher.Spool
 	catalog    *catalog.Catalog
-	plans      *plans.Book
+	plans      *plans.Store
 	alive      *alive
 	archive    *archive.Metrics
 	scheduler  *scheduler.Scheduler
@@ -147,7 +147,7 @@ func (s *services) update(ctx context.Context, cfg *config.Config) error {
 // leave, and gets the new ones last: it asks the catalog about its packs, and what
 // it publishes must be known everywhere.
 func (s *services) adopt(ctx context.Context, r *runtime) error {
-	s.scheduler.Hold(r.plans())
+	s.scheduler.Freeze(r.plans())
 	since, err := s.plans.Adopt(r.archive, r.planned())
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ type pack struct {
 	at      time.Time // when to look next
 	removed bool      // guarded by the due queue
 
-	held atomic.Bool // see Scheduler.Hold
+	frozen atomic.Bool // see Scheduler.Freeze
 
 	begun time.Time // slots that fell due before are the backfill's
 	live  Timeline  // by which they have fallen due since

@@ -33,8 +33,8 @@ const (
 	// Timers count elapsed time, and stand still while a machine is suspended.
 	resync = time.Minute
 
-	// heldFor is when to look again at a pack that is held.
-	heldFor = 50 * time.Millisecond
+	// frozenCheck is when to look again at a pack that is frozen.
+	frozenCheck = 50 * time.Millisecond
 
 	// parallel bounds how many packs are published at once, and, apart from
 	// that, how many are caught up with at the start, and how many have gaps
@@ -194,9 +194,9 @@ func acquire(ctx context.Context, permits chan<- struct{}) bool {
 
 // look deals with what fell due of one pack, and puts it back in the queue.
 func (s *Scheduler) look(ctx context.Context, p *pack) {
-	now := wallClock() // before the pack is held, or it is seen to be
-	if p.held.Load() {
-		p.at = now.Add(heldFor)
+	now := wallClock() // before the pack is frozen, or it is seen to be
+	if p.frozen.Load() {
+		p.at = now.Add(frozenCheck)
 		s.queue.add(p)
 		return
 	}

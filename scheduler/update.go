@@ -2,9 +2,9 @@ package scheduler
 
 import "time"
 
-// Hold lets no slot start any more of packs that plans changes or leaves out, until
+// Freeze lets no slot start any more of packs that plans changes or leaves out, until
 // the next Update: what falls due from then on is by plans.
-func (s *Scheduler) Hold(plans []Plan) {
+func (s *Scheduler) Freeze(plans []Plan) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	same := make(map[packKey]bool, len(plans))
@@ -13,7 +13,7 @@ func (s *Scheduler) Hold(plans []Plan) {
 		same[plan.key()] = old != nil && old.Plan.equal(plan)
 	}
 	for key, p := range s.packs {
-		p.held.Store(!same[key])
+		p.frozen.Store(!same[key])
 	}
 }
 
@@ -36,7 +36,7 @@ func (s *Scheduler) Update(plans []Plan, since time.Time) error {
 		old := s.packs[plan.key()]
 		if old != nil && old.Plan.equal(plan) {
 			next[plan.key()] = old
-			old.held.Store(false)
+			old.frozen.Store(false)
 			continue
 		}
 		var p *pack

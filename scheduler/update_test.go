@@ -305,9 +305,9 @@ func TestBeforeStart(t *testing.T) {
 	}
 }
 
-// TestHold: between Hold and Update no slot of a pack starts that changes or leaves,
+// TestFreeze: between Freeze and Update no slot of a pack starts that changes or leaves,
 // so that none does which the next plan has not; the others go on.
-func TestHold(t *testing.T) {
+func TestFreeze(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -320,7 +320,7 @@ func TestHold(t *testing.T) {
 			changed.Schedule = plan(t, "@every 40m").Schedule
 			next := []Plan{stays, changed}
 			time.Sleep(30*time.Minute - time.Second)
-			s.Hold(next)
+			s.Freeze(next)
 			since := now()
 			time.Sleep(3 * time.Second) // the hour has come
 			synctest.Wait()
@@ -335,8 +335,8 @@ func TestHold(t *testing.T) {
 			if got := len(w.slotsOf("changes")); got != 2 || len(w.slotsOf("goes")) != 0 {
 				t.Errorf("published %v", w.published)
 			}
-			s.Hold(nil)
-			s.Hold(next) // it was no good
+			s.Freeze(nil)
+			s.Freeze(next) // it was no good
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			if got := len(w.slotsOf("stays")); got != 3 {

@@ -120,7 +120,7 @@ func (s *store) SettledBetween(_ context.Context, source, pack string, after, un
 type replica struct {
 	*store
 	dir  string
-	book *plans.Book
+	kept *plans.Store
 	s    *scheduler.Scheduler
 	stop func()
 }
@@ -128,13 +128,13 @@ type replica struct {
 // start starts a process.
 func (s *store) start(t *testing.T, dir string) *replica {
 	t.Helper()
-	book, err := plans.Open(plans.Options{Dir: dir, Tool: "packseal/test", Logger: slog.New(slog.DiscardHandler)})
+	kept, err := plans.Open(plans.Options{Dir: dir, Tool: "packseal/test", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{store: s, dir: dir, book: book}
+	r := &replica{store: s, dir: dir, kept: kept}
 	r.s, err = scheduler.New(scheduler.Options{
-		History: s, InForce: book.InForce, Missed: func(time.Time) (fault.Reason, string) { return fault.Absent, "" },
+		History: s, InForce: kept.InForce, Missed: func(time.Time) (fault.Reason, string) { return fault.Absent, "" },
 		Publish: r.publish,
 		Held: func(_ context.Context, source, pack string) (evidence.Slot, bool, error) {
 			s.mu.Lock()
@@ -187,11 +187,11 @@ func (r *replica) publish(ctx context.Context, t scheduler.Task) error {
 func (r *replica) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var g sync.WaitGroup
-	g.Go(func() { r.book.Run(ctx) }) //nolint:errcheck // it has none
+	g.Go(func() { r.kept.Run(ctx) }) //nolint:errcheck // it has none
 	g.Go(func() { r.s.Run(ctx) })    //nolint:errcheck
 	r.stop = func() { cancel(); g.Wait() }
-	left, err := r.book.Left(ctx)
-	for ; err != nil; left, err = r.book.Left(ctx) {
+	left, err := r.kept.Left(ctx)
+	for ; err != nil; left, err = r.kept.Left(ctx) {
 		time.Sleep(time.Second)
 	}
 	for ref, since := range left {
@@ -215,7 +215,7 @@ func (r *replica) take(t *testing.T, f file) {
 		planned = append(planned, evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: s.String(), Zone: s.Zone()})
 		all = append(all, scheduler.Plan{Source: "prod", Pack: pack, Schedule: s, CatchUp: 10 * time.Minute, Timeout: time.Minute, Jitter: 50 * time.Second})
 	}
-	since, err := r.book.Adopt(r.store, planned)
+	since, err := r.kept.Adopt(r.store, planned)
 	if err == nil {
 		err = r.s.Update(all, since)
 	}

@@ -5,7 +5,7 @@
 //
 // A plan is durable in the state folder before it comes into force, and is brought
 // to the sinks as soon as one takes it. Each replica writes its own; the last one
-// counts. One that says what is in force already is not written.
+// counts. A plan that equals the one in force is not written.
 package plans
 
 import (
@@ -37,16 +37,16 @@ type Archive interface {
 	PutPlan(ctx context.Context, p evidence.Plan) error
 }
 
-// Options are what a Book needs. All are required.
+// Options are what a Store needs. All are required.
 type Options struct {
 	Dir    string // for plans on their way to the sinks; it is made
 	Tool   string // "packseal/<version>", for records
 	Logger *slog.Logger
 }
 
-// Book knows which plan was in force when. Make one with [Open]. Its methods may be
+// Store knows which plan was in force when. Make one with [Open]. Its methods may be
 // called from many goroutines.
-type Book struct {
+type Store struct {
 	Options
 	wake chan struct{}
 
@@ -62,12 +62,12 @@ type Book struct {
 	attempted chan struct{} // closed at the end of the attempt
 }
 
-// Open opens the book, with what is in the folder.
-func Open(o Options) (*Book, error) {
+// Open opens the store, with what is in the folder.
+func Open(o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder of plans: %w", err)
 	}
-	b := &Book{
+	s := &Store{
 		Options: o, wake: make(chan struct{}, 1), recorded: make(map[string]evidence.Plan),
 		pending: make(map[string]evidence.Plan), attempted: make(chan struct{}),
 	}
@@ -80,79 +80,76 @@ func Open(o Options) (*Book, error) {
 		if !evidence.IsPlan(key) {
 			continue
 		}
-		raw, err := os.ReadFile(b.file(key))
+		raw, err := os.ReadFile(s.file(key))
 		if err != nil {
 			return nil, fmt.Errorf("reading a plan: %w", err)
 		}
 		p, err := evidence.DecodePlan(raw, key)
 		if err != nil {
-			b.Logger.Warn("plan not readable", "key", key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+			s.Logger.Warn("plan not readable", "key", key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 			continue
 		}
-		b.pending[key] = p
+		s.pending[key] = p
 	}
-	return b, nil
+	return s, nil
 }
 
 // file is where a plan waits for the sinks.
-func (b *Book) file(key string) string { return filepath.Join(b.Dir, filepath.Base(key)) }
+func (s *Store) file(key string) string { return filepath.Join(s.Dir, filepath.Base(key)) }
 
 // Adopt puts a plan into force, in an archive, and returns since when it is: the
 // next second, so that what has fallen due by now is by the plan before. It is
 // durable when Adopt returns, unless the disk fails: then it is logged, and lost
 // with the process if no sink takes it.
-func (b *Book) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	since = nextSecond()
+func (s *Store) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since = evidence.NextSecond(time.Now())
 	packs = slices.SortedFunc(slices.Values(packs), evidence.PlannedPack.Compare)
-	if b.archive == nil || b.archive.Identity() != a.Identity() {
-		b.recorded, b.read, b.failed = make(map[string]evidence.Plan), false, nil
+	if s.archive == nil || s.archive.Identity() != a.Identity() {
+		s.recorded, s.read, s.failed = make(map[string]evidence.Plan), false, nil
 	}
-	if err := b.remove(func(p evidence.Plan) bool { return !p.Since.Before(since) }); err != nil { // none fell due by it
+	if err := s.remove(func(p evidence.Plan) bool { return !p.Since.Before(since) }); err != nil { // none fell due by it
 		return since, err
 	}
-	if !b.last().says(packs) {
-		if err := b.add(packs, since); err != nil {
+	if !s.last().equals(packs) {
+		if err := s.add(packs, since); err != nil {
 			return since, err
 		}
 	}
-	b.archive, b.current = a, packs
-	b.derive()
+	s.archive, s.current = a, packs
+	s.derive()
 	select {
-	case b.wake <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default:
 	}
 	return since, nil
 }
 
-// nextSecond returns the next whole second.
-func nextSecond() time.Time { return time.Now().UTC().Truncate(time.Second).Add(time.Second) }
-
 // remove removes plans that are on their way to the archive.
-func (b *Book) remove(which func(evidence.Plan) bool) error {
-	for key, p := range b.pending {
+func (s *Store) remove(which func(evidence.Plan) bool) error {
+	for key, p := range s.pending {
 		if !which(p) {
 			continue
 		}
-		if err := os.Remove(b.file(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(s.file(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing a plan: %w", err)
 		}
-		delete(b.pending, key)
+		delete(s.pending, key)
 	}
 	return nil
 }
 
 // all returns what is recorded and what is on its way there.
-func (b *Book) all() map[string]evidence.Plan {
-	all := maps.Clone(b.recorded)
-	maps.Copy(all, b.pending)
+func (s *Store) all() map[string]evidence.Plan {
+	all := maps.Clone(s.recorded)
+	maps.Copy(all, s.pending)
 	return all
 }
 
 // last returns the last plan of all.
-func (b *Book) last() plan {
-	plans := assemble(b.all())
+func (s *Store) last() plan {
+	plans := assemble(s.all())
 	if len(plans) == 0 {
 		return plan{}
 	}
@@ -160,8 +157,8 @@ func (b *Book) last() plan {
 }
 
 // add adds a plan that is on its way to the archive.
-func (b *Book) add(packs []evidence.PlannedPack, since time.Time) error {
-	records, err := evidence.NewPlan(packs, since, b.Tool)
+func (s *Store) add(packs []evidence.PlannedPack, since time.Time) error {
+	records, err := evidence.NewPlan(packs, since, s.Tool)
 	if err != nil {
 		return err
 	}
@@ -170,40 +167,40 @@ func (b *Book) add(packs []evidence.PlannedPack, since time.Time) error {
 		if err != nil {
 			return err
 		}
-		b.pending[key] = p
-		if err := atomicfile.Write(b.file(key), raw, 0o600); err != nil {
-			b.Logger.Warn("plan not written to disk", "key", key, "reason", fault.Of(err), "err", err)
+		s.pending[key] = p
+		if err := atomicfile.Write(s.file(key), raw, 0o600); err != nil {
+			s.Logger.Warn("plan not written to disk", "key", key, "reason", fault.Of(err), "err", err)
 		}
 	}
 	return nil
 }
 
 // derive derives what InForce answers.
-func (b *Book) derive() {
-	plans := assemble(b.all())
-	b.timelines, b.first = timelines(plans), time.Time{}
+func (s *Store) derive() {
+	plans := assemble(s.all())
+	s.timelines, s.first = timelines(plans), time.Time{}
 	if len(plans) > 0 {
-		b.first = plans[0].since
+		s.first = plans[0].since
 	}
 }
 
 // InForce returns how a pack was scheduled, up to now; first says that it begins
 // with the first plan of the archive, so that nothing is known of before. It waits
 // until the archive's plans were read, or that has failed.
-func (b *Book) InForce(ctx context.Context, source, pack string) (t scheduler.Timeline, first bool, err error) {
-	err = b.await(ctx, func() {
-		t = slices.Clone(b.timelines[evidence.Ref(source, pack)])
-		first = len(t) > 0 && t[0].From.Equal(b.first)
+func (s *Store) InForce(ctx context.Context, source, pack string) (t scheduler.Timeline, first bool, err error) {
+	err = s.await(ctx, func() {
+		t = slices.Clone(s.timelines[evidence.Ref(source, pack)])
+		first = len(t) > 0 && t[0].From.Equal(s.first)
 	})
 	return t, first, err
 }
 
 // Left returns the packs that are not scheduled any more, and since when. It waits
 // as InForce does.
-func (b *Book) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, err error) {
-	err = b.await(ctx, func() {
+func (s *Store) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, err error) {
+	err = s.await(ctx, func() {
 		left = make(map[evidence.PackRef]time.Time)
-		for ref, t := range b.timelines {
+		for ref, t := range s.timelines {
 			if n := len(t); n > 0 && t[n-1].Schedule == (scheduler.Schedule{}) {
 				left[ref] = t[n-1].From
 			}
@@ -213,15 +210,15 @@ func (b *Book) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, e
 }
 
 // await calls f, with the lock held, once the archive's plans were read.
-func (b *Book) await(ctx context.Context, f func()) error {
+func (s *Store) await(ctx context.Context, f func()) error {
 	for {
-		b.mu.Lock()
-		attempted, err := b.attempted, b.failed
-		read := b.read
+		s.mu.Lock()
+		attempted, err := s.attempted, s.failed
+		read := s.read
 		if read {
 			f()
 		}
-		b.mu.Unlock()
+		s.mu.Unlock()
 		switch {
 		case read:
 			return nil
@@ -241,25 +238,25 @@ const again = time.Hour
 
 // Run reads the archive's plans and brings it those that are on their way, until
 // ctx ends.
-func (b *Book) Run(ctx context.Context) error {
+func (s *Store) Run(ctx context.Context) error {
 	for try := 0; ctx.Err() == nil; {
-		wait, err := b.sync(ctx)
+		wait, err := s.sync(ctx)
 		if err == nil {
 			try = 0
 		} else if ctx.Err() == nil {
-			b.Logger.WarnContext(ctx, "plans not in the archive", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+			s.Logger.WarnContext(ctx, "plans not in the archive", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 			wait = fault.Backoff{}.Wait(try, err)
 			try++
 		}
-		b.mu.Lock()
-		b.failed = err
-		close(b.attempted)
-		b.attempted = make(chan struct{})
-		b.mu.Unlock()
+		s.mu.Lock()
+		s.failed = err
+		close(s.attempted)
+		s.attempted = make(chan struct{})
+		s.mu.Unlock()
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-b.wake:
+		case <-s.wake:
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -268,10 +265,10 @@ func (b *Book) Run(ctx context.Context) error {
 }
 
 // sync is one attempt. It returns when to make the next.
-func (b *Book) sync(ctx context.Context) (wait time.Duration, err error) {
-	b.mu.Lock()
-	a, have := b.archive, b.recorded
-	b.mu.Unlock()
+func (s *Store) sync(ctx context.Context) (wait time.Duration, err error) {
+	s.mu.Lock()
+	a, have := s.archive, s.recorded
+	s.mu.Unlock()
 	if a == nil {
 		return again, nil
 	}
@@ -279,69 +276,65 @@ func (b *Book) sync(ctx context.Context) (wait time.Duration, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("reading plans: %w", err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.archive.Identity() != a.Identity() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.archive.Identity() != a.Identity() {
 		return 0, nil // another one took its place
 	}
-	b.recorded, b.read = recorded, true
-	if err := b.settle(ctx); err != nil {
+	s.recorded, s.read = recorded, true
+	if err := s.reconcile(ctx); err != nil {
 		return 0, err
 	}
-	b.derive()
-	return b.put(ctx, a)
+	s.derive()
+	return s.put(ctx, a)
 }
 
-// settle drops plans on their way that say what was in force already. If the last
+// reconcile drops pending plans that equal what was in force already. If the last
 // plan of all is not this replica's, that is put into force again.
-func (b *Book) settle(ctx context.Context) error {
-	recorded := assemble(b.recorded)
-	for _, p := range assemble(b.pending) {
-		if !at(recorded, p.since).says(p.packs) {
+func (s *Store) reconcile(ctx context.Context) error {
+	recorded := assemble(s.recorded)
+	for _, p := range assemble(s.pending) {
+		if !at(recorded, p.since).equals(p.packs) {
 			break // those after it follow this one
 		}
-		if err := b.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.since) }); err != nil {
+		if err := s.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.since) }); err != nil {
 			return err
 		}
 	}
-	last := b.last()
-	if last.says(b.current) {
+	last := s.last()
+	if last.equals(s.current) {
 		return nil
 	}
-	b.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
-	return b.add(b.current, later(nextSecond(), last.since.Add(time.Second)))
+	s.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
+	since := evidence.NextSecond(time.Now())
+	if after := last.since.Add(time.Second); since.Before(after) {
+		since = after
+	}
+	return s.add(s.current, since)
 }
 
 // put puts plans that are on their way into the archive, once no other one can be
 // of the same second. It returns when to come again.
-func (b *Book) put(ctx context.Context, a Archive) (time.Duration, error) {
-	for _, key := range slices.Sorted(maps.Keys(b.pending)) {
-		p, ok := b.pending[key]
+func (s *Store) put(ctx context.Context, a Archive) (time.Duration, error) {
+	for _, key := range slices.Sorted(maps.Keys(s.pending)) {
+		p, ok := s.pending[key]
 		if !ok {
 			continue // another plan took its place
 		}
 		if wait := time.Until(p.Since); wait > 0 {
 			return min(wait, again), nil
 		}
-		b.mu.Unlock()
+		s.mu.Unlock()
 		err := a.PutPlan(ctx, p)
-		b.mu.Lock()
+		s.mu.Lock()
 		if err != nil {
 			return 0, err
 		}
-		b.recorded[key] = p
-		if err := b.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.Since) && r.Part == p.Part }); err != nil {
+		s.recorded[key] = p
+		if err := s.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.Since) && r.Part == p.Part }); err != nil {
 			return 0, err
 		}
-		b.Logger.InfoContext(ctx, "plan recorded", "since", p.Since, "packs", len(p.Packs), "key", key)
+		s.Logger.InfoContext(ctx, "plan recorded", "since", p.Since, "packs", len(p.Packs), "key", key)
 	}
 	return again, nil
-}
-
-// later returns the later of two times.
-func later(x, y time.Time) time.Time {
-	if x.Before(y) {
-		return y
-	}
-	return x
 }

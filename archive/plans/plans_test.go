@@ -26,16 +26,16 @@ func daily(packs ...string) (planned []evidence.PlannedPack) {
 	return planned
 }
 
-// book is one that runs.
-type book struct {
-	*plans.Book
+// running is a store that runs.
+type running struct {
+	*plans.Store
 	t    *testing.T
 	dir  string
 	log  *bytes.Buffer
 	stop context.CancelFunc
 }
 
-func open(t *testing.T, dir string) *book {
+func open(t *testing.T, dir string) *running {
 	t.Helper()
 	var log bytes.Buffer
 	b, err := plans.Open(plans.Options{Dir: dir, Tool: "packseal/test", Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -44,11 +44,11 @@ func open(t *testing.T, dir string) *book {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	go b.Run(ctx) //nolint:errcheck // it has none
-	return &book{b, t, dir, &log, stop}
+	return &running{b, t, dir, &log, stop}
 }
 
 // adopt puts a plan into force, and waits until nothing happens any more.
-func (b *book) adopt(a plans.Archive, packs ...string) (since time.Time) {
+func (b *running) adopt(a plans.Archive, packs ...string) (since time.Time) {
 	b.t.Helper()
 	since, err := b.Adopt(a, daily(packs...))
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *book) adopt(a plans.Archive, packs ...string) (since time.Time) {
 }
 
 // waiting is how many plans are on their way.
-func (b *book) waiting() int {
+func (b *running) waiting() int {
 	names, err := os.ReadDir(b.dir)
 	if err != nil {
 		b.t.Fatal(err)
@@ -77,9 +77,9 @@ func (s *store) recorded() (all []evidence.Plan) {
 	return all
 }
 
-// TestBook: a plan is recorded when it changes, and not else; of those of one second
+// TestStore: a plan is recorded when it changes, and not else; of those of one second
 // the last.
-func TestBook(t *testing.T) {
+func TestStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,9 +121,9 @@ func TestBook(t *testing.T) {
 	})
 }
 
-// TestBookDown: while no sink can be asked, plans come into force all the same, and
+// TestStoreDown: while no sink can be asked, plans come into force all the same, and
 // nothing is said of the past; they are recorded as of then.
-func TestBookDown(t *testing.T) {
+func TestStoreDown(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,9 +159,9 @@ func TestBookDown(t *testing.T) {
 	})
 }
 
-// TestBookOfOthers: replicas with different files put theirs into force in turn, and
+// TestStoreOfOthers: replicas with different files put theirs into force in turn, and
 // those that agree again leave the last.
-func TestBookOfOthers(t *testing.T) {
+func TestStoreOfOthers(t *testing.T) {
 	t.Parallel()
 	dirs := [2]string{t.TempDir(), t.TempDir()}
 	synctest.Test(t, func(t *testing.T) {
@@ -196,8 +196,8 @@ type another struct{ *store }
 
 func (another) Identity() string { return "another" }
 
-// TestBookMoves: in another archive nothing was due before the plan.
-func TestBookMoves(t *testing.T) {
+// TestStoreMoves: in another archive nothing was due before the plan.
+func TestStoreMoves(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

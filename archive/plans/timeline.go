@@ -36,8 +36,10 @@ func assemble(records map[string]evidence.Plan) (plans []plan) {
 	return plans
 }
 
-// says reports whether a plan is whole and of just these packs.
-func (p plan) says(packs []evidence.PlannedPack) bool { return p.whole && slices.Equal(p.packs, packs) }
+// equals reports whether a plan is whole and of just these packs.
+func (p plan) equals(packs []evidence.PlannedPack) bool {
+	return p.whole && slices.Equal(p.packs, packs)
+}
 
 // at returns the plan that is in force then: the last whose since is not later.
 func at(plans []plan, t time.Time) plan {

@@ -145,7 +145,7 @@ func endPlan(cfg *config.Config, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	records, err := evidence.NewPlan(nil, time.Now().Truncate(time.Second).Add(time.Second), tool())
+	records, err := evidence.NewPlan(nil, evidence.NextSecond(time.Now()), tool())
 	if err != nil {
 		return err
 	}

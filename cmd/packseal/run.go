@@ -51,8 +51,8 @@ valid, the errors are logged and the old one stays in effect.`,
 		file.Warn = func(w config.Fault) {
 			logger.Warn("configuration warning", "file", w.File, "line", w.Line, "key", w.Path, "warning", w.Message, "hint", w.Hint)
 		}
-		// At any level: it is how one finds the page.
-		newLogger(config.Log{Format: cfg.Log.Format}, stderr).Info("page served", "url", "http://"+l.Addr().String(), "version", version)
+		log := newLogger(config.Log{Format: cfg.Log.Format}, stderr) // at any level: it is how one finds the page
+		log.Info("page served", "url", "http://"+l.Addr().String(), "version", version)
 		for _, w := range warnings {
 			file.Warn(w)
 		}

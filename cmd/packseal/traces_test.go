@@ -129,7 +129,7 @@ func TestTraces(t *testing.T) {
 	// The next one begins with the two that wait in the spool for the mirror.
 	second := startRun(t, path)
 	lab.Eventually(t, "two reports wait for the mirror", func() bool {
-		return strings.Count(second.log.String(), "report waits in the spool") >= 2
+		return strings.Contains(second.log.String(), `"msg":"reports wait in the spool","reports":2`)
 	})
 	second.stop()
 	log := first.log.String() + second.log.String()

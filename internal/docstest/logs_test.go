@@ -121,6 +121,9 @@ func logCalls(t *testing.T) (calls []logCall) {
 				}
 				level, args := logged(decl, call)
 				if level == "" {
+					if hidden(call) {
+						t.Errorf("%s: a logger must be called log or logger, for its messages to be listed", fset.Position(call.Pos()))
+					}
 					return true
 				}
 				message := literal(args, 0)
@@ -165,6 +168,12 @@ func logged(decl ast.Decl, call *ast.CallExpr) (level string, args []ast.Expr) {
 		args = args[1:]
 	}
 	return strings.ToLower(m[1]), args
+}
+
+// hidden reports whether a call that logged does not know logs all the same.
+func hidden(call *ast.CallExpr) bool {
+	f, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && last(f.X) != "t" && levels.MatchString(f.Sel.Name) && (strings.HasSuffix(f.Sel.Name, "Context") || literal(call.Args, 0) != "")
 }
 
 // mentioned returns the levels that a declaration mentions.

@@ -24,6 +24,7 @@ var retired = []struct{ in, words, instead string }{
 	{"", `rouse(s|d)?`, "watchdog, restart"},
 	{"", `stakes?`, "allocation"},
 	{"", `once and for ever|what came of (it|them)|puts the beginning off|not to be had|nobody was let try|who works on (it|what)|takes himself for`, "plain words"},
+	{"archive/", `books?`, "store"},
 	{"scheduler/", `boards?|peek`, "kv, get"},
 	{"scheduler/", `book|debts?|owe|paid|places|giveUp|pace`, "inflight, enqueue, done, permits, expirePaused, timing"},
 	{"sink/", `silence|pushed|prove(s|d)?`, "timeouts, stallReader, probeConditional"},

@@ -52,6 +52,10 @@ const (
 	planBytes = 48 << 10 // of packs
 )
 
+// NextSecond returns the earliest time from which a plan that is made now can be in
+// force: what has fallen due by now is by the plan before.
+func NextSecond(now time.Time) time.Time { return now.UTC().Truncate(time.Second).Add(time.Second) }
+
 // NewPlan makes the records of a plan: one, or several where it is long. since is
 // in whole seconds.
 func NewPlan(packs []PlannedPack, since time.Time, tool string) ([]Plan, error) {

@@ -53,9 +53,6 @@ func build(path string) error {
 	return nil
 }
 
-// Program is the path of packseal, as Main has built it.
-func Program() string { return program }
-
 // Tool returns the path of a program that a test needs beside Go, found by its
 // name or path. Where it is not installed the test is skipped; in CI it fails.
 func Tool(t testing.TB, name string) (path string) {
