@@ -44,6 +44,11 @@ func (f *found) lacks(t Target, have []Target) bool {
 		!slices.ContainsFunc(f.deleted, func(d deletion) bool { return d.Name == t.Name })
 }
 
+// lacking returns the sinks into which something is to be written, see lacks.
+func (f *found) lacking(sinks, have []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(sinks), func(t Target) bool { return !f.lacks(t, have) })
+}
+
 // lost logs and counts a slot whose record was deleted. Nothing takes its place; what
 // the spool holds of it stays there.
 func (a *Archive) lost(ctx context.Context, s evidence.Slot, err error) {

@@ -30,7 +30,7 @@ type delivery struct {
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
-	lacking := slices.DeleteFunc(slices.Clone(a.Sinks), func(t Target) bool { return !have.lacks(t, d.from) })
+	lacking := have.lacking(a.Sinks, d.from)
 	if len(lacking) == 0 {
 		a.observe(d.Record(), false)
 		return d.Record(), errors.Join(have.missing(), e.Remove())

@@ -144,15 +144,18 @@ func (d *drainer) copyGaps(ctx context.Context) {
 }
 
 // copyGap puts a slot's gap record into every sink that has none, unless the
-// slot is sealed after all.
+// slot is sealed after all. A record that can't be read is left to Verify.
 func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	have, err := d.find(ctx, s)
 	if err != nil || have == nil || len(have.manifest) > 0 || len(have.gap) == 0 {
 		return err
 	}
-	raw, err := sink.ReadAll(ctx, have.gap[0], s.GapKey(), evidence.MaxRecord)
-	if err != nil {
-		return fmt.Errorf("reading a gap record from sink %s: %w", have.gap[0].Name, err)
+	_, raw, err := gap(ctx, have.gap, s)
+	switch {
+	case evidence.Unreadable(err):
+		return nil
+	case err != nil:
+		return err
 	}
 	content := sink.Bytes(raw)
 	content.About = d.aboutRecord(s, "", evidence.GapName)

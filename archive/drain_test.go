@@ -2,6 +2,8 @@ package archive_test
 
 import (
 	"context"
+	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +140,75 @@ func TestGapWaitsForWork(t *testing.T) {
 	})
 	if n := len(objects(t, here)); n != 2 || h.spooled(t) != 0 {
 		t.Errorf("%d objects of a report and its manifest, %d entries in the spool", n, h.spooled(t))
+	}
+}
+
+// TestGapsNotCopied: a gap record that can't be read is not spread, and is not in the
+// way of others.
+func TestGapsNotCopied(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(s sink.Sink, key string) sink.Sink{
+		"damaged":      func(s sink.Sink, key string) sink.Sink { return spoilt{s, key} },
+		"archive tier": func(s sink.Sink, key string) sink.Sink { return tiered{s, key} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var bad []evidence.Slot
+			for n := range 8 { // the order in which they are copied is random
+				bad = append(bad, slot("cp-1", due().Add(-time.Duration(n)*time.Hour)))
+			}
+			good := slot("cp-2", due())
+			primary, mirror := sink.NewMemory(), &switched{Sink: sink.NewMemory()}
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}, {ID: "cp-2"}}, archive.Target{Name: "primary", Sink: spoil(primary, "cp-1")}, archive.Target{Name: "mirror", Sink: mirror})
+			mirror.off.Store(true)
+			for _, s := range append(bad, good) {
+				if err := h.Gap(t.Context(), s, fault.Missed, "test"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mirror.off.Store(false)
+			synctest.Test(t, func(t *testing.T) { h.drained(t) })
+			if got := objects(t, mirror); len(got) != 1 || got[good.GapKey()] == "" {
+				t.Errorf("the mirror has %v", got)
+			}
+		})
+	}
+}
+
+// spoilt is a sink that alters what it gives out of keys that contain a text.
+type spoilt struct {
+	sink.Sink
+	of string
+}
+
+func (s spoilt) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := s.Sink.Open(ctx, key)
+	if err == nil && strings.Contains(key, s.of) {
+		return io.NopCloser(strings.NewReader("{}")), r.Close()
+	}
+	return r, err
+}
+
+// TestArchivedBeforeMirrored: a report waits for a sink that was down, also when the
+// others' record of it has to be restored before it can be read.
+func TestArchivedBeforeMirrored(t *testing.T) {
+	t.Parallel()
+	primary, mirror := &tiered{sink.NewMemory(), "nothing yet"}, &switched{Sink: sink.NewMemory()}
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "primary", Sink: primary}, archive.Target{Name: "mirror", Sink: mirror})
+	at := due()
+	mirror.off.Store(true)
+	h.settle(t, at)
+	primary.of = evidence.ManifestName
+	mirror.off.Store(false)
+	synctest.Test(t, func(t *testing.T) { h.drained(t) })
+	if h.spooled(t) != 1 {
+		t.Errorf("%d entries in the spool while the manifest can't be read", h.spooled(t))
+	}
+	h.settle(t, at)
+	primary.of = "nothing any more"
+	synctest.Test(t, func(t *testing.T) { h.drained(t) })
+	if n := len(objects(t, mirror)); n != 2 || h.spooled(t) != 0 {
+		t.Errorf("%d objects in the mirror, %d entries in the spool", n, h.spooled(t))
 	}
 }
 

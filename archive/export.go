@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -45,29 +46,46 @@ func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error
 	return err
 }
 
-// checked returns the report that a sink has, in a file without a name, if it is
-// what the manifest says.
-func checked(ctx context.Context, t Target, m evidence.Manifest) (_ *os.File, err error) {
+// inMemory is the size of the largest report that is kept in memory while it is
+// checked, in bytes. Larger ones take a temporary file, which a container may have
+// no folder for.
+const inMemory = 32 << 20
+
+// checked returns the report that a sink has, in memory or in a file without a name,
+// if it is what the manifest says.
+func checked(ctx context.Context, t Target, m evidence.Manifest) (io.ReadCloser, error) {
+	if m.Size <= inMemory {
+		var b bytes.Buffer
+		return io.NopCloser(&b), check(ctx, t, m, &b)
+	}
 	f, err := os.CreateTemp("", "packseal-export-")
 	if err != nil {
-		return nil, err
+		// Not wrapped: a missing folder is no missing report.
+		return nil, fault.New(fault.Internal, "a report of %d bytes is checked in a temporary file: %v", m.Size, err).
+			WithHint("set TMPDIR to a folder with space for it")
 	}
-	defer func() {
-		if err != nil {
-			f.Close() //nolint:errcheck // nothing in it is wanted
-		}
-	}()
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, err
+	if err = os.Remove(f.Name()); err == nil {
+		err = check(ctx, t, m, f)
 	}
-	switch _, altered, err := readReport(ctx, t, m, f); {
-	case errors.Is(err, sink.ErrNotExist):
-		return nil, fault.New(fault.Damaged, "%s is missing", m.ReportKey())
-	case err != nil:
-		return nil, err
-	case altered != "":
-		return nil, fault.New(fault.Damaged, "%s is not what its manifest says: %s", m.ReportKey(), altered)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	_, err = f.Seek(0, io.SeekStart)
+	if err != nil {
+		f.Close() //nolint:errcheck // nothing in it is wanted
+	}
 	return f, err
+}
+
+// check writes the report that a sink has to w, and returns an error unless it is
+// what the manifest says.
+func check(ctx context.Context, t Target, m evidence.Manifest, w io.Writer) error {
+	switch _, altered, err := readReport(ctx, t, m, w); {
+	case errors.Is(err, sink.ErrNotExist):
+		return fault.New(fault.Damaged, "%s is missing", m.ReportKey())
+	case err != nil:
+		return err
+	case altered != "":
+		return fault.New(fault.Damaged, "%s is not what its manifest says: %s", m.ReportKey(), altered)
+	}
+	return nil
 }

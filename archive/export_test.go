@@ -2,11 +2,16 @@ package archive_test
 
 import (
 	"bytes"
+	"errors"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"packseal.example/archive"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -68,5 +73,29 @@ func TestExport(t *testing.T) {
 		if exported := got.Bytes(); err == nil && !bytes.Equal(exported, want) || err != nil && len(exported) > 0 {
 			t.Errorf("%s: %d bytes are exported", name, len(exported))
 		}
+	}
+}
+
+// TestExportLarge: a large report is checked in a temporary file, and that there is no
+// folder for one is not taken for a report that is not there.
+func TestExportLarge(t *testing.T) {
+	store := sink.NewMemory()
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: store})
+	s, want := slot("cp-1", due().Add(-time.Hour)), strings.Repeat("Resource,Result\n", 2<<20+1) // 32 MiB and some
+	if _, err := h.Import(t.Context(), s, strings.NewReader(want), evidence.Imported{At: time.Now().UTC(), By: "test", File: "r.csv"}, fetcher.Settings{}); err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	if err := h.Export(t.Context(), s, &got); err != nil || got.String() != want {
+		t.Errorf("%d bytes are exported, %v", got.Len(), err)
+	}
+	got.Reset()
+	altered := newRig(t, fetcher.Settings{}, nil, archive.Target{Name: "a", Sink: spoilt{store, "report-"}})
+	if err := altered.Export(t.Context(), s, &got); fault.Of(err) != fault.Damaged || got.Len() > 0 {
+		t.Errorf("altered: %d bytes are exported, %v", got.Len(), err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
+	if err := h.Export(t.Context(), s, &got); errors.Is(err, sink.ErrNotExist) || !strings.Contains(fault.Hint(err), "TMPDIR") || got.Len() > 0 {
+		t.Errorf("without a folder: %v, hint %q", err, fault.Hint(err))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,6 +91,48 @@ func TestOthers(t *testing.T) {
 	}
 	if found, err := newRig(t, fetcher.Settings{}, nil, archive.Target{Name: "off", Sink: unlisted{one}}, archive.Target{Name: "two", Sink: two}).Others(t.Context(), nil); fault.Of(err) != fault.SinkUnavailable || len(found) != 1 {
 		t.Errorf("with one sink off: %v, %v", found, err)
+	}
+}
+
+// byFolder is a sink that lists folder by folder, as versitygw 1.0.14 does, and goes
+// on behind keys in byte order.
+type byFolder struct{ sink.Sink }
+
+func (s byFolder) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
+	return func(yield func(sink.Entry, error) bool) {
+		var all []sink.Entry
+		for e := range s.Sink.List(ctx, prefix, after) {
+			all = append(all, e)
+		}
+		slices.SortFunc(all, func(x, y sink.Entry) int { return slices.Compare(strings.Split(x.Key, "/"), strings.Split(y.Key, "/")) })
+		for _, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestOthersByFolder: no source is missed where one's name begins another's.
+func TestOthersByFolder(t *testing.T) {
+	t.Parallel()
+	store := sink.NewMemory()
+	var refs []evidence.PackRef
+	for _, source := range []string{"prod", "prod-eu", "prod-eu-2", "prod-eu.1", "prod.123456", "prod_b", "prod0", "zone"} {
+		for _, id := range []string{"cp-1", "cp-2"} {
+			p := evidence.PackRef{Source: source, ID: id}
+			refs = append(refs, p)
+			put(t, p.Slot(due()), evidence.GapName, store)
+		}
+	}
+	for name, s := range map[string]sink.Sink{"in order": store, "by folder": byFolder{store}} {
+		h := newRig(t, fetcher.Settings{}, nil, archive.Target{Name: name, Sink: s})
+		for _, known := range [][]evidence.PackRef{nil, refs[:1], refs[2:3], refs[3:6], refs[4:]} {
+			found, err := h.Others(t.Context(), known)
+			if err != nil || len(found) != len(refs)-len(known) {
+				t.Errorf("%s, beside %v: %v, %v", name, known, found, err)
+			}
+		}
 	}
 }
 

@@ -79,6 +79,8 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 		var r evidence.Record
 		r, m, raw, err = have.read(ctx, s)
 		switch {
+		case elsewhere(err) && whole && len(have.lacking(a.Sinks, have.manifest)) > 0:
+			return r, fmt.Errorf("the report stays in the spool, for the sinks that lack it: %w", err)
 		case elsewhere(err):
 			return r, entry.Remove()
 		case r.State == evidence.Gapped && err == nil:

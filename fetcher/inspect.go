@@ -44,9 +44,10 @@ func (s *sample) Write(p []byte) (int, error) {
 // inspect sets what a complete body is and what is odd about it, and returns an
 // error if it cannot be a report. What is only odd is for people to judge.
 func (d *downloader) inspect(r *Report, s *sample, body io.ReaderAt, h http.Header, link url.Values) (err error) {
+	size := s.size
 	if isGzip(s.head) {
 		r.ContentEncoding = "gzip"
-		if s, err = gunzip(io.NewSectionReader(body, 0, s.size), d.max); err != nil {
+		if s, err = gunzip(io.NewSectionReader(body, 0, size), d.max); err != nil {
 			return err
 		}
 	}
@@ -54,7 +55,9 @@ func (d *downloader) inspect(r *Report, s *sample, body io.ReaderAt, h http.Head
 		return fault.New(fault.Damaged, "the body has nothing but zeros or white space, %d bytes of it", s.size)
 	}
 	if r.Container, err = recognize(s.head, link); err != nil {
-		return err
+		if r.Container != evidence.HTML || s.size <= sniffLen || !hasTable(content(body, size, r.ContentEncoding)) {
+			return err
+		}
 	}
 	if zipped(r.Container) && !endRecord(s.tail) {
 		return fault.New(fault.Damaged, "the body is a zip without its end: it was cut")
@@ -118,6 +121,39 @@ func errorPage(c evidence.Container, text []byte) bool {
 		})
 	}
 	return false
+}
+
+// content returns a reader of what a body of that size holds, decompressed if it is
+// a gzip.
+func content(body io.ReaderAt, size int64, encoding string) io.Reader {
+	if encoding == "gzip" {
+		if z, err := gzip.NewReader(io.NewSectionReader(body, 0, size)); err == nil {
+			return z
+		}
+	}
+	return io.NewSectionReader(body, 0, size)
+}
+
+// hasTable reports whether a page has a table, in whatever charset: that of a
+// spreadsheet may come after many styles.
+func hasTable(page io.Reader) bool {
+	const tag = "<table"
+	b := bufio.NewReader(page)
+	for n := 0; n < len(tag); {
+		c, err := b.ReadByte()
+		switch {
+		case err != nil:
+			return false
+		case c == 0: // of UTF-16 or UTF-32
+		case c == tag[n], c|0x20 == tag[n] && n > 0:
+			n++
+		case c == tag[0]:
+			n = 1
+		default:
+			n = 0
+		}
+	}
+	return true
 }
 
 // isJSON reports whether a text is JSON, as far as it goes.

@@ -95,6 +95,9 @@ const (
 	sheetXML     = "<?xml version=\"1.0\"?>\n<?mso-application progid=\"Excel.Sheet\"?>\n<Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>"
 )
 
+// longStyles begins a page whose content comes late.
+var longStyles = "<html><style>" + strings.Repeat(".xl65 {mso-number-format:General;}\n", 1000) + "</style>"
+
 // TestInspect: what can be a report is recognized, with what is odd about it.
 func TestInspect(t *testing.T) {
 	t.Parallel()
@@ -117,6 +120,9 @@ func TestInspect(t *testing.T) {
 		"zip under another name":  {"r.xls", zipped1(t, "a.xls", ""), nil, evidence.Zip, "", "extension"},
 		"SpreadsheetML":           {"r.xml", sheetXML, nil, evidence.XML, "", ""},
 		"HTML workbook":           {"r.xls", workbookHTML, nil, evidence.HTML, "", "extension"},
+		"HTML, with long styles":  {"r.xls", longStyles + workbookHTML, nil, evidence.HTML, "", "extension"},
+		"the same, in UTF-16":     {"r.html", "\xFF\xFE" + utf16s(binary.LittleEndian, longStyles+workbookHTML), nil, evidence.HTML, "", "charset"},
+		"the same, in gzip":       {"r.html", gzipped(t, longStyles+strings.ToUpper(workbookHTML)), nil, evidence.HTML, "gzip", "encoding"},
 		"in UTF-16":               {"r.html", "\xFF\xFE" + utf16s(binary.LittleEndian, workbookHTML), nil, evidence.HTML, "", "charset"},
 		"a table in text":         {"r.csv", "\uFEFFResource,Status\n" + strings.Repeat("i-1,NON_COMPLIANT\n", 10), nil, evidence.CSV, "", ""},
 		"the same, very long":     {"r.csv", "Resource\tStatus\r\n" + strings.Repeat("i-1\tNON_COMPLIANT\r\n", 10000), nil, evidence.CSV, "", ""},
@@ -164,6 +170,8 @@ func TestInspectRefuses(t *testing.T) {
 		"an error response":      {page("<!-- a --><ErrorResponse><Error/></ErrorResponse>"), "error page in XML"},
 		"a page":                 {signIn, "error page in HTML"},
 		"a page in XML":          {"<?xml version=\"1.0\"?>" + signIn, "error page in HTML"},
+		"a long page":            {longStyles + signIn + "< table <tabl <TABL", "error page in HTML"},
+		"gzip of a long page":    {gzipped(t, longStyles+signIn), "error page in HTML"},
 		"a page of old":          {page("<TITLE>502 Bad Gateway</TITLE><H1>Bad Gateway</H1>"), "error page in HTML"},
 		"a page in UTF-16LE":     {"\xFF\xFE" + utf16s(binary.LittleEndian, signIn), "error page in HTML"},
 		"a page in UTF-16BE":     {"\xFE\xFF" + utf16s(binary.BigEndian, signIn), "error page in HTML"},

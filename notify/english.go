@@ -18,11 +18,11 @@ func english() *messages {
 			Overdue:      "Overdue: the time limit has passed, and the report is not sealed.",
 			Recovered:    "Recovered: the latest report is sealed.",
 			Problems:     "Verification found problems. Run packseal verify to list them.",
-			NewContainer: "The report came in another file format than the one before. It is sealed; look whether it is what you expect.",
+			NewContainer: "The report is in a different file format from the one before. It is sealed; check that it is what you expect.",
 			ReloadFailed: "The new configuration was not loaded. The previous one remains in effect.",
 		},
 		cleared:  "Verification no longer finds any problems.",
-		problems: func(kind string, n int) string { return fmt.Sprintf("%s: %d", kind, n) },
+		problems: englishProblems,
 		slots: func(pack string, n int, first, last string) string {
 			if n == 1 {
 				return fmt.Sprintf("%s, due %s", pack, first)
@@ -78,4 +78,18 @@ func englishDigest(d Digest, at func(time.Time) string) (title string, lines []s
 		lines = append(lines, fmt.Sprintf("Not counted, because the archive could not be read: %s", i18n.Count(d.Unread, "pack")))
 	}
 	return title, lines
+}
+
+// englishProblems names the kinds of problems, and says of those what they are whose
+// names do not.
+func englishProblems(kind string, n int) string {
+	is := map[string]string{
+		"absent":     " (due, and no record was found: never made, or removed)",
+		"vanished":   " (recorded before, and in no storage any more)",
+		"divergent":  " (the storages have different records)",
+		"unmirrored": " (in one storage, and not in another)",
+		"orphaned":   " (files that no record names)",
+		"newer":      " (records of a newer packseal)",
+	}[kind]
+	return fmt.Sprintf("%s%s: %d", kind, is, n)
 }

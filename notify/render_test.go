@@ -67,7 +67,7 @@ The new configuration was not loaded. The previous one remains in effect.
 - hint: did you mean "packs"?
 - 1 fault
 
-The report came in another file format than the one before. It is sealed; look whether it is what you expect.
+The report is in a different file format from the one before. It is sealed; check that it is what you expect.
 - prod/cp-5, due 2026-11-25 10:00
 - Detail: zip; the report due 2026-11-24T02:00:00Z was ole2
 
@@ -274,6 +274,20 @@ func TestFit(t *testing.T) {
 		}
 		if text := fitted.Text(); limit > 1000 && !strings.Contains(text, "more") || !strings.Contains(text, "host-1") {
 			t.Errorf("with %d bytes: %s", limit, text)
+		}
+	}
+}
+
+// TestAbsent: of a slot without a record, a notice says what that may mean.
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	for language, says := range map[string]string{
+		"en": "absent (due, and no record was found: never made, or removed): 2",
+		"zh": "到期却没有记录（从未生成，或已被删除）：2 处",
+	} {
+		m := rendering(t, language).events([]Event{{Kind: Problems, Counts: map[string]int{"absent": 2}}}, 0)
+		if !strings.Contains(m.Text(), says) {
+			t.Errorf("%s: %s", language, m.Text())
 		}
 	}
 }

@@ -221,7 +221,7 @@ func (s *Scheduler) advance(ctx context.Context, p *pack, now time.Time) error {
 		return nil
 	}
 	inTime := p.fresh(latest, now) || tried && late <= p.Timeout
-	missed := missedRange{after: cursor, until: latest, by: p.live, unseen: true, cause: cause{fault.Missed, "not published in time, because the machine or the queue stood still"}}
+	missed := missedRange{after: cursor, until: latest, by: p.live, unseen: true, cause: cause{fault.Missed, "not published in time: the machine or the queue stood still, or the clock was set forward"}}
 	if inTime {
 		missed.until = latest.Add(-time.Second)
 	}

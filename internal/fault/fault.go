@@ -48,7 +48,7 @@ const (
 
 	Deadline Reason = "deadline" // the slot timed out before a fresh report was available
 	Overlap  Reason = "overlap"  // the pack's previous slot was still in progress
-	Missed   Reason = "missed"   // work on the slot was not begun in time: the daemon was not running, or the machine or the queue stood still
+	Missed   Reason = "missed"   // work on the slot was not begun in time: the daemon was not running, the machine or the queue stood still, the clock was set forward, or the pack had left the configuration
 	Absent   Reason = "absent"   // the slot was due, and no record of it was found: nobody knows why
 	Paused   Reason = "paused"   // the pack or its source was paused for longer than the slot could wait
 )

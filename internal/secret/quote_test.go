@@ -11,6 +11,9 @@ func TestQuote(t *testing.T) {
 		"see https://store.example/a?Signature=abc for more":        "see … for more",
 		"bad x-amz-security-token=abcdef, OSSAccessKeyId: LTAIabc":  "bad … …",
 		"the key wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY is wrong": "the key … is wrong",
+		"Unsupported header 'x-amz-checksum-sha256' for this call":  "Unsupported header 'x-amz-checksum-sha256' for this call",
+		"bad X-Amz-Server-Side-Encryption":                          "bad X-Amz-Server-Side-Encryption",
+		"X-Amz-Signature=abc, x-amz-security-tokenAKIDabcdef":       "… …",
 		"请求的时间与服务器相差太大":                                             "请求的时间与服务器相差太大",
 		"": "",
 	} {

@@ -172,8 +172,10 @@ func (e storeError) reason() (fault.Reason, string) {
 		return fault.SinkUnavailable, ""
 	}
 	switch {
-	case (e.status/100 == 3 || e.status == http.StatusBadRequest) && e.region != "":
+	case e.region != "" && (e.status/100 == 3 || e.status == http.StatusBadRequest && e.bare()):
 		return e.otherRegion()
+	case e.status/100 == 3:
+		return fault.SinkDenied, "requests are signed for one host and follow no redirect: correct endpoint (https?) and region"
 	case e.status == http.StatusForbidden && e.skew.Abs() > clockSkew:
 		return e.clockSkew()
 	case e.status/100 == 2 && e.code == "": // truncated, or not parsable
@@ -184,6 +186,11 @@ func (e storeError) reason() (fault.Reason, string) {
 		return fault.SinkDenied, "check the credentials and that they are allowed PutObject, GetObject, ListBucket and AbortMultipartUpload on the bucket; with object_lock also PutObjectRetention and GetObjectRetention"
 	}
 	return fault.SinkDenied, ""
+}
+
+// bare reports whether a refusal had no body: the SDK then makes a code of the status.
+func (e storeError) bare() bool {
+	return e.code == "" || e.code == strings.ReplaceAll(http.StatusText(e.status), " ", "")
 }
 
 func (e storeError) clockSkew() (fault.Reason, string) {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"packseal.example/internal/fault"
@@ -41,6 +42,28 @@ func TestReasons(t *testing.T) {
 		want(t, err, tc.want, "")
 		for _, err := range s.List(t.Context(), "", "") {
 			want(t, err, tc.want, "")
+		}
+	}
+}
+
+// Some stores name the bucket's region with every answer: that a request is wrong
+// does not mean that the region is.
+func TestRegionOfBadRequest(t *testing.T) {
+	t.Parallel()
+	for code, hint := range map[string]string{"InvalidArgument": "", "": "region eu-west-9", "AuthorizationHeaderMalformed": "region eu-west-9"} {
+		f := newFake(t)
+		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("X-Amz-Bucket-Region", "eu-west-9")
+			if code == "" {
+				w.WriteHeader(http.StatusBadRequest)
+			} else {
+				respondError(w, http.StatusBadRequest, code)
+			}
+			return true
+		}
+		_, err := f.open(t, nil).Open(t.Context(), "k")
+		if want(t, err, fault.SinkDenied, hint); hint == "" && strings.Contains(fault.Hint(err), "region") {
+			t.Errorf("%s: hint %q", code, fault.Hint(err))
 		}
 	}
 }

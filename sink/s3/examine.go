@@ -31,7 +31,7 @@ func (s *Sink) Examine(ctx context.Context) []diag.Result {
 		return results // further calls would fail in the same way
 	}
 	results = append(results, s.checkObjectLock(ctx))
-	key := sink.ProbeKey(s.retentionName())
+	key := sink.ProbeKey(s.probeTerms())
 	tried := sink.Try(ctx, s, key)
 	if results = append(results, tried...); tried[len(tried)-1].State == diag.Bad {
 		return results
@@ -43,13 +43,17 @@ func (s *Sink) Examine(ctx context.Context) []diag.Result {
 	return append(results, s.checkProbeRetention(ctx, key))
 }
 
-// retentionName names the retention of objects, which determines the probe
-// object: one that was written with another retention cannot be reused.
-func (s *Sink) retentionName() string {
+// probeTerms names the retention and encryption of objects, which determine the
+// probe object: one that was written with others cannot be reused.
+func (s *Sink) probeTerms() string {
+	var terms []string
 	if lock := s.options.ObjectLock; lock != nil {
-		return fmt.Sprintf("%s-%d", strings.ToLower(lock.Mode), lock.Days)
+		terms = append(terms, fmt.Sprintf("%s-%d", strings.ToLower(lock.Mode), lock.Days))
 	}
-	return ""
+	if sse := s.options.SSE; sse != nil {
+		terms = append(terms, "sse-"+strings.ReplaceAll(strings.ToLower(sse.Type), ":", "-"))
+	}
+	return strings.Join(terms, "-")
 }
 
 // checkCredentials returns which access key is used and where it comes from. Whether
@@ -113,10 +117,13 @@ func unsupported(ctx context.Context, check string, err error) diag.Result {
 	if e.down() || e.code == "NoSuchBucket" {
 		return diag.Fail(check, classify(ctx, err, "querying the bucket"))
 	}
-	if e.status == http.StatusForbidden {
-		return diag.Skip(check, "the policy does not allow to ask: the store answered %d %s", e.status, e.code)
+	switch {
+	case e.status == http.StatusForbidden:
+		return diag.Skip(check, "not known: the policy does not allow asking, the store answered %s", e)
+	case e.rejected(), e.status == http.StatusMethodNotAllowed:
+		return diag.Skip(check, "this store does not offer it: it answered %s", e)
 	}
-	return diag.Skip(check, "this store does not offer it: it answered %d %s", e.status, e.code)
+	return diag.Skip(check, "not known: the store answered %s", e)
 }
 
 // checkNoReplace sends the probe again on condition that its key does not exist,

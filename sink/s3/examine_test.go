@@ -106,6 +106,48 @@ func TestExamineNoLock(t *testing.T) {
 	})
 }
 
+// A probe that was written before encryption was asked for says nothing about it.
+func TestExamineEncryption(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	examine(t, f.open(t, nil))
+	for _, plain := range []bool{false, true} {
+		f.plain = plain
+		for _, kind := range []string{"AES256", "aws:kms"} {
+			s := f.open(t, func(o *Options) { o.SSE = &SSE{Type: kind} })
+			if !sink.IsProbe(sink.ProbeKey(s.probeTerms())) {
+				t.Errorf("%s: the probe is no probe", kind)
+			}
+			for range 2 {
+				if _, by := examine(t, s); (by["put"].State == diag.Good) == plain {
+					t.Errorf("%s, ignored: %t: %+v", kind, plain, by["put"])
+				}
+			}
+		}
+	}
+}
+
+// What a store answers to a question of the bucket is told, and no more is made of it.
+func TestExamineAnswers(t *testing.T) {
+	t.Parallel()
+	for status, says := range map[int]string{
+		501: "this store does not offer it: it answered 501 Strange", 405: "does not offer it",
+		403: "policy does not allow", 404: "not known: the store answered 404 Strange", 301: "not known",
+	} {
+		f := newFake(t)
+		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if !r.URL.Query().Has("versioning") {
+				return false
+			}
+			respondError(w, status, "Strange")
+			return true
+		}
+		if r, _ := f.open(t, nil).checkVersioning(t.Context()); r.State != diag.Skipped || !strings.Contains(r.Detail, says) {
+			t.Errorf("%d: %+v", status, r)
+		}
+	}
+}
+
 // The default retention of the bucket is reported.
 func TestExamineDefaultRetention(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *server) {

@@ -20,7 +20,7 @@ import (
 // goes on where a page ends, and in which order it lists.
 func (s *Sink) checkListing(ctx context.Context) diag.Result {
 	const check = "listing"
-	keys := sink.ListingKeys(s.retentionName())
+	keys := sink.ListingKeys(s.probeTerms())
 	for _, key := range keys {
 		if err := s.Put(ctx, key, sink.Probe()); err != nil {
 			return diag.Fail(check, err)
@@ -71,7 +71,7 @@ func (s *Sink) listingHint(ctx context.Context, otherwise string) string {
 		return "directory buckets of S3 Express list in no order: use a general purpose bucket"
 	}
 	var server string
-	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.options.Bucket, Key: s.key(sink.ProbeKey(s.retentionName()))})
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.options.Bucket, Key: s.key(sink.ProbeKey(s.probeTerms()))})
 	if err == nil {
 		if r, ok := awsmiddleware.GetRawResponse(head.ResultMetadata).(*smithyhttp.Response); ok {
 			server = r.Header.Get("Server")

@@ -49,8 +49,8 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 		}
 	}
 	err := s.write(ctx, key, c, parts.all())
-	if err != nil && s.rejectsSums(ctx, err) {
-		err = s.write(ctx, key, c, parts.all())
+	if parseError(err).rejected() && !s.withoutSums.Load() {
+		err = s.writeWithoutSums(ctx, key, c, parts.all(), err)
 	}
 	if err != nil {
 		return s.writeFailed(ctx, key, c, err)
@@ -88,12 +88,9 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error 
 		Metadata:       metadata(c),
 		ContentType:    optional(c.About.Type), ContentDisposition: disposition(c.About.Name),
 	}
-	if s.options.ObjectLock != nil && in.ChecksumSHA256 == nil {
-		h := md5.New() // S3 takes no lock without one of the two
-		if _, err := io.Copy(h, c.Reader()); err != nil {
-			return err
-		}
-		in.ContentMD5 = aws.String(base64.StdEncoding.EncodeToString(h.Sum(nil)))
+	var err error
+	if in.ContentMD5, err = s.contentMD5(c.Reader()); err != nil {
+		return err
 	}
 	in.ServerSideEncryption, in.SSEKMSKeyId = s.encryption()
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = s.retention()
@@ -124,6 +121,19 @@ func (s *Sink) checksum(h sum) *string {
 		return nil
 	}
 	return h.base64()
+}
+
+// contentMD5 returns the value of Content-MD5 for a body that is to be locked and has
+// no other checksum: S3 takes none without one of the two. Otherwise it is nil.
+func (s *Sink) contentMD5(body io.Reader) (*string, error) {
+	if s.options.ObjectLock == nil || !s.withoutSums.Load() {
+		return nil, nil
+	}
+	h := md5.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return nil, err
+	}
+	return aws.String(base64.StdEncoding.EncodeToString(h.Sum(nil))), nil
 }
 
 func (s *Sink) encryption() (types.ServerSideEncryption, *string) {
@@ -160,7 +170,7 @@ func (s *Sink) writeFailed(ctx context.Context, key string, c sink.Content, err 
 			return s.refused(ctx, key)
 		}
 		return merr
-	case e.rejected() && s.conditional.Load() == unknown && s.accepts(ctx, func(o *Sink) { o.options.ConditionalWrites = conditionalOff }):
+	case e.rejected() && s.conditional.Load() == unknown && s.rejectsCondition(ctx):
 		s.conditional.Store(rejected)
 		return errNotConditional("rejects")
 	case e.rejected() && (s.options.ObjectLock != nil || s.options.SSE != nil):
@@ -176,30 +186,42 @@ func (s *Sink) writeFailed(ctx context.Context, key string, c sink.Content, err 
 	return err
 }
 
-// rejectsSums reports whether the store rejects writes for their checksum headers
-// alone. From then on they are left out.
-func (s *Sink) rejectsSums(ctx context.Context, err error) bool {
-	if !parseError(err).rejected() || s.withoutSums.Load() || !s.accepts(ctx, func(o *Sink) { o.withoutSums.Store(true) }) {
-		return false
+// writeWithoutSums repeats a write that the store rejected with err, without its
+// checksum headers. If that is accepted, they were the reason, and are left out from
+// then on; if it is rejected too, it was another one.
+func (s *Sink) writeWithoutSums(ctx context.Context, key string, c sink.Content, parts []sum, err error) error {
+	again := s.changed(func(o *Sink) { o.withoutSums.Store(true) }).write(ctx, key, c, parts)
+	switch e := parseError(again); {
+	case again == nil, e.exists():
+		s.withoutSums.Store(true)
+	case e.rejected():
+		return err
 	}
-	s.withoutSums.Store(true)
-	return true
+	return again
 }
 
-// accepts reports whether the store accepts the probe object if something about
-// writes is changed.
-func (s *Sink) accepts(ctx context.Context, change func(*Sink)) bool {
-	err := s.putProbe(ctx, change)
+// rejectsCondition reports whether the store rejects the probe object with the
+// condition of writes, and accepts it without.
+func (s *Sink) rejectsCondition(ctx context.Context) bool {
+	if !parseError(s.putProbe(ctx, func(*Sink) {})).rejected() {
+		return false
+	}
+	err := s.putProbe(ctx, func(o *Sink) { o.options.ConditionalWrites = conditionalOff })
 	return err == nil || parseError(err).exists()
 }
 
 // putProbe writes the probe object with something about writes changed. Put would
 // find it there and send nothing.
 func (s *Sink) putProbe(ctx context.Context, change func(*Sink)) error {
-	other := &Sink{options: s.options, client: s.client, prefix: s.prefix}
+	return s.changed(change).putObject(ctx, sink.ProbeKey(s.probeTerms()), sink.Probe())
+}
+
+// changed returns a sink that differs in something about writes.
+func (s *Sink) changed(change func(*Sink)) *Sink {
+	other := &Sink{options: s.options, client: s.client, prefix: s.prefix, threshold: s.threshold, part: s.part}
 	other.withoutSums.Store(s.withoutSums.Load())
 	change(other)
-	return other.putObject(ctx, sink.ProbeKey(s.retentionName()), sink.Probe())
+	return other
 }
 
 // The states of Sink.conditional.
@@ -301,9 +323,13 @@ func (s *Sink) sendParts(ctx context.Context, key string, upload *string, c sink
 		g.Go(func() error {
 			off, number := int64(i)*size, aws.Int32(int32(i+1))
 			n := min(size, c.Size-off)
+			md5sum, err := s.contentMD5(io.NewSectionReader(c, off, n))
+			if err != nil {
+				return err
+			}
 			out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 				Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload, PartNumber: number,
-				Body: io.NewSectionReader(c, off, n), ContentLength: &n, ChecksumSHA256: s.checksum(h),
+				Body: io.NewSectionReader(c, off, n), ContentLength: &n, ChecksumSHA256: s.checksum(h), ContentMD5: md5sum,
 			}, h.signed)
 			if err == nil {
 				err = accepted(out.ETag, out.ChecksumSHA256, h.base64())

@@ -105,7 +105,10 @@ func (s *Sink) deleted(ctx context.Context, key string) error {
 			return d.Err()
 		}
 	}
-	_, err = s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.options.Bucket, Key: s.key(key), Range: aws.String("bytes=0-0")})
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.options.Bucket, Key: s.key(key), Range: aws.String("bytes=0-0")})
+	if err == nil { // it is there by now
+		return out.Body.Close()
+	}
 	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.Response != nil && r.Response.Header.Get("X-Amz-Delete-Marker") == "true" {
 		return sink.Deletion{Key: key}.Err()
 	}
