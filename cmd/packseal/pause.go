@@ -20,9 +20,10 @@ func newPause() *cobra.Command {
 	c := &cobra.Command{
 		Use: "pause SOURCE|PACK…", Short: "Start no work on sources or packs, in all replicas, until they are resumed",
 		Long: `pause makes all replicas start no work on the sources and packs named, also after
-restarts, until resume or, with --for, for that long. Work in progress is finished, and reports that have been
-fetched still go to the sinks. Slots still fall due, and wait; one that waits past
-its time-out becomes a gap, whose record says who paused it and why.`,
+restarts, until resume or, with --for, for that long. Work in progress is finished,
+and reports that have been fetched still go to the sinks. Slots still fall due, and
+wait; one that waits past its time-out becomes a gap, whose record says who paused
+it and why.`,
 		Example: `  packseal queue pause prod --why "quota exhausted until Monday"
   packseal queue pause prod --for 2h --why "key rotation"
   packseal queue pause cp-fdc8626622af00f90000 --why "the pack is being changed"`,
