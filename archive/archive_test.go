@@ -275,6 +275,8 @@ func TestSettleWaitsForPeople(t *testing.T) {
 		"redirected":  {script: sim.Script{Body: sim.BodyFault{Kind: sim.BodyRedirect, URL: "http://192.0.2.1/", Times: 100}}, detail: "the link points to"},
 		"denied":      {script: sim.Script{Failures: []sim.Failure{{Status: 403, Code: "NoPermission", Times: 99}}}, detail: "NoPermission"},
 		"credentials": {script: sim.Script{Failures: []sim.Failure{{Status: 404, Code: "InvalidAccessKeyId.NotFound", Times: 99}}}, detail: "InvalidAccessKeyId"},
+		"other API":   {script: sim.Script{Failures: []sim.Failure{{Status: 404, Code: "InvalidAction.NotFound", Times: 99}}}, detail: "InvalidAction.NotFound"},
+		"new code":    {script: sim.Script{Failures: []sim.Failure{{Status: 400, Code: "SomethingNew", Times: 99}}}, detail: "SomethingNew"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

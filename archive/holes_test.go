@@ -55,7 +55,9 @@ func TestHoles(t *testing.T) {
 	every := func(pack, schedule string) evidence.PlannedPack {
 		return evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: schedule, Zone: "UTC"}
 	}
-	planned(t, began, []evidence.PlannedPack{every("cp-1", "@every 24h"), every("cp-gone", "@every 12h")}, sinks...)
+	later := every("cp-later", "@every 1h") // it was taken out before it began
+	later.Since = now.Add(1000 * time.Hour)
+	planned(t, began, []evidence.PlannedPack{every("cp-1", "@every 24h"), every("cp-gone", "@every 12h"), later}, sinks...)
 	planned(t, began.Add(24*time.Hour), []evidence.PlannedPack{every("cp-1", "@every 12h")}, sinks...)
 	planned(t, now.Add(-time.Hour), nil, sinks...)
 	due := func(pack, schedule string, from, to time.Time) (dues []evidence.Slot) {

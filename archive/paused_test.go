@@ -18,7 +18,7 @@ func TestPausedIsAGap(t *testing.T) {
 	t.Parallel()
 	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
 	late := task("cp-1", due(), time.Now().Add(-time.Second))
-	late.Paused = "source prod is paused since then by alice: storage moves"
+	late.Paused = "source prod has been paused since then by alice: storage moves"
 	if again := h.Settle(t.Context(), late); again != 0 {
 		t.Errorf("again in %s", again)
 	}

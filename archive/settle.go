@@ -84,10 +84,11 @@ func blocked(r fault.Reason) bool { return !r.Transient() && !permanent(r) && r 
 
 // permanent reports whether a failure with this reason ends the slot as a gap:
 // what nobody can fix before its deadline. Missing credentials and permissions,
-// and settings that refuse a report, are waited for.
+// settings that refuse a report, and calls that the API refuses for a reason that
+// is not known (a wrong endpoint, for one) are waited for.
 func permanent(r fault.Reason) bool {
 	switch r {
-	case fault.NotFound, fault.Request, fault.Deadline, fault.Paused:
+	case fault.NotFound, fault.Deadline, fault.Paused:
 		return true
 	}
 	return false

@@ -57,6 +57,16 @@ func (c *Config) Entries() []Entry {
 	return entries
 }
 
+// Entry returns a pack's entry; that of Former if the configuration has none.
+func (c *Config) Entry(p evidence.PackRef) Entry {
+	for _, e := range c.Entries() {
+		if e.PackRef == p {
+			return e
+		}
+	}
+	return c.Former(p)
+}
+
 // Former returns an entry for a pack that is not in the configuration any more:
 // without a schedule, in the time zone of the defaults.
 func (c *Config) Former(p evidence.PackRef) Entry {

@@ -54,10 +54,19 @@ type Status struct {
 	Refused  bool           `json:"config_refused"`    // the configuration file was changed and is not valid; the old one is in force
 	Packs    map[string]int `json:"packs"`             // by state, as the page has them
 	Next     *evidence.Slot `json:"next,omitempty"`    // that falls due next
+	Down     []DownSink     `json:"sinks_down"`        // sinks that can't be used
 	Spooled  int            `json:"spooled"`           // reports that wait for a sink
+	Full     bool           `json:"spool_full"`        // too little room for another report
 	Pauses   []queue.Pause  `json:"pauses"`            // in force
 	Verified time.Time      `json:"verified,omitzero"` // when a verification last read everything and found no problem
 	Problems map[string]int `json:"problems"`          // that the last verification found, by kind
+}
+
+// DownSink is a sink that can't be used.
+type DownSink struct {
+	Sink  string    `json:"sink"`
+	Since time.Time `json:"since"`
+	Why   string    `json:"why"` // the last error
 }
 
 // Queue lists and pauses the queue. Names are of sources and packs, as people

@@ -21,6 +21,7 @@ func TestStatusAndReload(t *testing.T) {
 		Version: "1", PID: 7, Started: time.Unix(99, 0).UTC(), Trouble: NewProblem(fault.New(fault.NotReady, "starting").WithHint("wait")),
 		Packs: map[string]int{"sealed": 2}, Next: &evidence.Slot{Source: "prod", Pack: "cp-1", Due: time.Unix(100, 0).UTC()},
 		Pauses: []queue.Pause{{Source: "prod", Since: time.Unix(1, 0).UTC(), By: "alice", Why: "because"}}, Problems: map[string]int{"altered": 1},
+		Down: []DownSink{{Sink: "oss", Since: time.Unix(2, 0).UTC(), Why: "no route"}}, Full: true,
 	}}
 	serve(t, dir, d)
 	got, err := NewClient(dir).Status(t.Context())

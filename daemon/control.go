@@ -42,10 +42,11 @@ type controlled struct {
 
 // Status implements [control.Operator].
 func (c controlled) Status(context.Context) control.Status {
-	v := loadVerified(c.cfg.StateDir)
+	shared := c.shared()
 	st := control.Status{
 		Version: c.daemon.Version, PID: os.Getpid(), Started: c.daemon.began, Ready: true, Refused: c.daemon.status.failed.Load(),
-		Packs: make(map[string]int), Pauses: []queue.Pause{}, Verified: v.Success, Problems: v.counts(),
+		Packs: make(map[string]int), Pauses: []queue.Pause{}, Down: []control.DownSink{}, Spooled: shared.Spool.Reports, Full: shared.Spool.Full,
+		Verified: shared.Verified.Passed, Problems: shared.Verified.Problems,
 	}
 	if err := c.ready(); err != nil {
 		st.Ready, st.Trouble = false, control.NewProblem(err)
@@ -53,8 +54,10 @@ func (c controlled) Status(context.Context) control.Status {
 	for _, p := range c.packs() {
 		st.Packs[p.State]++
 	}
-	for range c.spool.Waiting() {
-		st.Spooled++
+	for _, s := range shared.Sinks {
+		if !s.Down.IsZero() {
+			st.Down = append(st.Down, control.DownSink{Sink: s.Name, Since: s.Down, Why: s.Why})
+		}
 	}
 	if e, due := c.next(); !due.IsZero() {
 		slot := e.Pack.Slot(due)

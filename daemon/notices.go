@@ -147,7 +147,7 @@ func (s *services) health() error {
 
 // digest sums up the slots of the selected packs that fell due in (from, to].
 func (s *services) digest(ctx context.Context, of notify.Match, from, to time.Time) (notify.Digest, error) {
-	v := loadVerified(s.cfg.StateDir)
+	v := s.verified()
 	d := notify.Digest{
 		From: from, To: to, Gaps: []notify.Event{}, Verified: v.Success, Problems: v.counts(),
 		Overdue: slices.DeleteFunc(s.allOverdue(), func(e notify.Event) bool { return !of.Pack(e.Source, e.Pack, e.Labels) }),

@@ -88,11 +88,14 @@ func (s *services) follow(ctx context.Context, q *queue.JetStream) error {
 }
 
 // sweep looks up, until ctx ends, what other replicas have settled while their
-// broadcast was lost.
+// broadcast was lost, and what their verifications found.
 func (s *services) sweep(ctx context.Context) {
 	lookups := make(map[evidence.PackRef]lookup)
 	for s.cfg.Queue.Shared() && fault.Sleep(ctx, sweepEvery) {
 		s.sweepOnce(ctx, lookups)
+		if err := s.exchangeVerified(ctx); err != nil && ctx.Err() == nil {
+			s.Logger.DebugContext(ctx, "verification not exchanged with other replicas", "reason", fault.Of(err), "err", err)
+		}
 	}
 }
 

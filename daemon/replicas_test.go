@@ -2,16 +2,80 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
+	"packseal.example/archive"
 	"packseal.example/archive/catalog"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
+	"packseal.example/notify"
 	"packseal.example/scheduler"
 	"packseal.example/test/lab"
+	"packseal.example/web"
 )
+
+// TestVerifiedElsewhere: of several replicas one verifies; all show what it found.
+func TestVerifiedElsewhere(t *testing.T) {
+	t.Parallel()
+	cfg, err := (&ConfigFile{Path: lab.Setup{Endpoint: "http://127.0.0.1:1"}.Write(t)}).Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openServices(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
+	if err == nil {
+		err = s.queue.open(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	q, err := s.queue.get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange := func() web.Verified {
+		t.Helper()
+		if err := s.exchangeVerified(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return s.shared().Verified
+	}
+	if v := exchange(); len(v.Problems) > 0 || !v.Passed.IsZero() {
+		t.Errorf("before any verification: %+v", v)
+	}
+	passed := time.Now().Add(-8 * 24 * time.Hour).UTC()
+	other, err := json.Marshal(verified{Success: passed, Ended: passed.Add(time.Hour), Problems: map[archive.Kind]int{archive.Altered: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Notes(verifiedNotes).Write(t.Context(), lastVerified, other); err != nil {
+		t.Fatal(err)
+	}
+	if v := exchange(); v.Problems["altered"] != 2 || !v.Passed.Equal(passed) {
+		t.Errorf("another replica found two problems, and this one shows %+v", v)
+	}
+	if d, err := s.digest(t.Context(), notify.Match{}, time.Time{}, time.Now()); err != nil || d.Problems["altered"] != 2 {
+		t.Errorf("the digest has %v, %v", d.Problems, err)
+	}
+	if err := SaveVerified(cfg.StateDir, archive.Result{}); err != nil {
+		t.Fatal(err)
+	}
+	if v := exchange(); len(v.Problems) > 0 || time.Since(v.Passed) > time.Minute {
+		t.Errorf("after a good one here: %+v", v)
+	}
+	notes, err := q.Notes(verifiedNotes).Read(t.Context())
+	if err != nil || strings.Contains(string(notes[lastVerified]), "altered") {
+		t.Errorf("the other replicas are told %s, %v", notes[lastVerified], err)
+	}
+}
 
 // TestSweep: a slot that somebody else has ended unheard is found in the
 // archive; while it is not there, it is asked for less and less often.

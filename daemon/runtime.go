@@ -82,7 +82,7 @@ func (r *runtime) planned() []evidence.PlannedPack {
 	planned := make([]evidence.PlannedPack, len(r.entries))
 	for i, e := range r.entries {
 		s := e.Plan.Schedule
-		planned[i] = evidence.PlannedPack{Source: e.Plan.Source, Pack: e.Plan.Pack, Schedule: s.String(), Zone: s.Zone()}
+		planned[i] = evidence.PlannedPack{Source: e.Plan.Source, Pack: e.Plan.Pack, Schedule: s.String(), Since: e.Plan.Since.UTC(), Zone: s.Zone()}
 	}
 	return planned
 }

@@ -36,6 +36,7 @@ type services struct {
 	queue      *queueService
 	notices    *notify.Notices
 	names      *names
+	elsewhere  atomic.Pointer[verified]      // what another replica's verification found; nil = not known
 	lease      atomic.Pointer[replica.Lease] // of the lead; nil before the queue is open
 	runtime    atomic.Pointer[runtime]       // that of the configuration in force
 	running    *errgroup.Group               // what runs

@@ -30,7 +30,7 @@ const spoolFull = 16 << 20
 
 // shared returns what is known of that which all packs share.
 func (s *services) shared() web.Status {
-	v := loadVerified(s.cfg.StateDir)
+	v := s.verified()
 	st := web.Status{Sinks: []web.Sink{}, Verified: web.Verified{Passed: v.Success, Problems: v.counts()}}
 	if r := s.runtime.Load(); r != nil {
 		for _, sink := range r.cfg.Sinks {
@@ -162,7 +162,7 @@ func (d *Daemon) outlook() string {
 		return "starting"
 	}
 	e, due := s.next()
-	line := fmt.Sprintf("next slot due %s (%s/%s); packs: %d", due.Format(time.RFC3339), e.Pack.Source, e.Pack.Key(), len(s.entries()))
+	line := fmt.Sprintf("next slot due %s (%s/%s); packs: %d", due.In(e.Zone()).Format(time.RFC3339), e.Pack.Source, e.Pack.Key(), len(s.entries()))
 	if d.status.failed.Load() {
 		line += "; the changed configuration is bad, the old one is in force"
 	}

@@ -35,6 +35,9 @@ func TestStatus(t *testing.T) {
 		!strings.Contains(second.Why, "127.0.0.1:1") || st.Spool.Bytes == 0 || st.Spool.Free <= 0 || !st.Verified.Passed.IsZero() {
 		t.Errorf("got %+v", st)
 	}
+	if st := (controlled{d.services.Load(), d.Daemon}).Status(t.Context()); len(st.Down) != 1 || st.Down[0].Sink != "gone" || !strings.Contains(st.Down[0].Why, "127.0.0.1:1") || st.Spooled != 1 {
+		t.Errorf("the control socket says %+v", st)
+	}
 	if err := SaveVerified(d.services.Load().cfg.StateDir, archive.Result{Problems: []archive.Problem{{Kind: archive.Altered}}}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -17,7 +18,8 @@ import (
 // daemon, and its metrics outlive both.
 type verified struct {
 	Success  time.Time            `json:"success,omitzero"` // the end of the last run that read everything and found no problem that is not acknowledged
-	Problems map[archive.Kind]int `json:"findings"`         // of the last run that read everything, by kind; without acknowledged ones
+	Ended    time.Time            `json:"ended,omitzero"`   // of the last run that read everything
+	Problems map[archive.Kind]int `json:"findings"`         // of that run, by kind; without acknowledged ones
 }
 
 func verifiedPath(stateDir string) string { return filepath.Join(stateDir, "verify.json") }
@@ -44,19 +46,66 @@ func (v verified) counts() map[string]int {
 // SaveVerified keeps the result of a verification that has just ended, for the
 // daemon that runs with this state folder.
 func SaveVerified(stateDir string, r archive.Result) error {
-	v := verified{Success: loadVerified(stateDir).Success, Problems: make(map[archive.Kind]int)}
+	v := verified{Success: loadVerified(stateDir).Success, Ended: time.Now().UTC(), Problems: make(map[archive.Kind]int)}
 	open := r.Open()
 	for _, p := range open {
 		v.Problems[p.Kind]++
 	}
 	if len(open) == 0 {
-		v.Success = time.Now().UTC()
+		v.Success = v.Ended
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	return atomicfile.Write(verifiedPath(stateDir), b, 0o640)
+}
+
+// What replicas share of verifications: the last one's result, under one key.
+const (
+	verifiedNotes = "verified"
+	lastVerified  = "last"
+)
+
+// verified returns what the last verification found, here or on another replica.
+func (s *services) verified() verified {
+	v, other := loadVerified(s.cfg.StateDir), s.elsewhere.Load()
+	if other == nil {
+		return v
+	}
+	if other.Ended.After(v.Ended) {
+		v.Ended, v.Problems = other.Ended, other.Problems
+	}
+	if other.Success.After(v.Success) {
+		v.Success = other.Success
+	}
+	return v
+}
+
+// exchangeVerified tells the other replicas what the last verification here found,
+// if it is the last of all, and otherwise learns what that found. Page and digest
+// show it; metrics and the notice stay those of the replica that verified.
+func (s *services) exchangeVerified(ctx context.Context) error {
+	q, err := s.queue.get()
+	if err != nil {
+		return err
+	}
+	notes := q.Notes(verifiedNotes)
+	all, err := notes.Read(ctx)
+	if err != nil {
+		return err
+	}
+	own, last := loadVerified(s.cfg.StateDir), new(verified)
+	json.Unmarshal(all[lastVerified], last) //nolint:errcheck // what can't be read is replaced
+	if !own.Ended.After(last.Ended) {
+		s.elsewhere.Store(last)
+		return nil
+	}
+	b, err := json.Marshal(own)
+	if err != nil {
+		return err
+	}
+	return notes.Write(ctx, lastVerified, b)
 }
 
 // verifiedCollector shows what is kept, read at each scrape.

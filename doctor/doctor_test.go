@@ -89,9 +89,16 @@ func TestSample(t *testing.T) {
 		packs[i].TimeZone = fmt.Sprint(i)
 	}
 	for perSecond, want := range map[float64]string{5: "30 0 145", 0.01: "1 0 0", 24.9: "149 0 148", 25: "150 0 149", 1e9: "150 0 149"} {
-		s := sample(packs, perSecond)
+		s := sample(packs, perSecond, packsTime)
 		if got := fmt.Sprint(len(s), " ", s[0].TimeZone, " ", s[len(s)-1].TimeZone); got != want {
 			t.Errorf("at %g a second: %s, want %s", perSecond, got, want)
 		}
+	}
+	for i := range packs {
+		packs[i].Pack.Source = fmt.Sprint("account-", i%10)
+	}
+	e := &examination{Options{Packs: packs}}
+	if n := len(sample(packs[:15], 5, packsTime/time.Duration(e.asked()))); n != 3 {
+		t.Errorf("of each of ten sources %d packs are asked about, want 3", n)
 	}
 }

@@ -24,6 +24,7 @@ type source struct {
 
 // sources are the checks of each source, followed by those of its packs.
 func (e *examination) sources() (all []check) {
+	within := packsTime / time.Duration(max(1, e.asked()))
 	for _, name := range slices.Sorted(maps.Keys(e.Config.Sources)) {
 		packs, generate := of(name, e.Packs), of(name, e.Generate)
 		if len(packs)+len(generate) == 0 && len(e.Packs) < len(e.Config.Entries()) {
@@ -38,7 +39,7 @@ func (e *examination) sources() (all []check) {
 		}})
 		asked := packs
 		if !e.All {
-			asked = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond)
+			asked = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond, within)
 		}
 		all = append(all, s.packs(name, asked, generate, len(packs)-len(asked))...)
 	}
@@ -50,13 +51,23 @@ func of(source string, entries []config.Entry) []config.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool { return e.Pack.Source != source })
 }
 
-// packsTime is how long asking about a source's packs may take.
+// packsTime is how long asking about packs may take, over all sources: they are
+// asked one after another.
 const packsTime = 6 * time.Second
 
-// sample returns as many of the packs as can be asked about in packsTime, evenly
-// spread.
-func sample(packs []config.Entry, perSecond float64) (some []config.Entry) {
-	n := max(1, int(perSecond*packsTime.Seconds()))
+// asked returns how many sources are asked about packs.
+func (e *examination) asked() int {
+	sources := make(map[string]bool)
+	for _, p := range e.Packs {
+		sources[p.Pack.Source] = true
+	}
+	return len(sources)
+}
+
+// sample returns as many of the packs as can be asked about in that time, at least
+// one, evenly spread.
+func sample(packs []config.Entry, perSecond float64, within time.Duration) (some []config.Entry) {
+	n := max(1, int(perSecond*within.Seconds()))
 	if len(packs) <= n {
 		return packs
 	}
@@ -102,7 +113,7 @@ func (s *source) packs(name string, packs, generate []config.Entry, left int) (a
 	}
 	if left > 0 {
 		all = append(all, check{name: "permission", target: "source " + name, run: func(context.Context) []diag.Result {
-			return []diag.Result{diag.Skip("permission", "%d more packs: that takes longer than %s within requests_per_second", left, packsTime).
+			return []diag.Result{diag.Skip("permission", "%d more packs: all of them take longer than %s within requests_per_second", left, packsTime).
 				WithHint("doctor --all checks all, doctor PACK one of them")}
 		}})
 	}

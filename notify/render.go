@@ -264,12 +264,17 @@ func (r renderer) at(t time.Time, e Event) string {
 	if !r.own {
 		return r.time(t)
 	}
-	zone, err := time.LoadLocation(e.Zone) // "" is UTC
+	return LocalTime(t, e.Zone)
+}
+
+// LocalTime formats a time in a zone, with UTC beside it. An unknown zone is UTC.
+func LocalTime(t time.Time, name string) string {
+	zone, err := time.LoadLocation(name) // "" is UTC
 	utc := i18n.Time(t, time.UTC) + " UTC"
 	if err != nil || zone == time.UTC {
 		return utc
 	}
-	local := i18n.Time(t, zone) + " " + e.Zone
+	local := i18n.Time(t, zone) + " " + name
 	if day := len(time.DateOnly); local[:day] == utc[:day] {
 		utc = utc[day+1:]
 	}

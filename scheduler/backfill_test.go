@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
@@ -112,6 +114,55 @@ func TestSinceHoldsForTheFutureToo(t *testing.T) {
 			t.Errorf("published %v", dues)
 		}
 	})
+}
+
+// TestSinceMoves: a reload that moves since, to an earlier or a later time, holds from
+// then on, and hides nothing that was due before.
+func TestSinceMoves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before, after time.Duration // since the beginning; 0 = none
+		want          []time.Duration
+	}{
+		"earlier":         {10 * time.Hour, 3 * time.Hour, []time.Duration{3 * time.Hour, 4 * time.Hour, 5 * time.Hour}},
+		"into the past":   {10 * time.Hour, time.Hour, []time.Duration{2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 5 * time.Hour}},
+		"away":            {10 * time.Hour, 0, []time.Duration{2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 5 * time.Hour}},
+		"later":           {2 * time.Hour, 5 * time.Hour, []time.Duration{5 * time.Hour}},
+		"after a slot":    {0, 5 * time.Hour, []time.Duration{time.Hour, 5 * time.Hour}},
+		"not at all":      {5 * time.Hour, 5 * time.Hour, []time.Duration{5 * time.Hour}},
+		"beyond the test": {0, 100 * time.Hour, []time.Duration{time.Hour}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began, w, p := time.Now(), &world{}, plan(t, "@every 1h")
+				p.CatchUp, p.Jitter = 0, time.Minute
+				at := func(d time.Duration) (since time.Time) {
+					if d > 0 {
+						since = began.Add(d)
+					}
+					return since
+				}
+				time.Sleep(10 * time.Minute) // the slot of the beginning is too old
+				p.Since = at(c.before)
+				running(t, w, func(s *Scheduler) {
+					time.Sleep(time.Until(began.Add(time.Hour + time.Second))) // the first slot has not started
+					p.Since = at(c.after)
+					if err := s.Update([]Plan{p}, now()); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(4*time.Hour + 30*time.Minute)
+				}, p)
+				var got []time.Duration
+				for _, due := range w.dues() {
+					got = append(got, due.Sub(began))
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("-want, +published: %s", diff)
+				}
+			})
+		})
+	}
 }
 
 // TestOneInTrouble: a pack whose publish hangs, whose history panics or whose

@@ -58,9 +58,9 @@ type cause struct {
 
 // newPack returns a pack whose plan is in force since then.
 func newPack(plan Plan, since time.Time) *pack {
-	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: since, live: Timeline{{since, plan.Schedule}}}
+	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: since, live: Timeline(nil).Plan(since, plan.Since, plan.Schedule)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.cursor = later(since.Add(-1), p.bound())
+	p.cursor = since.Add(-1)
 	p.reschedule()
 	return p
 }
@@ -70,11 +70,11 @@ func (p *pack) replace(plan Plan, since time.Time) *pack {
 	next := newPack(plan, since)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next.begun, next.live = p.begun, p.live.With(since, plan.Schedule)
+	next.begun, next.live = p.begun, p.live.Plan(since, plan.Since, plan.Schedule)
 	next.learned, next.past, next.first, next.newest = p.learned, p.past, p.first, p.newest
 	next.caughtUp, next.published, next.loaded = p.caughtUp, p.published, p.loaded
 	next.missed = slices.Clone(p.missed)
-	next.cursor, next.last = later(p.cursor, next.bound()), p.last
+	next.cursor, next.last = p.cursor, p.last
 	next.reschedule()
 	next.tries = p.tries
 	return next

@@ -67,6 +67,10 @@ func (p Plan) Latest(now time.Time) (due time.Time, fresh, ok bool) {
 	return due, ok && p.fresh(due, now), ok
 }
 
+// Next returns the pack's first slot that is owed and falls due after a time; zero when
+// there is none.
+func (p Plan) Next(after time.Time) time.Time { return p.Schedule.Next(later(after, p.bound())) }
+
 // packKey identifies a pack.
 type packKey struct{ source, pack string }
 

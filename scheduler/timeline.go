@@ -30,6 +30,15 @@ func (t Timeline) With(from time.Time, s Schedule) Timeline {
 	return append(t[:n:n], Period{from, s})
 }
 
+// Plan returns the timeline with another schedule from a time on, by which nothing is
+// due before since.
+func (t Timeline) Plan(from, since time.Time, s Schedule) Timeline {
+	if since.After(from) {
+		return t.With(from, Schedule{}).With(since, s)
+	}
+	return t.With(from, s)
+}
+
 // Between yields the due times in (after, until], in their order.
 func (t Timeline) Between(after, until time.Time) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {

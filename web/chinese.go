@@ -87,7 +87,11 @@ func chineseHeadline(t totals, attention []string) string {
 	if t.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%d 个未到期", t.Waiting))
 	}
-	return "没有需要关注的合规包：" + strings.Join(parts, "，") + "。"
+	lead := "没有需要关注的合规包："
+	if t.Failing > 0 {
+		lead = fmt.Sprintf("%d 个合规包最近一次尝试失败：", t.Failing)
+	}
+	return lead + strings.Join(parts, "，") + "。"
 }
 
 func chineseSummary(t totals) string {

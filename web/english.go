@@ -33,8 +33,8 @@ func english() *locale {
 		},
 		notReady: "packseal is not ready.", spoolFull: "The spool’s disk is full.",
 		sinksDown: englishSinksDown, sourcesPaused: englishSourcesPaused,
-		sinkDown:     func(name string) string { return "The sink “" + name + "” cannot be used since" },
-		sourcePaused: func(name string) string { return "The source “" + name + "” is paused since" },
+		sinkDown:     func(name string) string { return "The sink “" + name + "” has been down since" },
+		sourcePaused: func(name string) string { return "The source “" + name + "” has been paused since" },
 		spoolLeft: func(free string, reports int) string {
 			return fmt.Sprintf("The spool’s disk has %s left; %s in the spool.", free, i18n.Count(reports, "report"))
 		},
@@ -91,7 +91,11 @@ func englishHeadline(t totals, attention []string) string {
 	if t.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%d not due yet", t.Waiting))
 	}
-	return fmt.Sprintf("No pack needs attention. Of %s: %s.", i18n.Count(t.Packs, "pack"), strings.Join(parts, ", "))
+	lead := "No pack needs attention."
+	if t.Failing > 0 {
+		lead = fmt.Sprintf("The last attempt failed for %s.", i18n.Count(t.Failing, "pack"))
+	}
+	return fmt.Sprintf("%s Of %s: %s.", lead, i18n.Count(t.Packs, "pack"), strings.Join(parts, ", "))
 }
 
 func englishSummary(t totals) string {

@@ -83,6 +83,9 @@ func properties(typ reflect.Type, into map[string]string) {
 			properties(embedded, into)
 			continue
 		}
+		if tag == "-" {
+			continue
+		}
 		name, options, _ := strings.Cut(tag, ",")
 		into[name] = goType(f.Type)
 		if options == "" {

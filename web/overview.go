@@ -20,6 +20,7 @@ type totals struct {
 	Attention, Sealed, Working, Waiting, Reading int // packs by state
 	Incomplete                                   int // packs whose history is being read
 	Paused                                       int // packs that are paused by themselves
+	Failing                                      int // packs whose last attempt at the slot in progress failed
 	Reports, Gaps                                int // slots of all packs
 
 	Doubt bool // what is counted may have changed since: the queue or a sink does not answer
@@ -139,6 +140,9 @@ func (t *totals) add(p Pack) {
 	} else {
 		t.Reports += p.Counts.Sealed
 		t.Gaps += p.Counts.Gaps
+	}
+	if p.Trouble != "" {
+		t.Failing++
 	}
 	switch p.State {
 	case StateSealed:

@@ -17,6 +17,8 @@ func TestHeadline(t *testing.T) {
 	a, b := sealedPack("cp-a", "MLPS"), sealedPack("cp-b", "")
 	gap, late := gapPack("cp-g", "PCI DSS, weekly"), withState(sealedPack("cp-o", ""), "overdue")
 	working, waiting := withState(sealedPack("cp-w", ""), "working"), withState(sealedPack("cp-n", ""), "waiting")
+	failing := working
+	failing.Trouble = "NoPermission"
 	for _, test := range []struct {
 		packs  []Pack
 		en, zh string
@@ -29,6 +31,8 @@ func TestHeadline(t *testing.T) {
 		{[]Pack{gap, gap, gap, late, gap}, "5 of 5 packs need attention: “PCI DSS, weekly”, “PCI DSS, weekly”, “PCI DSS, weekly” and 2 more.", "“PCI DSS, weekly”等。"},
 		{[]Pack{a, working, waiting}, "No pack needs attention. Of 3 packs: 1 sealed, 1 in progress, 1 not due yet.",
 			"没有需要关注的合规包：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
+		{[]Pack{a, failing, waiting}, "The last attempt failed for 1 pack. Of 3 packs: 1 sealed, 1 in progress, 1 not due yet.",
+			"1 个合规包最近一次尝试失败：3 个合规包中 1 个的最新报告已封存，1 个处理中，1 个未到期。"},
 		{[]Pack{withState(a, "new-fangled")}, "1 of 1 pack needs attention: “MLPS”.", "1 个合规包中有 1 个需要关注"},
 	} {
 		h := handler(t, options(0, test.packs...))

@@ -49,7 +49,7 @@ func TestHeadlineKnowsTheRest(t *testing.T) {
 			status: Status{Sinks: both}, packs: []Pack{sealedPack("cp-a", ""), sealedPack("cp-b", "")},
 			en:      "2 of 2 sinks cannot be used: “primary”, “mirror”. The latest known reports of all 2 packs were sealed.",
 			zh:      "2 个存储中有 2 个无法使用：“primary”、“mirror”。此前已知的全部 2 个合规包的最新报告均已封存。",
-			details: []string{"The sink “mirror” cannot be used since", "1999-12-31 23:00 UTC", "listing mirror: &lt;refused&gt;"}, attended: true,
+			details: []string{"The sink “mirror” has been down since", "1999-12-31 23:00 UTC", "listing mirror: &lt;refused&gt;"}, attended: true,
 		},
 		"the only sink down": {
 			status: Status{Sinks: []Sink{down}}, packs: []Pack{gapPack("cp-g", "")},
@@ -79,7 +79,7 @@ func TestHeadlineKnowsTheRest(t *testing.T) {
 			status: Status{Paused: []PausedSource{{"test", Pause{Since: midnight.Add(-time.Minute), Until: midnight.Add(time.Hour), By: "alice", Why: "<move>"}}}}, packs: []Pack{sealedPack("cp-a", ""), paused},
 			en:      "1 source is paused: “test”. 1 pack is paused. The latest reports of all 2 packs are sealed.",
 			zh:      "1 个来源已暂停：“test”。1 个合规包已暂停。",
-			details: []string{"The source “test” is paused since", "until <time datetime=", "2000-01-01 01:00 UTC", "alice: &lt;move&gt;"}, attended: true,
+			details: []string{"The source “test” has been paused since", "until <time datetime=", "2000-01-01 01:00 UTC", "alice: &lt;move&gt;"}, attended: true,
 		},
 		"a paused source": { // its packs are not counted once more
 			status: Status{Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "bob", Why: "move"}}}}, packs: []Pack{paused},

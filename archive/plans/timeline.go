@@ -65,7 +65,7 @@ func timelines(plans []plan) map[evidence.PackRef]scheduler.Timeline {
 		for _, pack := range p.packs {
 			named[pack.Ref()] = true
 			s, _ := scheduler.ParseSchedule(pack.Schedule, pack.Zone)
-			all[pack.Ref()] = all[pack.Ref()].With(p.since, s)
+			all[pack.Ref()] = all[pack.Ref()].Plan(p.since, pack.Since, s)
 		}
 		for ref, t := range all {
 			if p.whole && !named[ref] {

@@ -73,11 +73,12 @@ expires. The same one again is not recorded twice, but put into sinks that lack 
 			return err
 		case *asJSON:
 			return printJSON(c.OutOrStdout(), ack)
-		case already:
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s  %s; was recorded already\n", ack.Slot(), table.Plain(ack.String()))
-		default:
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s  %s\n", ack.Slot(), table.Plain(ack.String()))
 		}
+		text := table.Plain(ack.In(cfg.Entry(ack.Slot().Ref()).Zone()).String())
+		if already {
+			text += "; was recorded already"
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s  %s\n", ack.Slot(), text)
 		return err
 	}
 	return c
@@ -111,15 +112,12 @@ func (x *acking) check(slot string) error {
 // expires sets the last moment for which the acknowledgement counts: that of a day
 // in the pack's zone, or a time.
 func (x *acking) expires(cfg *config.Config) error {
-	entry := cfg.Former(x.ack.Slot().Ref())
-	for _, e := range cfg.Entries() {
-		if e.PackRef == entry.PackRef {
-			entry = e
-		}
-	}
-	_, end, err := within(period.Bounds{To: x.until}, entry)
-	if err != nil || end.IsZero() {
-		return err
+	_, end, err := period.Read(x.until, cfg.Entry(x.ack.Slot().Ref()).Zone())
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: --until: %w", errUsage, err)
+	case end.IsZero():
+		return nil
 	}
 	if x.ack.Until = end.Add(-time.Second).UTC(); x.ack.Until.Before(time.Now()) {
 		return fmt.Errorf("%w: --until %s is past", errUsage, x.until)

@@ -27,8 +27,8 @@ func newCat() *cobra.Command {
 	c := &cobra.Command{
 		Use: "cat PACK|SLOT", Short: "Write a sealed report to standard output or a file",
 		Long: `cat writes the latest report of a pack; with --at the one that was due on that day
-in the pack's own time zone (the last of the day), or at that RFC 3339 time. A
-single slot is named <source>/<pack>@<due>, as list prints it.
+in the pack's own time zone (the last sealed one of the day), or at that RFC 3339
+time. A single slot is named <source>/<pack>@<due>, as list prints it.
 
 With --manifest it writes the record that settles the slot instead. The report is
 checked first: if it is not what its manifest says, the next sink is asked, and if
@@ -43,7 +43,7 @@ gap cat says why, and exits with 1.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: completeSlots,
+		ValidArgsFunction: completePacksOrSlots,
 	}
 	wantManifest := c.Flags().Bool("manifest", false, "write the record instead of the report")
 	at := c.Flags().String("at", "", "the day or the time when the report was due; default: the latest report")
@@ -56,7 +56,7 @@ gap cat says why, and exits with 1.`,
 		record, raw, err := r.Read(ctx, slot)
 		if err == nil && record.State == evidence.Gapped {
 			if ack := r.gapAck(ctx, slot); ack != nil {
-				fmt.Fprintf(c.ErrOrStderr(), "note: the gap is %s\n", table.Plain(ack.String()))
+				fmt.Fprintf(c.ErrOrStderr(), "note: the gap is %s\n", table.Plain(ack.In(r.cfg.Entry(slot.Ref()).Zone()).String()))
 			}
 			if !*wantManifest {
 				return fault.New(fault.NotFound, "%s is a gap: %s: %s", slot, record.Reason, record.Detail).WithHint("--manifest writes its record")
@@ -117,16 +117,23 @@ func (r *reading) slot(ctx context.Context, name, at string) (evidence.Slot, err
 	return r.at(ctx, e, at)
 }
 
-// latest returns the pack's latest sealed slot. That a later one is a gap is said
-// beside.
+// latest returns the pack's latest sealed slot.
 func (r *reading) latest(ctx context.Context, e config.Entry) (evidence.Slot, error) {
-	q := catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), State: evidence.Sealed, Limit: 1}
-	sealed, err := r.first(ctx, q)
-	if err != nil {
-		return sealed.Slot, err
+	q := catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key()}
+	slot, err := r.sealed(ctx, q)
+	if err == nil && slot.Pack == "" {
+		err = fault.New(fault.NotFound, "no report of %s/%s is sealed", q.Source, q.Pack)
 	}
-	if sealed.Pack == "" {
-		return sealed.Slot, fault.New(fault.NotFound, "no report of %s/%s is sealed", q.Source, q.Pack)
+	return slot, err
+}
+
+// sealed returns the last sealed slot of a query; zero = there is none. That a later
+// one is a gap is said beside.
+func (r *reading) sealed(ctx context.Context, q catalog.Query) (evidence.Slot, error) {
+	q.State, q.Limit = evidence.Sealed, 1
+	sealed, err := r.first(ctx, q)
+	if err != nil || sealed.Pack == "" {
+		return sealed.Slot, err
 	}
 	q.State, q.From = evidence.Gapped, sealed.Due
 	if gap, err := r.first(ctx, q); err == nil && gap.Pack != "" && gap.Slot != sealed.Slot {
@@ -135,18 +142,19 @@ func (r *reading) latest(ctx context.Context, e config.Entry) (evidence.Slot, er
 	return sealed.Slot, nil
 }
 
-// at returns the pack's last slot that was due on a day, or at a time. No other
-// day's report is taken for it.
+// at returns the pack's last sealed slot that was due on a day, or at a time; else
+// its gap. No other day's report is taken for it.
 func (r *reading) at(ctx context.Context, e config.Entry, at string) (evidence.Slot, error) {
-	from, to, err := period.Bounds{From: at, To: at}.In(e.Zone())
+	from, to, err := period.Read(at, e.Zone())
 	if err != nil {
 		return evidence.Slot{}, fmt.Errorf("%w: --at: %w", errUsage, err)
 	}
-	q := catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), From: from, To: to, State: evidence.Sealed, Limit: 1}
-	for _, q.State = range []evidence.State{evidence.Sealed, ""} {
-		if found, err := r.first(ctx, q); err != nil || found.Pack != "" {
-			return found.Slot, err
-		}
+	q := catalog.Query{Source: e.Pack.Source, Pack: e.Pack.Key(), From: from, To: to, Limit: 1}
+	if slot, err := r.sealed(ctx, q); err != nil || slot.Pack != "" {
+		return slot, err
+	}
+	if gap, err := r.first(ctx, q); err != nil || gap.Pack != "" {
+		return gap.Slot, err
 	}
 	none := fault.New(fault.NotFound, "no slot of %s/%s that fell due at %s (%s) is settled", q.Source, q.Pack, at, e.TimeZone)
 	q.From, q.To = time.Time{}, from

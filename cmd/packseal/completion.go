@@ -58,19 +58,23 @@ var (
 		return names
 	})
 
-	// completeSlots offers packs, and the newest slots that the daemon knows: a
-	// bucket is not asked at each press of a key.
-	completeSlots = completing(func(cmd *cobra.Command, cfg *config.Config) []cobra.Completion {
-		names, daemon := packNames(cfg), control.NewClient(cfg.StateDir)
-		for r, err := range daemon.Records(cmd.Context(), catalog.Query{Limit: completed}) {
-			if err != nil {
-				break
-			}
-			names = append(names, cobra.CompletionWithDesc(r.ID(), string(r.State)))
-		}
-		return names
+	completeSlots        = completing(slotNames)
+	completePacksOrSlots = completing(func(cmd *cobra.Command, cfg *config.Config) []cobra.Completion {
+		return append(packNames(cfg), slotNames(cmd, cfg)...)
 	})
 )
+
+// slotNames are the newest slots that the daemon knows: a bucket is not asked at each
+// press of a key.
+func slotNames(cmd *cobra.Command, cfg *config.Config) (names []cobra.Completion) {
+	for r, err := range control.NewClient(cfg.StateDir).Records(cmd.Context(), catalog.Query{Limit: completed}) {
+		if err != nil {
+			break
+		}
+		names = append(names, cobra.CompletionWithDesc(r.ID(), string(r.State)))
+	}
+	return names
+}
 
 func packNames(cfg *config.Config) (names []cobra.Completion) {
 	for _, e := range cfg.Entries() {

@@ -48,6 +48,7 @@ func TestCompletion(t *testing.T) {
 		{"queue resume", "", []string{"prod", one, two}},
 		{"notify test", "", []string{"compliance"}},
 		{"cat", "", []string{one, two}},
+		{"ack", "", nil},
 	} {
 		words := append(strings.Fields(c.verb), "--config", path)
 		if c.flag != "" {
@@ -62,6 +63,9 @@ func TestCompletion(t *testing.T) {
 		return strings.HasPrefix(s, "prod/"+lab.Pack+"@") && strings.HasSuffix(s, "\tsealed")
 	}) {
 		t.Errorf("beside a daemon cat offers %q", got)
+	}
+	if got := offered("ack", "--config", path, ""); len(got) != 2 || !strings.HasPrefix(got[0], "prod/") || !strings.Contains(got[0], "@") {
+		t.Errorf("beside a daemon ack offers %q, want the slots alone", got)
 	}
 	if got := offered("list", "--config", path+".missing", ""); len(got) != 0 {
 		t.Errorf("without a configuration %q is offered", got)

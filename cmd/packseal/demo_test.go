@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,11 +41,15 @@ func TestDemoEnds(t *testing.T) {
 func TestSimServesMany(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "sim", "--listen", "127.0.0.1:0", "--packs", "4", "--faults", "good,denied", "--latency", "1ms")
-	url := p.says(t, `simulated Config API on (http://\S+),`)
+	line := <-p.lines // no plain one comes before it
+	first := regexp.MustCompile(`^\{.*"msg":"simulator served","url":"(http://[^"]+)","access_key_id":"\w+"`).FindStringSubmatch(line)
+	if first == nil {
+		t.Fatalf("the first line is %s", line)
+	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "packseal.yaml")
 	for name, content := range map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": `
-sources: {prod: {cloudconfig: {endpoint: "` + url + `", requests_per_second: 50, credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}}}}
+sources: {prod: {cloudconfig: {endpoint: "` + first[1] + `", requests_per_second: 50, credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}}}}
 state_dir: state
 sinks: [{name: primary, local: {dir: archive}}]
 web: {listen: "127.0.0.1:0"}

@@ -105,7 +105,7 @@ func (i *importer) all(ctx context.Context, files []string) error {
 		}
 		i.sealer.report(ctx, o)
 		if i.sealer.asJSON {
-			if err := printJSON(i.sealer.out, o); err != nil {
+			if err := o.printJSON(i.sealer.out); err != nil {
 				return err
 			}
 		}
@@ -144,7 +144,7 @@ func (i *importer) slotDue(ctx context.Context, name string) (time.Time, error) 
 			return time.Time{}, err
 		}
 	}
-	from, to, err := period.Bounds{From: text, To: text}.In(i.entry.Zone())
+	from, to, err := period.Read(text, i.entry.Zone())
 	if err != nil {
 		return from, fmt.Errorf("%w: --due: %w", errUsage, err)
 	}

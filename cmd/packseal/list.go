@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/i18n"
 	"packseal.example/internal/period"
 	"packseal.example/internal/table"
 )
@@ -113,7 +115,7 @@ func (l *lister) flush() (err error) {
 		return nil
 	}
 	if err = l.table.Flush(); err == nil && l.more > 0 {
-		_, err = fmt.Fprintf(l.cmd.OutOrStdout(), "older slots of %d packs with --all\n", l.more)
+		_, err = fmt.Fprintf(l.cmd.OutOrStdout(), "older slots of %s with --all\n", i18n.Count(l.more, "pack"))
 	}
 	return err
 }
@@ -133,6 +135,9 @@ func (l *lister) pack(ctx context.Context, e config.Entry) error {
 		if n++; l.limit > 0 && n > l.limit {
 			l.more++
 			break
+		}
+		if e.Schedule == "" { // it is not in the configuration, and is called what its manifests say
+			e.Pack.Name = cmp.Or(r.Name, e.Pack.Name)
 		}
 		switch {
 		case err == nil:
@@ -188,7 +193,7 @@ func (l *lister) row(r evidence.Record, e config.Entry, ack *evidence.Ack) error
 	}
 	cells := []string{string(r.State), r.ID(), r.Due.In(e.Zone()).Format(localTime), e.Pack.Name, size, what}
 	if ack != nil {
-		if cells = append(cells, ack.String()); !l.acked {
+		if cells = append(cells, ack.In(e.Zone()).String()); !l.acked {
 			l.table.Head("ACKNOWLEDGED")
 			l.acked = true
 		}

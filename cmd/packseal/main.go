@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -51,9 +52,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if !errors.Is(err, errSilent) {
-		printError(stderr, err)
+		printError(stderr, flagGroup(err))
 	}
 	return code
+}
+
+// flagGroups matches cobra's errors about flags that exclude or need one another,
+// with the flags and, of those that need one another, what is missing.
+var flagGroups = regexp.MustCompile(`^if any flags in the group \[([^]]+)\] are set (?:none|they must all be set; missing \[([^]]+)\])`)
+
+// flagGroup puts such an error into plain words.
+func flagGroup(err error) error {
+	m := flagGroups.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	flags := "--" + strings.ReplaceAll(m[1], " ", " and --")
+	if m[2] != "" {
+		return fmt.Errorf("%w: %s go together; --%s is missing", errUsage, flags, m[2])
+	}
+	return fmt.Errorf("%w: %s exclude each other", errUsage, flags)
 }
 
 // printError prints an error and its hint.

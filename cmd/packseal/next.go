@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,6 +22,9 @@ func newNext() *cobra.Command {
 	path, asJSON := configFlag(c), jsonFlag(c)
 	n := c.Flags().IntP("count", "n", 1, "how many due times of each pack")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if *n < 1 {
+			return fmt.Errorf("%w: --count takes a number of due times, at least 1", errUsage)
+		}
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err != nil {
 			return err
@@ -60,7 +64,7 @@ func upcoming(entries []config.Entry, now time.Time, n int) (all []upcomingSlot)
 	for _, e := range entries {
 		due := now
 		for range n {
-			if due = e.Plan.Schedule.Next(due); due.IsZero() {
+			if due = e.Plan.Next(due); due.IsZero() {
 				break
 			}
 			all = append(all, upcomingSlot{e, due})

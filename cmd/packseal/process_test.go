@@ -111,7 +111,7 @@ func TestRunObeysSignals(t *testing.T) {
 func TestSealInterrupted(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "sim", "--listen", "127.0.0.1:0")
-	endpoint := p.says(t, `simulated Config API on (http://127\.0\.0\.1:\d+)`)
+	endpoint := p.says(t, `"msg":"simulator served","url":"(http://127\.0\.0\.1:\d+)"`)
 	dir := t.TempDir()
 	const slow = lab.Another // 4 s in the simulator's cast
 	path := lab.Setup{Dir: dir, Endpoint: endpoint, Packs: []string{slow}}.Write(t)

@@ -92,7 +92,7 @@ func TestQueueVerb(t *testing.T) {
 		}
 		return detail != ""
 	})
-	if !strings.Contains(detail, "source prod is paused since ") || !strings.HasSuffix(detail, ": the bucket moves") {
+	if !strings.Contains(detail, "source prod has been paused since ") || !strings.HasSuffix(detail, ": the bucket moves") {
 		t.Errorf("the gap says %q", detail)
 	}
 	if page := d.get(t, "/api/v1/packs"); strings.Count(page, `"why":"the bucket moves"`) != 2 {

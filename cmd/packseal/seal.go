@@ -27,10 +27,19 @@ const sealWorkers = 16
 // outcome is the result for one pack, as seal --json prints it.
 type outcome struct {
 	evidence.Record
+	Named   string       `json:"slot,omitempty"`    // the slot, as cat takes it
 	Already bool         `json:"already,omitempty"` // it had been settled before
 	Error   string       `json:"error,omitempty"`
 	Reason  fault.Reason `json:"error_reason,omitempty"`
 	err     error
+}
+
+// printJSON prints the outcome for a program.
+func (o outcome) printJSON(w io.Writer) error {
+	if !o.Due.IsZero() {
+		o.Named = o.ID()
+	}
+	return printJSON(w, o)
 }
 
 // sealer is one run of seal.
@@ -98,7 +107,7 @@ same; late_seconds in its manifest says how late.`,
 		var errs []error
 		for _, o := range outcomes {
 			if *asJSON {
-				if err := printJSON(s.out, o); err != nil {
+				if err := o.printJSON(s.out); err != nil {
 					return err
 				}
 			}

@@ -29,7 +29,7 @@ func newSim() *cobra.Command {
 		Long: `sim serves the Config API and the store of its reports until Ctrl-C, with the packs
 of the demo, or with --packs so many others. --faults names how they misbehave, in
 turn: all, ` + strings.Join(sim.Faults(), ", ") + `.
-It logs each request.`,
+It logs its address, the key that it takes, and each request.`,
 		Example: "  packseal sim --listen 127.0.0.1:9798\n  packseal sim --packs 150 --faults good,throttled,cut --latency 200ms",
 	}
 	listen := c.Flags().String("listen", "127.0.0.1:9798", "the address to listen on")
@@ -52,7 +52,7 @@ It logs each request.`,
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "simulated Config API on http://%s, key %s, secret %s; packs:\n", l.Addr(), simKeyID, simKeySecret)
+		o.Logger.Info("simulator served", "url", "http://"+l.Addr().String(), "access_key_id", simKeyID, "access_key_secret", simKeySecret)
 		for _, p := range o.Packs {
 			fmt.Fprintf(c.OutOrStdout(), "%s\t%s\n", p.Key(), p.Name)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"packseal.example/config"
 	"packseal.example/control"
+	"packseal.example/internal/i18n"
 	"packseal.example/internal/table"
 )
 
@@ -19,9 +20,9 @@ func newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use: "status", Short: "Ask the running daemon how it is doing", Args: noArgs,
 		Long: `status asks the daemon that runs with this configuration on this machine: whether
-it does its work, how its packs are, what falls due next, what waits in the spool,
-what the last verification found, and what is paused. It exits with 75 if the
-daemon is not ready, or not running.`,
+it does its work, how its packs are, what falls due next, which sinks are down, what
+waits in the spool, what the last verification found, and what is paused. It exits
+with 75 if the daemon is not ready, or not running.`,
 		Example: "  packseal status\n  packseal status --json | jq .packs",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
@@ -63,27 +64,37 @@ func printStatus(w io.Writer, st control.Status, cfg *config.Config, now time.Ti
 	}
 	row("packs", "%s", counted(st.Packs))
 	if st.Next != nil {
-		e := cfg.Former(st.Next.Ref())
-		for _, c := range cfg.Entries() {
-			if c.PackRef == st.Next.Ref() {
-				e = c
-			}
-		}
+		e := cfg.Entry(st.Next.Ref())
 		row("next", "%s, in %s: %s/%s %s", st.Next.Due.In(e.Zone()).Format(localTime), roughly(st.Next.Due.Sub(now)), st.Next.Source, st.Next.Pack, e.Pack.Name)
 	}
-	row("spool", "%d reports wait for a sink", st.Spooled)
-	verified := "never without a problem"
-	if !st.Verified.IsZero() {
-		verified = "last without a problem " + roughly(now.Sub(st.Verified)) + " ago"
+	for _, d := range st.Down {
+		row("sink", "%s has been down for %s: %s", d.Sink, roughly(now.Sub(d.Since)), d.Why)
 	}
-	if len(st.Problems) > 0 {
-		verified += "; problems: " + counted(st.Problems)
+	spool := i18n.Count(st.Spooled, "report") + " waiting for a sink"
+	if st.Full {
+		spool += "; its disk is full"
 	}
-	row("verified", "%s", verified)
+	row("spool", "%s", spool)
+	row("verified", "%s", verified(st, now))
 	for _, p := range st.Pauses {
-		row("paused", "%s for %s, by %s: %s", pausable(p), roughly(now.Sub(p.Since)), p.By, p.Why)
+		row("paused", "%s for %s%s, by %s: %s", pausable(p), roughly(now.Sub(p.Since)), until(p), p.By, p.Why)
 	}
 	return t.Flush()
+}
+
+// verified says what is known of verifications.
+func verified(st control.Status, now time.Time) string {
+	text := "last passed " + roughly(now.Sub(st.Verified)) + " ago"
+	switch {
+	case st.Verified.IsZero() && len(st.Problems) == 0:
+		return "never"
+	case st.Verified.IsZero():
+		text = "has not passed yet"
+	}
+	if len(st.Problems) > 0 {
+		text += "; problems: " + counted(st.Problems)
+	}
+	return text
 }
 
 // counted writes counts, in the order of their names.

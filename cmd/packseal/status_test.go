@@ -3,10 +3,14 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"packseal.example/config"
 	"packseal.example/control"
+	"packseal.example/scheduler/queue"
 	"packseal.example/test/lab"
 )
 
@@ -43,9 +47,9 @@ func TestStatusAndReload(t *testing.T) {
 		t.Errorf("after a reload: %s", out)
 	}
 	d.settled(t)
-	says(0, "queue", "pause", "prod", "--why", "the bucket moves")
+	says(0, "queue", "pause", "prod", "--why", "the bucket moves", "--for", "48h")
 	out := says(0, "status")
-	for _, want := range []string{"packseal dev ", "ready; running for ", "packs ", "2 sealed", "next ", lab.Another + " 等保三级", "0 reports wait", "verified ", "never", "paused ", "the bucket moves"} {
+	for _, want := range []string{"packseal dev ", "ready; running for ", "packs ", "2 sealed", "next ", lab.Another + " 等保三级", "0 reports waiting", "verified ", "never\n", "paused ", " until 20", "the bucket moves"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the status lacks %q:\n%s", want, out)
 		}
@@ -57,5 +61,26 @@ func TestStatusAndReload(t *testing.T) {
 	}
 	if packs := d.packs(t); len(packs) != 2 {
 		t.Errorf("the daemon has %d packs", len(packs))
+	}
+}
+
+// TestPrintStatus: what is wrong is told, and no more than is known.
+func TestPrintStatus(t *testing.T) {
+	t.Parallel()
+	spaces := regexp.MustCompile(" +")
+	now := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	for want, st := range map[string]control.Status{
+		"verified never\n": {},
+		"verified has not passed yet; problems: 2 altered\n":                   {Problems: map[string]int{"altered": 2}},
+		"verified last passed 1h00m ago; problems: 1 absent\n":                 {Verified: now.Add(-time.Hour), Problems: map[string]int{"absent": 1}},
+		"sink oss has been down for 1m00s: no route\n":                         {Down: []control.DownSink{{Sink: "oss", Since: now.Add(-time.Minute), Why: "no route"}}},
+		"spool 1 report waiting for a sink; its disk is full\n":                {Spooled: 1, Full: true},
+		"paused prod for 1m00s until 2026-04-01T01:00:00Z, by ops: the move\n": {Pauses: []queue.Pause{{Source: "prod", Since: now.Add(-time.Minute), Until: now.Add(time.Hour), By: "ops", Why: "the move"}}},
+	} {
+		var out strings.Builder
+		st.Version, st.Ready, st.Started = "1", true, now
+		if err := printStatus(&out, st, &config.Config{}, now); err != nil || !strings.Contains(spaces.ReplaceAllString(out.String(), " "), want) {
+			t.Errorf("no %q in %v\n%s", want, err, out.String())
+		}
 	}
 }

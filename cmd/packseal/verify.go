@@ -58,7 +58,7 @@ configuration has verify.`,
 		done := showProgress(c.ErrOrStderr(), &selection)
 		result, unread := r.Verify(ctx, selection)
 		done()
-		if r.state == "" && unread == nil && result.Sealed+result.Gaps == 0 {
+		if r.state == "" && unread == nil && len(selection.Packs) == 0 && result.Sealed+result.Gaps == 0 {
 			unread = errEmpty
 		}
 		if unread == nil && selection.Whole() && r.state != "" {

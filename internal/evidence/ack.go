@@ -41,11 +41,19 @@ func (a Ack) Says(b Ack) bool {
 	return a.Problem == b.Problem && a.Until.Equal(b.Until) && a.Who == b.Who && a.Why == b.Why
 }
 
+// In returns the acknowledgement with its end in a time zone, for people.
+func (a Ack) In(zone *time.Location) Ack {
+	if !a.Until.IsZero() {
+		a.Until = a.Until.In(zone)
+	}
+	return a
+}
+
 // String is the acknowledgement in words.
 func (a Ack) String() string {
 	text := "acknowledged by " + a.Who
 	if !a.Until.IsZero() {
-		text += " until " + a.Until.UTC().Format(time.RFC3339)
+		text += " until " + a.Until.Format(time.RFC3339)
 	}
 	return text + ": " + a.Why
 }

@@ -32,10 +32,11 @@ type Plan struct {
 
 // PlannedPack is a pack's schedule within a plan.
 type PlannedPack struct {
-	Pack     string `json:"pack"` // the pack's key
-	Schedule string `json:"schedule"`
-	Source   string `json:"source"`
-	Zone     string `json:"zone"` // an IANA name
+	Pack     string    `json:"pack"` // the pack's key
+	Schedule string    `json:"schedule"`
+	Since    time.Time `json:"since,omitzero"` // nothing is due before, if that is later than the plan's own; UTC
+	Source   string    `json:"source"`
+	Zone     string    `json:"zone"` // an IANA name
 }
 
 // Ref returns the pack.

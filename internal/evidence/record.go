@@ -33,6 +33,8 @@ type Record struct {
 	Reason      fault.Reason `json:"reason,omitempty"`       // of a gap
 	Detail      string       `json:"detail,omitempty"`       // of a gap: the last error, in words
 	Imported    string       `json:"imported,omitempty"`     // of a report that packseal did not fetch: who imported it
+
+	Name string `json:"-"` // of a manifest that was just read: what it calls the pack
 }
 
 // Manifest is the record that seals a report: what it is, when it was made and
@@ -123,7 +125,7 @@ func (m Manifest) Ext() string {
 func (m Manifest) Record() Record {
 	r := Record{
 		Slot: m.Slot(), State: Sealed, Settled: m.Sealed, Created: m.Created, Object: m.ReportKey(),
-		Size: m.Size, SHA256: m.SHA256, LateSeconds: m.LateSeconds,
+		Size: m.Size, SHA256: m.SHA256, LateSeconds: m.LateSeconds, Name: m.Name,
 	}
 	if m.Imported != nil {
 		r.Imported = m.Imported.By

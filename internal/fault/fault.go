@@ -36,7 +36,7 @@ const (
 	NotFound    Reason = "not_found"    // no such pack, account group or account
 	Denied      Reason = "denied"       // the credentials are valid but lack a permission
 	Credentials Reason = "credentials"  // the credentials are missing, wrong or revoked
-	Request     Reason = "request"      // the API rejected the request as malformed: a bug in packseal
+	Request     Reason = "request"      // the API rejected the request itself: a wrong endpoint, or a bug in packseal
 	LinkRefused Reason = "link_refused" // the link was rejected for a reason other than expiry, or points where it must not
 	TooLarge    Reason = "too_large"    // the report is over the configured maximum
 	Conflict    Reason = "conflict"     // the key already holds other content

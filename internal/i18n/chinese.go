@@ -17,7 +17,7 @@ func ChineseReasons() map[fault.Reason]string {
 		fault.NotFound:        "合规包、账号组或账号不存在。",
 		fault.Denied:          "凭证有效，但缺少权限。",
 		fault.Credentials:     "凭证缺失、错误或已失效。",
-		fault.Request:         "服务拒绝了请求本身：属于 packseal 的缺陷。",
+		fault.Request:         "服务拒绝了请求本身：服务地址有误，或 packseal 有缺陷。",
 		fault.LinkRefused:     "下载链接被拒绝，或指向不允许的地址。",
 		fault.TooLarge:        "报告超过了配置的大小上限。",
 		fault.Conflict:        "存储中的同名对象内容不同。",

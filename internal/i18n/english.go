@@ -18,7 +18,7 @@ func EnglishReasons() map[fault.Reason]string {
 		fault.NotFound:        "The pack, account group or account does not exist.",
 		fault.Denied:          "The credentials are valid, but a permission is missing.",
 		fault.Credentials:     "The credentials are missing, wrong or no longer valid.",
-		fault.Request:         "The service rejected the request itself: this is a bug in packseal.",
+		fault.Request:         "The service rejected the request itself: its address is wrong, or packseal has a bug.",
 		fault.LinkRefused:     "The download link was refused, or points to an address that is not allowed.",
 		fault.TooLarge:        "The report is larger than the configured limit.",
 		fault.Conflict:        "The storage has a different object under the same name.",

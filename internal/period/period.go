@@ -2,6 +2,7 @@
 package period
 
 import (
+	"fmt"
 	"time"
 
 	"packseal.example/internal/fault"
@@ -16,22 +17,23 @@ type Bounds struct{ From, To string }
 func (b Bounds) Open() bool { return b == Bounds{} }
 
 // In returns the period [from, to) where dates are those of a time zone; the
-// zero time is open. An error is fault.Request.
+// zero time is open. An error is fault.Request, and begins with the bound.
 func (b Bounds) In(zone *time.Location) (from, to time.Time, err error) {
-	if from, _, err = read("from", b.From, zone); err != nil {
-		return from, to, err
+	if from, _, err = Read(b.From, zone); err != nil {
+		return from, to, fmt.Errorf("from: %w", err)
 	}
-	if _, to, err = read("to", b.To, zone); err != nil {
-		return from, to, err
+	if _, to, err = Read(b.To, zone); err != nil {
+		return from, to, fmt.Errorf("to: %w", err)
 	}
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
-		err = fault.New(fault.Request, "the period from %s to %s ends before it begins", b.From, b.To)
+		err = fault.New(fault.Request, "to: the period from %s to %s ends before it begins", b.From, b.To)
 	}
 	return from, to, err
 }
 
-// read returns the period [begin, end) that a bound stands for.
-func read(name, text string, zone *time.Location) (begin, end time.Time, err error) {
+// Read returns the period [begin, end) that one date or time stands for; zero
+// times for no text. An error is fault.Request.
+func Read(text string, zone *time.Location) (begin, end time.Time, err error) {
 	if text == "" {
 		return begin, end, nil
 	}
@@ -41,7 +43,7 @@ func read(name, text string, zone *time.Location) (begin, end time.Time, err err
 	}
 	day, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		return begin, end, fault.New(fault.Request, "%s: %.40q is neither a date nor a time", name, text).
+		return begin, end, fault.New(fault.Request, "%.40q is neither a date nor a time", text).
 			WithHint("a date such as 2026-03-31, or a time such as 2026-03-31T18:00:00+08:00")
 	}
 	return midnight(day, zone), midnight(day.AddDate(0, 0, 1), zone), nil

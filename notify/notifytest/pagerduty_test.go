@@ -22,7 +22,7 @@ func TestIncidents(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 300)
 	of := func(k notify.Kind, pack string) notify.Event {
-		return notify.Event{Kind: k, Source: "prod", Pack: pack, Name: "MLPS"}
+		return notify.Event{Kind: k, Source: "prod", Pack: pack, Name: "MLPS", Zone: "Asia/Shanghai", Due: time.Date(2026, 3, 30, 18, 0, 0, 0, time.UTC)}
 	}
 	problems := notify.Event{Kind: notify.Problems, Counts: map[string]int{"altered": 1}}
 	for name, c := range map[string]struct {
@@ -30,7 +30,8 @@ func TestIncidents(t *testing.T) {
 		want    []string
 	}{
 		"a gap":      {notify.Message{Events: []notify.Event{of(notify.Gap, "cp-1")}}, []string{"trigger packseal/prod/cp-1 error packseal: title"}},
-		"each pack":  {notify.Message{Events: []notify.Event{of(notify.Gap, "cp-1"), of(notify.Blocked, "cp-2")}}, []string{"trigger packseal/prod/cp-1 error packseal: gap: MLPS, due", "trigger packseal/prod/cp-2 critical packseal: blocked: MLPS, due"}},
+		"each pack":  {notify.Message{Events: []notify.Event{of(notify.Gap, "cp-1"), of(notify.Blocked, "cp-2")}}, []string{"trigger packseal/prod/cp-1 error packseal: gap: MLPS, due 2026-03-31 02:00 Asia/Shanghai (2026-03-30 18:00 UTC)", "trigger packseal/prod/cp-2 critical packseal: blocked: MLPS, due"}},
+		"of no pack": {notify.Message{Events: []notify.Event{problems, {Kind: notify.ReloadFailed}, of(notify.Gap, "cp-1")}}, []string{"trigger packseal/host/verify critical packseal: verification found problems {", "trigger packseal/host/reload warning packseal: configuration not loaded {", "trigger packseal/prod/cp-1 error"}},
 		"recovered":  {notify.Message{Events: []notify.Event{of(notify.Overdue, "cp-1"), of(notify.Recovered, "cp-1")}}, []string{"resolve packseal/prod/cp-1"}},
 		"gone again": {notify.Message{Events: []notify.Event{of(notify.Recovered, "cp-1"), of(notify.Gap, "cp-1")}}, []string{"trigger packseal/prod/cp-1 error"}},
 		"problems":   {notify.Message{Events: []notify.Event{problems}}, []string{"trigger packseal/host/verify critical"}},

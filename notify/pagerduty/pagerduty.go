@@ -108,10 +108,7 @@ func incidents(m notify.Message) (all []incident) {
 // of returns the incident of an event.
 func of(m notify.Message, e notify.Event) incident {
 	key := "packseal/" + e.Source + "/" + e.Pack
-	summary := m.Title
-	if len(m.Events) > 1 {
-		summary = fmt.Sprintf("packseal: %s: %s, due %s", e.Kind, cmp.Or(e.Name, e.Pack), e.Due.UTC().Format(time.RFC3339))
-	}
+	summary := summary(m, e)
 	switch e.Kind {
 	case notify.Recovered:
 		return resolve(key)
@@ -122,11 +119,25 @@ func of(m notify.Message, e notify.Event) incident {
 		}
 		return trigger(m, key, "critical", summary)
 	case notify.ReloadFailed:
-		return trigger(m, "packseal/"+m.Instance+"/reload", "warning", m.Title)
+		return trigger(m, "packseal/"+m.Instance+"/reload", "warning", summary)
 	case notify.Blocked:
 		return trigger(m, key, "critical", summary)
 	}
 	return trigger(m, key, "error", summary)
+}
+
+// summary returns an incident's summary: the message's title, if that is about this
+// event alone.
+func summary(m notify.Message, e notify.Event) string {
+	switch {
+	case len(m.Events) == 1:
+		return m.Title
+	case e.Kind == notify.Problems:
+		return "packseal: verification found problems"
+	case e.Kind == notify.ReloadFailed:
+		return "packseal: configuration not loaded"
+	}
+	return fmt.Sprintf("packseal: %s: %s, due %s", e.Kind, cmp.Or(e.Name, e.Pack), notify.LocalTime(e.Due, e.Zone))
 }
 
 // trigger raises an incident.

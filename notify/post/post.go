@@ -116,16 +116,19 @@ func (r Request) noResponse(ctx context.Context, err error) error {
 		WithHint("check that %s is reachable from this machine, directly or through its proxy", r.URL.Hostname())
 }
 
-// Status returns the error that a status means: nil for 2xx.
+// Status returns the error that a status means: nil for 2xx. Only some say that the
+// message itself is refused; with any other it may be taken later.
 func (r Request) Status(res Response) error {
-	reason, hint := fault.Request, "see the receiver's message and its log"
+	reason, hint := fault.Unavailable, "see the receiver's message and its log"
 	switch s := res.Status; {
 	case s/100 == 2:
 		return nil
 	case s == http.StatusTooManyRequests:
 		reason, hint = fault.Throttled, "send less: set a longer group, or fewer kinds under on"
 	case s >= 500 || s == http.StatusRequestTimeout:
-		reason, hint = fault.Unavailable, ""
+		hint = ""
+	case s == http.StatusBadRequest || s == http.StatusUnsupportedMediaType || s == http.StatusUnprocessableEntity:
+		reason = fault.Request
 	case s == http.StatusUnauthorized || s == http.StatusForbidden:
 		reason, hint = fault.Credentials, "check the address and the secrets in the channel's files"
 	case s == http.StatusNotFound || s == http.StatusGone:
@@ -133,7 +136,7 @@ func (r Request) Status(res Response) error {
 	case s == http.StatusRequestEntityTooLarge:
 		reason = fault.TooLarge
 	case s/100 == 3:
-		hint = "redirects are not followed: use the final address"
+		reason, hint = fault.NotFound, "redirects are not followed: use the final address"
 	}
 	e := fault.New(reason, "%s returned status %d: %s", r.URL.Host, res.Status, r.Redact(string(res.Body))).WithHint("%s", hint)
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && reason.Transient() {

@@ -79,7 +79,7 @@ func result(r post.Request, res post.Response) error {
 	if a.OK {
 		return nil
 	}
-	reason, hint := fault.Request, ""
+	reason, hint := fault.Unavailable, "" // a code that is not known says nothing about the message
 	switch is := strings.ToLower(a.Description); {
 	case a.Code == 401 || a.Code == 404:
 		reason, hint = fault.Credentials, "put the bot's token into token_file, as @BotFather gave it"
@@ -91,8 +91,8 @@ func result(r post.Request, res post.Response) error {
 		reason = fault.TooLarge
 	case a.Code == 429:
 		reason, hint = fault.Throttled, "does another program use the bot?"
-	case a.Code >= 500:
-		reason = fault.Unavailable
+	case a.Code == 400:
+		reason = fault.Request
 	}
 	e := fault.New(reason, "Telegram returned error %d: %s", a.Code, r.Redact(a.Description)).WithHint("%s", hint)
 	e.RetryAfter = time.Duration(min(max(a.Parameters.RetryAfter, 0), 3600)) * time.Second

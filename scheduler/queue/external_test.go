@@ -178,7 +178,7 @@ func paused(t *testing.T, n NATS) {
 	pause(t, b, "")
 	lab.Eventually(t, "the other replica knows", func() bool { _, known := a.Paused("prod", "cp-3"); return known })
 	publish(t, a, young("cp-3", time.Second))
-	if task := receive(t, got); task.Pack != "cp-3" || !strings.Contains(task.Paused, "source prod is paused") {
+	if task := receive(t, got); task.Pack != "cp-3" || !strings.Contains(task.Paused, "source prod has been paused") {
 		t.Errorf("past its deadline came %+v", task)
 	}
 	empty(t, b, "cp-3")

@@ -36,7 +36,7 @@ func (p Pause) String() string {
 	if !p.Until.IsZero() {
 		since += " until " + p.Until.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s is paused since %s by %s: %s", what, since, p.By, p.Why)
+	return fmt.Sprintf("%s has been paused since %s by %s: %s", what, since, p.By, p.Why)
 }
 
 // over reports whether the pause has ended by itself.

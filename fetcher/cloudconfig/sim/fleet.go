@@ -42,7 +42,7 @@ func Fleet(n int, faults []string) ([]Pack, error) {
 	}
 	for _, f := range faults {
 		if _, ok := scripts[f]; !ok {
-			return nil, fmt.Errorf("unknown fault %.40q: there are all, %s", f, strings.Join(Faults(), ", "))
+			return nil, fmt.Errorf("unknown fault %.40q: choose from all, %s", f, strings.Join(Faults(), ", "))
 		}
 	}
 	if n == 0 {

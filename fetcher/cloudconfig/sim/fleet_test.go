@@ -30,7 +30,7 @@ func TestFleet(t *testing.T) {
 			}
 		}
 	}
-	if _, err := sim.Fleet(1, []string{"good", "odd"}); err == nil || !strings.Contains(err.Error(), `"odd": there are all, altered,`) {
+	if _, err := sim.Fleet(1, []string{"good", "odd"}); err == nil || !strings.Contains(err.Error(), `"odd": choose from all, altered,`) {
 		t.Errorf("an unknown fault: %v", err)
 	}
 }
