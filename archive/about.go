@@ -17,7 +17,8 @@ func (a *Archive) pack(s evidence.Slot, name string) evidence.Pack {
 
 // aboutRecord describes a slot's record of that name to people.
 func (a *Archive) aboutRecord(s evidence.Slot, name, record string) sink.About {
-	return about(a.pack(s, name), s, record, "application/json")
+	p := a.pack(s, name)
+	return about(p, s, record, "application/json")
 }
 
 // aboutReport describes a report to people.

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"packseal.example/internal/evidence"
-	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
 
@@ -47,13 +45,6 @@ func (f *found) lacks(t Target, have []Target) bool {
 // lacking returns the sinks into which something is to be written, see lacks.
 func (f *found) lacking(sinks, have []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(sinks), func(t Target) bool { return !f.lacks(t, have) })
-}
-
-// lost logs and counts a slot whose record was deleted. Nothing takes its place; what
-// the spool holds of it stays there.
-func (a *Archive) lost(ctx context.Context, s evidence.Slot, err error) {
-	a.Metrics.failed(s, fault.Deleted)
-	a.Logger.ErrorContext(ctx, "slot was deleted", "source", s.Source, "pack", s.Pack, "due", s.Due.Format(time.RFC3339), "reason", fault.Deleted, "err", err, "hint", fault.Hint(err))
 }
 
 // deletions asks a sink what was deleted, and reports the records among it. A gap

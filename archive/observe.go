@@ -16,12 +16,6 @@ import (
 	"packseal.example/internal/trace"
 )
 
-// trouble is why the last attempt at a slot failed.
-type trouble struct {
-	slot evidence.Slot
-	text string
-}
-
 // observe tells the observers that a slot is settled, here or elsewhere.
 func (a *Archive) observe(r evidence.Record, local bool) {
 	if local {
@@ -32,24 +26,11 @@ func (a *Archive) observe(r evidence.Record, local bool) {
 	}
 }
 
-// attempt notes how an attempt at a slot gets on, and returns why the one before
-// it failed.
-func (a *Archive) attempt(s evidence.Slot, working bool, failed string) (before string) {
-	a.mu.Lock()
-	pack := evidence.Slot{Source: s.Source, Pack: s.Pack}
-	if was := a.troubles[pack]; was.slot == s {
-		before = was.text
-	}
-	if failed == "" {
-		delete(a.troubles, pack)
-	} else {
-		a.troubles[pack] = trouble{s, failed}
-	}
-	a.mu.Unlock()
-	if a.Attempt != nil {
-		a.Attempt(catalog.Attempt{Slot: s, Working: working, Trouble: failed})
-	}
-	return before
+// lost logs and counts a slot whose record was deleted. Nothing takes its place; what
+// the spool holds of it stays there.
+func (a *Archive) lost(ctx context.Context, s evidence.Slot, err error) {
+	a.Metrics.failed(s, fault.Deleted)
+	a.Logger.ErrorContext(ctx, "slot was deleted", "source", s.Source, "pack", s.Pack, "due", s.Due.Format(time.RFC3339), "reason", fault.Deleted, "err", err, "hint", fault.Hint(err))
 }
 
 // trace begins the trace of one attempt at a slot.

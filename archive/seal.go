@@ -12,54 +12,9 @@ import (
 	"packseal.example/sink"
 )
 
-// Seal settles a slot with its report, in every sink. It is idempotent: what is
-// there already is left alone, and what a sink lacks is copied to it. A report
-// that can't be fetched before the deadline is fault.Deadline; once the report
-// is in the spool, no deadline applies any more.
-//
-// The manifest is written last, under a key that follows from the slot alone: of
-// two archivers that race, one writes it, and the other adopts what the first one
-// wrote as the slot's record.
-//
-// The Record is valid as soon as one sink has the slot, also beside an error,
-// which then says which sinks still lack it; [Archive.Drain] copies it to them.
-// Of a slot whose record only a newer packseal can read, or only when it is
-// restored, the Record has no more than its state.
-func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time) (r evidence.Record, err error) {
-	ctx, attempt := a.trace(ctx, s)
-	defer func() { ended(attempt, r, err) }()
-	return a.lockAndSeal(ctx, s, deadline, func() {})
-}
-
-// Begun reports whether the slot is settled, or its report was asked for already:
-// then it is the slot's report, however late the rest is done. It waits while
-// another worker or process has the slot.
-func (a *Archive) Begun(ctx context.Context, s evidence.Slot) (bool, error) {
-	entry, err := a.Spool.Lock(ctx, s)
-	if err != nil {
-		return false, err
-	}
-	defer entry.Close() //nolint:errcheck // letting go of a lock
-	if _, asked := entry.Ticket(); asked {
-		return true, nil
-	}
-	f, err := a.find(ctx, s)
-	return f != nil, err
-}
-
 // deliveries bounds how many reports are on their way into the sinks at once:
 // each holds a file open, and sinks can be slow.
 const deliveries = 64
-
-// lockAndSeal is Seal; it calls fetched when the report is in the spool.
-func (a *Archive) lockAndSeal(ctx context.Context, s evidence.Slot, deadline time.Time, fetched func()) (evidence.Record, error) {
-	entry, err := a.Spool.Lock(ctx, s)
-	if err != nil {
-		return evidence.Record{}, err
-	}
-	defer entry.Close() //nolint:errcheck // letting go of a lock; what matters was written and checked
-	return a.seal(ctx, entry, s, deadline, fetched)
-}
 
 // seal is lockAndSeal for whoever holds the slot's spool entry.
 func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slot, deadline time.Time, fetched func()) (evidence.Record, error) {
@@ -106,6 +61,7 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 // draft returns the manifest of the report in the spool, which is fetched if need
 // be.
 func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, deadline time.Time) (evidence.Manifest, []byte, error) {
+	ref := s.Ref()
 	r, whole := e.Report()
 	if raw := []byte(e.Draft()); whole && len(raw) > 0 {
 		if m, err := evidence.DecodeManifest(raw, s); err == nil && r.SHA256 == m.SHA256 {
@@ -118,9 +74,9 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, 
 			return evidence.Manifest{}, nil, err
 		}
 	}
-	p := a.packs[s.Ref()]
+	p := a.packs[ref]
 	if p.Name == "" && a.Name != nil {
-		p.Name = a.Name(s.Ref())
+		p.Name = a.Name(ref)
 	}
 	m := newManifest(r, p, time.Now(), a.Tool)
 	raw, err := evidence.Encode(m)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"packseal.example/archive/catalog"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
@@ -12,6 +13,12 @@ import (
 
 // backoff is between two attempts at a slot.
 var backoff = fault.Backoff{Base: 2 * time.Second, Max: 5 * time.Minute}
+
+// trouble is why the last attempt at a slot failed.
+type trouble struct {
+	slot evidence.Slot
+	text string
+}
 
 // Settle seals a task's slot, or records it as a gap. It returns 0 when the slot
 // is settled, or how long to wait before the next attempt.
@@ -76,6 +83,71 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	r.State = evidence.Gapped
 	log.ErrorContext(ctx, "slot recorded as a gap", "reason", reason, "err", err, "hint", fault.Hint(err))
 	return 0
+}
+
+// Seal settles a slot with its report, in every sink. It is idempotent: what is
+// there already is left alone, and what a sink lacks is copied to it. A report
+// that can't be fetched before the deadline is fault.Deadline; once the report
+// is in the spool, no deadline applies any more.
+//
+// The manifest is written last, under a key that follows from the slot alone: of
+// two archivers that race, one writes it, and the other adopts what the first one
+// wrote as the slot's record.
+//
+// The Record is valid as soon as one sink has the slot, also beside an error,
+// which then says which sinks still lack it; [Archive.Drain] copies it to them.
+// Of a slot whose record only a newer packseal can read, or only when it is
+// restored, the Record has no more than its state.
+func (a *Archive) Seal(ctx context.Context, s evidence.Slot, deadline time.Time) (r evidence.Record, err error) {
+	ctx, attempt := a.trace(ctx, s)
+	defer func() { ended(attempt, r, err) }()
+	return a.lockAndSeal(ctx, s, deadline, func() {})
+}
+
+// Begun reports whether the slot is settled, or its report was asked for already:
+// then it is the slot's report, however late the rest is done. It waits while
+// another worker or process has the slot.
+func (a *Archive) Begun(ctx context.Context, s evidence.Slot) (bool, error) {
+	entry, err := a.Spool.Lock(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	defer entry.Close() //nolint:errcheck // letting go of a lock
+	if _, asked := entry.Ticket(); asked {
+		return true, nil
+	}
+	f, err := a.find(ctx, s)
+	return f != nil, err
+}
+
+// lockAndSeal is Seal; it calls fetched when the report is in the spool.
+func (a *Archive) lockAndSeal(ctx context.Context, s evidence.Slot, deadline time.Time, fetched func()) (evidence.Record, error) {
+	entry, err := a.Spool.Lock(ctx, s)
+	if err != nil {
+		return evidence.Record{}, err
+	}
+	defer entry.Close() //nolint:errcheck // letting go of a lock; what matters was written and checked
+	return a.seal(ctx, entry, s, deadline, fetched)
+}
+
+// attempt notes how an attempt at a slot gets on, and returns why the one before
+// it failed.
+func (a *Archive) attempt(s evidence.Slot, working bool, failed string) (before string) {
+	a.mu.Lock()
+	pack := evidence.Slot{Source: s.Source, Pack: s.Pack}
+	if was := a.troubles[pack]; was.slot == s {
+		before = was.text
+	}
+	if failed == "" {
+		delete(a.troubles, pack)
+	} else {
+		a.troubles[pack] = trouble{s, failed}
+	}
+	a.mu.Unlock()
+	if a.Attempt != nil {
+		a.Attempt(catalog.Attempt{Slot: s, Working: working, Trouble: failed})
+	}
+	return before
 }
 
 // blocked reports whether a failure with this reason lasts until an administrator
