@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"path"
 	"strings"
 	"testing"
 
@@ -26,8 +27,8 @@ func (s labelled) Put(ctx context.Context, key string, c sink.Content) error {
 	return s.Sink.Put(ctx, key, c)
 }
 
-// TestAbout: report and records have names for people, with the day in the pack's
-// zone, in whichever sink, also those of a gap.
+// TestAbout: whatever is put into a sink has a name for people and a type; what is of
+// a slot has the day in the pack's zone in its name.
 func TestAbout(t *testing.T) {
 	t.Parallel()
 	store := labelled{sink.NewMemory(), make(map[string]sink.About)}
@@ -40,6 +41,17 @@ func TestAbout(t *testing.T) {
 	if err := h.Gap(t.Context(), slot("cp-1", at.AddDate(0, 0, -1)), fault.Missed, ""); err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := h.Acknowledge(t.Context(), evidence.Ack{Source: "prod", Pack: "cp-1", Due: at.AddDate(0, 0, -1), Who: "a", Why: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := evidence.NewPlan([]evidence.PlannedPack{{Source: "prod", Pack: "cp-1", Schedule: "@daily", Zone: "UTC"}}, at, "packseal/test")
+	if err == nil {
+		err = h.PutPlan(t.Context(), plan[0])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	planKey, _, _ := plan[0].Encode() //nolint:errcheck // PutPlan would have failed
 	zone := o.Packs[0].Location()
 	name := func(days int, ext string) string {
 		return at.AddDate(0, 0, days).In(zone).Format("2006-01-02") + " 等保 3 (cp-1)." + ext
@@ -48,9 +60,11 @@ func TestAbout(t *testing.T) {
 		return map[string]string{"pack": "cp-1", "name": "等保 3", "due": at.AddDate(0, 0, days).Format("2006-01-02T15:04:05Z")}
 	}
 	want := map[string]sink.About{
-		".xls/re":  {Type: "application/vnd.ms-excel", Name: name(0, "xls"), Facts: facts(0)},
-		".json/ma": {Type: "application/json", Name: name(0, "manifest.json"), Facts: facts(0)},
-		".json/ga": {Type: "application/json", Name: name(-1, "gap.json"), Facts: facts(-1)},
+		".xls/re":                         {Type: "application/vnd.ms-excel", Name: name(0, "xls"), Facts: facts(0)},
+		".json/ma":                        {Type: "application/json", Name: name(0, "manifest.json"), Facts: facts(0)},
+		".json/ga":                        {Type: "application/json", Name: name(-1, "gap.json"), Facts: facts(-1)},
+		".json/ac":                        {Type: "application/json", Name: name(-1, "ack.json"), Facts: facts(-1)},
+		".json/" + path.Base(planKey)[:2]: {Type: "application/json", Name: path.Base(planKey)},
 	}
 	if diff := cmp.Diff(want, store.about); diff != "" {
 		t.Error(diff)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
@@ -70,13 +71,15 @@ func (a *Archive) putPlan(ctx context.Context, p evidence.Plan, into func(Target
 	if err != nil {
 		return err
 	}
+	content := sink.Bytes(raw)
+	content.About = sink.About{Type: "application/json", Name: path.Base(key)}
 	put := false
 	var errs []error
 	for _, t := range a.Sinks {
 		if !into(t) {
 			continue
 		}
-		err := t.Put(ctx, key, sink.Bytes(raw))
+		err := t.Put(ctx, key, content)
 		if put = put || err == nil; err != nil {
 			a.Logger.WarnContext(ctx, "plan not recorded in a sink", "sink", t.Name, "key", key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 			errs = append(errs, fmt.Errorf("recording a plan in sink %s: %w", t.Name, err))

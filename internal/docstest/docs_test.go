@@ -4,6 +4,7 @@ package docstest
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -173,5 +174,40 @@ func TestPolicies(t *testing.T) {
 	}
 	if statements < 8 {
 		t.Errorf("only %d statements of policies were found", statements)
+	}
+}
+
+// TestNamedTests: tests that pages name exist.
+func TestNamedTests(t *testing.T) {
+	t.Parallel()
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+	there := make(map[string]bool)
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(filepath.Join(root, name))
+		for _, m := range declared.FindAllSubmatch(source, -1) {
+			there[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	test, named := regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\w*$`), 0
+	for _, page := range pages(t) {
+		for _, name := range read(t, page).names {
+			if !test.MatchString(name) {
+				continue
+			}
+			named++
+			if !there[name] {
+				t.Errorf("%s: there is no %s", page, name)
+			}
+		}
+	}
+	if named < 40 {
+		t.Errorf("only %d tests are named", named)
 	}
 }

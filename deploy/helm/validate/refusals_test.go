@@ -49,6 +49,8 @@ func TestRefusals(t *testing.T) {
 		"persistence.size=lots":                                       "at '/persistence/size'",
 		"persistence.enable=true":                                     "'enable' not allowed",
 		"persistence.accessModes[0]=ReadOnlyMany":                     "at '/persistence/accessModes/0'",
+		"fullnameOverride=4711":                                       "at '/fullnameOverride'",
+		"nameOverride=Packseal":                                       "at '/nameOverride'",
 		"service.ports=1":                                             "'ports' not allowed",
 		"ingress.enabled=true":                                        "ingress.hosts: at least one is needed",
 		"ingress.hosts[0].hosts=x":                                    "'hosts' not allowed",

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 )
@@ -47,6 +48,7 @@ func TestVariants(t *testing.T) {
 			restricted(t, &test.ObjectMeta, &test.Spec)
 			labelled(t, all)
 			selected(t, all, set)
+			served(t, all)
 			mounted(t, set.Spec.Template.Spec, set.Spec.VolumeClaimTemplates)
 			for _, o := range all {
 				if c, ok := o.(*corev1.ConfigMap); ok && c.Data["packseal.yaml"] != "" {
@@ -221,14 +223,31 @@ func TestParts(t *testing.T) {
 // TestNamesOfOtherTypes: names that YAML takes for a boolean or a number are text.
 func TestNamesOfOtherTypes(t *testing.T) {
 	t.Parallel()
-	file := variants(t)["everything"]
-	for _, name := range []string{"y", "true", "123", "1e3", "0x1f"} {
-		set := one[*appsv1.StatefulSet](t, renderAs(t, name, file), name+"-sealer")
-		if got := set.Spec.Template.Labels["app.kubernetes.io/instance"]; got != name {
-			t.Errorf("release %s has the label %q", name, got)
+	everything, cluster := variants(t)["everything"], variants(t)["cluster"]
+	for release, want := range map[string]string{"y": "y-sealer", "true": "true-sealer", "123": "sealer-123", "1e3": "sealer-1e3", "0x1f": "sealer-0x1f", "a.b": "a-b-sealer"} {
+		all := renderAs(t, release, everything, "--set-string", "priorityClassName="+release+",ingress.className="+release+",persistence.existingClaim="+release)
+		served(t, all)
+		set := one[*appsv1.StatefulSet](t, all, want)
+		if got := set.Spec.Template.Labels["app.kubernetes.io/instance"]; got != release {
+			t.Errorf("release %s has the label %q", release, got)
 		}
-		one[*appsv1.StatefulSet](t, renderAs(t, "release", file, "--set-string", "fullnameOverride="+name+",nameOverride="+name+
-			",priorityClassName="+name+",ingress.className="+name+",persistence.existingClaim="+name), name)
+		renderAs(t, release, cluster, "--set-string", "cluster.tokenSecret="+release+",cluster.tokenKey="+release)
+	}
+	for _, name := range []string{"y", "true", "e3"} {
+		one[*appsv1.StatefulSet](t, renderAs(t, "release", everything, "--set-string", "fullnameOverride="+name+",nameOverride="+name), name)
+	}
+}
+
+// served holds that every version of Kubernetes takes the services' names: before
+// 1.36 they must begin with a letter.
+func served(t *testing.T, all objects) {
+	t.Helper()
+	for _, o := range all {
+		if s, ok := o.(*corev1.Service); ok {
+			for _, problem := range validation.IsDNS1035Label(s.Name) {
+				t.Errorf("service %s: %s", s.Name, problem)
+			}
+		}
 	}
 }
 

@@ -3,14 +3,18 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
+{{- /* Without dots, and beginning with a letter: Kubernetes before 1.36 accepts no other name for a service. */}}
 {{- define "packseal.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
+{{- $release := .Release.Name | replace "." "-" }}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else if regexMatch "^[0-9]" $release }}
+{{- printf "%s-%s" $name $release | trunc 52 | trimSuffix "-" }}
+{{- else if contains $name $release }}
+{{- $release | trunc 52 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- printf "%s-%s" $release $name | trunc 52 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
