@@ -149,7 +149,7 @@ func TestGapsNotCopied(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(s sink.Sink, key string) sink.Sink{
 		"damaged":      func(s sink.Sink, key string) sink.Sink { return spoilt{s, key} },
-		"archive tier": func(s sink.Sink, key string) sink.Sink { return tiered{s, key} },
+		"archive tier": func(s sink.Sink, key string) sink.Sink { return tiered{s, key, ""} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +193,7 @@ func (s spoilt) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 // others' record of it has to be restored before it can be read.
 func TestArchivedBeforeMirrored(t *testing.T) {
 	t.Parallel()
-	primary, mirror := &tiered{sink.NewMemory(), "nothing yet"}, &switched{Sink: sink.NewMemory()}
+	primary, mirror := &tiered{sink.NewMemory(), "nothing yet", ""}, &switched{Sink: sink.NewMemory()}
 	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "primary", Sink: primary}, archive.Target{Name: "mirror", Sink: mirror})
 	at := due()
 	mirror.off.Store(true)

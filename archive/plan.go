@@ -107,9 +107,6 @@ func listPlans(ctx context.Context, t Target) (map[string]bool, error) {
 
 // readPlan reads a plan from a sink.
 func readPlan(ctx context.Context, t Target, key string) (evidence.Plan, error) {
-	raw, err := sink.ReadAll(ctx, t, key, evidence.MaxRecord)
-	if err != nil {
-		return evidence.Plan{}, err
-	}
-	return evidence.DecodePlan(raw, key)
+	p, _, err := readRecord(ctx, t, key, func(b []byte) (evidence.Plan, error) { return evidence.DecodePlan(b, key) })
+	return p, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"path"
 	"slices"
 	"sync"
 	"time"
@@ -254,17 +255,41 @@ func (r *reader) uncopied(s evidence.Slot) {
 // The error is sink.ErrNotExist only when all of them say so.
 func readFirst[T any](ctx context.Context, from []Target, key string, decode func([]byte) (T, error)) (v T, raw []byte, err error) {
 	for _, t := range from {
-		raw, e := sink.ReadAll(ctx, t, key, evidence.MaxRecord)
+		v, raw, e := readRecord(ctx, t, key, decode)
 		if e == nil {
-			if v, e = decode(raw); e == nil {
-				return v, raw, nil
-			}
+			return v, raw, nil
 		}
 		if err == nil || !errors.Is(e, sink.ErrNotExist) && (errors.Is(err, sink.ErrNotExist) || evidence.Unreadable(err)) {
 			err = fmt.Errorf("sink %s: %w", t.Name, e)
 		}
 	}
 	return v, nil, fmt.Errorf("reading %s: %w", key, err)
+}
+
+// readRecord reads a record from one sink.
+func readRecord[T any](ctx context.Context, t Target, key string, decode func([]byte) (T, error)) (v T, raw []byte, err error) {
+	if raw, err = sink.ReadAll(ctx, t, key, evidence.MaxRecord); err != nil {
+		return v, nil, denied(ctx, t, key, err)
+	}
+	v, err = decode(raw)
+	return v, raw, err
+}
+
+// denied makes a sink's refusal to read an object evidence.ErrDenied if the sink lists
+// the object. Some refuse to read what is not there as well.
+func denied(ctx context.Context, t Target, key string, err error) error {
+	if fault.Of(err) != fault.SinkDenied {
+		return err
+	}
+	for e, listErr := range t.List(ctx, path.Dir(key)+"/", "") {
+		if listErr != nil {
+			break
+		}
+		if e.Key == key {
+			return fmt.Errorf("%w: %w", evidence.ErrDenied, err)
+		}
+	}
+	return err
 }
 
 // elsewhere reports whether a record is there and good for all that is known: a

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -35,6 +36,8 @@ type verifying struct {
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
 
+	refused error // why one of the objects could not be read
+
 	planned map[string][]string // plan → the sinks that have it
 	plans   map[string]evidence.Plan
 
@@ -50,7 +53,7 @@ const orphanAge = 2 * time.Second
 // them: sizes, SHA-256, CRC-64, MD5, the sinks with one another, and all of them
 // with what was seen before. What is wrong is a problem; the error is for sinks
 // that could not be read to their end, and for objects that have to be restored
-// first (fault.NotRestored). What could be read is in the result all the same.
+// first (fault.NotRestored) or may not be read (fault.SinkDenied). What could be read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion),
 		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
@@ -71,7 +74,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	}
 	v.compare(read)
 	if n := v.result.Unread; n > 0 {
-		errs = append(errs, fault.New(fault.NotRestored, "%d objects are in an archive tier, and were not checked", n).WithHint("restore them, and verify again"))
+		errs = append(errs, fmt.Errorf("%d objects could not be read, and were not checked, such as: %w", n, v.refused))
 	}
 	if a.Seen != nil && len(read) == len(a.Sinks) {
 		if err := v.vanished(ctx, a); err != nil {
@@ -212,15 +215,16 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	return nil
 }
 
-// unread reports whether an error says that an object is in an archive tier, and
-// counts it.
+// unread reports whether an error says that an object is there and the store does not
+// let us read it, at present or at all, and counts it.
 func (v *verifying) unread(err error) bool {
-	if fault.Of(err) != fault.NotRestored {
+	if fault.Of(err) != fault.NotRestored && !errors.Is(err, evidence.ErrDenied) {
 		return false
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.result.Unread++
+	v.refused = cmp.Or(v.refused, err)
 	return true
 }
 
@@ -239,7 +243,7 @@ func (v *verifying) keep(t Target, s evidence.Slot, sum [sha256.Size]byte) {
 func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (evidence.Manifest, error) {
 	raw, err := sink.ReadAll(ctx, t, s.ManifestKey(), evidence.MaxRecord)
 	if err != nil {
-		return evidence.Manifest{}, err
+		return evidence.Manifest{}, denied(ctx, t, s.ManifestKey(), err)
 	}
 	v.keep(t, s, sha256.Sum256(raw))
 	return evidence.DecodeManifest(raw, s)
@@ -247,10 +251,7 @@ func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (ev
 
 // gap reads a slot's gap record.
 func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
-	raw, err := sink.ReadAll(ctx, t, s.GapKey(), evidence.MaxRecord)
-	if err == nil {
-		_, err = evidence.DecodeGap(raw, s)
-	}
+	_, _, err := readRecord(ctx, t, s.GapKey(), func(b []byte) (evidence.Gap, error) { return evidence.DecodeGap(b, s) })
 	unread := v.unread(err)
 	v.mu.Lock()
 	if err == nil || unread {
@@ -273,6 +274,7 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 		return nil
 	}
 	n, altered, err := readReport(ctx, t, m, io.Discard)
+	err = denied(ctx, t, m.ReportKey(), err)
 	switch {
 	case errors.Is(err, sink.ErrNotExist) && v.isGone(t, m.ReportKey()):
 		v.report(t.Name, Deleted, m.ReportKey(), "%s", v.gone[t.Name][m.ReportKey()])

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -48,24 +49,35 @@ func TestVerifyOneSinkDown(t *testing.T) {
 	}
 }
 
-// tiered is a sink whose objects with keys that contain a text are in an archive tier.
+// tiered is a sink whose objects with keys that contain a text are in an archive tier,
+// or can't be read for another reason.
 type tiered struct {
 	sink.Sink
-	of string
+	of     string
+	reason fault.Reason // empty = not restored
 }
 
 func (s tiered) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	r, err := s.Sink.Open(ctx, key)
 	if err == nil && strings.Contains(key, s.of) {
-		return nil, errors.Join(fault.New(fault.NotRestored, "%s is in an archive tier", key), r.Close())
+		return nil, errors.Join(fault.New(cmp.Or(s.reason, fault.NotRestored), "%s is in an archive tier", key), r.Close())
 	}
 	return r, err
 }
 
-// TestArchiveTier: what has to be restored before it can be read counts by its
-// name, and is in the way of nothing else.
+// TestArchiveTier: what has to be restored before it can be read, or may not be read
+// by us, counts by its name, and is in the way of nothing else.
 func TestArchiveTier(t *testing.T) {
 	t.Parallel()
+	for _, reason := range []fault.Reason{fault.NotRestored, fault.SinkDenied} {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+			testUnread(t, reason)
+		})
+	}
+}
+
+func testUnread(t *testing.T, reason fault.Reason) {
 	for of, want := range map[string]struct {
 		unread  int // of two slots that are sealed and one gap
 		records int // that can't be read
@@ -85,7 +97,7 @@ func TestArchiveTier(t *testing.T) {
 				t.Fatal(err)
 			}
 			store := full.sinks[0].Sink
-			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: tiered{store, of}}, archive.Target{Name: "b", Sink: tiered{store, of}})
+			h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: tiered{store, of, reason}}, archive.Target{Name: "b", Sink: tiered{store, of, reason}})
 			go h.catalog.Run(t.Context())
 			if _, err := h.catalog.LastSettled(t.Context(), "prod", "cp-1", time.Now(), 1); err != nil {
 				t.Fatal(err)
@@ -103,7 +115,7 @@ func TestArchiveTier(t *testing.T) {
 			}
 			all, failed := 0, 0
 			for _, err := range h.Records(t.Context(), catalog.Query{Source: "prod", Pack: "cp-1"}) {
-				if all++; fault.Of(err) == fault.NotRestored {
+				if all++; fault.Of(err) == reason {
 					failed++
 				} else if err != nil {
 					t.Error(err)
@@ -113,7 +125,7 @@ func TestArchiveTier(t *testing.T) {
 				t.Errorf("%d records, of which %d can't be read", all, failed)
 			}
 			v, err := h.Verify(t.Context(), archive.Selection{})
-			if fault.Of(err) != fault.NotRestored || v.Unread != 2*want.unread || v.Sealed != 4 || v.Gaps != 2 || len(v.Problems) != 0 {
+			if fault.Of(err) != reason || v.Unread != 2*want.unread || v.Sealed != 4 || v.Gaps != 2 || len(v.Problems) != 0 {
 				t.Errorf("verify: %+v, %v", v, err)
 			}
 		})

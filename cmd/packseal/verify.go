@@ -178,7 +178,7 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 		}
 	}
 	if r.Unread > 0 {
-		if _, err := fmt.Fprintf(w, "%d objects are in an archive tier, and were not checked\n", r.Unread); err != nil {
+		if _, err := fmt.Fprintf(w, "%d objects could not be read, and were not checked\n", r.Unread); err != nil {
 			return err
 		}
 	}

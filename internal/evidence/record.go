@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -261,14 +262,18 @@ var schemas = map[string]func([]byte) (any, error){
 	AckSchema:              canonical[Ack],
 }
 
+// ErrDenied is the error (by errors.Is) of reading an object that its store lists and
+// does not let us read.
+var ErrDenied = errors.New("the store lists it, but denies reading it")
+
 // Unreadable reports whether an error of reading a record says that it is there
-// and can't be read: not by this program, not now, or not at all.
+// and can't be read: not by this program, not now, not by us, or not at all.
 func Unreadable(err error) bool {
 	switch fault.Of(err) {
 	case fault.Damaged, fault.Newer, fault.NotRestored:
 		return true
 	}
-	return false
+	return errors.Is(err, ErrDenied)
 }
 
 // MaxRecord bounds a record, in bytes.
