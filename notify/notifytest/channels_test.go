@@ -231,6 +231,22 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestPortal: a page is not what a vendor answers, whatever its status.
+func TestPortal(t *testing.T) {
+	t.Parallel()
+	for _, receiver := range notifytest.Receivers() {
+		if receiver == notifytest.Webhook || receiver == notifytest.Ping { // any 2xx is theirs
+			continue
+		}
+		s := &notifytest.Server{Token: token, Secret: key}
+		s.Refuse(receiver, 1, 200, "\n<!DOCTYPE html><title>Sign in</title>", nil)
+		c := open(t, opener(t, receiver, "http://127.0.0.1", token, key), s)
+		if err := c.Send(t.Context(), message(1)); fault.Of(err) != fault.Damaged || fault.Hint(err) == "" {
+			t.Errorf("%s took a page for a response: %v", receiver, err)
+		}
+	}
+}
+
 // TestUnreachable: neither a refused connection nor a certificate nor a hang
 // gives an address away.
 func TestUnreachable(t *testing.T) {

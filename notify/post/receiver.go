@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"packseal.example/internal/fault"
 	"packseal.example/notify"
 )
 
@@ -63,11 +64,16 @@ func (r *receiver) Send(ctx context.Context, m notify.Message) error {
 	return err
 }
 
-// post sends one request.
+// post sends one request. A page with a status of success is by somebody else, such
+// as a proxy that wants a password: no receiver answers so.
 func (r *receiver) post(ctx context.Context, req Request) error {
 	res, err := r.client.Send(ctx, req)
 	if err != nil {
 		return err
+	}
+	if res.Status/100 == 2 && bytes.HasPrefix(bytes.TrimSpace(res.Body), []byte("<")) {
+		return fault.New(fault.Damaged, "%s: a page instead of the receiver's response: %s", req.URL.Host, req.Redact(string(res.Body))).
+			WithHint("check the address, and any proxy in between")
 	}
 	return r.Result(req, res)
 }
