@@ -9,6 +9,7 @@ import (
 
 	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/i18n"
 	"packseal.example/notify"
 	"packseal.example/scheduler/queue"
 	"packseal.example/sink"
@@ -34,7 +35,7 @@ func (e *examination) checks() []check {
 
 // configuration reports what was loaded: it was checked before.
 func (e *examination) configuration(context.Context) []diag.Result {
-	return []diag.Result{diag.OK("configuration", "%d packs, %d sinks: good", len(e.Config.Entries()), len(e.Config.Sinks))}
+	return []diag.Result{diag.OK("configuration", "%s, %s: good", i18n.Count(len(e.Config.Entries()), "pack"), i18n.Count(len(e.Config.Sinks), "sink"))}
 }
 
 // sinks are the checks of each sink, without the daemon's retries.

@@ -13,6 +13,7 @@ import (
 	"packseal.example/internal/diag"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/i18n"
 )
 
 // source is a source under examination.
@@ -131,8 +132,8 @@ func (s *source) packs(name string, packs, generate []config.Entry, left int) (a
 
 // notGenerated stands for the permission to generate reports of n packs.
 func notGenerated(n int) []diag.Result {
-	return []diag.Result{diag.Skip("permission", "whether reports of %d packs may be generated: to ask has one made", n).
-		WithHint("doctor --generate PACK has one made of that pack, to see")}
+	return []diag.Result{diag.Skip("permission", "not asked whether reports may be generated of %s: to ask is to generate one", i18n.Count(n, "pack")).
+		WithHint("doctor --generate PACK generates one of that pack")}
 }
 
 // pack examines one pack and its latest report.
@@ -146,7 +147,7 @@ func (s *source) pack(ctx context.Context, p evidence.PackRef) []diag.Result {
 	case link.URL != "":
 		results = append(results, s.Peek(ctx, link))
 	case r.State == diag.Good:
-		results = append(results, diag.Skip("link", "there is no report to fetch yet").WithHint("ask again when one was made: doctor --generate %s has one made", p.Key()))
+		results = append(results, diag.Skip("link", "there is no report to fetch yet").WithHint("ask again when one was made: doctor --generate %s generates one", p.Key()))
 	}
 	return results
 }
