@@ -65,7 +65,8 @@ var rules = map[string][]string{
 	"fetcher/cloudconfig": {"fetcher"},
 	"sink":                {},
 	"sink/local":          {"sink"},
-	"sink/s3":             {"sink"},
+	"sink/bucket":         {"sink"},
+	"sink/s3":             {"sink", "sink/bucket"},
 	"sink/sinktest":       {"sink"},
 	// The simulator shares nothing with the client, so that a fault of the
 	// client's can't hide in it: not even the internals.
