@@ -36,7 +36,7 @@ var rules = map[string][]string{
 	"config": {
 		"config/strictyaml",
 		"archive", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig",
-		"sink", "sink/local", "sink/s3",
+		"sink", "sink/local", "sink/oss", "sink/s3",
 		"notify", "notify/dingtalk", "notify/feishu", "notify/mail", "notify/ntfy", "notify/pagerduty", "notify/ping", "notify/slack",
 		"notify/teams", "notify/telegram", "notify/webhook", "notify/wecom",
 	},
@@ -66,11 +66,13 @@ var rules = map[string][]string{
 	"sink":                {},
 	"sink/local":          {"sink"},
 	"sink/bucket":         {"sink"},
+	"sink/oss":            {"sink", "sink/bucket"},
 	"sink/s3":             {"sink", "sink/bucket"},
 	"sink/sinktest":       {"sink"},
 	// The simulator shares nothing with the client, so that a fault of the
 	// client's can't hide in it: not even the internals.
 	"fetcher/cloudconfig/sim":    nil,
+	"sink/oss/ossfake":           nil, // likewise, with the sink
 	"notify/notifytest":          nil, // likewise, with the channels
 	"internal/atomicfile":        nil,
 	"internal/certfile":          nil,
@@ -105,6 +107,7 @@ var bare = map[string][]string{
 	"config/strictyaml":       {},
 	"test/lab":                {"fetcher/cloudconfig/sim"}, // what it reads is read by none of the program's code
 	"test/openapi":            {},
+	"sink/oss/ossfake":        {},
 	"notify/notifytest":       {},
 	"internal/certfile":       {"internal/fault", "internal/secret"},
 	"internal/evidence":       {"internal/fault"},

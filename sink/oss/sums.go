@@ -1,0 +1,91 @@
+package oss
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"hash"
+	"hash/crc64"
+	"strconv"
+
+	"packseal.example/sink"
+)
+
+var ecma = crc64.MakeTable(crc64.ECMA)
+
+// decimal returns a CRC-64 as OSS writes it.
+func decimal(crc uint64) string { return strconv.FormatUint(crc, 10) }
+
+func hexSum(c sink.Content) string { return hex.EncodeToString(c.SHA256[:]) }
+
+func newSHA256() hash.Hash { return sha256.New() }
+
+// sums are those of what is written to it: its CRC-64, which OSS keeps, and the MD5 of
+// each part, which protects it on its way. Content in one part has the CRC-64 of
+// that.
+type sums struct {
+	crc   hash.Hash64
+	parts []partSum
+	part  int64 // bytes in each part
+	left  int64 // bytes until the current part is complete
+	md5   hash.Hash
+	each  hash.Hash64 // the CRC-64 of the current part; nil if there is one part
+}
+
+// partSum has the sums of a part.
+type partSum struct {
+	md5 string // in Base64
+	crc uint64
+}
+
+// newSums returns the sums for content of size bytes in parts of part bytes.
+func newSums(size, part int64) *sums {
+	s := &sums{crc: crc64.New(ecma), part: part, left: part, md5: md5.New()}
+	if size > part {
+		s.each = crc64.New(ecma)
+	}
+	return s
+}
+
+// Write implements [io.Writer]. It never fails.
+func (s *sums) Write(p []byte) (int, error) {
+	n := len(p)
+	_, _ = s.crc.Write(p)
+	for int64(len(p)) >= s.left {
+		s.add(p[:s.left])
+		p = p[s.left:]
+		s.end()
+	}
+	s.add(p)
+	s.left -= int64(len(p))
+	return n, nil
+}
+
+func (s *sums) add(p []byte) {
+	_, _ = s.md5.Write(p)
+	if s.each != nil {
+		_, _ = s.each.Write(p)
+	}
+}
+
+// end completes the current part.
+func (s *sums) end() {
+	sum := partSum{base64.StdEncoding.EncodeToString(s.md5.Sum(nil)), s.crc.Sum64()}
+	if s.each != nil {
+		sum.crc = s.each.Sum64()
+		s.each.Reset()
+	}
+	s.parts = append(s.parts, sum)
+	s.md5.Reset()
+	s.left = s.part
+}
+
+// all returns the sums of all parts, of which there is at least one; the last one may
+// be shorter.
+func (s *sums) all() []partSum {
+	if s.left < s.part || len(s.parts) == 0 {
+		s.end()
+	}
+	return s.parts
+}
