@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc64"
 	"strconv"
+	"sync"
 
 	"packseal.example/sink"
 )
@@ -51,7 +52,6 @@ func newSums(size, part int64) *sums {
 // Write implements [io.Writer]. It never fails.
 func (s *sums) Write(p []byte) (int, error) {
 	n := len(p)
-	_, _ = s.crc.Write(p)
 	for int64(len(p)) >= s.left {
 		s.add(p[:s.left])
 		p = p[s.left:]
@@ -62,12 +62,23 @@ func (s *sums) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// add adds p to the current part. The MD5 takes longest, so the rest is done beside
+// it, unless p is so short that a goroutine takes longer.
 func (s *sums) add(p []byte) {
-	_, _ = s.md5.Write(p)
+	var beside sync.WaitGroup
+	if len(p) < 8<<10 {
+		s.addMD5(p)
+	} else {
+		beside.Go(func() { s.addMD5(p) })
+	}
+	_, _ = s.crc.Write(p)
 	if s.each != nil {
 		_, _ = s.each.Write(p)
 	}
+	beside.Wait()
 }
+
+func (s *sums) addMD5(p []byte) { _, _ = s.md5.Write(p) }
 
 // end completes the current part.
 func (s *sums) end() {

@@ -52,7 +52,7 @@ func uploadPart(c *call, _ *Bucket, body []byte) {
 		return
 	}
 	u.parts[n] = body
-	c.set("ETag", etag(body))
+	c.set("ETag", c.tag(body))
 	c.set("x-oss-hash-crc64ecma", crc(body))
 }
 

@@ -24,10 +24,18 @@ func etag(b []byte) string {
 	return `"` + strings.ToUpper(hex.EncodeToString(sum[:])) + `"`
 }
 
+// tag is etag of the request's body, reckoned once.
+func (c *call) tag(body []byte) string {
+	if c.etag == "" {
+		c.etag = etag(body)
+	}
+	return c.etag
+}
+
 // digested checks the body against Content-MD5, and answers if it is another.
 func (c *call) digested(body []byte) bool {
-	sum := md5.Sum(body)
-	if want := c.Header.Get("Content-Md5"); want != "" && want != base64.StdEncoding.EncodeToString(sum[:]) {
+	want := c.Header.Get("Content-Md5")
+	if sum, err := base64.StdEncoding.DecodeString(want); want != "" && (err != nil || `"`+strings.ToUpper(hex.EncodeToString(sum))+`"` != c.tag(body)) {
 		c.fail(http.StatusBadRequest, Code{Code: "InvalidDigest", Message: "The Content-MD5 you specified is not valid."})
 		return false
 	}
@@ -88,7 +96,7 @@ func putObject(c *call, b *Bucket, body []byte) {
 	if !ok || !c.digested(body) || !c.writable(b) {
 		return
 	}
-	c.set("ETag", etag(body))
+	c.set("ETag", c.tag(body))
 	c.stored(b, &Object{Data: body, Header: kept})
 }
 

@@ -101,6 +101,7 @@ type call struct {
 	*http.Request
 	bucket, key string
 	answer      *Answer
+	etag        string // of the body, once it is known
 }
 
 // ServeHTTP implements [http.Handler].
