@@ -186,7 +186,7 @@ func TestAlteredOnTheWay(t *testing.T) {
 		s := f.ready(t, inParts)
 		f.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodPut {
-				r.Body = http.NoBody
+				r.Body, r.ContentLength = http.NoBody, 0
 			}
 			return false
 		}

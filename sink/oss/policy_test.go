@@ -31,8 +31,8 @@ func documented(t *testing.T) (least, more []ossfake.Statement) {
 	var all [2][]ossfake.Statement
 	for i, m := range found {
 		text := m[1]
-		if !strings.HasPrefix(text, "{\n  \"Version\"") { // a statement
-			text = `{"Statement": [` + text + `]}`
+		if strings.HasPrefix(text, "[") { // statements alone
+			text = `{"Statement": ` + text + `}`
 		}
 		if all[i], err = ossfake.Policy(text); err != nil || len(all[i]) == 0 {
 			t.Fatalf("%v in %s", err, text)

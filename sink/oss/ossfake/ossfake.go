@@ -109,7 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.Before != nil && s.Before(w, r) {
 		return
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := read(r)
 	if err != nil {
 		return // the client hung up
 	}
@@ -124,6 +124,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Unlock()
 	c.answer.send(w)
+}
+
+// read returns the body of a request.
+func read(r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 {
+		return io.ReadAll(r.Body)
+	}
+	b := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, b)
+	return b, err
 }
 
 // serve works on the request. The caller holds mu.
