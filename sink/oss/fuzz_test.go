@@ -46,8 +46,8 @@ func FuzzStore(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := opened.(*Sink)
-		s.client = alioss.NewClient(alioss.LoadDefaultConfig().WithRegion(o.Region).WithEndpoint(o.Endpoint).WithCredentialsProvider(signer{s.keys}).
-			WithRetryMaxAttempts(1).WithDisableUploadCRC64Check(true).WithHttpClient(&http.Client{Transport: bucket.Limit(canned{status, header, body}, isObject)}))
+		s.api = newAPI(alioss.NewClient(alioss.LoadDefaultConfig().WithRegion(o.Region).WithEndpoint(o.Endpoint).WithCredentialsProvider(signer{s.keys}).
+			WithRetryMaxAttempts(1).WithDisableUploadCRC64Check(true).WithHttpClient(&http.Client{Transport: bucket.Limit(canned{status, header, body}, isObject)})))
 		_, openErr := sink.ReadAll(t.Context(), s, "k", 1<<20)
 		errs := []error{openErr, s.Put(t.Context(), "k", x)}
 		s.checked.Store(true)

@@ -35,7 +35,7 @@ func (s *Sink) lock(ctx context.Context, key string, stored time.Time) error {
 		return err
 	}
 	_, err := ask(ctx, s, func(ctx context.Context) (*alioss.PutObjectRetentionResult, error) {
-		return s.client.PutObjectRetention(ctx, &alioss.PutObjectRetentionRequest{
+		return s.api.putObjectRetention(ctx, &alioss.PutObjectRetentionRequest{
 			Bucket: &s.options.Bucket, Key: s.key(key),
 			Retention: &alioss.ObjectWormRetention{Mode: alioss.Ptr(compliance), RetainUntilDate: alioss.Ptr(until.Format("2006-01-02T15:04:05.000Z"))},
 		})
@@ -57,7 +57,7 @@ const lockHint = "object_lock needs a bucket with versioning and object retentio
 // locked reports whether the object is locked until then.
 func (s *Sink) locked(ctx context.Context, key string, until time.Time) (bool, error) {
 	out, err := ask(ctx, s, func(ctx context.Context) (*alioss.GetObjectRetentionResult, error) {
-		return s.client.GetObjectRetention(ctx, &alioss.GetObjectRetentionRequest{Bucket: &s.options.Bucket, Key: s.key(key)})
+		return s.api.getObjectRetention(ctx, &alioss.GetObjectRetentionRequest{Bucket: &s.options.Bucket, Key: s.key(key)})
 	})
 	if err != nil {
 		e := parseError(err)

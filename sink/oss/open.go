@@ -49,10 +49,10 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	if o.Endpoint != "" {
 		config = config.WithEndpoint(strings.TrimRight(o.Endpoint, "/"))
 	}
-	s.client = alioss.NewClient(config, func(c *alioss.Options) {
+	s.api = newAPI(alioss.NewClient(config, func(c *alioss.Options) {
 		c.FeatureFlags &^= alioss.FeatureCorrectClockSkew | alioss.FeatureAutoDetectMimeType
 		c.ResponseHandlers = append(c.ResponseHandlers, genuine)
-	})
+	}))
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ import (
 // Sink is a bucket as a [sink.Sink].
 type Sink struct {
 	options   Options
-	client    *alioss.Client
+	api       api
 	keys      ram.Provider
 	prefix    string // with its slash, or empty
 	threshold int64  // bytes; larger objects are written in parts
@@ -62,7 +62,7 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 
 func (s *Sink) get(ctx context.Context, key string, span *string) (*alioss.GetObjectResult, error) {
 	return ask(ctx, s, func(ctx context.Context) (*alioss.GetObjectResult, error) {
-		return s.client.GetObject(ctx, &alioss.GetObjectRequest{Bucket: &s.options.Bucket, Key: s.key(key), Range: span})
+		return s.api.getObject(ctx, &alioss.GetObjectRequest{Bucket: &s.options.Bucket, Key: s.key(key), Range: span})
 	})
 }
 
@@ -84,7 +84,7 @@ func (s *Sink) ListPages(ctx context.Context, prefix, after string, page int32) 
 		}
 		given := make(bucket.Pages)
 		for {
-			page, err := ask(ctx, s, func(ctx context.Context) (*alioss.ListObjectsV2Result, error) { return s.client.ListObjectsV2(ctx, in) })
+			page, err := ask(ctx, s, func(ctx context.Context) (*alioss.ListObjectsV2Result, error) { return s.api.listObjectsV2(ctx, in) })
 			if err == nil && page.Name == nil {
 				err = bucket.ErrForeign
 			}
@@ -162,7 +162,7 @@ func same(says *string, want string) bool {
 // one that passed a proxy, is asked for again as a read, whose refusal has a body.
 func (s *Sink) head(ctx context.Context, key string) (*alioss.HeadObjectResult, error) {
 	head, err := ask(ctx, s, func(ctx context.Context) (*alioss.HeadObjectResult, error) {
-		return s.client.HeadObject(ctx, &alioss.HeadObjectRequest{Bucket: &s.options.Bucket, Key: s.key(key)})
+		return s.api.headObject(ctx, &alioss.HeadObjectRequest{Bucket: &s.options.Bucket, Key: s.key(key)})
 	})
 	if e := parseError(err); err == nil || e.status/100 != 4 || e.code != "" || e.notFound() {
 		return head, err

@@ -35,7 +35,7 @@ func (s *Sink) putParts(ctx context.Context, key string, c sink.Content, parts [
 			ContentType: bucket.Optional(c.About.Type), ContentDisposition: bucket.Disposition(c.About.Name),
 		}
 		in.ServerSideEncryption, in.ServerSideEncryptionKeyId = s.encryption()
-		return s.client.InitiateMultipartUpload(ctx, in)
+		return s.api.initiateMultipartUpload(ctx, in)
 	})
 	if err != nil {
 		return w, err
@@ -64,7 +64,7 @@ func (s *Sink) sendParts(ctx context.Context, key string, upload *string, c sink
 			off := int64(i) * size
 			n := min(size, c.Size-off)
 			out, err := ask(ctx, s, func(ctx context.Context) (*alioss.UploadPartResult, error) {
-				return s.client.UploadPart(ctx, &alioss.UploadPartRequest{
+				return s.api.uploadPart(ctx, &alioss.UploadPartRequest{
 					Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload, PartNumber: int32(i + 1),
 					Body: io.NewSectionReader(c, off, n), ContentLength: &n, ContentMD5: &p.md5,
 				})
@@ -84,7 +84,7 @@ func (s *Sink) sendParts(ctx context.Context, key string, upload *string, c sink
 
 func (s *Sink) complete(ctx context.Context, key string, upload *string, sent []alioss.UploadPart) (w written, err error) {
 	out, err := ask(ctx, s, func(ctx context.Context) (*alioss.CompleteMultipartUploadResult, error) {
-		return s.client.CompleteMultipartUpload(ctx, &alioss.CompleteMultipartUploadRequest{
+		return s.api.completeMultipartUpload(ctx, &alioss.CompleteMultipartUploadRequest{
 			Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload, ForbidOverwrite: s.condition(),
 			CompleteMultipartUpload: &alioss.CompleteMultipartUpload{Parts: sent},
 		})
@@ -100,5 +100,5 @@ func (s *Sink) complete(ctx context.Context, key string, upload *string, sent []
 func (s *Sink) abort(ctx context.Context, key string, upload *string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	_, _ = s.client.AbortMultipartUpload(ctx, &alioss.AbortMultipartUploadRequest{Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload})
+	_, _ = s.api.abortMultipartUpload(ctx, &alioss.AbortMultipartUploadRequest{Bucket: &s.options.Bucket, Key: s.key(key), UploadId: upload})
 }

@@ -85,7 +85,7 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content, md5 st
 			ContentType: bucket.Optional(c.About.Type), ContentDisposition: bucket.Disposition(c.About.Name),
 		}
 		in.ServerSideEncryption, in.ServerSideEncryptionKeyId = s.encryption()
-		return s.client.PutObject(ctx, in)
+		return s.api.putObject(ctx, in)
 	})
 	if err != nil {
 		return w, err

@@ -27,7 +27,7 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) (all []sink.Deletio
 	given := make(bucket.Pages)
 	for {
 		page, err := ask(ctx, s, func(ctx context.Context) (*alioss.ListObjectVersionsResult, error) {
-			return s.client.ListObjectVersions(ctx, in)
+			return s.api.listObjectVersions(ctx, in)
 		})
 		if err == nil && page.Name == nil {
 			err = bucket.ErrForeign

@@ -83,7 +83,7 @@ func (s *Sink) probeForbidden(ctx context.Context, key string, c sink.Content, s
 
 // putProbe writes the probe object, on condition that it does not exist.
 func (s *Sink) putProbe(ctx context.Context) (written, error) {
-	strict := &Sink{options: s.options, client: s.client, keys: s.keys, prefix: s.prefix}
+	strict := &Sink{options: s.options, api: s.api, keys: s.keys, prefix: s.prefix}
 	strict.options.Overwrite = overwriteForbid
 	probe := sink.Probe()
 	sums := newSums(probe.Size, probe.Size)
@@ -98,7 +98,7 @@ func (s *Sink) probeKey() string { return sink.ProbeKey(s.terms()) }
 // versioning returns the bucket's: empty if it never had any, or Enabled or Suspended.
 func (s *Sink) versioning(ctx context.Context) (string, error) {
 	out, err := ask(ctx, s, func(ctx context.Context) (*alioss.GetBucketVersioningResult, error) {
-		return s.client.GetBucketVersioning(ctx, &alioss.GetBucketVersioningRequest{Bucket: &s.options.Bucket})
+		return s.api.getBucketVersioning(ctx, &alioss.GetBucketVersioningRequest{Bucket: &s.options.Bucket})
 	})
 	if err != nil {
 		return "", err
@@ -157,7 +157,7 @@ type policy struct {
 // worm returns the bucket's retention policy, or nil.
 func (s *Sink) worm(ctx context.Context) (*policy, error) {
 	out, err := ask(ctx, s, func(ctx context.Context) (*alioss.GetBucketWormResult, error) {
-		return s.client.GetBucketWorm(ctx, &alioss.GetBucketWormRequest{Bucket: &s.options.Bucket})
+		return s.api.getBucketWorm(ctx, &alioss.GetBucketWormRequest{Bucket: &s.options.Bucket})
 	})
 	switch {
 	case parseError(err).noWorm():
