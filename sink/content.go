@@ -19,6 +19,10 @@ type Content struct {
 	Size   int64
 	SHA256 [sha256.Size]byte
 
+	// MD5 is that of the content where it is known, or nil. Some stores compare it
+	// with what arrives.
+	MD5 []byte
+
 	// File is the path of a file with exactly these bytes that is never
 	// written to again, or empty. A sink may hard-link the file instead of
 	// copying it.

@@ -2,6 +2,7 @@ package oss
 
 import (
 	"bytes"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -195,6 +196,24 @@ func TestAlteredOnTheWay(t *testing.T) {
 			t.Errorf("%s: it was stored", name)
 		}
 	}
+}
+
+// TestKnownMD5: an MD5 that is known is sent, of content in one part; one that is not
+// the content's is refused by OSS.
+func TestKnownMD5(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := f.ready(t, inParts)
+	for name, c := range both {
+		right := md5.Sum([]byte("x"))
+		c.MD5 = right[:]
+		mustPut(t, s, name, c)
+	}
+	wrong := x
+	wrong.MD5 = make([]byte, md5.Size)
+	want(t, s.Put(t.Context(), "wrong", wrong), fault.Damaged, "on the way")
+	wrong.MD5 = []byte("short")
+	mustPut(t, s, "no MD5", wrong)
 }
 
 // TestMissingHEAD: the answer to a HEAD may say why in a header, or not at all.

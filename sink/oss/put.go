@@ -19,7 +19,7 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err := sink.CheckKey(key); err != nil {
 		return err
 	}
-	sums := newSums(c.Size, s.partSize(c.Size))
+	sums := newSums(c, s.partSize(c.Size))
 	if err := c.Copy(ctx, sums); err != nil {
 		return err
 	}

@@ -28,9 +28,10 @@ func newSHA256() hash.Hash { return sha256.New() }
 type sums struct {
 	crc   hash.Hash64
 	parts []partSum
-	part  int64 // bytes in each part
-	left  int64 // bytes until the current part is complete
-	md5   hash.Hash
+	part  int64       // bytes in each part
+	left  int64       // bytes until the current part is complete
+	md5   hash.Hash   // of the current part; nil if there is one part, whose MD5 is known
+	known []byte      // that
 	each  hash.Hash64 // the CRC-64 of the current part; nil if there is one part
 }
 
@@ -40,11 +41,16 @@ type partSum struct {
 	crc uint64
 }
 
-// newSums returns the sums for content of size bytes in parts of part bytes.
-func newSums(size, part int64) *sums {
-	s := &sums{crc: crc64.New(ecma), part: part, left: part, md5: md5.New()}
-	if size > part {
-		s.each = crc64.New(ecma)
+// newSums returns the sums for c in parts of part bytes.
+func newSums(c sink.Content, part int64) *sums {
+	s := &sums{crc: crc64.New(ecma), part: part, left: part}
+	switch {
+	case c.Size > part:
+		s.each, s.md5 = crc64.New(ecma), md5.New()
+	case len(c.MD5) == md5.Size:
+		s.known = c.MD5
+	default:
+		s.md5 = md5.New()
 	}
 	return s
 }
@@ -66,10 +72,12 @@ func (s *sums) Write(p []byte) (int, error) {
 // it, unless p is so short that a goroutine takes longer.
 func (s *sums) add(p []byte) {
 	var beside sync.WaitGroup
-	if len(p) < 8<<10 {
-		s.addMD5(p)
-	} else {
-		beside.Go(func() { s.addMD5(p) })
+	switch {
+	case s.md5 == nil:
+	case len(p) < 8<<10:
+		_, _ = s.md5.Write(p)
+	default:
+		beside.Go(func() { s.md5.Write(p) })
 	}
 	_, _ = s.crc.Write(p)
 	if s.each != nil {
@@ -78,17 +86,18 @@ func (s *sums) add(p []byte) {
 	beside.Wait()
 }
 
-func (s *sums) addMD5(p []byte) { _, _ = s.md5.Write(p) }
-
 // end completes the current part.
 func (s *sums) end() {
-	sum := partSum{base64.StdEncoding.EncodeToString(s.md5.Sum(nil)), s.crc.Sum64()}
+	digest, crc := s.known, s.crc.Sum64()
+	if s.md5 != nil {
+		digest = s.md5.Sum(nil)
+		s.md5.Reset()
+	}
 	if s.each != nil {
-		sum.crc = s.each.Sum64()
+		crc = s.each.Sum64()
 		s.each.Reset()
 	}
-	s.parts = append(s.parts, sum)
-	s.md5.Reset()
+	s.parts = append(s.parts, partSum{base64.StdEncoding.EncodeToString(digest), crc})
 	s.left = s.part
 }
 

@@ -86,7 +86,7 @@ func (s *Sink) putProbe(ctx context.Context) (written, error) {
 	strict := &Sink{options: s.options, api: s.api, keys: s.keys, prefix: s.prefix}
 	strict.options.Overwrite = overwriteForbid
 	probe := sink.Probe()
-	sums := newSums(probe.Size, probe.Size)
+	sums := newSums(probe, probe.Size)
 	if err := probe.Copy(ctx, sums); err != nil {
 		return written{}, err
 	}
