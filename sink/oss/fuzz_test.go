@@ -8,8 +8,6 @@ import (
 	"testing"
 	"unicode"
 
-	alioss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
-
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 	"packseal.example/sink/bucket"
@@ -46,8 +44,7 @@ func FuzzStore(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := opened.(*Sink)
-		s.api = newAPI(alioss.NewClient(alioss.LoadDefaultConfig().WithRegion(o.Region).WithEndpoint(o.Endpoint).WithCredentialsProvider(signer{s.keys}).
-			WithRetryMaxAttempts(1).WithDisableUploadCRC64Check(true).WithHttpClient(&http.Client{Transport: bucket.Limit(canned{status, header, body}, isObject)})))
+		s.api = newAPI(o.client(&http.Client{Transport: bucket.Limit(canned{status, header, body}, isObject)}, s.keys))
 		_, openErr := sink.ReadAll(t.Context(), s, "k", 1<<20)
 		errs := []error{openErr, s.Put(t.Context(), "k", x)}
 		s.checked.Store(true)

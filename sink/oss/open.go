@@ -38,10 +38,16 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 		part:      cmp.Or(o.PartSize, defaultPart),
 		checking:  make(chan struct{}, 1),
 	}
+	s.api = newAPI(o.client(client, s.keys))
+	return s, nil
+}
+
+// client returns the SDK's client.
+func (o *Options) client(h *http.Client, keys ram.Provider) *alioss.Client {
 	config := alioss.LoadDefaultConfig().
 		WithRegion(o.Region).WithUseInternalEndpoint(o.Internal).WithUseCName(o.CName).
-		WithCredentialsProvider(signer{s.keys}).
-		WithHttpClient(client).
+		WithCredentialsProvider(signer{keys}).
+		WithHttpClient(h).
 		// Its retries hide what happened: an object that was stored by the try before
 		// is a conflict then. See sink.Retrying.
 		WithRetryer(retry.NopRetryer{}).WithRetryMaxAttempts(1).
@@ -49,11 +55,10 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	if o.Endpoint != "" {
 		config = config.WithEndpoint(strings.TrimRight(o.Endpoint, "/"))
 	}
-	s.api = newAPI(alioss.NewClient(config, func(c *alioss.Options) {
+	return alioss.NewClient(config, func(c *alioss.Options) {
 		c.FeatureFlags &^= alioss.FeatureCorrectClockSkew | alioss.FeatureAutoDetectMimeType
 		c.ResponseHandlers = append(c.ResponseHandlers, genuine)
-	}))
-	return s, nil
+	})
 }
 
 // isObject reports whether a request reads an object: all others have a query.

@@ -1,11 +1,14 @@
 package oss
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"packseal.example/internal/fault"
 	"packseal.example/internal/ram"
 )
 
@@ -73,4 +76,39 @@ func TestCheck(t *testing.T) {
 	if p := o.Check(); len(p) != 1 || !p[0].Warning || p[0].Path != "region" {
 		t.Errorf("another region's endpoint: %+v", p)
 	}
+}
+
+// TestEndpoints: where requests go, and that the bucket is in the name of the host but
+// for a domain of its own.
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*Options){
+		"https://evidence.oss-cn-shanghai.aliyuncs.com/p/k":           func(o *Options) { o.Endpoint = "" },
+		"https://evidence.oss-cn-shanghai-internal.aliyuncs.com/p/k":  func(o *Options) { o.Endpoint, o.Internal = "", true },
+		"https://evidence.oss-cn-shanghai-finance-1.aliyuncs.com/p/k": func(o *Options) { o.Endpoint = "https://oss-cn-shanghai-finance-1.aliyuncs.com/" },
+		"https://evidence.example.com/p/k":                            func(o *Options) { o.Endpoint, o.CName = "https://evidence.example.com", true },
+		"http://127.0.0.1:1/evidence/p/k":                             func(*Options) {},
+	} {
+		o := options(t, "http://127.0.0.1:1")
+		o.Prefix = "/p/"
+		change(o)
+		opened, err := o.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, got := opened.(*Sink), ""
+		s.api = newAPI(o.client(&http.Client{Transport: roundTrip(func(r *http.Request) { got = r.URL.String() })}, s.keys))
+		if _, err := s.Open(t.Context(), "k"); fault.Of(err) != fault.SinkUnavailable || got != want {
+			t.Errorf("asked %s, want %s: %v", got, want, err)
+		}
+	}
+}
+
+// roundTrip sees requests, and answers none.
+type roundTrip func(*http.Request)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
+	f(r)
+	return nil, io.ErrUnexpectedEOF
 }
