@@ -110,7 +110,10 @@ func unanswered(ctx context.Context, check string, err error) diag.Result {
 	if !e.refused() || e.code == "NoSuchBucket" || e.code != "AccessDenied" && e.status == http.StatusForbidden {
 		return diag.Fail(check, classify(ctx, err, "querying the bucket"))
 	}
-	return diag.Skip(check, "the policy does not allow to ask: OSS answered %d %s", e.status, e.code)
+	if e.status == http.StatusForbidden {
+		return diag.Skip(check, "not known: the policy does not allow asking, OSS answered %s", e)
+	}
+	return diag.Skip(check, "not known: OSS answered %s", e)
 }
 
 // examineNoReplace sends the probe again on condition that its key does not exist,

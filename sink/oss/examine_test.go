@@ -88,6 +88,20 @@ func TestExamine(t *testing.T) {
 	}
 }
 
+// TestExamineEncryption: each encryption has probe objects of its own.
+func TestExamineEncryption(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	for range 2 {
+		for _, sse := range []*SSE{nil, {Type: "AES256"}, {Type: "KMS"}, {Type: "KMS", KMSKeyID: "9468da86-3509-4f8d-a61e-6eab1eac0000"}} {
+			s := f.open(t, func(o *Options) { o.SSE = sse })
+			if got, by := examine(t, s); got != begins+"–bucket-worm"+tries+"✓no-replace ✓listing –retention" || !sink.IsProbe(s.probeKey()) {
+				t.Errorf("%+v: %s\n%+v", sse, got, by)
+			}
+		}
+	}
+}
+
 // TestExamineDenied: what the policy does not allow to ask is skipped, and what fails
 // says why.
 func TestExamineDenied(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
 	"time"
 
 	alioss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -12,14 +14,21 @@ import (
 	"packseal.example/sink/bucket"
 )
 
-// terms names the retention of objects, which determines the probe objects: those
-// that were written with another retention cannot be reused.
+// terms names the retention and encryption of objects, which determine the probe
+// objects: those that were written with others cannot be reused.
 func (s *Sink) terms() string {
+	var terms []string
 	if lock := s.options.ObjectLock; lock != nil {
-		return fmt.Sprintf("compliance-%d", lock.Days)
+		terms = append(terms, fmt.Sprintf("compliance-%d", lock.Days))
 	}
-	return ""
+	if sse := s.options.SSE; sse != nil {
+		terms = append(terms, "sse-"+notInTerms.ReplaceAllString(strings.ToLower(sse.Type+"-"+sse.KMSKeyID), ""))
+	}
+	return strings.Trim(strings.Join(terms, "-"), "-")
 }
+
+// notInTerms are what the names of probe objects do not have.
+var notInTerms = regexp.MustCompile(`[^a-z0-9-]`)
 
 // compliance is the mode of retention in which nobody can shorten it.
 const compliance = "COMPLIANCE"
