@@ -104,7 +104,8 @@ func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (
 	ctx, s := trace.Begin(ctx, "sealing", trace.Sink.String(t.Name), trace.Bytes.Int64(d.Size))
 	defer func() { s.End(err) }()
 	dir := d.Slot().Dir()
-	report := sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: fetcher.Report{SHA256: d.SHA256}.Sum(), File: file, About: a.aboutReport(d.Manifest)}
+	r := reportOf(d.Manifest)
+	report := sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: r.Sum(), MD5: r.SumMD5(), File: file, About: a.aboutReport(d.Manifest)}
 	if err = t.Put(ctx, dir+d.Object, report); err == nil {
 		record := sink.Bytes(d.raw)
 		record.About = a.aboutRecord(d.Slot(), d.Name, evidence.ManifestName)

@@ -17,12 +17,14 @@ import (
 	"packseal.example/notify/wecom"
 	"packseal.example/sink"
 	"packseal.example/sink/local"
+	"packseal.example/sink/oss"
 	"packseal.example/sink/s3"
 )
 
 var (
 	_ fetcher.Opener = (*cloudconfig.Options)(nil)
 	_ sink.Opener    = (*local.Options)(nil)
+	_ sink.Opener    = (*oss.Options)(nil)
 	_ sink.Opener    = (*s3.Options)(nil)
 	_ notify.Opener  = (*dingtalk.Options)(nil)
 	_ notify.Opener  = (*feishu.Options)(nil)

@@ -24,6 +24,7 @@ import (
 	"packseal.example/fetcher/cloudconfig"
 	"packseal.example/scheduler/queue"
 	"packseal.example/sink/local"
+	"packseal.example/sink/oss"
 	"packseal.example/sink/s3"
 )
 
@@ -82,6 +83,7 @@ type Pack struct {
 type Sink struct {
 	Name  string         `yaml:"name"`            // in logs, metrics and records; required
 	Local *local.Options `yaml:"local,omitempty"` // a folder
+	OSS   *oss.Options   `yaml:"oss,omitempty"`   // a bucket of Alibaba Cloud OSS
 	S3    *s3.Options    `yaml:"s3,omitempty"`    // a bucket of S3-compatible storage
 }
 

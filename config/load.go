@@ -147,6 +147,9 @@ func unknownKeyHint(key string, known []string) string {
 	if file := key + "_file"; slices.Contains(known, file) {
 		return "secrets come from files or the environment: put it into a file of its own and name that file with " + file
 	}
+	if strings.HasSuffix(key, "_file") && slices.Contains(known, "credentials") {
+		return "keys that sign requests are named under credentials"
+	}
 	if strictyaml.Nearest(key, known) == "" && secretive(key) {
 		return "secrets come from files or the environment, never from this file"
 	}

@@ -20,6 +20,8 @@ const schemaFile = "../config.schema.json"
 // enums are the words that fields of other packages take, by definition and
 // key. The packages check them themselves.
 var enums = map[string][]any{
+	"oss.Options.overwrite":         {"forbid", "off"},
+	"oss.SSE.type":                  {"AES256", "KMS", "SM4"},
 	"s3.Options.conditional_writes": {"required", "off"},
 	"s3.SSE.type":                   {"AES256", "aws:kms"},
 	"s3.ObjectLock.mode":            {"GOVERNANCE", "COMPLIANCE"},
@@ -37,7 +39,7 @@ func schema(t *testing.T) []byte {
 		Namer:          definitionName,
 		Mapper:         scalarSchema,
 	}
-	for _, dir := range []string{".", "../fetcher", "../sink", "../scheduler/queue", "../notify"} {
+	for _, dir := range []string{".", "../fetcher", "../internal/ram", "../sink", "../scheduler/queue", "../notify"} {
 		if err := r.AddGoComments("packseal.example/config", dir); err != nil {
 			t.Fatal(err)
 		}

@@ -67,3 +67,12 @@ func (r Report) Sum() (sum [32]byte) {
 	hex.Decode(sum[:], []byte(r.SHA256)) //nolint:errcheck // written by us, and compared with that of the body
 	return sum
 }
+
+// SumMD5 returns the report's MD5 as bytes, or nil if it has none.
+func (r Report) SumMD5() []byte {
+	sum, err := hex.DecodeString(r.MD5)
+	if err != nil || len(sum) == 0 {
+		return nil
+	}
+	return sum
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
 	"sync"
 
@@ -17,6 +18,10 @@ type Content struct {
 	io.ReaderAt
 	Size   int64
 	SHA256 [sha256.Size]byte
+
+	// MD5 is that of the content where it is known, or nil. Some stores compare it
+	// with what arrives.
+	MD5 []byte
 
 	// File is the path of a file with exactly these bytes that is never
 	// written to again, or empty. A sink may hard-link the file instead of
@@ -43,19 +48,37 @@ func Bytes(b []byte) Content {
 // Reader returns a reader of all of c.
 func (c Content) Reader() *io.SectionReader { return io.NewSectionReader(c.ReaderAt, 0, c.Size) }
 
-// chunk is how many bytes Copy reads, hashes and writes at a time.
-const chunk = 512 << 10
+// chunk is how many bytes Copy reads, hashes and writes at a time; of content that is
+// no larger than few, few.
+const (
+	chunk = 512 << 10
+	few   = 64 << 10
+)
 
-// chunks are buffers for Copy. Most reports are smaller than one.
-var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
+// chunks are buffers for Copy. Most reports are smaller than one, and many than the
+// small ones, which cost less to make.
+var (
+	chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
+	small  = sync.Pool{New: func() any { return new([few]byte) }}
+)
+
+// buffer returns a buffer for content of that many bytes, and what gives it back.
+func buffer(size int64) (b []byte, free func()) {
+	if size <= few {
+		a := small.Get().(*[few]byte)
+		return a[:], func() { small.Put(a) }
+	}
+	a := chunks.Get().(*[chunk]byte)
+	return a[:], func() { chunks.Put(a) }
+}
 
 // Copy writes c to w. The error is fault.Damaged if the bytes do not match Size
 // and SHA256, by which time some have been written; fault.Internal if reading c
 // fails; and that of w, as it is, if writing fails.
 func (c Content) Copy(ctx context.Context, w io.Writer) error {
 	h := sha256.New()
-	buf := chunks.Get().(*[chunk]byte)
-	defer chunks.Put(buf)
+	buf, free := buffer(c.Size)
+	defer free()
 	for off := int64(0); off < c.Size; {
 		if err := Ended(ctx); err != nil {
 			return err
@@ -67,12 +90,7 @@ func (c Content) Copy(ctx context.Context, w io.Writer) error {
 			}
 			return fault.New(fault.Internal, "reading content: %w", err)
 		}
-		// Hash while writing: either takes about as long.
-		var hashing sync.WaitGroup
-		hashing.Go(func() { h.Write(b) })
-		_, err := w.Write(b)
-		hashing.Wait()
-		if err != nil {
+		if err := writeAndHash(w, h, b); err != nil {
 			return err
 		}
 		off += int64(len(b))
@@ -81,6 +99,21 @@ func (c Content) Copy(ctx context.Context, w io.Writer) error {
 		return fault.New(fault.Damaged, "content of %d bytes does not match its SHA-256", c.Size)
 	}
 	return nil
+}
+
+// writeAndHash writes and hashes b, both at once, since either takes about as long,
+// unless b is so short that a goroutine takes longer.
+func writeAndHash(w io.Writer, h hash.Hash, b []byte) error {
+	if len(b) < 8<<10 {
+		h.Write(b)
+		_, err := w.Write(b)
+		return err
+	}
+	var hashing sync.WaitGroup
+	hashing.Go(func() { h.Write(b) })
+	_, err := w.Write(b)
+	hashing.Wait()
+	return err
 }
 
 // Body is a reader for Open to return. It classifies the errors of Read.

@@ -48,9 +48,10 @@ func (q *queries) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.Handler.ServeHTTP(w, r)
 }
 
-// quoting is an S3 store that refuses everything, and quotes in its refusal
-// whatever it was sent, as S3 does to explain a signature.
+// quoting is a store that refuses everything, and quotes in its refusal whatever it
+// was sent, as S3 and OSS do to explain a signature.
 func quoting(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("x-oss-request-id", "R")
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(http.StatusForbidden)
 	fmt.Fprintf(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>%[1]s</Message><AWSAccessKeyId>id%[2]s</AWSAccessKeyId><StringToSign>%[1]s</StringToSign></Error>",
@@ -88,6 +89,7 @@ defaults: {source: good, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h,
 sinks:
   - {name: primary, local: {dir: archive}}
   - {name: mirror, s3: {endpoint: %[2]q, region: r, bucket: b, path_style: true, access_key_id_file: id, secret_access_key_file: secret, session_token_file: token}}
+  - {name: vault, oss: {endpoint: %[2]q, region: cn-shanghai, bucket: vault, credentials: {access_key_id_file: id, access_key_secret_file: secret, security_token_file: token}}}
 fetch: {poll_min: 200ms, poll_max: 1s}
 web: {listen: "127.0.0.1:0"}
 log: {level: debug, format: json}
@@ -122,8 +124,8 @@ packs:
 		places[verb] = out.String() + talk.String()
 	}
 
-	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") || !strings.Contains(places["log"], "in sink mirror: ") {
-		t.Fatalf("nothing was fetched, or the mirror was not asked: %s", places["log"])
+	if len(api.values) == 0 || !strings.Contains(places["log"], "sealed") || !strings.Contains(places["log"], "in sink mirror: ") || !strings.Contains(places["log"], "in sink vault: ") {
+		t.Fatalf("nothing was fetched, or a bucket was not asked: %s", places["log"])
 	}
 	if !strings.Contains(places["log"], "notice failed") || places["/state/notify.json"] == "" {
 		t.Fatalf("nothing was told: %s", places["log"])

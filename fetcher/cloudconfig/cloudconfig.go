@@ -19,6 +19,7 @@ import (
 	"packseal.example/internal/egress"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/ram"
 	"packseal.example/internal/trace"
 )
 
@@ -40,7 +41,7 @@ type Client struct {
 	http      *http.Client
 	timeout   time.Duration
 	userAgent string
-	keys      provider
+	keys      ram.Provider
 	limit     *limiter
 	skew      atomic.Int64 // how far the server's clock is ahead, in nanoseconds; 0 until it rejects our time
 	metrics   *metrics
@@ -74,7 +75,7 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 		},
 		timeout:   o.requestTimeout(),
 		userAgent: env.UserAgent,
-		keys:      newProvider(o.Credentials),
+		keys:      ram.New(o.Credentials),
 		limit:     newLimiter(o.requestsPerSecond(), env.Share),
 		metrics:   newMetrics(env.Registerer),
 		logger:    env.Logger,
@@ -87,11 +88,11 @@ func (c *Client) do(ctx context.Context, q call) (response, error) {
 	for tries := (retries{}); ; {
 		if !c.limit.wait(ctx) {
 			if last == nil {
-				last = contextError(ctx, q.name)
+				last = fault.Ended(ctx, q.name)
 			}
 			return response{}, last
 		}
-		k, err := c.keys.get(ctx)
+		k, err := c.keys.Get(ctx)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", q.name, err)
 		} else {
@@ -116,7 +117,7 @@ type retries struct {
 
 // retry prepares a retry after err, which may take a while, and reports whether
 // there is to be one.
-func (c *Client) retry(ctx context.Context, r *retries, k keys, err error) bool {
+func (c *Client) retry(ctx context.Context, r *retries, k ram.Keys, err error) bool {
 	code := ""
 	if e, ok := errors.AsType[*APIError](err); ok {
 		code = e.Code
@@ -149,9 +150,9 @@ func (c *Client) retry(ctx context.Context, r *retries, k keys, err error) bool 
 
 // refresh replaces rejected credentials, and reports whether a retry makes sense:
 // the files may have been read in the middle of a rotation.
-func (c *Client) refresh(ctx context.Context, rejected keys, code string) bool {
-	c.keys.invalidate(rejected)
-	k, err := c.keys.get(ctx)
+func (c *Client) refresh(ctx context.Context, rejected ram.Keys, code string) bool {
+	c.keys.Invalidate(rejected)
+	k, err := c.keys.Get(ctx)
 	return err == nil && (k != rejected || strings.HasPrefix(code, "InvalidSecurityToken"))
 }
 
@@ -172,7 +173,7 @@ type call struct {
 }
 
 // request returns a new, signed request for the call.
-func (c *Client) request(ctx context.Context, q call, k keys) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, q call, k ram.Keys) (*http.Request, error) {
 	u := *c.endpoint
 	body := ""
 	if q.form {
@@ -197,7 +198,7 @@ func (c *Client) request(ctx context.Context, q call, k keys) (*http.Request, er
 
 // try makes the call once and counts it. The timeout covers all of it, from the
 // connection to the last byte of the response.
-func (c *Client) try(ctx context.Context, q call, k keys) (a response, err error) {
+func (c *Client) try(ctx context.Context, q call, k ram.Keys) (a response, err error) {
 	tctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	r, err := c.request(tctx, q, k)
@@ -215,7 +216,7 @@ func (c *Client) try(ctx context.Context, q call, k keys) (a response, err error
 	switch {
 	case err != nil && ctx.Err() != nil:
 		code = codeCanceled
-		return response{}, contextError(ctx, q.name)
+		return response{}, fault.Ended(ctx, q.name)
 	case err != nil:
 		code, err = c.noResponse(q, k, err)
 		return response{}, err
@@ -227,7 +228,7 @@ func (c *Client) try(ctx context.Context, q call, k keys) (a response, err error
 		code = codeDamaged
 		return response{}, fault.New(fault.Damaged, "%s: %w", q.name, err).WithHint("check endpoint, and any proxy in between")
 	}
-	a.RequestID = text(k.sanitize(string(a.RequestID), 80))
+	a.RequestID = text(sanitize(k, string(a.RequestID), 80))
 	a.served, _ = http.ParseTime(res.Header.Get("Date"))
 	c.limit.succeeded()
 	return a, nil
@@ -252,7 +253,7 @@ func (c *Client) roundTrip(r *http.Request) (*http.Response, []byte, error) {
 
 // noResponse classifies the failure of a call without a response, and returns its
 // metric label.
-func (c *Client) noResponse(q call, k keys, err error) (string, error) {
+func (c *Client) noResponse(q call, k ram.Keys, err error) (string, error) {
 	if errors.Is(err, errTooLong) {
 		return codeDamaged, fault.New(fault.Damaged, "%s: %w", q.name, err)
 	}
@@ -263,14 +264,14 @@ func (c *Client) noResponse(q call, k keys, err error) (string, error) {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err // *url.Error contains the URL
 	}
-	return code, fault.New(fault.Unavailable, "%s: %s", q.name, k.sanitize(err.Error(), 300)).
+	return code, fault.New(fault.Unavailable, "%s: %s", q.name, sanitize(k, err.Error(), 300)).
 		WithHint("check that %s is reachable from here, and any proxy in between", c.endpoint.Host)
 }
 
 // refused classifies an error response, and returns its metric label. If the API
 // rejects our time, further calls are signed with the server's time, from its Date
 // header: a wrong clock is no reason to miss reports, but it is logged.
-func (c *Client) refused(q call, k keys, res *http.Response, body []byte) (string, error) {
+func (c *Client) refused(q call, k ram.Keys, res *http.Response, body []byte) (string, error) {
 	e := newAPIError(q.name, res, body, k)
 	known := classify(e.Code, e.Status)
 	f := &fault.Error{Reason: known.reason, Err: e, Hint: q.hint(e, known.reason)}
@@ -301,15 +302,4 @@ func describeSkew(skew time.Duration) string {
 		return (-skew).String() + " ahead of the server's"
 	}
 	return skew.String() + " behind the server's"
-}
-
-// contextError returns the error for a call that ended with ctx. It keeps the
-// reason of the cause, if that is classified.
-func contextError(ctx context.Context, doing string) error {
-	cause := context.Cause(ctx)
-	err := fmt.Errorf("%s: %w", doing, cause)
-	if _, ok := errors.AsType[*fault.Error](cause); ok {
-		return err
-	}
-	return fault.Wrap(fault.Of(ctx.Err()), err)
 }

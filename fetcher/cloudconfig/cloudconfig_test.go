@@ -106,17 +106,3 @@ func TestCanceled(t *testing.T) {
 		})
 	}
 }
-
-func TestContextError(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(fault.New(fault.Overlap, "the next one is due"))
-	if err := contextError(ctx, "x"); fault.Of(err) != fault.Overlap {
-		t.Errorf("got %q", fault.Of(err))
-	}
-	late, stop := context.WithTimeout(t.Context(), 0)
-	defer stop()
-	if err := contextError(late, "x"); fault.Of(err) != fault.Deadline {
-		t.Errorf("got %q", fault.Of(err))
-	}
-}

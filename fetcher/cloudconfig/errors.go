@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/ram"
 )
 
 // APIError is an error response of the API, or of a proxy in front of it. It is
@@ -50,7 +51,7 @@ type errorBody struct {
 
 // newAPIError returns the error for a response whose status is not 200. Code is
 // empty if the body is not that of the API.
-func newAPIError(name string, res *http.Response, body []byte, k keys) *APIError {
+func newAPIError(name string, res *http.Response, body []byte, k ram.Keys) *APIError {
 	e := &APIError{Call: name, Status: res.StatusCode}
 	var r errorBody
 	if err := unmarshal(body, &r); err != nil || r.Code == "" {
@@ -59,7 +60,7 @@ func newAPIError(name string, res *http.Response, body []byte, k keys) *APIError
 	if r.RequestID == "" {
 		r.RequestID = text(res.Header.Get("X-Acs-Request-Id"))
 	}
-	e.Code, e.Message, e.RequestID = k.sanitize(string(r.Code), 80), k.sanitize(string(r.Message), 300), k.sanitize(string(r.RequestID), 80)
+	e.Code, e.Message, e.RequestID = sanitize(k, string(r.Code), 80), sanitize(k, string(r.Message), 300), sanitize(k, string(r.RequestID), 80)
 	return e
 }
 
@@ -68,7 +69,7 @@ var query = regexp.MustCompile(`(https?://[^\s?"'<>]*)\?[^\s"'<>]*`)
 
 // sanitize makes text of a response fit for an error: on one line, limited in
 // length, and without the keys, which the API quotes if the signature is wrong.
-func (k keys) sanitize(s string, limit int) string {
+func sanitize(k ram.Keys, s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -80,7 +81,7 @@ func (k keys) sanitize(s string, limit int) string {
 	}, s)
 	// The API quotes the whole request, headers included.
 	s, _, _ = strings.Cut(s, "server string to sign is")
-	for _, v := range []string{k.secret.Reveal(), k.token.Reveal(), k.id.Reveal()} {
+	for _, v := range []string{k.Secret.Reveal(), k.Token.Reveal(), k.ID.Reveal()} {
 		if v != "" {
 			s = strings.ReplaceAll(s, v, "(secret)")
 			s = strings.ReplaceAll(s, url.QueryEscape(v), "(secret)")

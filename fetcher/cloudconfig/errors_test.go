@@ -168,7 +168,7 @@ func TestSanitize(t *testing.T) {
 		"合规包不存在":                                           "合规包不存在",
 		strings.Repeat("规", 100):                           strings.Repeat("规", 33) + "…",
 	} {
-		if got := marked.sanitize(in, 100); got != want {
+		if got := sanitize(marked, in, 100); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}

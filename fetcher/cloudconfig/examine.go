@@ -12,6 +12,7 @@ import (
 	"packseal.example/internal/diag"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/ram"
 )
 
 var _ fetcher.Examiner = (*Client)(nil)
@@ -48,7 +49,7 @@ func (c *Client) checkEndpoint(ctx context.Context) (r diag.Result, date string,
 	at = start.Add(time.Since(start) / 2)
 	switch {
 	case err != nil:
-		_, err = c.noResponse(q, keys{}, err)
+		_, err = c.noResponse(q, ram.Keys{}, err)
 		return diag.Fail("endpoint", err), "", at
 	case res.StatusCode >= 500:
 		err := fault.New(fault.Unavailable, "%s responded with %d", c.endpoint.Host, res.StatusCode).WithHint("check any proxy in between")
@@ -81,7 +82,7 @@ func checkClock(date string, local time.Time) diag.Result {
 // checkCredentials makes a signed call: it looks up the pack or, if p is zero,
 // lists packs. An error for another reason shows that the credentials are valid.
 func (c *Client) checkCredentials(ctx context.Context, p evidence.PackRef) diag.Result {
-	k, err := c.keys.get(ctx)
+	k, err := c.keys.Get(ctx)
 	if err != nil {
 		return diag.Fail("credentials", err)
 	}
@@ -98,9 +99,9 @@ func (c *Client) checkCredentials(ctx context.Context, p evidence.PackRef) diag.
 	}
 	account := "an unknown account"
 	if r.Account != "" {
-		account = "account " + k.sanitize(string(r.Account), 40)
+		account = "account " + sanitize(k, string(r.Account), 40)
 	}
-	return diag.OK("credentials", "access key %s from %s, of %s", k.id.Abbreviated(), c.keys.origin(), account)
+	return diag.OK("credentials", "access key %s from %s, of %s", k.ID.Abbreviated(), c.keys.Origin(), account)
 }
 
 // ExaminePack implements [fetcher.Examiner].
@@ -135,7 +136,7 @@ func (c *Client) suggestPacks(ctx context.Context, p evidence.PackRef) string {
 		if err != nil || len(names) == 5 {
 			break
 		}
-		names = append(names, fmt.Sprintf("%.40q (%s)", info.ID, keys{}.sanitize(info.Name, 40)))
+		names = append(names, fmt.Sprintf("%.40q (%s)", info.ID, sanitize(ram.Keys{}, info.Name, 40)))
 	}
 	if len(names) == 0 {
 		return ""

@@ -13,6 +13,7 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/ram"
 )
 
 // Options configure a source. They are the `cloudconfig` entry of a source in the
@@ -28,6 +29,9 @@ type Options struct {
 	CAFile            string        `yaml:"ca_file,omitempty"`             // PEM certificates to trust in addition to the system's, for the API and links
 	Credentials       *Credentials  `yaml:"credentials,omitempty"`         // default: the Alibaba Cloud SDK credential chain (environment, OIDC, profile, ECS role, URI)
 }
+
+// Credentials are how calls are signed.
+type Credentials = ram.Credentials
 
 // Open implements [fetcher.Opener].
 func (o *Options) Open(env fetcher.Env) (fetcher.Source, error) { return New(*o, env, nil) }
@@ -111,8 +115,5 @@ func (o *Options) Check() []fault.Problem {
 		ps.Require(err == nil, fmt.Sprintf("link_networks[%d]", i), fmt.Sprintf("%.80q is not a network", n), "an address and a prefix length: 127.0.0.1/32")
 	}
 	ps = append(ps, egress.CheckCA("ca_file", o.CAFile)...)
-	if o.Credentials != nil {
-		ps = append(ps, o.Credentials.check()...)
-	}
-	return ps
+	return append(ps, o.Credentials.Check()...)
 }

@@ -14,6 +14,7 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/ram"
 )
 
 // report is the latest report of a pack. The API keeps only one, without an ID.
@@ -128,7 +129,7 @@ func (c *Client) Lookup(ctx context.Context, t fetcher.Ticket) (fetcher.Link, er
 // link returns the link to the report in the response.
 func (r report) link(a response) fetcher.Link {
 	return fetcher.Link{
-		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: keys{}.sanitize(string(r.Account), 80),
+		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: sanitize(ram.Keys{}, string(r.Account), 80),
 		Served: a.served, RequestID: string(a.RequestID),
 	}
 }
@@ -264,7 +265,7 @@ func (c *Client) Names(ctx context.Context, aggregator string) (map[string]strin
 		if err != nil {
 			return nil, err
 		}
-		if name := (keys{}).sanitize(p.Name, maxName-len("…")); name != "" {
+		if name := sanitize(ram.Keys{}, p.Name, maxName-len("…")); name != "" {
 			names[p.ID] = name
 		}
 	}

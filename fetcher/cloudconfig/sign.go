@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"packseal.example/internal/ram"
 )
 
 // algorithm is the signature algorithm in the Authorization header.
@@ -20,22 +22,22 @@ const stamp = "2006-01-02T15:04:05Z"
 
 // sign signs r at that time, with a new nonce. A request is signed only once; a
 // retry is a new request.
-func sign(r *http.Request, body []byte, k keys, at time.Time) {
+func sign(r *http.Request, body []byte, k ram.Keys, at time.Time) {
 	r.Header.Set("X-Acs-Date", at.UTC().Format(stamp))
 	r.Header.Set("X-Acs-Signature-Nonce", rand.Text())
-	if k.token != "" {
-		r.Header.Set("X-Acs-Security-Token", k.token.Reveal())
+	if k.Token != "" {
+		r.Header.Set("X-Acs-Security-Token", k.Token.Reveal())
 	}
 	authorize(r, body, k)
 }
 
 // authorize adds the signature to r, which must not be modified afterwards.
-func authorize(r *http.Request, body []byte, k keys) {
+func authorize(r *http.Request, body []byte, k ram.Keys) {
 	r.Header.Set("X-Acs-Content-Sha256", hexSum(body))
 	canonical, names := canonicalRequest(r)
-	mac := hmac.New(sha256.New, []byte(k.secret.Reveal()))
+	mac := hmac.New(sha256.New, []byte(k.Secret.Reveal()))
 	mac.Write([]byte(algorithm + "\n" + hexSum([]byte(canonical))))
-	r.Header.Set("Authorization", algorithm+" Credential="+k.id.Reveal()+
+	r.Header.Set("Authorization", algorithm+" Credential="+k.ID.Reveal()+
 		",SignedHeaders="+names+",Signature="+hex.EncodeToString(mac.Sum(nil)))
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"packseal.example/internal/ram"
 )
 
 // The example in the documentation of Alibaba Cloud.
@@ -22,7 +24,7 @@ func TestVector(t *testing.T) {
 	} {
 		r.Header.Set(name, value)
 	}
-	authorize(r, nil, keys{id: "YourAccessKeyId", secret: "YourAccessKeySecret"})
+	authorize(r, nil, ram.Keys{ID: "YourAccessKeyId", Secret: "YourAccessKeySecret"})
 	canonical, _ := canonicalRequest(r)
 	if got, want := hexSum([]byte(canonical)), "7ea06492da5221eba5297e897ce16e55f964061054b7695beedaac1145b1e259"; got != want {
 		t.Errorf("canonical request hashes to %s, want %s:\n%s", got, want, canonical)
@@ -41,8 +43,8 @@ func TestSign(t *testing.T) {
 	first := httptest.NewRequest(http.MethodPost, "https://host/", nil)
 	second := httptest.NewRequest(http.MethodPost, "https://host/", nil)
 	first.Header.Set("Content-Type", " a/b ")
-	sign(first, []byte("x"), keys{"id", "secret", "token"}, at)
-	sign(second, nil, keys{"id", "secret", ""}, at)
+	sign(first, []byte("x"), ram.Keys{ID: "id", Secret: "secret", Token: "token"}, at)
+	sign(second, nil, ram.Keys{ID: "id", Secret: "secret", Token: ""}, at)
 	if got := first.Header.Get("X-Acs-Date"); got != "2026-01-02T03:04:05Z" {
 		t.Errorf("date %s", got)
 	}
@@ -72,6 +74,6 @@ func TestEncode(t *testing.T) {
 func BenchmarkSign(b *testing.B) {
 	r := httptest.NewRequest(http.MethodGet, "https://config.cn-shanghai.aliyuncs.com/?CompliancePackId=cp-1", nil)
 	for b.Loop() {
-		sign(r, nil, keys{"id", "secret", "token"}, time.Now())
+		sign(r, nil, ram.Keys{ID: "id", Secret: "secret", Token: "token"}, time.Now())
 	}
 }

@@ -17,10 +17,11 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/ram"
 )
 
 // marked are keys to detect leaks. The escaped token differs from the token.
-var marked = keys{"MARKED-id", "MARKED-secret", "MARKED/token+="}
+var marked = ram.Keys{ID: "MARKED-id", Secret: "MARKED-secret", Token: "MARKED/token+="}
 
 // seen is a request that was received.
 type seen struct {
@@ -67,11 +68,11 @@ func reporting(status, url string, created time.Time) *http.Response {
 }
 
 // fixed is a provider of constant keys.
-type fixed struct{ keys }
+type fixed struct{ keys ram.Keys }
 
-func (f fixed) get(context.Context) (keys, error) { return f.keys, nil }
-func (fixed) invalidate(keys)                     {}
-func (fixed) origin() string                      { return "nowhere" }
+func (f fixed) Get(context.Context) (ram.Keys, error) { return f.keys, nil }
+func (fixed) Invalidate(ram.Keys)                     {}
+func (fixed) Origin() string                          { return "nowhere" }
 
 // newTest returns a client of the stub. It fails the test if the log contains
 // secrets.

@@ -125,6 +125,17 @@ func Of(err error) Reason {
 	return Internal
 }
 
+// Ended returns the error for something that ended with ctx. It keeps the reason of
+// the cause, if that is classified.
+func Ended(ctx context.Context, doing string) error {
+	cause := context.Cause(ctx)
+	err := fmt.Errorf("%s: %w", doing, cause)
+	if _, ok := errors.AsType[*Error](cause); ok {
+		return err
+	}
+	return Wrap(Of(ctx.Err()), err)
+}
+
 // Transient reports whether a later retry can succeed where err occurred.
 func Transient(err error) bool { return Of(err).Transient() }
 

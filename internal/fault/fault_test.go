@@ -86,3 +86,17 @@ func TestHint(t *testing.T) {
 		t.Errorf("got %q", Hint(outer))
 	}
 }
+
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(New(Overlap, "the next one is due"))
+	if err := Ended(ctx, "x"); Of(err) != Overlap {
+		t.Errorf("got %q", Of(err))
+	}
+	late, stop := context.WithTimeout(t.Context(), 0)
+	defer stop()
+	if err := Ended(late, "x"); Of(err) != Deadline {
+		t.Errorf("got %q", Of(err))
+	}
+}

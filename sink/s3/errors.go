@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
 	"packseal.example/sink"
+	"packseal.example/sink/bucket"
 )
 
 // storeError is an error of the SDK, taken apart.
@@ -38,33 +37,18 @@ func parseError(err error) storeError {
 		e.err = u.Err // *url.Error prints the whole URL
 	}
 	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.Response != nil {
-		e.status, e.requestID = r.HTTPStatusCode(), token(r.RequestID)
-		e.region = token(r.Response.Header.Get("X-Amz-Bucket-Region"))
-		if at, err := http.ParseTime(r.Response.Header.Get("Date")); err == nil {
-			e.skew = time.Since(at).Round(time.Minute)
-		}
-		if n, err := strconv.Atoi(r.Response.Header.Get("Retry-After")); err == nil && n > 0 {
-			e.retryAfter = min(time.Duration(n)*time.Second, time.Hour)
-		}
+		e.status, e.requestID = r.HTTPStatusCode(), bucket.Token(r.RequestID)
+		e.region = bucket.Token(r.Response.Header.Get("X-Amz-Bucket-Region"))
+		e.skew, e.retryAfter = bucket.Skew(r.Response.Header), bucket.RetryAfter(r.Response.Header)
 	}
 	if a, ok := errors.AsType[smithy.APIError](err); ok {
-		e.code = token(a.ErrorCode())
+		e.code = bucket.Token(a.ErrorCode())
 		if e.message = secret.Quote(a.ErrorMessage(), 200); e.message == e.code {
 			e.message = ""
 		}
 	}
 	return e
 }
-
-// token returns s if it looks like an error code or a request ID, and "" if not.
-func token(s string) string {
-	if tokenPattern.MatchString(s) {
-		return s
-	}
-	return ""
-}
-
-var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._/+=:-]{1,128}$`)
 
 // notFound reports whether the object does not exist. A response to HEAD has no
 // code; a bucket that does not exist is detected by the write that follows.
@@ -105,8 +89,8 @@ func classify(ctx context.Context, err error, doing string) error {
 		return fault.New(fault.SinkDenied, "%s: retrieving credentials: %w", doing, e.error).
 			WithHint("set access_key_id_file and secret_access_key_file, or set up the AWS default credential chain")
 	}
-	if errors.Is(err, errTooLong) {
-		return fault.New(fault.SinkUnavailable, "%s: %w", doing, errTooLong).WithHint("%s", proxyHint)
+	if errors.Is(err, bucket.ErrTooLong) {
+		return fault.New(fault.SinkUnavailable, "%s: %w", doing, bucket.ErrTooLong).WithHint("%s", bucket.ProxyHint)
 	}
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -130,22 +114,9 @@ func (e storeError) String() string {
 	return s
 }
 
-// errForeign is the error of a response whose status says success and that does
-// not come from the store.
-var errForeign = fault.New(fault.SinkUnavailable, "the response is not one of the store").WithHint("%s", proxyHint)
-
 // foreign reports whether a response about an object is not the store's: that has
 // an ETag.
 func foreign(etag *string) bool { return aws.ToString(etag) == "" }
-
-// errListing returns the error of a listing that is not complete.
-func errListing(how string) error {
-	return fault.New(fault.SinkUnavailable, "the store's listing goes on, and %s", how).
-		WithHint("packseal needs ListObjectsV2 with continuation tokens: docs/storage.md lists stores that have it")
-}
-
-// proxyHint is for a response that does not come from a store.
-const proxyHint = "check endpoint, and any proxy in between"
 
 // reason returns the reason and the hint for a response.
 func (e storeError) reason() (fault.Reason, string) {
@@ -176,10 +147,10 @@ func (e storeError) reason() (fault.Reason, string) {
 		return e.otherRegion()
 	case e.status/100 == 3:
 		return fault.SinkDenied, "requests are signed for one host and follow no redirect: correct endpoint (https?) and region"
-	case e.status == http.StatusForbidden && e.skew.Abs() > clockSkew:
+	case e.status == http.StatusForbidden && e.skew.Abs() > bucket.ClockSkew:
 		return e.clockSkew()
 	case e.status/100 == 2 && e.code == "": // truncated, or not parsable
-		return fault.SinkUnavailable, proxyHint
+		return fault.SinkUnavailable, bucket.ProxyHint
 	case e.down(), e.status == http.StatusTooManyRequests, e.status == http.StatusRequestTimeout:
 		return fault.SinkUnavailable, ""
 	case e.status == http.StatusUnauthorized, e.status == http.StatusForbidden:
@@ -194,10 +165,7 @@ func (e storeError) bare() bool {
 }
 
 func (e storeError) clockSkew() (fault.Reason, string) {
-	if e.skew.Abs() < time.Minute {
-		return fault.ClockSkew, "correct the local clock"
-	}
-	return fault.ClockSkew, fmt.Sprintf("correct the local clock: it differs from the store's by %v", e.skew.Abs())
+	return fault.ClockSkew, bucket.SkewHint(e.skew)
 }
 
 func (e storeError) otherRegion() (fault.Reason, string) {

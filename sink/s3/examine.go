@@ -181,10 +181,11 @@ func checkOSS(o *Options) []diag.Result {
 	}
 	if o.ObjectLock != nil {
 		results = append(results, diag.Fail(check, fault.New(fault.SinkDenied, "OSS's S3 protocol has no object retention, but object_lock is configured").
-			WithHint("remove object_lock, and set a retention policy for the whole bucket in OSS (BucketWorm)")))
+			WithHint("use the oss sink, with bucket_worm; or remove object_lock")))
 	}
 	if results == nil {
-		results = append(results, diag.OK(check, "Alibaba OSS: bucket in the host name, checksums only where required; see no-replace for whether it supports If-None-Match"))
+		results = append(results, diag.OK(check, "Alibaba OSS: bucket in the host name, checksums only where required; see no-replace for whether it supports If-None-Match").
+			WithHint("use the oss sink, which speaks OSS's own protocol: the keys are the same"))
 	}
 	return results
 }

@@ -10,6 +10,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
+	"packseal.example/sink/bucket"
 )
 
 // canned returns the same response to every request.
@@ -42,7 +43,7 @@ func FuzzStore(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := opened.(*Sink)
-		through(s, limited{canned{status, body}})
+		through(s, bucket.Limit(canned{status, body}, isObject))
 		_, openErr := sink.ReadAll(t.Context(), s, "k", 1<<20)
 		errs := []error{openErr, s.Put(t.Context(), "k", x)}
 		n := 0

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/internal/fault"
+	"packseal.example/sink/bucket"
 )
 
 // Responses other than objects are read up to a limit, so that an endless one
@@ -35,7 +36,7 @@ func TestResponsesAreLimited(t *testing.T) {
 			want(t, err, fault.SinkUnavailable, "")
 		}
 		f.Close() // waits for the handler
-		if sent > 4*maxResponse {
+		if sent > 4*bucket.MaxResponse {
 			t.Errorf("%s of %d bytes was read", name, sent)
 		}
 	}
@@ -113,7 +114,7 @@ func TestObjectsAreNotLimited(t *testing.T) {
 	f := newFake(t)
 	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Etag", `"e"`)
-		_, _ = io.CopyN(w, zeros{}, maxResponse+10)
+		_, _ = io.CopyN(w, zeros{}, bucket.MaxResponse+10)
 		return true
 	}
 	r, err := f.open(t, nil).Open(t.Context(), "k")
@@ -121,7 +122,7 @@ func TestObjectsAreNotLimited(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close() //nolint:errcheck // read only
-	if n, err := io.Copy(io.Discard, r); err != nil || n != maxResponse+10 {
+	if n, err := io.Copy(io.Discard, r); err != nil || n != bucket.MaxResponse+10 {
 		t.Errorf("read %d bytes: %v", n, err)
 	}
 }

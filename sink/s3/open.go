@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
+	"packseal.example/sink/bucket"
 )
 
 var _ sink.Opener = (*Options)(nil)
@@ -28,13 +28,11 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	}
 	s := &Sink{
 		options:   *o,
+		prefix:    bucket.Prefix(o.Prefix),
 		threshold: cmp.Or(o.MultipartThreshold, defaultThreshold),
 		part:      cmp.Or(o.PartSize, defaultPart),
 	}
-	if p := strings.Trim(o.Prefix, "/"); p != "" {
-		s.prefix = p + "/"
-	}
-	client, err := o.httpClient()
+	client, err := bucket.Client(o.CAFile, isObject)
 	if err != nil {
 		return nil, err
 	}
@@ -57,21 +55,9 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	return s, nil
 }
 
-// httpClient returns a client that times out when a transfer stalls, but has no
-// timeout for a whole transfer.
-func (o *Options) httpClient() (*http.Client, error) {
-	transport, err := egress.New(egress.Options{CAFile: o.CAFile, Conns: 64})
-	if err != nil {
-		return nil, err
-	}
-	transport.DialContext = dialStalling(transport.DialContext)
-	read := transport.Clone()
-	read.ResponseHeaderTimeout, transport.ResponseHeaderTimeout = stallTimeout, writeTimeout
-	return &http.Client{
-		Transport: limited{byMethod{read, transport}},
-		// A request is signed for one host: a redirect means a wrong endpoint.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+// isObject reports whether a request reads an object; the SDK marks it.
+func isObject(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.Query().Get("x-id") == "GetObject"
 }
 
 // credentials returns the provider of credentials.

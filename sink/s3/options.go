@@ -3,13 +3,12 @@ package s3
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 
 	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
-	"packseal.example/sink"
+	"packseal.example/sink/bucket"
 )
 
 // Options are the `s3` entry of a sink in the configuration file. A zero
@@ -73,9 +72,7 @@ func (o *Options) Check() []fault.Problem {
 	ps.Require(o.Region != "", "region", "missing", `the bucket's region; "us-east-1" if the store does not care`)
 	ps.Require(o.Bucket != "", "bucket", "missing", "the bucket must exist; packseal does not create it")
 	ps.Require(!strings.ContainsAny(o.Bucket, "/\\?#@: "), "bucket", fmt.Sprintf("%.64q is not a bucket name", o.Bucket), "the name only; prefix is for keys")
-	if p := strings.Trim(o.Prefix, "/"); o.Prefix != "" {
-		ps.Require(sink.CheckKey(p) == nil, "prefix", fmt.Sprintf("%.64q is not a valid key prefix", o.Prefix), "such as: packseal")
-	}
+	bucket.CheckPrefix(&ps, o.Prefix)
 	o.checkEndpoint(&ps)
 	ps = append(ps, egress.CheckCA("ca_file", o.CAFile)...)
 	o.checkCredentials(&ps)
@@ -84,24 +81,8 @@ func (o *Options) Check() []fault.Problem {
 }
 
 func (o *Options) checkEndpoint(ps *fault.Problems) {
-	if o.Endpoint == "" {
-		return
-	}
-	u, err := url.Parse(o.Endpoint)
-	// The message does not quote the endpoint, which may hold a password.
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" ||
-		strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		ps.Require(false, "endpoint", "not a URL with only a scheme and a host", "such as https://s3.oss-cn-shanghai.aliyuncs.com, without bucket, path or user")
-		return
-	}
-	// With path_style, a store's own name may well begin like the bucket's.
-	if host, ok := strings.CutPrefix(strings.ToLower(u.Host), strings.ToLower(o.Bucket)+"."); ok && o.Bucket != "" && !o.PathStyle {
-		ps.Require(false, "endpoint", "the bucket is in the host name already, and would be put there twice", "leave it out: "+u.Scheme+"://"+host)
-	}
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Hostname() == "localhost" || ip.IsLoopback()
-	ps.Require(u.Scheme == "https" || loopback || o.AllowHTTP, "endpoint", "http sends evidence in cleartext", "use https, or set allow_http: true")
-	ps.Require(ip == nil || o.PathStyle, "path_style", "the bucket cannot be part of a host name that is an IP address", "set path_style: true")
+	u := bucket.Endpoint{URL: o.Endpoint, Bucket: o.Bucket, InPath: o.PathStyle, AllowHTTP: o.AllowHTTP, Example: "https://s3.eu-central-1.amazonaws.com"}.Check(ps)
+	ps.Require(u == nil || net.ParseIP(u.Hostname()) == nil || o.PathStyle, "path_style", "the bucket cannot be part of a host name that is an IP address", "set path_style: true")
 }
 
 func (o *Options) checkCredentials(ps *fault.Problems) {

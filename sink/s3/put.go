@@ -14,11 +14,8 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
+	"packseal.example/sink/bucket"
 )
-
-// metadataSum is the metadata key under which each object carries its SHA-256
-// in hex, so that a HEAD tells whether a key holds the same content.
-const metadataSum = "sha256"
 
 // Put implements [sink.Sink].
 //
@@ -85,8 +82,8 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error 
 		Bucket: &s.options.Bucket, Key: s.key(key), Body: c.Reader(), ContentLength: &c.Size,
 		ChecksumSHA256: s.checksum(sum(c.SHA256)),
 		IfNoneMatch:    s.condition(),
-		Metadata:       metadata(c),
-		ContentType:    optional(c.About.Type), ContentDisposition: disposition(c.About.Name),
+		Metadata:       bucket.Metadata(c),
+		ContentType:    bucket.Optional(c.About.Type), ContentDisposition: bucket.Disposition(c.About.Name),
 	}
 	var err error
 	if in.ContentMD5, err = s.contentMD5(c.Reader()); err != nil {
@@ -107,7 +104,7 @@ func (s *Sink) putObject(ctx context.Context, key string, c sink.Content) error 
 func accepted(etag, is, want *string) error {
 	switch {
 	case foreign(etag):
-		return errForeign
+		return bucket.ErrForeign
 	case is != nil && want != nil && *is != *want:
 		return fault.New(fault.Damaged, "the store has the SHA-256 %.64q, not %s", *is, *want)
 	}
@@ -281,8 +278,8 @@ func (s *Sink) partSize(size int64) int64 {
 func (s *Sink) putParts(ctx context.Context, key string, c sink.Content, parts []sum) error {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &s.options.Bucket, Key: s.key(key),
-		Metadata:    metadata(c),
-		ContentType: optional(c.About.Type), ContentDisposition: disposition(c.About.Name),
+		Metadata:    bucket.Metadata(c),
+		ContentType: bucket.Optional(c.About.Type), ContentDisposition: bucket.Disposition(c.About.Name),
 	}
 	if !s.withoutSums.Load() {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
@@ -294,7 +291,7 @@ func (s *Sink) putParts(ctx context.Context, key string, c sink.Content, parts [
 		return err
 	}
 	if aws.ToString(out.UploadId) == "" {
-		return errForeign
+		return bucket.ErrForeign
 	}
 	done, err := s.sendParts(ctx, key, out.UploadId, c, parts)
 	if err == nil {

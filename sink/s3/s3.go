@@ -20,6 +20,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
+	"packseal.example/sink/bucket"
 )
 
 // Sink is a bucket as a [sink.Sink].
@@ -52,7 +53,7 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 		return nil, classify(ctx, err, "opening "+key)
 	}
 	if foreign(out.ETag) {
-		return nil, classify(ctx, errors.Join(errForeign, out.Body.Close()), "opening "+key)
+		return nil, classify(ctx, errors.Join(bucket.ErrForeign, out.Body.Close()), "opening "+key)
 	}
 	return sink.Body{ReadCloser: out.Body, Classify: func(err error) error { return classify(ctx, err, "reading "+key) }}, nil
 }
@@ -60,20 +61,23 @@ func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 // List implements [sink.Sink]. It holds one page of at most 1,000 objects at a
 // time.
 func (s *Sink) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
-	return s.list(ctx, prefix, after, nil)
+	return s.ListPages(ctx, prefix, after, 0)
 }
 
-// list is List, in pages of that many objects; nil is as many as the store likes.
-func (s *Sink) list(ctx context.Context, prefix, after string, page *int32) iter.Seq2[sink.Entry, error] {
+// ListPages implements [bucket.Lister].
+func (s *Sink) ListPages(ctx context.Context, prefix, after string, page int32) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		if !sink.CanBegin(prefix) {
 			return
 		}
-		in := &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix), MaxKeys: page}
+		in := &s3.ListObjectsV2Input{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
+		if page > 0 {
+			in.MaxKeys = &page
+		}
 		if after != "" && sink.CanBegin(after) { // stores reject some other strings
 			in.StartAfter = s.key(after)
 		}
-		given := make(map[string]bool) // tokens
+		given := make(bucket.Pages)
 		for {
 			page, err := s.client.ListObjectsV2(ctx, in)
 			if err == nil {
@@ -103,20 +107,12 @@ func (s *Sink) list(ctx context.Context, prefix, after string, page *int32) iter
 }
 
 // checkPage checks that a page is one of a listing and says whether and how it
-// goes on: the SDK takes any response with status 200 for a page, and any page
-// without a token for the last one. given are the tokens of the pages before.
-func checkPage(page *s3.ListObjectsV2Output, given map[string]bool) error {
-	token := aws.ToString(page.NextContinuationToken)
-	switch {
-	case page.IsTruncated == nil:
-		return errForeign
-	case *page.IsTruncated && token == "":
-		return errListing("it does not say where")
-	case *page.IsTruncated && given[token]:
-		return errListing("it begins again")
+// goes on: the SDK takes any response with status 200 for a page.
+func checkPage(page *s3.ListObjectsV2Output, given bucket.Pages) error {
+	if page.IsTruncated == nil {
+		return bucket.ErrForeign
 	}
-	given[token] = true
-	return nil
+	return given.Next(*page.IsTruncated, aws.ToString(page.NextContinuationToken))
 }
 
 // matches reports whether key holds c, complete and retained as configured. If
@@ -130,11 +126,11 @@ func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, e
 		return false, classify(ctx, err, "checking "+key)
 	}
 	if foreign(head.ETag) {
-		return false, classify(ctx, errForeign, "checking "+key)
+		return false, classify(ctx, bucket.ErrForeign, "checking "+key)
 	}
 	// Some stores and proxies do not tell the size.
 	same := head.ContentLength == nil || *head.ContentLength == c.Size
-	if h, ok := head.Metadata[metadataSum]; same && ok {
+	if h, ok := head.Metadata[bucket.MetadataSum]; same && ok {
 		same = h == sum(c.SHA256).hex()
 	} else if same {
 		if same, err = s.contentMatches(ctx, key, c); err != nil {
@@ -194,10 +190,6 @@ func (s *Sink) contentMatches(ctx context.Context, key string, c sink.Content) (
 	return len(got) == 0 && c.Size == 0 || len(got) == 1 && got[0] == sum(c.SHA256), nil
 }
 
-// clockSkew is how far the clock of the store may differ from ours. S3 accepts
-// signed requests within the same limit.
-const clockSkew = 15 * time.Minute
-
 // checkRetention checks that the object is retained as configured from the time
 // it was stored: a store without Object Lock ignores the headers.
 func (s *Sink) checkRetention(ctx context.Context, key string, head *s3.HeadObjectOutput) error {
@@ -220,7 +212,7 @@ func (s *Sink) checkRetention(ctx context.Context, key string, head *s3.HeadObje
 			mode, until = types.ObjectLockMode(out.Retention.Mode), aws.ToTime(out.Retention.RetainUntilDate)
 		}
 	}
-	enough := !until.Before(aws.ToTime(head.LastModified).AddDate(0, 0, want.Days).Add(-clockSkew))
+	enough := !until.Before(aws.ToTime(head.LastModified).AddDate(0, 0, want.Days).Add(-bucket.ClockSkew))
 	if enough && (mode == types.ObjectLockMode(want.Mode) || mode == types.ObjectLockModeCompliance) {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
+	"packseal.example/sink/bucket"
 )
 
 var _ sink.Historian = (*Sink)(nil)
@@ -29,7 +30,7 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, e
 	}
 	in := &s3.ListObjectVersionsInput{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
 	var found deletions
-	given := make(map[string]bool) // markers of pages
+	given := make(bucket.Pages)
 	for {
 		page, err := s.client.ListObjectVersions(ctx, in)
 		switch e := parseError(err); {
@@ -51,18 +52,15 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, e
 }
 
 // checkVersions is checkPage for versions.
-func checkVersions(page *s3.ListObjectVersionsOutput, given map[string]bool) error {
-	marker := aws.ToString(page.NextKeyMarker) + "\x00" + aws.ToString(page.NextVersionIdMarker)
-	switch {
-	case page.IsTruncated == nil:
-		return errForeign
-	case *page.IsTruncated && page.NextKeyMarker == nil:
-		return errListing("it does not say where")
-	case *page.IsTruncated && given[marker]:
-		return errListing("it begins again")
+func checkVersions(page *s3.ListObjectVersionsOutput, given bucket.Pages) error {
+	if page.IsTruncated == nil {
+		return bucket.ErrForeign
 	}
-	given[marker] = true
-	return nil
+	where := ""
+	if page.NextKeyMarker != nil {
+		where = *page.NextKeyMarker + "\x00" + aws.ToString(page.NextVersionIdMarker)
+	}
+	return given.Next(*page.IsTruncated, where)
 }
 
 // deletions collects them from pages of versions, in which the newest version of a

@@ -1,6 +1,6 @@
-// Package clients has the vendor's own clients call the simulated Config API, so
-// that the simulator is right by more than our client's word. It is a module of
-// its own: nothing else needs those clients.
+// Package clients has the vendor's own clients call the simulated Config API and the
+// fake OSS, so that these are right by more than our clients' word. It is a module
+// of its own: nothing else needs those clients.
 package clients
 
 import (
@@ -101,7 +101,7 @@ func TestDarabonba(t *testing.T) {
 }
 
 // TestNpmClients lets the vendor's two clients for Node have a report made:
-// one signs as ACS3, the other as RPC V1. They are installed where
+// one signs as ACS3, the other as RPC V1; and that of OSS write, read and list. They are installed where
 // PACKSEAL_NPM_DIR says, once, or into a folder that the test throws away.
 func TestNpmClients(t *testing.T) {
 	t.Parallel()
@@ -130,6 +130,10 @@ func TestNpmClients(t *testing.T) {
 			download(t, got.URL)
 		})
 	}
+	t.Run("oss.js", func(t *testing.T) {
+		t.Parallel()
+		testOSS(t, command(t, dir, "node", "oss.js"))
+	})
 }
 
 // install returns a folder with the scripts and what they need.

@@ -7,6 +7,7 @@ go 1.26.0
 require (
 	github.com/alibabacloud-go/darabonba-openapi/v2 v2.1.13
 	github.com/alibabacloud-go/tea v1.5.4
+	github.com/google/go-cmp v0.7.0
 	packseal.example v0.0.0
 )
 

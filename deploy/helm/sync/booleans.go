@@ -13,7 +13,7 @@ var words = map[string]bool{"on": true, "yes": true, "y": true, "off": false, "n
 
 // restored are the keys where such a word may stand, which the chart's template
 // packseal.config makes words again.
-var restored = []string{"config.Notice.on", "s3.Options.conditional_writes"}
+var restored = []string{"config.Notice.on", "oss.Options.overwrite", "s3.Options.conditional_writes"}
 
 // booleans has the schema take true and false for such words.
 func booleans(defs map[string]json.RawMessage) error {

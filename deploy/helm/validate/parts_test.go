@@ -242,12 +242,12 @@ func TestUnquotedWords(t *testing.T) {
 	all := render(t, variants(t)["everything"])
 	var config struct {
 		Notify []map[string]any
-		Sinks  []struct{ S3 map[string]any }
+		Sinks  []struct{ S3, OSS map[string]any }
 	}
 	if err := yaml.Unmarshal([]byte(one[*corev1.ConfigMap](t, all, "release-sealer").Data["packseal.yaml"]), &config); err != nil {
 		t.Fatal(err)
 	}
-	if on := config.Notify[0]["on"]; !cmp.Equal(on, []any{"gap", "overdue"}) || config.Sinks[1].S3["conditional_writes"] != "off" {
+	if on := config.Notify[0]["on"]; !cmp.Equal(on, []any{"gap", "overdue"}) || config.Sinks[1].S3["conditional_writes"] != "off" || config.Sinks[2].OSS["overwrite"] != "off" {
 		t.Errorf("%v %v", config.Notify, config.Sinks)
 	}
 }

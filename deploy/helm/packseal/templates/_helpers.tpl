@@ -62,6 +62,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .s3 (kindIs "bool" .s3.conditional_writes) }}
 {{- $_ := set .s3 "conditional_writes" "off" }}
 {{- end }}
+{{- if and .oss (kindIs "bool" .oss.overwrite) }}
+{{- $_ := set .oss "overwrite" "off" }}
+{{- end }}
 {{- end }}
 {{- if include "packseal.clustered" . }}
 {{- $cluster := dict "size" (int .Values.replicas) "listen" (printf ":%v" .Values.cluster.port) "dns" (printf "%s-headless:%v" (include "packseal.fullname" .) .Values.cluster.port) "token_file" "/run/secrets/packseal-cluster/token" }}

@@ -1,4 +1,4 @@
-package s3
+package bucket
 
 import (
 	"context"
@@ -68,11 +68,11 @@ func TestStall(t *testing.T) {
 					to.Close() //nolint:errcheck // cannot fail
 				}()
 				transport := roundTrip(func(*http.Request) *http.Response { return &http.Response{StatusCode: 200, Body: from} })
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store/key?x-id=GetObject", nil)
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store/key", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				resp, err := limited{transport}.RoundTrip(request)
+				resp, err := Limit(transport, func(*http.Request) bool { return true }).RoundTrip(request)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package cloudconfig
+package ram
 
 import (
 	"context"
@@ -17,13 +17,14 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/ram/ramtest"
 )
 
 // uriServer is a credentials URI with a response that can be changed.
 func uriServer(t *testing.T) (p *sdkProvider, hits *atomic.Int64, answer *atomic.Value) {
 	t.Helper()
 	hits, answer = new(atomic.Int64), new(atomic.Value)
-	answer.Store(temporary(marked))
+	answer.Store(markedJSON())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		hits.Add(1)
 		if body := answer.Load().(string); body != "" {
@@ -33,7 +34,7 @@ func uriServer(t *testing.T) (p *sdkProvider, hits *atomic.Int64, answer *atomic
 		http.Error(w, `{"Code":"Down.Today","AccessKeySecret":"MARKED"}`, http.StatusServiceUnavailable)
 	}))
 	t.Cleanup(server.Close)
-	return newProvider(&Credentials{URI: server.URL + "/?token=MARKED"}).(*sdkProvider), hits, answer
+	return New(&Credentials{URI: server.URL + "/?token=MARKED"}).(*sdkProvider), hits, answer
 }
 
 // Concurrent calls share one request, and the keys are cached.
@@ -44,7 +45,7 @@ func TestURIConcurrently(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 50 {
 			callers.Go(func() {
-				if k, err := p.get(t.Context()); err != nil || k != marked {
+				if k, err := p.Get(t.Context()); err != nil || k != marked {
 					t.Errorf("got other keys, %v", err)
 				}
 			})
@@ -54,12 +55,12 @@ func TestURIConcurrently(t *testing.T) {
 	if hits.Load() != 1 {
 		t.Errorf("requested %d times", hits.Load())
 	}
-	p.invalidate(keys{"others", "", ""})
-	if _, err := p.get(t.Context()); err != nil || hits.Load() != 1 {
+	p.Invalidate(Keys{"others", "", ""})
+	if _, err := p.Get(t.Context()); err != nil || hits.Load() != 1 {
 		t.Errorf("requested %d times after other keys were rejected, %v", hits.Load(), err)
 	}
-	p.invalidate(marked)
-	if _, err := p.get(t.Context()); err != nil || hits.Load() != 2 {
+	p.Invalidate(marked)
+	if _, err := p.Get(t.Context()); err != nil || hits.Load() != 2 {
 		t.Errorf("requested %d times after a rejection, %v", hits.Load(), err)
 	}
 }
@@ -74,20 +75,20 @@ func TestURIFails(t *testing.T) {
 		`{"AccessKeyId":"","AccessKeySecret":"MARKED","SecurityToken":"MARKED","Expiration":"2099-01-01T00:00:00Z"}`,
 	} {
 		answer.Store(body)
-		_, err := p.get(t.Context())
+		_, err := p.Get(t.Context())
 		if fault.Of(err) != fault.Credentials || fault.Hint(err) == "" {
 			t.Errorf("%q: %v", body, err)
 		}
 		cleanError(t, err)
 	}
-	answer.Store(temporary(marked))
-	if k, err := p.get(t.Context()); err != nil || k != marked {
+	answer.Store(markedJSON())
+	if k, err := p.Get(t.Context()); err != nil || k != marked {
 		t.Fatalf("no recovery: %v", err)
 	}
 	// An error after a success is transient.
 	answer.Store("")
-	p.invalidate(marked)
-	_, err := p.get(t.Context())
+	p.Invalidate(marked)
+	_, err := p.Get(t.Context())
 	if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), `"Code":"Down.Today"`) {
 		t.Errorf("got %q: %v", fault.Of(err), err)
 	}
@@ -99,8 +100,8 @@ func TestURIFails(t *testing.T) {
 func TestURIInAnotherZone(t *testing.T) {
 	t.Parallel()
 	p, _, answer := uriServer(t)
-	answer.Store(strings.Replace(temporary(marked), "Z\"", "+08:00\"", 1))
-	_, err := p.get(t.Context())
+	answer.Store(strings.Replace(markedJSON(), "Z\"", "+08:00\"", 1))
+	_, err := p.Get(t.Context())
 	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "parsing time") || !strings.Contains(fault.Hint(err), "end in Z") {
 		t.Errorf("got %v, hint %s", err, fault.Hint(err))
 	}
@@ -112,7 +113,7 @@ func TestURIRefused(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(nil)
 	server.Close()
-	_, err := newProvider(&Credentials{URI: server.URL + "/?token=MARKED"}).get(t.Context())
+	_, err := New(&Credentials{URI: server.URL + "/?token=MARKED"}).Get(t.Context())
 	if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %q: %v", fault.Of(err), err)
 	}
@@ -136,14 +137,14 @@ func TestSlowSDK(t *testing.T) {
 		p := &sdkProvider{name: "x", build: func() (providers.CredentialsProvider, error) { built++; return slow, nil }}
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			if _, err := p.get(ctx); fault.Of(err) != fault.Deadline {
+			if _, err := p.Get(ctx); fault.Of(err) != fault.Deadline {
 				t.Errorf("got %v", err)
 			}
 			cancel()
 		}
-		p.invalidate(keys{}) // does not affect the running call
+		p.Invalidate(Keys{}) // does not affect the running call
 		close(slow.release)
-		if k, err := p.get(t.Context()); err != nil || k.id != "MARKED-id" || built != 1 {
+		if k, err := p.Get(t.Context()); err != nil || k.ID != "MARKED-id" || built != 1 {
 			t.Errorf("%v, built %d times", err, built)
 		}
 	})
@@ -157,7 +158,7 @@ func (panicking) GetCredentials() (*providers.Credentials, error) { panic("MARKE
 func TestSDKPanics(t *testing.T) {
 	t.Parallel()
 	p := &sdkProvider{name: "x", build: func() (providers.CredentialsProvider, error) { return panicking{}, nil }}
-	_, err := p.get(t.Context())
+	_, err := p.Get(t.Context())
 	if fault.Of(err) != fault.Credentials {
 		t.Errorf("got %v", err)
 	}
@@ -169,7 +170,7 @@ func TestAssumeRole(t *testing.T) {
 	t.Parallel()
 	const role = "acs:ram::1:role/from-files"
 	var broken atomic.Bool
-	sts.role(role, func(w http.ResponseWriter, r *http.Request) {
+	ramtest.Role(role, func(w http.ResponseWriter, r *http.Request) {
 		for name, want := range map[string]string{
 			"Action": "AssumeRole", "AccessKeyId": "MARKED-base", "SecurityToken": "", "RoleSessionName": "packseal", "ExternalId": "x-1",
 		} {
@@ -181,23 +182,23 @@ func TestAssumeRole(t *testing.T) {
 			http.Error(w, `{"RequestId":"R-sts","Code":"NoPermission","Message":"MARKED"}`, http.StatusForbidden)
 			return
 		}
-		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, temporary(marked))
+		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, markedJSON())
 	})
 	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-base"), AccessKeySecretFile: secretFile(t, "MARKED-base-secret"), RoleARN: role, ExternalID: "x-1"}
-	p := newProvider(c)
+	p := New(c)
 	broken.Store(true)
-	_, err := p.get(t.Context())
+	_, err := p.Get(t.Context())
 	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), `"Code":"NoPermission"`) || !strings.Contains(err.Error(), "R-sts") || !strings.Contains(err.Error(), role) {
 		t.Errorf("got %v", err)
 	}
 	cleanError(t, err)
 	broken.Store(false)
-	if k, err := p.get(t.Context()); err != nil || k != marked {
+	if k, err := p.Get(t.Context()); err != nil || k != marked {
 		t.Errorf("got other keys, %v", err)
 	}
 	write(t, c.AccessKeyIDFile, " ")
-	p.invalidate(marked)
-	if _, err := p.get(t.Context()); fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "is empty") {
+	p.Invalidate(marked)
+	if _, err := p.Get(t.Context()); fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -206,7 +207,7 @@ func TestAssumeRole(t *testing.T) {
 func TestNoRole(t *testing.T) {
 	t.Parallel()
 	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-1"), AccessKeySecretFile: secretFile(t, "MARKED-2"), RoleARN: "acs:ram::1:role/nobody"}
-	_, err := newProvider(c).get(t.Context())
+	_, err := New(c).Get(t.Context())
 	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "EntityNotExist.Role") {
 		t.Errorf("got %v", err)
 	}
@@ -218,9 +219,9 @@ func TestNoRole(t *testing.T) {
 // The chain recovers after all providers have failed; the SDK alone would stay
 // with the one that it tried last.
 func TestChain(t *testing.T) {
-	p := newProvider(nil)
+	p := New(nil)
 	for range 2 {
-		_, err := p.get(t.Context())
+		_, err := p.Get(t.Context())
 		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || fault.Hint(err) == "" {
 			t.Errorf("got %v", err)
 		}
@@ -230,7 +231,7 @@ func TestChain(t *testing.T) {
 	var callers sync.WaitGroup
 	for range 20 {
 		callers.Go(func() {
-			if k, err := p.get(t.Context()); err != nil || k != (keys{"MARKED-env", "MARKED-env-secret", ""}) {
+			if k, err := p.Get(t.Context()); err != nil || k != (Keys{"MARKED-env", "MARKED-env-secret", ""}) {
 				t.Errorf("got other keys, %v", err)
 			}
 		})
@@ -241,16 +242,16 @@ func TestChain(t *testing.T) {
 // OIDC is used by pods in ACK clusters.
 func TestOIDC(t *testing.T) {
 	const role = "acs:ram::1:role/of-the-pod"
-	sts.role(role, func(w http.ResponseWriter, r *http.Request) {
+	ramtest.Role(role, func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("Action") != "AssumeRoleWithOIDC" || r.FormValue("OIDCToken") != "MARKED-oidc" {
 			t.Errorf("asked for %s", r.FormValue("Action"))
 		}
-		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, temporary(marked))
+		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, markedJSON())
 	})
 	t.Setenv("ALIBABA_CLOUD_ROLE_ARN", role)
 	t.Setenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/x")
 	t.Setenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE", string(secretFile(t, "MARKED-oidc")))
-	if k, err := newProvider(nil).get(t.Context()); err != nil || k != marked {
+	if k, err := New(nil).Get(t.Context()); err != nil || k != marked {
 		t.Errorf("got other keys, %v", err)
 	}
 }
@@ -262,10 +263,10 @@ func TestProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", path)
-	if k, err := newProvider(&Credentials{Profile: "audit"}).get(t.Context()); err != nil || k != (keys{"MARKED-p", "MARKED-ps", ""}) {
+	if k, err := New(&Credentials{Profile: "audit"}).Get(t.Context()); err != nil || k != (Keys{"MARKED-p", "MARKED-ps", ""}) {
 		t.Errorf("got other keys, %v", err)
 	}
-	_, err := newProvider(&Credentials{Profile: "nobody"}).get(t.Context())
+	_, err := New(&Credentials{Profile: "nobody"}).Get(t.Context())
 	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "unable to get profile with 'nobody'") {
 		t.Errorf("got %v", err)
 	}
@@ -275,8 +276,21 @@ func TestProfile(t *testing.T) {
 // The metadata service has a fixed address, so that only the choice of the
 // provider is tested.
 func TestECSRole(t *testing.T) {
-	_, err := newProvider(&Credentials{ECSRole: "auditor"}).get(t.Context())
+	_, err := New(&Credentials{ECSRole: "auditor"}).Get(t.Context())
 	if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the ECS role auditor: disabled") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The provider of the chain that returned the keys is named.
+func TestOrigin(t *testing.T) {
+	for used, want := range map[string]string{
+		"default/env": "the SDK credential chain (the environment)", "default/oidc_role_arn": "the SDK credential chain (OIDC)",
+		"ram_role_arn/default/ecs_ram_role": "the SDK credential chain (the role of the ECS instance)", "default/cli_profile/static_ak": "the SDK credential chain (a profile of the aliyun CLI)",
+		"default/new": "the SDK credential chain", "": "the SDK credential chain",
+	} {
+		if got := (&sdkProvider{name: "the SDK credential chain", used: used}).Origin(); got != want {
+			t.Errorf("%q: got %q, want %q", used, got, want)
+		}
 	}
 }

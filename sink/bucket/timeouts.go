@@ -1,4 +1,4 @@
-package s3
+package bucket
 
 import (
 	"context"
@@ -56,6 +56,12 @@ func (b byMethod) RoundTrip(r *http.Request) (*http.Response, error) {
 		return b.read.RoundTrip(r)
 	}
 	return b.write.RoundTrip(r)
+}
+
+// CloseIdleConnections closes those of both.
+func (b byMethod) CloseIdleConnections() {
+	(&http.Client{Transport: b.read}).CloseIdleConnections()
+	(&http.Client{Transport: b.write}).CloseIdleConnections()
 }
 
 // stallReader is a response body whose reads fail after stallTimeout.

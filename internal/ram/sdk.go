@@ -1,4 +1,4 @@
-package cloudconfig
+package ram
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 // contexts, is not safe for concurrent use and, as a chain, never leaves the
 // provider that it tried last, even if all have failed. Only one goroutine calls
 // the SDK at a time, with others sharing the result, and the SDK's provider is
-// rebuilt after an error or if the API rejects the keys. The SDK caches temporary
+// rebuilt after an error or if a service rejects the keys. The SDK caches temporary
 // keys until three minutes before they expire.
 type sdkProvider struct {
 	name  string
@@ -28,19 +28,19 @@ type sdkProvider struct {
 	mu      sync.Mutex
 	running *sdkCall                      // in progress, or nil
 	current providers.CredentialsProvider // nil if it must be built; owned by running, if any
-	last    keys                          // the last keys returned
+	last    Keys                          // the last keys returned
 	used    string                        // the SDK's name of the provider that returned them
 }
 
 // sdkCall is a call of the SDK. Its result is valid once done is closed.
 type sdkCall struct {
 	done chan struct{}
-	keys keys
+	keys Keys
 	err  error
 }
 
-// invalidate discards the SDK's provider, unless it has returned other keys since.
-func (p *sdkProvider) invalidate(k keys) {
+// Invalidate discards the SDK's provider, unless it has returned other keys since.
+func (p *sdkProvider) Invalidate(k Keys) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running == nil && p.last == k {
@@ -48,9 +48,9 @@ func (p *sdkProvider) invalidate(k keys) {
 	}
 }
 
-// origin adds which provider of the chain returned the keys: the SDK's name is
+// Origin adds which provider of the chain returned the keys: the SDK's name is
 // "default/env", or "ram_role_arn/default/env".
-func (p *sdkProvider) origin() string {
+func (p *sdkProvider) Origin() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, link, ok := strings.Cut(p.used, "default/")
@@ -65,9 +65,9 @@ func (p *sdkProvider) origin() string {
 	return p.name
 }
 
-// get waits for the SDK until ctx ends. A call that is left behind ends with the
+// Get waits for the SDK until ctx ends. A call that is left behind ends with the
 // SDK's own timeouts.
-func (p *sdkProvider) get(ctx context.Context) (keys, error) {
+func (p *sdkProvider) Get(ctx context.Context) (Keys, error) {
 	p.mu.Lock()
 	c := p.running
 	if c == nil {
@@ -80,7 +80,7 @@ func (p *sdkProvider) get(ctx context.Context) (keys, error) {
 	case <-c.done:
 		return c.keys, c.err
 	case <-ctx.Done():
-		return keys{}, contextError(ctx, "getting credentials from "+p.name)
+		return Keys{}, fault.Ended(ctx, "getting credentials from "+p.name)
 	}
 }
 
@@ -101,9 +101,9 @@ func (p *sdkProvider) run(c *sdkCall, sdk providers.CredentialsProvider) {
 // errNoKeys is the error for keys without an ID or a secret.
 var errNoKeys = errors.New("incomplete keys")
 
-// call gets the keys, from a new provider if sdk is nil. The SDK parses responses
+// call gets the Keys, from a new provider if sdk is nil. The SDK parses responses
 // carelessly, so it recovers from panics.
-func (p *sdkProvider) call(sdk providers.CredentialsProvider) (k keys, _ providers.CredentialsProvider, err error) {
+func (p *sdkProvider) call(sdk providers.CredentialsProvider) (k Keys, _ providers.CredentialsProvider, err error) {
 	defer func() {
 		if recover() != nil {
 			err = errNoKeys // the value may quote the response
@@ -124,7 +124,7 @@ func (p *sdkProvider) call(sdk providers.CredentialsProvider) (k keys, _ provide
 	p.mu.Lock()
 	p.used = c.ProviderName
 	p.mu.Unlock()
-	return keys{secret.Value(c.AccessKeyId), secret.Value(c.AccessKeySecret), secret.Value(c.SecurityToken)}, sdk, nil
+	return Keys{secret.Value(c.AccessKeyId), secret.Value(c.AccessKeySecret), secret.Value(c.SecurityToken)}, sdk, nil
 }
 
 // safe matches the parts of the SDK's messages that can be shown. Others may quote
@@ -142,7 +142,7 @@ func (p *sdkProvider) classify(err error) error {
 		return fe // from sdkFiles
 	}
 	reason := fault.Credentials
-	if _, ok := errors.AsType[net.Error](err); ok || p.last != (keys{}) {
+	if _, ok := errors.AsType[net.Error](err); ok || p.last != (Keys{}) {
 		reason = fault.Unavailable
 	}
 	message := err.Error()

@@ -1,4 +1,7 @@
-package cloudconfig
+// Package ram has the access keys of Alibaba Cloud's Resource Access Management, for
+// whatever signs requests with them: from files, from the chain of the official
+// SDK or one of its providers, and of roles that are assumed with any of these.
+package ram
 
 import (
 	"cmp"
@@ -14,9 +17,9 @@ import (
 	"packseal.example/internal/secret"
 )
 
-// Credentials configure how calls are signed: with static keys from files, or keys
-// from the SDK credential chain or one of its providers. A role can be assumed
-// with either.
+// Credentials configure how requests are signed: with static keys from files, or
+// keys from the SDK credential chain or one of its providers. A role can be assumed
+// with either. They are the `credentials` of an entry in the configuration file.
 type Credentials struct {
 	AccessKeyIDFile     secret.File `yaml:"access_key_id_file,omitempty"`
 	AccessKeySecretFile secret.File `yaml:"access_key_secret_file,omitempty"`
@@ -37,9 +40,13 @@ var (
 	sessionName = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,64}$`)
 )
 
-// check returns all problems, with paths that begin with "credentials".
-func (c *Credentials) check() []fault.Problem {
+// Check returns all problems, with paths that begin with "credentials". There are
+// none of a nil c.
+func (c *Credentials) Check() []fault.Problem {
 	var ps fault.Problems
+	if c == nil {
+		return nil
+	}
 	const path = "credentials."
 	chosen := c.chosen()
 	ps.Require(len(chosen) <= 1, "credentials", strings.Join(chosen, " and ")+" exclude each other", "keep one of them, or none for the SDK credential chain")
@@ -65,7 +72,7 @@ func (c *Credentials) files() bool {
 	return c.AccessKeyIDFile != "" || c.AccessKeySecretFile != "" || c.SecurityTokenFile != ""
 }
 
-// chosen returns the configured sources of keys, which exclude each other.
+// chosen returns the configured sources of Keys, which exclude each other.
 func (c *Credentials) chosen() (names []string) {
 	for _, choice := range []struct {
 		name string
@@ -78,24 +85,25 @@ func (c *Credentials) chosen() (names []string) {
 	return names
 }
 
-// keys are the access key that a call is signed with.
-type keys struct {
-	id, secret secret.Value
-	token      secret.Value // of a temporary key
+// Keys are the access key that a request is signed with.
+type Keys struct {
+	ID, Secret secret.Value
+	Token      secret.Value // of a temporary key
 }
 
-// provider returns the current keys for a call. Its errors are classified and
-// contain no secret.
-type provider interface {
-	get(context.Context) (keys, error)
-	// invalidate reports that the API rejected these keys.
-	invalidate(keys)
-	// origin returns where the keys come from, for people.
-	origin() string
+// Provider returns the current keys for a request. It is safe for concurrent use.
+type Provider interface {
+	// Get returns the keys. Its errors contain no secret, and are classified:
+	// fault.Credentials, or fault.Unavailable if a retry can help.
+	Get(context.Context) (Keys, error)
+	// Invalidate reports that a service rejected these keys.
+	Invalidate(Keys)
+	// Origin returns where the keys come from, for people.
+	Origin() string
 }
 
-// newProvider returns the provider for c; nil means the SDK credential chain.
-func newProvider(c *Credentials) provider {
+// New returns the provider for c; nil means the SDK credential chain.
+func New(c *Credentials) Provider {
 	if c == nil {
 		c = &Credentials{}
 	}
@@ -153,18 +161,18 @@ func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
 // fileKeys reads static keys from their files on each use.
 type fileKeys struct{ from *Credentials }
 
-func (f fileKeys) invalidate(keys) {}
-func (f fileKeys) origin() string  { return f.from.name() }
+func (f fileKeys) Invalidate(Keys) {}
+func (f fileKeys) Origin() string  { return f.from.name() }
 
-func (f fileKeys) get(context.Context) (k keys, err error) {
-	if k.id, err = f.from.AccessKeyIDFile.Read(); err != nil {
-		return keys{}, err
+func (f fileKeys) Get(context.Context) (k Keys, err error) {
+	if k.ID, err = f.from.AccessKeyIDFile.Read(); err != nil {
+		return Keys{}, err
 	}
-	if k.secret, err = f.from.AccessKeySecretFile.Read(); err != nil {
-		return keys{}, err
+	if k.Secret, err = f.from.AccessKeySecretFile.Read(); err != nil {
+		return Keys{}, err
 	}
 	if f.from.SecurityTokenFile != "" {
-		k.token, err = f.from.SecurityTokenFile.Read()
+		k.Token, err = f.from.SecurityTokenFile.Read()
 	}
 	return k, err
 }
@@ -174,12 +182,12 @@ type sdkFiles struct{ fileKeys }
 
 // GetCredentials implements [providers.CredentialsProvider].
 func (f sdkFiles) GetCredentials() (*providers.Credentials, error) {
-	k, err := f.get(context.Background())
+	k, err := f.Get(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	return &providers.Credentials{
-		AccessKeyId: k.id.Reveal(), AccessKeySecret: k.secret.Reveal(), SecurityToken: k.token.Reveal(),
+		AccessKeyId: k.ID.Reveal(), AccessKeySecret: k.Secret.Reveal(), SecurityToken: k.Token.Reveal(),
 		ProviderName: f.GetProviderName(),
 	}, nil
 }

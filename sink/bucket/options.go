@@ -1,0 +1,54 @@
+package bucket
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// Prefix returns the prefix of all keys with its slash, or empty.
+func Prefix(prefix string) string {
+	if p := strings.Trim(prefix, "/"); p != "" {
+		return p + "/"
+	}
+	return ""
+}
+
+// CheckPrefix checks the prefix of all keys.
+func CheckPrefix(ps *fault.Problems, prefix string) {
+	ps.Require(prefix == "" || sink.CheckKey(strings.Trim(prefix, "/")) == nil, "prefix", fmt.Sprintf("%.64q is not a valid key prefix", prefix), "such as: packseal")
+}
+
+// Endpoint is the endpoint of a store.
+type Endpoint struct {
+	URL       string // empty: the store's own
+	Bucket    string
+	InPath    bool   // the bucket is in the path, or the endpoint is of the bucket alone
+	AllowHTTP bool   // also of a host that is not a loopback address
+	Example   string // without bucket, path or user
+}
+
+// Check checks the endpoint and returns it, or nil.
+func (e Endpoint) Check(ps *fault.Problems) *url.URL {
+	if e.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(e.URL)
+	// The message does not quote the endpoint, which may hold a password.
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" ||
+		strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		ps.Require(false, "endpoint", "not a URL with only a scheme and a host", "such as "+e.Example+", without bucket, path or user")
+		return nil
+	}
+	// With the bucket in the path, a store's own name may well begin like the bucket's.
+	if host, ok := strings.CutPrefix(strings.ToLower(u.Host), strings.ToLower(e.Bucket)+"."); ok && e.Bucket != "" && !e.InPath {
+		ps.Require(false, "endpoint", "the bucket is in the host name already, and would be put there twice", "leave it out: "+u.Scheme+"://"+host)
+	}
+	loopback := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
+	ps.Require(u.Scheme == "https" || loopback || e.AllowHTTP, "endpoint", "http sends evidence in cleartext", "use https, or set allow_http: true")
+	return u
+}
