@@ -33,7 +33,7 @@ func inOwnProcess(t *testing.T, f func()) {
 		return
 	}
 	t.Parallel()
-	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.timeout=3m", "-test.v")
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.timeout=8m", "-test.v")
 	c.Env = append(os.Environ(), ownProcess+"=1")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

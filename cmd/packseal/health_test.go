@@ -19,7 +19,7 @@ import (
 func health(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	var said bytes.Buffer
-	code := run(t.Context(), append([]string{"health"}, args...), &said, &said)
+	code := run(t.Context(), append([]string{"health", "--timeout", lab.Patience.String()}, args...), &said, &said)
 	return code, said.String()
 }
 
