@@ -102,8 +102,16 @@ func (c *Config) withDefaults(p Pack) Pack {
 
 // ref returns what identifies the pack, once the defaults are applied.
 func (p Pack) ref() evidence.PackRef {
-	return evidence.PackRef{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator}
+	id := p.ID
+	if p.withoutID() {
+		id = p.Kind
+	}
+	return evidence.PackRef{Source: p.Source, ID: id, Aggregator: p.Aggregator}
 }
+
+// withoutID reports whether there is one pack of this kind in an account or account
+// group, so that it has no ID but the word for it.
+func (p Pack) withoutID() bool { return p.Kind == evidence.Rules || p.Kind == evidence.Inventory }
 
 // onlySource returns the name of the source when there is just one.
 func (c *Config) onlySource() string {

@@ -124,6 +124,12 @@ func (e *Entry) SaveTicket(t Ticket) error {
 	return e.save()
 }
 
+// restoreTicket saves the ticket that there was before, or none.
+func (e *Entry) restoreTicket(t *Ticket) error {
+	e.state.Ticket = t
+	return e.save()
+}
+
 // Report returns the complete report, if there is one whose body has the right
 // size on disk.
 func (e *Entry) Report() (r Report, ok bool) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"packseal.example/fetcher"
 	"packseal.example/internal/egress"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
@@ -30,7 +31,7 @@ func TestSent(t *testing.T) {
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
 		c := newTest(t, s)
 		for _, p := range []evidence.PackRef{aPack, group} {
-			if _, err := c.Generate(t.Context(), p.Slot(due), 0); err != nil {
+			if _, err := c.Generate(t.Context(), fetcher.Order{Slot: p.Slot(due)}); err != nil {
 				t.Fatal(err)
 			}
 			for range c.Packs(t.Context(), p.Aggregator) {

@@ -20,6 +20,8 @@ type APIError struct {
 	Code      string // of the API; empty if the response is not from the API
 	Message   string // for people
 	RequestID string // for support of Alibaba Cloud; may be empty
+
+	all bool // there were too many calls of all names, not only of this
 }
 
 // Error returns call, code, message, status and request ID on one line.
@@ -107,6 +109,7 @@ func rules() []rule {
 		{"ConfigRuleReportCreating", fault.NotReady},
 		{"Invalid.CompliancePackId.Value", fault.NotFound},
 		{"Invalid.AggregatorId.Value", fault.NotFound},
+		{"Invalid.ReportTemplateId.Value", fault.NotFound},
 		{"AccountNotExisted", fault.NotFound},
 		{"NoPermission", fault.Denied},
 		{"Forbidden*", fault.Denied},
@@ -181,7 +184,7 @@ func (c call) hint(e *APIError, reason fault.Reason) string {
 // resource returns the resource that the call needs permission for.
 func (c call) resource() string {
 	switch {
-	case c.pack.ID == "":
+	case !c.params.Has("CompliancePackId"):
 		return "*"
 	case c.pack.Aggregator != "":
 		return "acs:config:*:*:aggregatecompliancepack/" + c.pack.ID

@@ -31,6 +31,53 @@ type (
 		ReportUrl             string `json:",omitempty" xml:",omitempty"`
 	}
 
+	generatedRules struct {
+		ReportId  string
+		RequestId string
+	}
+
+	generatedLatest struct {
+		RequestId string
+	}
+
+	gotRules struct {
+		ConfigRulesReport rulesReport
+		RequestId         string
+	}
+
+	rulesReport struct {
+		AccountId             int64
+		AggregatorId          string `json:",omitempty" xml:",omitempty"`
+		ReportCreateTimestamp int64  `json:",omitempty" xml:",omitempty"` // ms
+		ReportId              string
+		ReportStatus          string
+		ReportUrl             string `json:",omitempty" xml:",omitempty"`
+	}
+
+	gotTemplate struct {
+		RequestId      string
+		TemplateReport *templateReport `json:",omitempty" xml:",omitempty"`
+	}
+
+	templateReport struct {
+		ReportCreateEndTimestamp   int64  `json:",omitempty" xml:",omitempty"` // ms
+		ReportCreateStartTimestamp int64  // ms
+		ReportUrl                  string `json:",omitempty" xml:",omitempty"`
+		Status                     string
+		TemplateReportId           string
+	}
+
+	gotInventory struct {
+		RequestId         string
+		ResourceInventory *inventoryReport `json:",omitempty" xml:",omitempty"`
+	}
+
+	inventoryReport struct {
+		DownloadUrl                   string `json:",omitempty" xml:",omitempty"`
+		ResourceInventoryGenerateTime int64  // ms
+		Status                        string
+	}
+
 	packList struct {
 		CompliancePacksResult packPage
 		RequestId             string

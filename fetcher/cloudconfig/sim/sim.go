@@ -37,6 +37,7 @@ type Server struct {
 	calls  map[string]*atomic.Int64
 	nonces nonces
 	rate   rate
+	quotas quotas
 	bucket bucket
 }
 
@@ -51,6 +52,7 @@ func New(opt Options) (*Server, error) {
 		packs:  make(map[string]*pack, len(opt.Packs)),
 		calls:  map[string]*atomic.Int64{Download: new(atomic.Int64)},
 		rate:   rate{perSecond: opt.RatePerSecond},
+		quotas: quotas{of: opt.Quotas, used: make(map[string]used)},
 		bucket: newBucket(opt.AccessKeySecret),
 	}
 	if s.logger == nil {
@@ -63,6 +65,13 @@ func New(opt Options) (*Server, error) {
 	for _, p := range opt.Packs {
 		if err := s.add(p); err != nil {
 			return nil, fmt.Errorf("pack %q: %w", p.Key(), err)
+		}
+	}
+	for _, id := range []string{allRules, inventory} {
+		if s.packs[id] == nil {
+			if err := s.add(Pack{ID: id}); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return s, nil
@@ -134,12 +143,12 @@ func (s *Server) Calls() map[string]int {
 // does nothing if one is being generated, or if there is no such pack.
 func (s *Server) Touch(key string) {
 	if p := s.packs[key]; p != nil {
-		p.generate("", s.now())
+		p.touch(s.now())
 	}
 }
 
-// Made returns how many reports of the pack were requested, with repetitions of a
-// request counted once.
+// Made returns how many reports of the pack calls have requested, with repetitions
+// of a request counted once.
 func (s *Server) Made(key string) int {
 	p := s.packs[key]
 	if p == nil {
@@ -147,7 +156,30 @@ func (s *Server) Made(key string) int {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.tokens)
+	return p.made
+}
+
+// Report is a report that is done.
+type Report struct {
+	ID     string    // of reports that have one
+	Began  time.Time // when it was requested
+	Done   time.Time // when it was ready
+	Status string    // COMPLETE, FAILED or TIMEOUT
+}
+
+// Reports returns the latest reports of the pack that are done, in order.
+func (s *Server) Reports(key string) (done []Report) {
+	p := s.packs[key]
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance(s.now())
+	for _, r := range p.reports {
+		done = append(done, Report{r.id, r.began, r.created, r.status})
+	}
+	return done
 }
 
 // Rotate replaces the keys of the only user. The old ones are unknown from now on;
