@@ -77,7 +77,8 @@ type Pack struct {
 	Jitter     *time.Duration    `yaml:"jitter,omitempty"`
 	CatchUp    *time.Duration    `yaml:"catch_up,omitempty"`
 	Timeout    *time.Duration    `yaml:"timeout,omitempty"`
-	Since      time.Time         `yaml:"since,omitempty"` // no report is owed for slots before this: a date (midnight UTC) or an RFC 3339 time; default: no bound
+	Evaluate   time.Duration     `yaml:"evaluate,omitempty"` // have the rules of the compliance pack evaluated before each report, and wait so long for that at most; it may run functions of yours, which cost money; default 0s = never
+	Since      time.Time         `yaml:"since,omitempty"`    // no report is owed for slots before this: a date (midnight UTC) or an RFC 3339 time; default: no bound
 }
 
 // Sink is one place where reports are kept. Exactly one of its backends is set.

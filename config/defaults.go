@@ -35,6 +35,7 @@ type Entry struct {
 	scheduler.Plan
 	Schedule string // as it is written in the file
 	TimeZone string
+	Evaluate time.Duration // the longest wait for an evaluation before a report; 0 = there is none
 }
 
 // Entries returns the packs in the order of the file, with the defaults
@@ -51,7 +52,7 @@ func (c *Config) Entries() []Entry {
 				Source: pack.Source, Pack: pack.Key(), Schedule: schedule,
 				Jitter: *p.Jitter, CatchUp: *p.CatchUp, Timeout: *p.Timeout, Since: p.Since,
 			},
-			Schedule: p.Schedule, TimeZone: p.TimeZone,
+			Schedule: p.Schedule, TimeZone: p.TimeZone, Evaluate: p.Evaluate,
 		})
 	}
 	return entries

@@ -67,6 +67,7 @@ func (k *checker) pack(path string, p Pack) {
 		k.jitter(path+".jitter", k.withDefaults(p))
 	}
 	k.timeout(path+".timeout", p.Timeout)
+	k.evaluate(path+".evaluate", p)
 	switch {
 	case p.Source != "":
 		k.source(path+".source", p.Source)
@@ -199,6 +200,18 @@ func (k *checker) shortest(spec, zone string) (every time.Duration) {
 	}
 	k.intervals[key] = every
 	return every
+}
+
+// evaluate refuses an evaluation of what has no rules of its own, and one that leaves
+// no time for the report.
+func (k *checker) evaluate(path string, p Pack) {
+	switch timeout := *k.withDefaults(p).Timeout; {
+	case p.Evaluate == 0:
+	case !p.ref().IsCompliancePack():
+		k.fail(path, "leave it out", "only the rules of a compliance pack can be evaluated before its report")
+	case timeout > 0 && p.Evaluate > timeout/2:
+		k.fail(path, "", "%s is more than half of the timeout, %s, which is for the report as well", p.Evaluate, timeout)
+	}
 }
 
 // timeout refuses 0. Elsewhere it means "none"; here it would be a deadline that

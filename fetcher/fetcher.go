@@ -129,7 +129,7 @@ func (f *Fetcher) request(ctx context.Context, e *Entry, next Ticket) (Ticket, e
 		t.Failures = next.Failures
 		return e.SaveTicket(t)
 	}
-	t, err := f.source.Generate(ctx, Order{Slot: next.Slot, Attempt: next.Attempt, Sending: save})
+	t, err := f.source.Generate(ctx, Order{Slot: next.Slot, Attempt: next.Attempt, After: e.evaluatedUntil(), Sending: save})
 	t.Failures = next.Failures
 	if err != nil {
 		err = fmt.Errorf("requesting the report: %w", err)
@@ -282,7 +282,7 @@ func (f *Fetcher) downloadOnce(ctx context.Context, e *Entry, t Ticket, link tim
 		return Report{}, err
 	}
 	r.Ticket, r.Account, r.Created = t, link.Account, link.Created
-	r.ReportID = cmp.Or(link.ReportID, t.ReportID)
+	r.ReportID, r.Evaluated = cmp.Or(link.ReportID, t.ReportID), e.evaluated()
 	if link.RequestID != "" {
 		r.RequestIDs = append(r.RequestIDs[:len(r.RequestIDs):len(r.RequestIDs)], link.RequestID)
 	}

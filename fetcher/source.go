@@ -35,6 +35,11 @@ type Order struct {
 	Slot    evidence.Slot
 	Attempt int // counts from 0: another attempt requests another report
 
+	// After is when rules were evaluated for the report, by the source's clock: one
+	// that somebody else requested is not the slot's if it was made before. Zero if
+	// they were not.
+	After time.Time
+
 	// Sending is called with the ticket right before a request that the source
 	// would take for another one if it were repeated. It saves the ticket: after
 	// a crash, and when the answer is lost, the source is asked whether there is
@@ -56,6 +61,7 @@ type Ticket struct {
 	Attempt    int           `json:"attempt"`
 	Requested  time.Time     `json:"requested"`             // by the local clock
 	Baseline   time.Time     `json:"baseline,omitzero"`     // creation time of the previous report, by the source's clock; zero if there was none
+	After      time.Time     `json:"after,omitzero"`        // of the order
 	Previous   string        `json:"previous,omitempty"`    // the previous report's ID, from sources whose reports have one and that do not say which one a request makes
 	ReportID   string        `json:"report_id,omitempty"`   // the report's ID, where the source names it
 	Failures   int           `json:"failures,omitempty"`    // how many reports that were requested for the slot the source could not generate
@@ -65,9 +71,10 @@ type Ticket struct {
 
 // Fresh reports whether a report created at that time, by the source's clock,
 // can be sealed for the slot: it is newer than the baseline and, if we did not
-// request it ourselves, was created after the slot fell due.
+// request it ourselves, was created after the slot fell due, and after its rules
+// were evaluated.
 func (t Ticket) Fresh(created time.Time) bool {
-	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Slot.Due))
+	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Slot.Due) && !created.Before(t.After))
 }
 
 // ErrStale is the error of Lookup (by errors.Is) while the source only has a

@@ -181,10 +181,11 @@ func (c call) hint(e *APIError, reason fault.Reason) string {
 	return ""
 }
 
-// resource returns the resource that the call needs permission for.
+// resource returns the resource that the call needs permission for: "*", unless it is
+// known that a narrower one will do.
 func (c call) resource() string {
 	switch {
-	case !c.params.Has("CompliancePackId"):
+	case !strings.HasSuffix(c.name, "CompliancePackReport"):
 		return "*"
 	case c.pack.Aggregator != "":
 		return "acs:config:*:*:aggregatecompliancepack/" + c.pack.ID

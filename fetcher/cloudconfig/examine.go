@@ -161,6 +161,20 @@ func (c *Client) suggestPacks(ctx context.Context, p evidence.PackRef) string {
 	return "; existing packs: " + strings.Join(names, ", ")
 }
 
+// ExamineEvaluation implements [fetcher.Examiner].
+func (c *Client) ExamineEvaluation(ctx context.Context, p evidence.PackRef) diag.Result {
+	rules, _, err := c.rulesOf(ctx, p)
+	read := "config:" + packCall("Get", "CompliancePack", p).name
+	if err == nil && len(rules) > 0 {
+		_, _, err = c.rule(ctx, p, rules[0])
+		read += " and config:" + packCall("Get", "ConfigRule", p).name
+	}
+	if err != nil {
+		return diag.Fail("evaluation", err)
+	}
+	return diag.OK("evaluation", "%s; the pack has %d rules. Whether they may be evaluated (config:%s), only an evaluation shows", read, len(rules), evaluateCall(p).name)
+}
+
 // doctorAttempt is the attempt in the ClientToken of doctor. No slot has it.
 const doctorAttempt = -1
 

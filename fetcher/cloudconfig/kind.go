@@ -33,15 +33,15 @@ func kindOf(p evidence.PackRef) kind {
 }
 
 // attaches reports whether the latest report is already that of a slot, without a
-// request: it was made, or making it has begun, since the slot fell due. Without a
-// token, a report that is being generated must not be asked for again, whenever
+// request: it was made, or making it has begun, since the slot fell due and its rules
+// were evaluated. Without a token, a report that is being generated must not be asked for again, whenever
 // that began; if it was too early, Lookup says so once it is ready.
-func (k kind) attaches(r report, due time.Time) bool {
+func (k kind) attaches(r report, due, after time.Time) bool {
 	switch {
 	case !k.shared:
 		return false
 	case r.complete():
-		return !r.Began.IsZero() && !r.Began.Before(due)
+		return !r.Began.IsZero() && !r.Began.Before(due) && !r.Began.Before(after)
 	}
 	return !k.token && !r.idle()
 }
@@ -124,6 +124,9 @@ func callNames() (names []string) {
 		for _, verb := range []string{"Generate", "GenerateAggregate", "Get", "GetAggregate"} {
 			names = append(names, verb+what)
 		}
+	}
+	for _, group := range []string{"", "Aggregate"} {
+		names = append(names, "Start"+group+"ConfigRuleEvaluation", "Get"+group+"CompliancePack", "Get"+group+"ConfigRule")
 	}
 	return append(names, "GenerateReportFromTemplate", "GetReportFromTemplate", "ListCompliancePacks", "ListAggregateCompliancePacks")
 }

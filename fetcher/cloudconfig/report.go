@@ -62,7 +62,7 @@ func (r report) idle() bool {
 // It requests none before the slot is due by the API's clock, whatever the clocks
 // of replicas say; of the report of all rules, see [answers].
 func (c *Client) Generate(ctx context.Context, o fetcher.Order) (fetcher.Ticket, error) {
-	t := fetcher.Ticket{Slot: o.Slot, Attempt: o.Attempt, Requested: time.Now().UTC()}
+	t := fetcher.Ticket{Slot: o.Slot, Attempt: o.Attempt, After: o.After, Requested: time.Now().UTC()}
 	k := kindOf(o.Slot.Ref())
 	if k.named {
 		return c.generateNamed(ctx, o, t)
@@ -72,7 +72,7 @@ func (c *Client) Generate(ctx context.Context, o fetcher.Order) (fetcher.Ticket,
 		return t, fmt.Errorf("looking up the previous report: %w", err)
 	}
 	t.RequestIDs = appendID(t.RequestIDs, string(a.RequestID))
-	if k.attaches(base, o.Slot.Due) {
+	if k.attaches(base, o.Slot.Due, o.After) {
 		t.Attached = true
 		return t, nil
 	}

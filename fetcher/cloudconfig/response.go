@@ -18,6 +18,11 @@ type response struct {
 	ReportID  text  `json:"ReportId" xml:"ReportId"` // of the report that was requested
 	Packs     *page `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
 
+	// For evaluations.
+	Result text        `json:"Result" xml:"Result"` // whether one was started
+	Pack   *pack       `json:"CompliancePack" xml:"CompliancePack"`
+	Rule   *configRule `json:"ConfigRule" xml:"ConfigRule"`
+
 	// The report, by its kind.
 	PackReport     *reportBody `json:"CompliancePackReport" xml:"CompliancePackReport"`
 	RulesReport    *reportBody `json:"ConfigRulesReport" xml:"ConfigRulesReport"`
@@ -38,7 +43,7 @@ func decode(body []byte) (response, error) {
 	if err := unmarshal(body, &a); err != nil {
 		return response{}, err
 	}
-	if a.RequestID == "" && a.report() == nil && a.Packs == nil {
+	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Pack == nil && a.Rule == nil {
 		return response{}, errors.New("the response lacks the expected content")
 	}
 	return a, nil

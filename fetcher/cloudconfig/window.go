@@ -24,6 +24,7 @@ func quotas() map[string]quota {
 		"GenerateConfigRulesReport":     {60, time.Minute},
 		"GetAggregateConfigRulesReport": {300, time.Minute},
 		"GetResourceInventory":          {100, time.Second},
+		"GetAggregateCompliancePack":    {60, time.Minute},
 	}
 }
 

@@ -107,6 +107,7 @@ func TestDarabonba(t *testing.T) {
 			}
 			download(t, link, workbook)
 			otherKinds(t, ask)
+			evaluation(t, ask)
 			if _, err := call("GetCompliancePackReport", sim.MissingPackID); err == nil || !strings.Contains(err.Error(), "Invalid.CompliancePackId.Value") {
 				t.Errorf("a pack that does not exist: %v", err)
 			}
@@ -141,6 +142,29 @@ func otherKinds(t *testing.T, ask func(string, map[string]*string) (map[string]a
 		report, _ := answer(c.action, c.params)[c.field].(map[string]any)
 		link, _ := report[c.link].(string)
 		download(t, link, c.begins)
+	}
+}
+
+// evaluation has the rules of the pack evaluated.
+func evaluation(t *testing.T, ask func(string, map[string]*string) (map[string]any, error)) {
+	t.Helper()
+	pack := map[string]*string{"CompliancePackId": tea.String(ordinary)}
+	started, err := ask("StartConfigRuleEvaluation", pack)
+	if err != nil || started["Result"] != true {
+		t.Fatalf("started %v, %v", started, err)
+	}
+	detail, err := ask("GetCompliancePack", pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, _ := detail["CompliancePack"].(map[string]any)["ConfigRules"].([]any)
+	if len(rules) == 0 {
+		t.Fatalf("no rules in %v", detail)
+	}
+	id, _ := rules[0].(map[string]any)["ConfigRuleId"].(string)
+	rule, err := ask("GetConfigRule", map[string]*string{"ConfigRuleId": &id})
+	if state, _ := rule["ConfigRule"].(map[string]any)["ConfigRuleState"].(string); err != nil || state != "EVALUATING" {
+		t.Errorf("rule %v, %v", rule, err)
 	}
 }
 

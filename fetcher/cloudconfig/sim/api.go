@@ -28,6 +28,12 @@ var actions = map[string]func(*Server, *request) (any, *refusal){
 	"GenerateAggregateResourceInventory":    (*Server).generateLatest,
 	"GetResourceInventory":                  (*Server).getInventory,
 	"GetAggregateResourceInventory":         (*Server).getInventory,
+	"StartConfigRuleEvaluation":             (*Server).startEvaluation,
+	"StartAggregateConfigRuleEvaluation":    (*Server).startEvaluation,
+	"GetCompliancePack":                     (*Server).getPack,
+	"GetAggregateCompliancePack":            (*Server).getPack,
+	"GetConfigRule":                         (*Server).getRule,
+	"GetAggregateConfigRule":                (*Server).getRule,
 	"ListCompliancePacks":                   (*Server).listPacks,
 	"ListAggregateCompliancePacks":          (*Server).listPacks,
 	"ListAggregators":                       (*Server).listGroups,
@@ -148,6 +154,9 @@ func (c *call) subject() (parameter, id string) {
 		return "", allRules
 	case strings.HasSuffix(action, "ResourceInventory"):
 		return "", inventory
+	case strings.HasSuffix(action, "ConfigRule"):
+		pack, _, _ := strings.Cut(c.params.Get("ConfigRuleId"), "."+rulePrefix)
+		return "ConfigRuleId", pack
 	case strings.HasSuffix(action, "ReportFromTemplate"):
 		return "ReportTemplateId", c.params.Get("ReportTemplateId")
 	}

@@ -62,6 +62,11 @@ type Script struct {
 	Forgets      bool          // only the latest report of all rules can be looked up
 	Confuses     bool          // lookups of a report of all rules return the latest, whatever its ID
 	NoReplay     bool          // a repeated ClientToken is a new request
+	Rules        int           // the pack's rules; default 8
+	Evaluate     time.Duration // how long it takes to evaluate a rule; default 1s
+	Stuck        int           // rules that are never evaluated
+	Inactive     int           // rules that are not active; of the others
+	Broken       int           // rules whose evaluation fails; of the others
 	UTF16        bool          // the inventory is in UTF-16 instead of UTF-8, with a byte order mark
 	Body         BodyFault     // fault of the first downloads
 	Size         int           // minimum size of a report in bytes; up to 4 MiB per workbook

@@ -44,15 +44,16 @@ type pack struct {
 	faults *faults
 
 	mu      sync.Mutex
-	began   time.Time // when the latest was requested
-	making  *report   // nil if none
-	ready   time.Time // when it is
-	ended   int       // how many reports were done, one way or another
-	made    int       // how many were requested by calls
-	tokens  []*report // those that were requested with a token, latest last
-	reports []*report // done, latest last
-	links   int       // number of links returned
-	revoked []string  // signatures of links that are refused as expired
+	began   time.Time   // when the latest was requested
+	making  *report     // nil if none
+	ready   time.Time   // when it is
+	ended   int         // how many reports were done, one way or another
+	made    int         // how many were requested by calls
+	tokens  []*report   // those that were requested with a token, latest last
+	reports []*report   // done, latest last
+	asked   []time.Time // when evaluations were requested
+	links   int         // number of links returned
+	revoked []string    // signatures of links that are refused as expired
 }
 
 func newPack(p Pack, now time.Time) *pack {

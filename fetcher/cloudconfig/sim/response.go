@@ -78,6 +78,45 @@ type (
 		Status                        string
 	}
 
+	evaluationStarted struct {
+		RequestId string
+		Result    bool
+	}
+
+	gotPack struct {
+		CompliancePack packDetail
+		RequestId      string
+	}
+
+	packDetail struct {
+		CompliancePackId   string
+		CompliancePackName string
+		ConfigRules        []packRule
+		Status             string
+	}
+
+	packRule struct {
+		ConfigRuleId   string
+		ConfigRuleName string
+		RiskLevel      int
+	}
+
+	gotRule struct {
+		ConfigRule ruleDetail
+		RequestId  string
+	}
+
+	ruleDetail struct {
+		ConfigRuleEvaluationStatus evaluationStatus
+		ConfigRuleId               string
+		ConfigRuleState            string
+	}
+
+	evaluationStatus struct {
+		LastFailedEvaluationTimestamp     int64 `json:",omitempty" xml:",omitempty"` // ms
+		LastSuccessfulEvaluationTimestamp int64 `json:",omitempty" xml:",omitempty"` // ms
+	}
+
 	packList struct {
 		CompliancePacksResult packPage
 		RequestId             string

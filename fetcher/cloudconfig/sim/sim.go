@@ -81,6 +81,8 @@ func New(opt Options) (*Server, error) {
 func (s *Server) add(p Pack) error {
 	p.AccountID = cmp.Or(p.AccountID, "1234567890123456")
 	p.Script.Link = cmp.Or(p.Script.Link, V1)
+	p.Script.Rules = cmp.Or(p.Script.Rules, 8)
+	p.Script.Evaluate = cmp.Or(p.Script.Evaluate, time.Second)
 	p.Script.LinkLife = cmp.Or(p.Script.LinkLife, time.Hour)
 	switch {
 	case p.ID == "" || strings.ContainsAny(p.Key(), "_ ?#") || strings.Count(p.Key(), "/") > 1:
