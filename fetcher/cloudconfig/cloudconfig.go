@@ -33,8 +33,9 @@ const (
 // concurrent use.
 //
 // Calls are retried, with a new signature: if throttled, after the time that the
-// API demands, during which no other call of that name is made; if there is no valid response, after a backoff; and once each with
-// a new nonce, with the server's time, and with new credentials.
+// API demands, during which no other call of that name is made; if there is no
+// valid response, after a backoff, unless the call must not be made twice; and once
+// each with a new nonce, with the server's time, and with new credentials.
 type Client struct {
 	endpoint  *url.URL
 	http      *http.Client
@@ -205,7 +206,7 @@ func (e notSent) Error() string { return string(e) }
 // was sent, and nothing that the API itself says in response is a refusal.
 func uncertain(err error) bool {
 	if e, ok := errors.AsType[*APIError](err); ok {
-		return e.Code == "" || e.Status >= 500
+		return (e.Code == "" || e.Status >= 500) && fault.Of(err) != fault.Throttled
 	}
 	_, unsent := errors.AsType[notSent](err)
 	return !unsent && fault.Of(err) != fault.Internal

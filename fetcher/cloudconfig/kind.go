@@ -33,9 +33,10 @@ func kindOf(p evidence.PackRef) kind {
 }
 
 // attaches reports whether the latest report is already that of a slot, without a
-// request: it was made, or making it has begun, since the slot fell due and its rules
-// were evaluated. Without a token, a report that is being generated must not be asked for again, whenever
-// that began; if it was too early, Lookup says so once it is ready.
+// request: it was made, or making it has begun, since the slot fell due and since
+// its rules were evaluated. Without a token, a report that is being generated must
+// not be asked for again, whenever that began; if it was too early, Lookup says so
+// once it is ready.
 func (k kind) attaches(r report, due, after time.Time) bool {
 	switch {
 	case !k.shared:

@@ -180,6 +180,26 @@ func TestRulesAreNamed(t *testing.T) {
 	}
 }
 
+// A report of all rules that was made before the slot fell due, by the API's clock, is
+// not that of the slot: the local clock was ahead.
+func TestRulesTooEarly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pack := kinds["rules"]
+		pack.Script.Make = time.Second
+		w := newWorld(t, pack, 0)
+		w.slot = w.slot.Ref().Slot(time.Now().Add(5 * time.Second))
+		r, err := w.run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.check(t, r)
+		if got := w.Made(pack.Key()); got != 2 {
+			t.Errorf("%d reports were requested", got)
+		}
+	})
+}
+
 // However often processes are restarted, calls fail and people request reports of
 // their own: a report that was made for the slot is fetched, and no second one is
 // requested.

@@ -60,7 +60,8 @@ func (r report) idle() bool {
 //     resources: the API does not tell.
 //
 // It requests none before the slot is due by the API's clock, whatever the clocks
-// of replicas say; of the report of all rules, see [answers].
+// of replicas say. That of all rules, before which nothing is known of this clock,
+// is requested again later if it was made too early.
 func (c *Client) Generate(ctx context.Context, o fetcher.Order) (fetcher.Ticket, error) {
 	t := fetcher.Ticket{Slot: o.Slot, Attempt: o.Attempt, After: o.After, Requested: time.Now().UTC()}
 	k := kindOf(o.Slot.Ref())

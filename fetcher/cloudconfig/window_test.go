@@ -2,9 +2,12 @@ package cloudconfig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -238,5 +241,32 @@ func TestCallsPerMinute(t *testing.T) {
 		if !found {
 			t.Errorf("there is a quota for %s, which is no call", name)
 		}
+	}
+}
+
+// Whether a call that failed may have taken effect.
+func TestUncertain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer func() (*http.Response, error)
+		want   bool
+	}{
+		"no connection":      {func() (*http.Response, error) { return nil, &net.OpError{Op: "dial", Err: errors.New("refused")} }, false},
+		"connection is gone": {func() (*http.Response, error) { return nil, &net.OpError{Op: "read", Err: errors.New("reset")} }, true},
+		"garbage":            {func() (*http.Response, error) { return respond(200, "<html>"), nil }, true},
+		"endless":            {func() (*http.Response, error) { return respond(200, strings.Repeat(" ", maxResponse+1)), nil }, true},
+		"proxy":              {func() (*http.Response, error) { return respond(502, "<html>"), nil }, true},
+		"proxy is throttled": {func() (*http.Response, error) { return respond(429, "<html>"), nil }, false},
+		"error of the API":   {func() (*http.Response, error) { return refusing(500, "InternalError"), nil }, true},
+		"throttled":          {func() (*http.Response, error) { return refusing(400, "Throttling.User"), nil }, false},
+		"denied":             {func() (*http.Response, error) { return refusing(403, "NoPermission"), nil }, false},
+		"nonce":              {func() (*http.Response, error) { return refusing(400, "SignatureNonceUsed"), nil }, false},
+	} {
+		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return c.answer() }}
+		_, err := newTest(t, s).try(t.Context(), generateCall(evidence.PackRef{ID: "crt-1"}.Slot(due), 0), marked)
+		if got := uncertain(err); got != c.want {
+			t.Errorf("%s: %t, want %t: %v", name, got, c.want, err)
+		}
+		cleanError(t, err)
 	}
 }
