@@ -49,7 +49,7 @@ func BenchmarkLargeReport(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		due = due.Add(-time.Second)
-		ticket, err := source.Generate(b.Context(), slot("cp-1", due), 0)
+		ticket, err := source.Generate(b.Context(), fetcher.Order{Slot: slot("cp-1", due)})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -105,9 +105,9 @@ func newManifest(r fetcher.Report, p evidence.Pack, now time.Time, tool string) 
 	ref := r.Slot.Ref()
 	return evidence.Manifest{
 		Account: r.Account, Aggregator: ref.Aggregator, Anomalies: r.Anomalies, Attached: r.Attached, Baseline: r.Baseline.UTC(),
-		Container: r.Container, ContentEncoding: r.ContentEncoding, CRC64: r.CRC64, Created: r.Created.UTC(), Due: r.Slot.Due.UTC(), Fetched: r.Fetched.UTC(),
-		Imported: r.Imported, Kind: ref.Kind(), Labels: p.Labels, LateSeconds: int64(max(r.Fetched.Sub(r.Slot.Due), 0) / time.Second), MD5: r.MD5, Name: p.Name,
-		Object: objectName(r), Pack: ref.ID, RequestIDs: r.RequestIDs, Requested: r.Requested.UTC(),
+		Container: r.Container, ContentEncoding: r.ContentEncoding, CRC64: r.CRC64, Created: r.Created.UTC(), Due: r.Slot.Due.UTC(),
+		Evaluated: r.Evaluated, Fetched: r.Fetched.UTC(), Imported: r.Imported, Kind: ref.Kind(), Labels: p.Labels, LateSeconds: int64(max(r.Fetched.Sub(r.Slot.Due), 0) / time.Second), MD5: r.MD5, Name: p.Name,
+		Object: objectName(r), Pack: ref.ID, ReportID: r.ReportID, RequestIDs: r.RequestIDs, Requested: r.Requested.UTC(),
 		Schema: evidence.ManifestSchema, Sealed: now.UTC().Truncate(time.Millisecond), SHA256: r.SHA256, Size: r.Size,
 		Source: ref.Source, SourceName: r.Name, Tool: tool,
 	}
@@ -117,10 +117,10 @@ func newManifest(r fetcher.Report, p evidence.Pack, now time.Time, tool string) 
 func reportOf(m evidence.Manifest) fetcher.Report {
 	return fetcher.Report{
 		Ticket: fetcher.Ticket{
-			Slot: m.Slot(), Requested: m.Requested, Baseline: m.Baseline, Attached: m.Attached, RequestIDs: m.RequestIDs,
+			Slot: m.Slot(), Requested: m.Requested, Baseline: m.Baseline, Attached: m.Attached, ReportID: m.ReportID, RequestIDs: m.RequestIDs,
 		},
 		Account: m.Account, Created: m.Created, Fetched: m.Fetched, Name: m.SourceName, Container: m.Container,
-		ContentEncoding: m.ContentEncoding, Anomalies: m.Anomalies, Imported: m.Imported,
+		ContentEncoding: m.ContentEncoding, Anomalies: m.Anomalies, Imported: m.Imported, Evaluated: m.Evaluated,
 		Size: m.Size, SHA256: m.SHA256, CRC64: m.CRC64, MD5: m.MD5,
 	}
 }

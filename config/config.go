@@ -33,7 +33,7 @@ type Config struct {
 	StateDir string            `yaml:"state_dir,omitempty"` // the spool and the queue's store; default /var/lib/packseal
 	Sources  map[string]Source `yaml:"sources"`             // where reports come from, by name; at least one
 	Defaults Defaults          `yaml:"defaults,omitempty"`  // the settings of packs that leave them out
-	Packs    []Pack            `yaml:"packs"`               // whose reports are kept; at least one
+	Packs    []Pack            `yaml:"packs"`               // what reports are kept of; at least one
 	Sinks    []Sink            `yaml:"sinks"`               // where reports are kept: each report goes to every sink; at least one
 	Notify   []Notice          `yaml:"notify,omitempty"`    // the channels that notices are sent to; default none
 	Queue    Queue             `yaml:"queue,omitempty"`     // where slots wait for a worker
@@ -64,19 +64,22 @@ type Defaults struct {
 	Timeout  *time.Duration `yaml:"timeout,omitempty"`   // a slot that takes longer becomes a gap; default 2h
 }
 
-// Pack is one compliance pack whose reports are kept.
+// Pack is what reports are made of, and kept: a compliance pack or, by its kind,
+// something else.
 type Pack struct {
-	ID         string            `yaml:"id"`                   // the pack's ID, "cp-…"; required
-	Name       string            `yaml:"name,omitempty"`       // its display name; default: as Config calls it, where the credentials may list packs
-	Labels     map[string]string `yaml:"labels,omitempty"`     // kept in each record, shown on the page and in metrics, and what notices can be routed by, such as owner: security; at most 16, each value on one line of at most 256 bytes
-	Aggregator string            `yaml:"aggregator,omitempty"` // the account group "ca-…" that the pack belongs to; default none
-	Source     string            `yaml:"source,omitempty"`     // this and the next five: as under defaults
+	Kind       string            `yaml:"kind,omitempty" jsonschema:"enum=rules,enum=template,enum=inventory"` // rules (a report of all rules), template (a report template) or inventory (of resources); default: a compliance pack
+	ID         string            `yaml:"id,omitempty"`                                                        // the ID of the compliance pack, "cp-…", or of the report template, "crt-…": required for them; rules and inventory have none
+	Name       string            `yaml:"name,omitempty"`                                                      // its display name; default: of a compliance pack, as Config calls it, where the credentials may list packs
+	Labels     map[string]string `yaml:"labels,omitempty"`                                                    // kept in each record, shown on the page and in metrics, and what notices can be routed by, such as owner: security; at most 16, each value on one line of at most 256 bytes
+	Aggregator string            `yaml:"aggregator,omitempty"`                                                // the account group "ca-…" that the pack belongs to, or whose rules or resources are meant; default none
+	Source     string            `yaml:"source,omitempty"`                                                    // this and the next five: as under defaults
 	Schedule   string            `yaml:"schedule,omitempty"`
 	TimeZone   string            `yaml:"time_zone,omitempty"`
 	Jitter     *time.Duration    `yaml:"jitter,omitempty"`
 	CatchUp    *time.Duration    `yaml:"catch_up,omitempty"`
 	Timeout    *time.Duration    `yaml:"timeout,omitempty"`
-	Since      time.Time         `yaml:"since,omitempty"` // no report is owed for slots before this: a date (midnight UTC) or an RFC 3339 time; default: no bound
+	Evaluate   time.Duration     `yaml:"evaluate,omitempty"` // have the rules of the compliance pack evaluated before each report, and wait so long for that at most; it may run functions of yours, which cost money; default 0s = never
+	Since      time.Time         `yaml:"since,omitempty"`    // no report is owed for slots before this: a date (midnight UTC) or an RFC 3339 time; default: no bound
 }
 
 // Sink is one place where reports are kept. Exactly one of its backends is set.

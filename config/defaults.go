@@ -35,6 +35,7 @@ type Entry struct {
 	scheduler.Plan
 	Schedule string // as it is written in the file
 	TimeZone string
+	Evaluate time.Duration // the longest wait for an evaluation before a report; 0 = there is none
 }
 
 // Entries returns the packs in the order of the file, with the defaults
@@ -51,7 +52,7 @@ func (c *Config) Entries() []Entry {
 				Source: pack.Source, Pack: pack.Key(), Schedule: schedule,
 				Jitter: *p.Jitter, CatchUp: *p.CatchUp, Timeout: *p.Timeout, Since: p.Since,
 			},
-			Schedule: p.Schedule, TimeZone: p.TimeZone,
+			Schedule: p.Schedule, TimeZone: p.TimeZone, Evaluate: p.Evaluate,
 		})
 	}
 	return entries
@@ -112,8 +113,16 @@ func (c *Config) withDefaults(p Pack) Pack {
 
 // ref returns what identifies the pack, once the defaults are applied.
 func (p Pack) ref() evidence.PackRef {
-	return evidence.PackRef{Source: p.Source, ID: p.ID, Aggregator: p.Aggregator}
+	id := p.ID
+	if p.withoutID() {
+		id = p.Kind
+	}
+	return evidence.PackRef{Source: p.Source, ID: id, Aggregator: p.Aggregator}
 }
+
+// withoutID reports whether there is one pack of this kind in an account or account
+// group, so that it has no ID but the word for it.
+func (p Pack) withoutID() bool { return p.Kind == evidence.Rules || p.Kind == evidence.Inventory }
 
 // onlySource returns the name of the source when there is just one.
 func (c *Config) onlySource() string {

@@ -43,8 +43,12 @@ func (k *checker) packs() {
 		path := fmt.Sprintf("packs[%d]", i)
 		k.pack(path, p)
 		ref := k.withDefaults(p).ref()
-		if j, twice := first[ref]; twice && p.ID != "" {
-			k.fail(path+".id", "a pack has one schedule: combine the two entries", "duplicate pack, first defined in packs[%d]", j)
+		if j, twice := first[ref]; twice && ref.ID != "" {
+			at := path + ".id"
+			if p.withoutID() {
+				at = path
+			}
+			k.fail(at, "a pack has one schedule: combine the two entries", "duplicate pack, first defined in packs[%d]", j)
 		} else {
 			first[ref] = i
 		}
@@ -63,6 +67,7 @@ func (k *checker) pack(path string, p Pack) {
 		k.jitter(path+".jitter", k.withDefaults(p))
 	}
 	k.timeout(path+".timeout", p.Timeout)
+	k.evaluate(path+".evaluate", p)
 	switch {
 	case p.Source != "":
 		k.source(path+".source", p.Source)
@@ -71,17 +76,33 @@ func (k *checker) pack(path string, p Pack) {
 	}
 }
 
-// packID checks that the ID and the account group name a compliance pack.
+// packKinds are the kinds of packs, other than compliance packs.
+var packKinds = []string{evidence.Rules, evidence.Template, evidence.Inventory}
+
+// packID checks that kind, ID and account group fit together.
 func (k *checker) packID(path string, p Pack) {
-	k.name(path+".id", "a pack", p.ID)
+	if p.Kind != "" && !slices.Contains(packKinds, p.Kind) {
+		k.oneOf(path+".kind", p.Kind, packKinds...)
+		return // what ID it needs is not known
+	}
 	if p.Aggregator != "" {
 		k.name(path+".aggregator", "a pack", p.Aggregator)
 	}
-	switch kind := p.ref().Kind(); kind {
-	case evidence.CompliancePack, evidence.AggregateCompliancePack:
-	default:
-		k.fail(path+".id", `the ID of a compliance pack begins with "cp-"`, "%q is a report of kind %s, which is not supported yet", p.ID, kind)
+	kind := evidence.PackRef{ID: p.ID}.Kind() // what the ID says
+	switch {
+	case p.withoutID():
+		if p.ID != "" && p.ID != p.Kind {
+			k.fail(path+".id", "leave it out", "there is one %s of an account or account group: it has no ID", map[string]string{evidence.Rules: "report of all rules", evidence.Inventory: "inventory"}[p.Kind])
+		}
+		return
+	case p.Kind == evidence.Template && p.Aggregator != "":
+		k.fail(path+".aggregator", "leave it out", "a report template belongs to no account group")
+	case p.Kind == evidence.Template && p.ID != "" && kind != evidence.Template:
+		k.fail(path+".id", `the ID of a report template begins with "crt-"`, "%.64q is not a report template", p.ID)
+	case p.Kind == "" && kind != evidence.CompliancePack:
+		k.fail(path+".id", fmt.Sprintf("add kind: %s; the ID of a compliance pack begins with %q", kind, "cp-"), "%.64q is not a compliance pack", p.ID)
 	}
+	k.name(path+".id", "a pack", p.ID)
 }
 
 // MetricLabel returns the name of a pack's label in metrics, where names have neither
@@ -179,6 +200,18 @@ func (k *checker) shortest(spec, zone string) (every time.Duration) {
 	}
 	k.intervals[key] = every
 	return every
+}
+
+// evaluate refuses an evaluation of what has no rules of its own, and one that leaves
+// no time for the report.
+func (k *checker) evaluate(path string, p Pack) {
+	switch timeout := *k.withDefaults(p).Timeout; {
+	case p.Evaluate == 0:
+	case !p.ref().IsCompliancePack():
+		k.fail(path, "leave it out", "only the rules of a compliance pack can be evaluated before its report")
+	case timeout > 0 && p.Evaluate > timeout/2:
+		k.fail(path, "", "%s is more than half of the timeout, %s, which is for the report as well", p.Evaluate, timeout)
+	}
 }
 
 // timeout refuses 0. Elsewhere it means "none"; here it would be a deadline that

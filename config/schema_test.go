@@ -50,6 +50,7 @@ func schema(t *testing.T) []byte {
 	for name, def := range s.Definitions {
 		refine(name, def)
 	}
+	oneKind(s.Definitions["config.Pack"])
 	oneBackend(s.Definitions["config.Source"], reflect.TypeFor[Source]())
 	oneBackend(s.Definitions["config.Sink"], reflect.TypeFor[Sink]())
 	oneBackend(s.Definitions["config.Notice"], reflect.TypeFor[Notice]())
@@ -104,11 +105,27 @@ func refine(name string, s *jsonschema.Schema) {
 		case "config.Config.packs", "config.Config.sinks":
 			v.MinItems = &one
 		case "config.Pack.id":
-			v.Pattern, v.Not = namePattern.String(), &jsonschema.Schema{Pattern: "^(rules|inventory|crt-.*)$"}
+			v.Pattern = namePattern.String()
 		case "config.Pack.aggregator", "config.Sink.name", "config.Notice.name":
 			v.Pattern = namePattern.String()
 		}
 	}
+}
+
+// oneKind says what ID each kind of pack has.
+func oneKind(s *jsonschema.Schema) {
+	kind := func(word string, id *jsonschema.Schema, required ...string) *jsonschema.Schema {
+		k := &jsonschema.Schema{Properties: jsonschema.NewProperties(), Required: required}
+		if k.Properties.Set("id", id); word != "" {
+			k.Properties.Set("kind", &jsonschema.Schema{Const: word})
+		}
+		return k
+	}
+	pack := kind("", &jsonschema.Schema{Not: &jsonschema.Schema{Pattern: "^(rules|inventory|crt-.*)$"}}, "id")
+	pack.Not = &jsonschema.Schema{Required: []string{"kind"}}
+	template := kind("template", &jsonschema.Schema{Pattern: "^crt-"}, "kind", "id")
+	template.Not = &jsonschema.Schema{Required: []string{"aggregator"}}
+	s.OneOf = []*jsonschema.Schema{pack, template, kind("rules", &jsonschema.Schema{Const: "rules"}, "kind"), kind("inventory", &jsonschema.Schema{Const: "inventory"}, "kind")}
 }
 
 // oneBackend says that exactly one of the entry's backends is there.
@@ -246,6 +263,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"reserved source":   {"prod:", "packseal-ledger:"},
 		"member account":    {"prod:", "prod.1234567890123456:"},
 		"not a pack":        {"id: cp-1", "id: rules"},
+		"not of its kind":   {"id: cp-1", "kind: template, id: cp-1"},
+		"unknown kind":      {"id: cp-1", "kind: rule, id: cp-1"},
+		"rules with an ID":  {"id: cp-1", "kind: rules, id: cp-1"},
+		"group template":    {"id: cp-1", "kind: template, id: crt-1, aggregator: ca-1"},
 		"not a label":       {"id: cp-1", "id: cp-1, labels: {a b: c}"},
 		"empty label":       {"id: cp-1", "id: cp-1, labels: {a: \"\"}"},
 		"number as a label": {"id: cp-1", "id: cp-1, labels: {a: 5}"},

@@ -98,9 +98,14 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	return c, err
 }
 
-// fetch gets a slot's report from its source.
+// fetch gets a slot's report from its source, after an evaluation of the pack's rules
+// if there is to be one.
 func (c *components) fetch(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error) {
-	return c.sources[s.Source].Fetch(ctx, e, s)
+	source := c.sources[s.Source]
+	if longest := c.packs[s.Ref()].Evaluate; longest > 0 {
+		source.Evaluate(ctx, e, s, longest)
+	}
+	return source.Fetch(ctx, e, s)
 }
 
 // sinkTries is how often one call of a sink is made before the slot waits.

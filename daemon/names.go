@@ -91,7 +91,7 @@ func (r *runtime) askNames(ctx context.Context) map[evidence.PackRef]string {
 	unnamed := make(map[nameGroup][]evidence.PackRef)
 	of := make(map[evidence.PackRef]string)
 	for _, e := range r.components.entries {
-		if e.Name == "" {
+		if e.Name == "" && e.Pack.IsCompliancePack() { // the others are in no list of packs
 			g := nameGroup{e.Pack.Source, e.Pack.Aggregator}
 			unnamed[g] = append(unnamed[g], e.PackRef)
 		}

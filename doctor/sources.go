@@ -110,7 +110,7 @@ func (s *source) examine(ctx context.Context, packs []config.Entry) []diag.Resul
 // packs are the checks of a source's packs, of which left are left out.
 func (s *source) packs(name string, packs, generate []config.Entry, left int) (all []check) {
 	for _, e := range packs {
-		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e.Pack.PackRef) }, true})
+		all = append(all, check{"permission", name + "/" + e.Pack.Key(), func(ctx context.Context) []diag.Result { return s.pack(ctx, e) }, true})
 	}
 	if left > 0 {
 		all = append(all, check{name: "permission", target: "source " + name, run: func(context.Context) []diag.Result {
@@ -136,8 +136,10 @@ func notGenerated(n int) []diag.Result {
 		WithHint("doctor --generate PACK generates one of that pack")}
 }
 
-// pack examines one pack and its latest report.
-func (s *source) pack(ctx context.Context, p evidence.PackRef) []diag.Result {
+// pack examines one pack, its latest report and, if there is to be one, whether an
+// evaluation can be waited for.
+func (s *source) pack(ctx context.Context, e config.Entry) []diag.Result {
+	p := e.PackRef
 	if s == nil || !s.answers.Load() {
 		return []diag.Result{diag.Skip("permission", "the source does not answer")}
 	}
@@ -148,6 +150,9 @@ func (s *source) pack(ctx context.Context, p evidence.PackRef) []diag.Result {
 		results = append(results, s.Peek(ctx, link))
 	case r.State == diag.Good:
 		results = append(results, diag.Skip("link", "there is no report to fetch yet").WithHint("ask again when one was made: doctor --generate %s generates one", p.Key()))
+	}
+	if e.Evaluate > 0 {
+		results = append(results, s.ExamineEvaluation(ctx, p))
 	}
 	return results
 }

@@ -31,6 +31,8 @@ type state struct {
 	Ticket *Ticket `json:"ticket,omitempty"` // the requested report
 	Report *Report `json:"report,omitempty"` // the complete report
 	Draft  string  `json:"draft,omitempty"`  // the manifest, identical for all sinks and tries
+
+	Evaluation *Evaluation `json:"evaluation,omitempty"` // before the request; nil if there is none
 }
 
 // maxState is the size limit of a state, in bytes: several times that of a
@@ -84,12 +86,12 @@ func (e *Entry) save() error {
 }
 
 // Close releases the entry for the next try. It removes an entry that has neither
-// ticket nor report. After Remove, it does nothing.
+// ticket nor report, nor an evaluation. After Remove, it does nothing.
 func (e *Entry) Close() error {
 	switch {
 	case e.removed:
 		return nil
-	case e.state.Ticket == nil && e.state.Report == nil:
+	case e.state.Ticket == nil && e.state.Report == nil && e.state.Evaluation == nil:
 		return e.Remove()
 	}
 	return e.file.Close()
@@ -121,6 +123,12 @@ func (e *Entry) Ticket() (t Ticket, ok bool) {
 // SaveTicket saves the ticket for later tries.
 func (e *Entry) SaveTicket(t Ticket) error {
 	e.state.Ticket = &t
+	return e.save()
+}
+
+// restoreTicket saves the ticket that there was before, or none.
+func (e *Entry) restoreTicket(t *Ticket) error {
+	e.state.Ticket = t
 	return e.save()
 }
 

@@ -27,6 +27,10 @@ type Examiner interface {
 	// link to the latest one, or the zero Link.
 	ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Result, Link)
 
+	// ExamineEvaluation checks that the rules of the pack can be read, to wait for
+	// their evaluation. It requests none.
+	ExamineEvaluation(ctx context.Context, p evidence.PackRef) diag.Result
+
 	// ExamineRequest checks that a report of the pack can be requested. This
 	// generates a report.
 	ExamineRequest(ctx context.Context, p evidence.PackRef) diag.Result

@@ -88,7 +88,7 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report,
 	t, ok := e.Ticket()
 	if !ok {
 		var err error
-		if t, err = f.request(ctx, e, s, 0); err != nil {
+		if t, err = f.request(ctx, e, Ticket{Slot: s}); err != nil {
 			return Report{}, err
 		}
 	}
@@ -118,21 +118,35 @@ func (f *Fetcher) poll() fault.Backoff {
 	return fault.Backoff{Base: f.settings.PollMin, Max: f.settings.PollMax}
 }
 
-// request requests the report and saves the ticket. A crash in between is
-// harmless, because Generate is idempotent.
-func (f *Fetcher) request(ctx context.Context, e *Entry, s evidence.Slot, attempt int) (Ticket, error) {
+// request requests the report that next says (slot, attempt, failures) and saves
+// the ticket. A crash in between is harmless: Generate is idempotent, or has saved
+// the ticket before.
+func (f *Fetcher) request(ctx context.Context, e *Entry, next Ticket) (Ticket, error) {
 	defer f.metrics.stage("request", time.Now())
-	ctx, span := trace.Begin(ctx, "request", trace.Attempt.Int(attempt))
-	t, err := f.source.Generate(ctx, s, attempt)
+	ctx, span := trace.Begin(ctx, "request", trace.Attempt.Int(next.Attempt))
+	before := e.state.Ticket
+	save := func(t Ticket) error {
+		t.Failures = next.Failures
+		return e.SaveTicket(t)
+	}
+	t, err := f.source.Generate(ctx, Order{Slot: next.Slot, Attempt: next.Attempt, After: e.evaluatedUntil(), Sending: save})
+	t.Failures = next.Failures
 	if err != nil {
 		err = fmt.Errorf("requesting the report: %w", err)
+		if e.state.Ticket != before {
+			err = errors.Join(err, e.restoreTicket(before))
+		}
 	} else {
-		err = e.SaveTicket(t)
+		err = save(t)
 	}
 	span.Set(trace.Attached.Bool(t.Attached))
 	span.End(err)
 	return t, err
 }
+
+// maxFailures is how many reports of a slot are requested again because the source
+// could not generate the one before.
+const maxFailures = 3
 
 // await polls until the requested report is ready, and returns a link to it. If
 // the source is not generating the report, it is requested again; the returned
@@ -146,6 +160,8 @@ func (f *Fetcher) request(ctx context.Context, e *Entry, s evidence.Slot, attemp
 //	                  idempotent
 //	ErrStale and      request the report at once: the report that was being
 //	  attached        generated is ready, and was created before the slot fell due
+//	ErrFailed         request the report again, after a while, up to maxFailures
+//	                  times; then return it
 //	other error       return it
 //
 // The number of polls is limited by ctx only: the API documents no limit on how
@@ -155,27 +171,47 @@ func (f *Fetcher) await(ctx context.Context, e *Entry, t Ticket) (timedLink, Tic
 	var stale time.Time // since when Lookup has returned ErrStale
 	for try := 0; ; try++ {
 		link, err := f.source.Lookup(ctx, t)
+		again := false
 		switch {
 		case err == nil:
 			f.metrics.stage("making", start)
 			return received(link), t, nil
+		case errors.Is(err, ErrFailed) && t.Failures < maxFailures:
+			f.logger.WarnContext(ctx, "report not generated", "pack", t.Slot.Pack, "due", t.Slot.Due, "reason", fault.Of(err), "err", err)
+			if !fault.Sleep(ctx, f.afterFailure(t.Failures)) {
+				return timedLink{}, t, fmt.Errorf("waiting after a failure: %w", context.Cause(ctx))
+			}
+			t.Failures++
+			again = true
 		case fault.Of(err) != fault.NotReady:
 			return timedLink{}, t, fmt.Errorf("looking up the report: %w", err)
 		case !errors.Is(err, ErrStale):
 			stale = time.Time{}
-		case t.Attached || !stale.IsZero() && time.Since(stale) >= f.settings.StaleAfter:
-			// The report we attached to is too old, or ours was lost.
-			if t, err = f.request(ctx, e, t.Slot, t.Attempt+1); err != nil {
-				return timedLink{}, t, err
-			}
-			stale = time.Time{}
+		case t.Attached: // to a report that is too old
+			again = true
 		case stale.IsZero():
 			stale = time.Now()
+		default: // ours was lost, if this goes on
+			again = time.Since(stale) >= f.settings.StaleAfter
+		}
+		if again {
+			stale = time.Time{}
+			next := t
+			next.Attempt++
+			if t, err = f.request(ctx, e, next); err != nil {
+				return timedLink{}, t, err
+			}
 		}
 		if !fault.Sleep(ctx, f.poll().Wait(try, nil)) {
 			return timedLink{}, t, fmt.Errorf("waiting for the report: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// afterFailure returns how long to wait before the next request, when the source
+// could not generate the report, and n others before.
+func (f *Fetcher) afterFailure(n int) time.Duration {
+	return fault.Backoff{Base: f.settings.PollMax, Max: max(f.settings.StaleAfter, f.settings.PollMax)}.Wait(n, nil)
 }
 
 // fetch downloads the report. It looks up a new link if the current one is about
@@ -246,6 +282,7 @@ func (f *Fetcher) downloadOnce(ctx context.Context, e *Entry, t Ticket, link tim
 		return Report{}, err
 	}
 	r.Ticket, r.Account, r.Created = t, link.Account, link.Created
+	r.ReportID, r.Evaluated = cmp.Or(link.ReportID, t.ReportID), e.evaluated()
 	if link.RequestID != "" {
 		r.RequestIDs = append(r.RequestIDs[:len(r.RequestIDs):len(r.RequestIDs)], link.RequestID)
 	}

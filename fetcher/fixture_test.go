@@ -88,13 +88,19 @@ type source struct {
 	generate func(t fetcher.Ticket) (fetcher.Ticket, error) // nil returns the ticket as it is
 	lookup   func(n int, t fetcher.Ticket) (fetcher.Link, error)
 
+	sends    bool  // Generate saves the ticket before it requests
 	attempts []int // of each Generate
 	lookups  int
 }
 
-func (s *source) Generate(_ context.Context, slot evidence.Slot, attempt int) (fetcher.Ticket, error) {
-	s.attempts = append(s.attempts, attempt)
-	t := fetcher.Ticket{Slot: slot, Attempt: attempt, Requested: time.Now().UTC(), RequestIDs: []string{"R-generate"}}
+func (s *source) Generate(_ context.Context, o fetcher.Order) (fetcher.Ticket, error) {
+	s.attempts = append(s.attempts, o.Attempt)
+	t := fetcher.Ticket{Slot: o.Slot, Attempt: o.Attempt, Requested: time.Now().UTC(), RequestIDs: []string{"R-generate"}}
+	if s.sends {
+		if err := o.Sending(t); err != nil {
+			return t, err
+		}
+	}
 	if s.generate != nil {
 		return s.generate(t)
 	}

@@ -15,6 +15,7 @@ type Link struct {
 	Account   string    // the account ID that the source reports, or empty
 	Served    time.Time // when the source returned the link, by its own clock (the Date header), or zero if unknown
 	RequestID string    // of the call that returned the link
+	ReportID  string    // the source's ID of the report, or empty
 }
 
 // SecretURL is a signed link: whoever has it can read the report. It prints

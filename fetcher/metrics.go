@@ -31,7 +31,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Links that were looked up again because they were about to expire, had expired, or were refused.",
 		}),
 	}
-	for _, stage := range []string{"request", "making", "download"} {
+	for _, stage := range []string{"evaluating", "request", "making", "download"} {
 		m.stages[stage] = NewStage(reg, stage)
 	}
 	m.remaining, m.refreshes = metric.Register(reg, m.remaining), metric.Register(reg, m.refreshes)
@@ -43,7 +43,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func NewStage(reg prometheus.Registerer, stage string) prometheus.Observer {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:        "packseal_slot_duration_seconds",
-		Help:        "Duration of each stage of a slot, in seconds: request (baseline and Generate), making (until COMPLETE), download, sealing (into every sink).",
+		Help:        "Duration of each stage of a slot, in seconds: evaluating (rules, where that is asked for), request (baseline and Generate), making (until COMPLETE), download, sealing (into every sink).",
 		Buckets:     prometheus.ExponentialBuckets(0.01, 4, 10),
 		ConstLabels: prometheus.Labels{"stage": stage},
 	})

@@ -27,7 +27,7 @@ func TestMetrics(t *testing.T) {
 			},
 		}
 		h := newFixture(t, src, &store{answer: good}, fetcher.Settings{PollMin: time.Minute, PollMax: time.Minute})
-		for name, want := range map[string]int{"packseal_slot_duration_seconds": 3, "packseal_link_remaining_seconds": 1, "packseal_link_refreshes_total": 1} {
+		for name, want := range map[string]int{"packseal_slot_duration_seconds": 4, "packseal_link_remaining_seconds": 1, "packseal_link_refreshes_total": 1} {
 			if n, err := testutil.GatherAndCount(h.reg, name); n != want || err != nil {
 				t.Errorf("%d series of %s at the start, want %d; %v", n, name, want, err)
 			}

@@ -22,6 +22,8 @@ type Report struct {
 	ContentEncoding string   `json:"content_encoding,omitempty"` // how the body is compressed, as it was sent and is kept
 	Anomalies       []string `json:"anomalies,omitempty"`        // what is odd about the body, see [evidence.Anomaly]
 
+	Evaluated *evidence.Evaluated `json:"evaluated,omitempty"` // the evaluation before it was requested, if there was to be one
+
 	Imported *evidence.Imported `json:"imported,omitempty"` // it was not fetched, see [Entry.Receive]
 
 	Size   int64  `json:"size"`   // bytes

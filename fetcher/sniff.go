@@ -117,18 +117,33 @@ func isHTML(markup []byte) bool { return htmlRoot.Match(markup) }
 var htmlRoot = regexp.MustCompile(`^<(!doctype html|(html|head|body|title|script|style|meta|link|base|iframe|table|h1|div|font|center|form|pre|p|a|b|br)[\s/>])`)
 
 // isTable reports whether a text is a table: as many separators in the second
-// line as in the first.
+// record as in the first, quotes (RFC 4180) aside.
 func isTable(text []byte) bool {
 	if bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\r\n", r) }) {
 		return false
 	}
-	first, rest, _ := bytes.Cut(text, []byte("\n"))
-	second, _, whole := bytes.Cut(rest, []byte("\n"))
-	if !whole && len(text) >= sniffLen-utf8.UTFMax {
-		return false // the line goes on
+	const separators = "\t,;"
+	var counts [2][len(separators)]int // by record
+	record, quoted := 0, false
+	for _, c := range text {
+		switch i := strings.IndexByte(separators, c); {
+		case c == '"':
+			quoted = !quoted // an escaped quote is two
+		case quoted:
+		case c == '\n':
+			record++
+		case i >= 0:
+			counts[record][i]++
+		}
+		if record == len(counts) {
+			break
+		}
 	}
-	for _, separator := range []string{"\t", ",", ";"} {
-		if n := bytes.Count(first, []byte(separator)); n > 0 && n == bytes.Count(second, []byte(separator)) {
+	if record < len(counts) && len(text) >= sniffLen-utf8.UTFMax {
+		return false // the record goes on
+	}
+	for i, n := range counts[0] {
+		if n > 0 && n == counts[1][i] {
 			return true
 		}
 	}

@@ -16,22 +16,41 @@ import (
 // contain neither links nor credentials. Methods are safe for concurrent use;
 // they retry only what the protocol of the source demands.
 type Source interface {
-	// Generate requests the slot's report, and returns what Lookup needs to
-	// tell that report from older ones. It is idempotent for the same slot and
-	// attempt, which counts from 0: another attempt requests another report.
-	Generate(ctx context.Context, s evidence.Slot, attempt int) (Ticket, error)
+	// Generate requests a report, and returns what Lookup needs to tell that
+	// report from older ones. It is idempotent for the same slot and attempt, as
+	// far as the source allows: see [Order.Sending]. After an error, nothing was
+	// requested.
+	Generate(ctx context.Context, o Order) (Ticket, error)
 
 	// Lookup returns a link to the requested report, newly signed as far as
 	// the source allows. While the report is being generated, the error is
 	// fault.NotReady. It is ErrStale as well if the source only has a report
-	// that is too old for the ticket, and is not generating another.
+	// that is too old for the ticket, and is not generating another. It is
+	// ErrFailed if the source could not generate the report of this ticket.
 	Lookup(ctx context.Context, t Ticket) (Link, error)
+}
+
+// Order is what a source is asked for.
+type Order struct {
+	Slot    evidence.Slot
+	Attempt int // counts from 0: another attempt requests another report
+
+	// After is when rules were evaluated for the report, by the source's clock: one
+	// that somebody else requested is not the slot's if it was made before. Zero if
+	// they were not.
+	After time.Time
+
+	// Sending is called with the ticket right before a request that the source
+	// would take for another one if it were repeated. It saves the ticket: after
+	// a crash, and when the answer is lost, the source is asked whether there is
+	// a report before another is requested. An error ends Generate.
+	Sending func(Ticket) error
 }
 
 // Namer is a Source that knows what its packs are called.
 type Namer interface {
-	// Names returns the names of the packs of the account or, if aggregator is not
-	// empty, of that account group, by ID.
+	// Names returns the names of the compliance packs of the account or, if
+	// aggregator is not empty, of that account group, by ID.
 	Names(ctx context.Context, aggregator string) (map[string]string, error)
 }
 
@@ -42,20 +61,29 @@ type Ticket struct {
 	Attempt    int           `json:"attempt"`
 	Requested  time.Time     `json:"requested"`             // by the local clock
 	Baseline   time.Time     `json:"baseline,omitzero"`     // creation time of the previous report, by the source's clock; zero if there was none
+	After      time.Time     `json:"after,omitzero"`        // of the order
+	Previous   string        `json:"previous,omitempty"`    // the previous report's ID, from sources whose reports have one and that do not say which one a request makes
+	ReportID   string        `json:"report_id,omitempty"`   // the report's ID, where the source names it
+	Failures   int           `json:"failures,omitempty"`    // how many reports that were requested for the slot the source could not generate
 	Attached   bool          `json:"attached"`              // the report was already being generated, or had been since the slot fell due: we did not request it
 	RequestIDs []string      `json:"request_ids,omitempty"` // the source's IDs of the API calls, for its support
 }
 
 // Fresh reports whether a report created at that time, by the source's clock,
 // can be sealed for the slot: it is newer than the baseline and, if we did not
-// request it ourselves, was created after the slot fell due.
+// request it ourselves, was created after the slot fell due, and after its rules
+// were evaluated.
 func (t Ticket) Fresh(created time.Time) bool {
-	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Slot.Due))
+	return created.After(t.Baseline) && (!t.Attached || !created.Before(t.Slot.Due) && !created.Before(t.After))
 }
 
 // ErrStale is the error of Lookup (by errors.Is) while the source only has a
 // report that is too old for the ticket, and is not generating another.
 var ErrStale = errors.New("the source has only an older report")
+
+// ErrFailed is the error of Lookup (by errors.Is) if the source tried to generate
+// the report of the ticket, and gave up.
+var ErrFailed = errors.New("the source could not generate the report")
 
 // Opener is the configuration of a source; each kind of source implements it in
 // addition to [Source].

@@ -10,7 +10,14 @@ import (
 // FuzzState: any line is read as a state or as none, and what is read is what
 // would be written.
 func FuzzState(f *testing.F) {
-	f.Add([]byte("{}\n"))
+	for _, line := range []string{
+		"{}",
+		`{"ticket":{"slot":{"source":"prod","pack":"rules","due":"2026-05-01T02:00:00Z"},"attempt":1,"requested":"2026-05-01T02:00:01Z","report_id":"crp-1","failures":2,"attached":false}}`,
+		`{"ticket":{"slot":{"source":"prod","pack":"crt-1","due":"2026-05-01T02:00:00Z"},"attempt":0,"requested":"2026-05-01T02:00:01Z","baseline":"2026-04-30T02:00:01Z","previous":"crtr-1","attached":true}}`,
+		`{"evaluation":{"of":5,"rules":2,"asked":"2026-05-01T02:00:01Z","began":"2026-05-01T02:00:02Z","until":"2026-05-01T02:01:02Z","over":true}}`,
+	} {
+		f.Add([]byte(line + "\n"))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := readState(bytes.NewReader(b))
 		if err != nil {

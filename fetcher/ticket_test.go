@@ -82,6 +82,91 @@ func TestRequestsAgain(t *testing.T) {
 	}
 }
 
+// A report that the source could not generate is requested again, later each time,
+// and not for ever, also over restarts.
+func TestRequestsAfterFailure(t *testing.T) {
+	t.Parallel()
+	for _, failures := range []int{1, 3, 99} {
+		t.Run(fmt.Sprint(failures), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				failed := fault.New(fault.Unavailable, "%w: it timed out", fetcher.ErrFailed)
+				src := &source{lookup: func(_ int, ticket fetcher.Ticket) (fetcher.Link, error) {
+					if ticket.Attempt < failures {
+						return fetcher.Link{}, failed
+					}
+					return linkTo("https://bucket.example.com/r.xls"), nil
+				}}
+				h := newFixture(t, src, &store{answer: good}, fetcher.Settings{})
+				start := time.Now()
+				for range 3 {
+					ctx, stop := context.WithTimeout(t.Context(), 20*time.Second) // a restart
+					h.fetch(ctx, t)
+					stop()
+				}
+				r, err := h.fetch(t.Context(), t)
+				if failures > 3 {
+					if !errors.Is(err, fetcher.ErrFailed) || !fault.Transient(err) || len(src.attempts) != 4 {
+						t.Errorf("%v after the attempts %v", err, src.attempts)
+					}
+					return
+				}
+				if err != nil || r.Failures != failures || len(src.attempts) != failures+1 || time.Since(start) < time.Duration(failures)*15*time.Second {
+					t.Errorf("%v after the attempts %v in %s, %d failures", err, src.attempts, time.Since(start), r.Failures)
+				}
+			})
+		})
+	}
+}
+
+// A ticket that was saved before its request is dropped if nothing was requested, in
+// favour of the one before.
+func TestNotRequested(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var saved bool
+		var h *fixture
+		src := &source{sends: true, lookup: func(int, fetcher.Ticket) (fetcher.Link, error) { return fetcher.Link{}, errStale }}
+		src.generate = func(ticket fetcher.Ticket) (fetcher.Ticket, error) {
+			for s := range h.spool.Unfinished() {
+				saved = s == aSlot
+			}
+			if ticket.Attempt != 1 {
+				return ticket, fault.New(fault.Denied, "no right")
+			}
+			return ticket, nil
+		}
+		h = newFixture(t, src, &store{answer: good}, fetcher.Settings{StaleAfter: time.Minute})
+		ticket := func() (fetcher.Ticket, bool) {
+			e, err := h.spool.Lock(t.Context(), aSlot)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			return e.Ticket()
+		}
+		if _, err := h.fetch(t.Context(), t); fault.Of(err) != fault.Denied || !saved {
+			t.Errorf("%v, saved %t", err, saved)
+		}
+		if got, ok := ticket(); ok {
+			t.Errorf("there is a ticket, %+v", got)
+		}
+		e, err := h.spool.Lock(t.Context(), aSlot)
+		if err == nil {
+			err = errors.Join(e.SaveTicket(fetcher.Ticket{Slot: aSlot, ReportID: "crp-1"}), e.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.fetch(t.Context(), t); fault.Of(err) != fault.Denied {
+			t.Errorf("got %v", err)
+		}
+		if got, ok := ticket(); !ok || got.Attempt != 1 || len(src.attempts) != 3 {
+			t.Errorf("the ticket is %+v after the attempts %v", got, src.attempts)
+		}
+	})
+}
+
 // A later try of the slot resumes where the earlier one ended.
 func TestResume(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,7 @@ type packList struct {
 // packItem is a pack, with its due times in its zone as well.
 type packItem struct {
 	Pack
+	Kind         string    `json:"kind"`
 	LastDueLocal time.Time `json:"last_due_local,omitzero"`
 	NextDueLocal time.Time `json:"next_due_local,omitzero"`
 }
@@ -59,7 +60,7 @@ func (s *Server) servePacks(w http.ResponseWriter, _ *http.Request) {
 	zones, list := zones{}, packList{[]packItem{}} // [] in JSON, not null
 	for _, p := range s.opts.Packs() {
 		zone := zones.find(p.TimeZone)
-		list.Packs = append(list.Packs, packItem{p, local(p.LastDue, zone), local(p.NextDue, zone)})
+		list.Packs = append(list.Packs, packItem{p, p.kind(), local(p.LastDue, zone), local(p.NextDue, zone)})
 	}
 	s.respond(w, http.StatusOK, list)
 }

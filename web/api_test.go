@@ -22,9 +22,9 @@ func TestPacksGolden(t *testing.T) {
 		`{"source":"prod","pack":"cp-a","name":"MLPS","schedule":"0 2 * * *","time_zone":"Asia/Shanghai","state":"sealed",` +
 		`"last_due":"1999-12-31T18:00:00Z","last_sealed":"1999-12-31T21:00:00Z","next_due":"2000-01-01T18:00:00Z",` +
 		`"sealed_slots":41,"gap_slots":0,"last_object":"prod/cp-a/report.xls","last_sha256":"` + digest + `","last_size":49312,` +
-		`"last_due_local":"2000-01-01T02:00:00+08:00","next_due_local":"2000-01-02T02:00:00+08:00"},` +
+		`"kind":"compliance_pack","last_due_local":"2000-01-01T02:00:00+08:00","next_due_local":"2000-01-02T02:00:00+08:00"},` +
 		`{"source":"prod","pack":"cp-g","labels":{"owner":"sec","system":"\u003cpay\u003e"},"schedule":"0 2 * * *","time_zone":"UTC","state":"gap","next_due":"2000-01-01T00:01:30Z",` +
-		`"sealed_slots":0,"gap_slots":2,"last_gap":"1999-12-30T00:00:00Z","last_gap_reason":"not_found","next_due_local":"2000-01-01T00:01:30Z"}` +
+		`"sealed_slots":0,"gap_slots":2,"last_gap":"1999-12-30T00:00:00Z","last_gap_reason":"not_found","kind":"compliance_pack","next_due_local":"2000-01-01T00:01:30Z"}` +
 		"]}\n"
 	labelled := gapPack("cp-g", "")
 	labelled.Labels = map[string]string{"system": "<pay>", "owner": "sec"}

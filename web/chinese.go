@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/i18n"
 )
 
@@ -25,6 +26,10 @@ func chinese() *locale {
 			StateWaiting: "未到期", StateReading: "正在读取",
 		},
 		unknown: "未知", reasons: i18n.ChineseReasons(),
+		kinds: map[string]string{
+			evidence.Rules: "全部规则", evidence.AggregateRules: "账号组全部规则",
+			evidence.Inventory: "资源清单", evidence.AggregateInventory: "账号组资源清单",
+		},
 		join: func(sentences []string) string { return strings.Join(sentences, "") },
 		now:  "刚刚", relative: chineseRelative, headline: chineseHeadline, summary: chineseSummary,
 		some: func(shown, all int) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/i18n"
 )
 
@@ -26,6 +27,10 @@ func english() *locale {
 			StateWaiting: "Not due yet", StateReading: "Reading history",
 		},
 		unknown: "Unknown", reasons: i18n.EnglishReasons(),
+		kinds: map[string]string{
+			evidence.Rules: "All rules", evidence.AggregateRules: "All rules of the account group",
+			evidence.Inventory: "Resource inventory", evidence.AggregateInventory: "Resource inventory of the account group",
+		},
 		join: func(sentences []string) string { return strings.Join(sentences, " ") },
 		now:  "now", relative: englishRelative, headline: englishHeadline, summary: englishSummary,
 		some: func(shown, all int) string {

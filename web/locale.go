@@ -26,7 +26,8 @@ type locale struct {
 	StillReading, AckedBy, AckedUntil                        string
 
 	states  map[string]string
-	unknown string // any other state
+	unknown string            // any other state
+	kinds   map[string]string // names of packs that have none, by kind; of others, that is the key
 	reasons map[fault.Reason]string
 
 	join     func(sentences []string) string

@@ -110,7 +110,7 @@ func (p page) row(pack Pack, zones zones) row {
 	zone := zones.find(pack.TimeZone)
 	r := row{
 		Pack:      pack,
-		Label:     cmp.Or(pack.Name, pack.Key),
+		Label:     cmp.Or(pack.Name, p.L.kinds[pack.kind()], pack.Key),
 		Link:      p.Link(packPath(pack)),
 		Mark:      mark(pack.State),
 		Word:      p.L.state(pack.State),

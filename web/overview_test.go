@@ -98,6 +98,16 @@ func TestOverviewSpeaksChinese(t *testing.T) {
 	})
 }
 
+// TestKindsHaveNames: a pack without a name that is not a compliance pack goes by its
+// kind, in the page's language; others by their key.
+func TestKindsHaveNames(t *testing.T) {
+	t.Parallel()
+	h := handler(t, options(0, sealedPack("rules", ""), sealedPack("ca-1/rules", "Theirs"), sealedPack("inventory", ""), sealedPack("crt-1", "")))
+	wantAll(t, get(h, "/").Body.String(), ">All rules<", "prod/rules", ">Theirs<", ">Resource inventory<", ">crt-1<")
+	wantAll(t, get(h, "/packs/prod/rules?lang=zh").Body.String(), "<h1", "全部规则")
+	wantAll(t, get(h, "/api/v1/packs").Body.String(), `"pack":"rules"`, `"kind":"aggregate_rules"`, `"kind":"inventory"`, `"kind":"template"`)
+}
+
 func TestRefreshCanBeStopped(t *testing.T) {
 	t.Parallel()
 	h := handler(t, options(0, sealedPack("cp-a", "")))

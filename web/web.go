@@ -27,7 +27,7 @@ const (
 // Pack is one pack as the page and /api/v1/packs show it.
 type Pack struct {
 	Source     string            `json:"source"`
-	Key        string            `json:"pack"` // "cp-…" or "ca-…/cp-…"
+	Key        string            `json:"pack"` // "cp-…", "ca-…/cp-…" and so on, see evidence.PackRef
 	Name       string            `json:"name,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	Schedule   string            `json:"schedule"`
@@ -45,6 +45,9 @@ type Pack struct {
 	Trouble    string            `json:"trouble,omitempty"`   // why the last attempt at the slot in progress failed, or empty
 	Paused     *Pause            `json:"paused,omitempty"`    // nil if it is not paused
 }
+
+// kind returns the kind of the pack's reports, as manifests name it.
+func (p Pack) kind() string { return evidence.Ref(p.Source, p.Key).Kind() }
 
 // Counts are the settled slots of a pack.
 type Counts struct {

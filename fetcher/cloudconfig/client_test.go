@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"packseal.example/fetcher"
 	"packseal.example/internal/egress"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
@@ -30,7 +31,7 @@ func TestSent(t *testing.T) {
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
 		c := newTest(t, s)
 		for _, p := range []evidence.PackRef{aPack, group} {
-			if _, err := c.Generate(t.Context(), p.Slot(due), 0); err != nil {
+			if _, err := c.Generate(t.Context(), fetcher.Order{Slot: p.Slot(due)}); err != nil {
 				t.Fatal(err)
 			}
 			for range c.Packs(t.Context(), p.Aggregator) {
@@ -58,6 +59,41 @@ func TestSent(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// What is sent about reports of other kinds than compliance packs, and for an
+// evaluation.
+func TestKindsSent(t *testing.T) {
+	t.Parallel()
+	slot := func(id, aggregator string) evidence.Slot {
+		return evidence.PackRef{ID: id, Aggregator: aggregator}.Slot(due)
+	}
+	token := func(s evidence.Slot) string { return "ClientToken=" + clientToken(s, 0) }
+	for want, q := range map[string]call{
+		"POST GenerateConfigRulesReport ? " + token(slot("rules", "")):                                generateCall(slot("rules", ""), 0),
+		"POST GenerateAggregateConfigRulesReport ? AggregatorId=ca-1&" + token(slot("rules", "ca-1")): generateCall(slot("rules", "ca-1"), 0),
+		"POST GenerateReportFromTemplate ? ReportTemplateId=crt-1":                                    generateCall(slot("crt-1", ""), 0),
+		"POST GetReportFromTemplate ?ReportTemplateId=crt-1 ":                                         reportCall("Get", evidence.PackRef{ID: "crt-1"}),
+		"POST GenerateResourceInventory ?ResourceDeleted=1 ":                                          generateCall(slot("inventory", ""), 0),
+		"POST GetResourceInventory ? ":                                                                reportCall("Get", evidence.PackRef{ID: "inventory"}),
+		"POST GenerateAggregateResourceInventory ?AggregatorId=ca-1&ResourceDeleted=1 ":               generateCall(slot("inventory", "ca-1"), 0),
+		"POST GetAggregateConfigRulesReport ?AggregatorId=ca-1 ":                                      reportCall("Get", evidence.PackRef{ID: "rules", Aggregator: "ca-1"}),
+		"POST StartConfigRuleEvaluation ?CompliancePackId=cp-1 ":                                      evaluateCall(aPack),
+		"POST StartAggregateConfigRuleEvaluation ?AggregatorId=ca-1&CompliancePackId=cp-1 ":           evaluateCall(evidence.PackRef{ID: "cp-1", Aggregator: "ca-1"}),
+		"POST GetCompliancePack ?CompliancePackId=cp-1 ":                                              packCall("Get", "CompliancePack", aPack),
+	} {
+		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
+		if _, err := newTest(t, s).do(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		r := s.seen[0]
+		if got := r.Method + " " + r.Header.Get("X-Acs-Action") + " ?" + r.URL.RawQuery + " " + r.body; got != want {
+			t.Errorf("sent %q, want %q", got, want)
+		}
+		if !slices.Contains(callNames(), q.name) {
+			t.Errorf("%s is in no list", q.name)
+		}
+	}
 }
 
 // Retries have a new nonce and the current date.

@@ -34,15 +34,16 @@ const (
 // concurrent use.
 //
 // Calls are retried, with a new signature: if throttled, after the time that the
-// API demands; if there is no valid response, after a backoff; and once each with
-// a new nonce, with the server's time, and with new credentials.
+// API demands, during which no other call of that name is made; if there is no
+// valid response, after a backoff, unless the call must not be made twice; and once
+// each with a new nonce, with the server's time, and with new credentials.
 type Client struct {
 	endpoint  *url.URL
 	http      *http.Client
 	timeout   time.Duration
 	userAgent string
 	keys      ram.Provider
-	limit     *limiter
+	limits    *limits
 	skew      atomic.Int64 // how far the server's clock is ahead, in nanoseconds; 0 until it rejects our time
 	metrics   *metrics
 	logger    *slog.Logger
@@ -66,7 +67,7 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 			return nil, err
 		}
 	}
-	return &Client{
+	c := &Client{
 		endpoint: endpoint,
 		http: &http.Client{
 			Transport: transport,
@@ -76,17 +77,21 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 		timeout:   o.requestTimeout(),
 		userAgent: env.UserAgent,
 		keys:      ram.New(o.Credentials),
-		limit:     newLimiter(o.requestsPerSecond(), env.Share),
+		limits:    newLimits(o.requestsPerSecond(), o.CallsPerMinute, env.Share),
 		metrics:   newMetrics(env.Registerer),
 		logger:    env.Logger,
-	}, nil
+	}
+	for call := range c.metrics.used {
+		c.metrics.limit.WithLabelValues(call).Set(c.limits.perSecond(call))
+	}
+	return c, nil
 }
 
 // do makes the call, with retries as described at [Client].
 func (c *Client) do(ctx context.Context, q call) (response, error) {
 	var last error
 	for tries := (retries{}); ; {
-		if !c.limit.wait(ctx) {
+		if !c.wait(ctx, q.name) {
 			if last == nil {
 				last = fault.Ended(ctx, q.name)
 			}
@@ -101,12 +106,24 @@ func (c *Client) do(ctx context.Context, q call) (response, error) {
 				return a, nil
 			}
 			err = tryErr
+			if q.once && uncertain(err) {
+				return response{}, &lostAnswer{err}
+			}
 		}
-		if ctx.Err() != nil || !c.retry(ctx, &tries, k, err) {
+		if ctx.Err() != nil || !c.retry(ctx, q, &tries, k, err) {
 			return response{}, err
 		}
 		last = err
 	}
+}
+
+// wait blocks until a call of that name may start, and counts how long. It returns
+// false if ctx ends first.
+func (c *Client) wait(ctx context.Context, name string) bool {
+	start := time.Now()
+	ok := c.limits.wait(ctx, name)
+	c.metrics.waited(name, start, c.limits.perSecond(name))
+	return ok
 }
 
 // retries counts the retries of one call by their cause.
@@ -117,10 +134,10 @@ type retries struct {
 
 // retry prepares a retry after err, which may take a while, and reports whether
 // there is to be one.
-func (c *Client) retry(ctx context.Context, r *retries, k ram.Keys, err error) bool {
-	code := ""
+func (c *Client) retry(ctx context.Context, q call, r *retries, k ram.Keys, err error) bool {
+	code, all := "", false
 	if e, ok := errors.AsType[*APIError](err); ok {
-		code = e.Code
+		code, all = e.Code, e.all
 	}
 	var b fault.Backoff
 	once := func(done *bool) bool {
@@ -134,7 +151,7 @@ func (c *Client) retry(ctx context.Context, r *retries, k ram.Keys, err error) b
 		if pause == 0 {
 			pause = b.Wait(r.throttled, nil)
 		}
-		c.limit.throttle(pause)
+		c.limits.throttle(q.name, pause, all)
 		r.throttled++
 		return r.throttled < throttledTries
 	case reason == fault.ClockSkew || code == "SignatureNonceUsed":
@@ -168,8 +185,32 @@ type call struct {
 	name   string
 	method string
 	form   bool // send the parameters in the body
+	once   bool // a call that may have taken effect is not repeated
 	params url.Values
 	pack   evidence.PackRef // the subject of the call; without ID for lists
+}
+
+// lostAnswer is the error of a call that is to be made once: it was sent, and
+// whether it took effect is unknown.
+type lostAnswer struct{ error }
+
+// Unwrap returns what happened.
+func (e *lostAnswer) Unwrap() error { return e.error }
+
+// notSent is the message of an error before anything was sent.
+type notSent string
+
+// Error implements error.
+func (e notSent) Error() string { return string(e) }
+
+// uncertain reports whether a call that failed with err may have taken effect: it
+// was sent, and nothing that the API itself says in response is a refusal.
+func uncertain(err error) bool {
+	if e, ok := errors.AsType[*APIError](err); ok {
+		return (e.Code == "" || e.Status >= 500) && fault.Of(err) != fault.Throttled
+	}
+	_, unsent := errors.AsType[notSent](err)
+	return !unsent && fault.Of(err) != fault.Internal
 }
 
 // request returns a new, signed request for the call.
@@ -230,7 +271,7 @@ func (c *Client) try(ctx context.Context, q call, k ram.Keys) (a response, err e
 	}
 	a.RequestID = text(sanitize(k, string(a.RequestID), 80))
 	a.served, _ = http.ParseTime(res.Header.Get("Date"))
-	c.limit.succeeded()
+	c.limits.all.succeeded()
 	return a, nil
 }
 
@@ -264,7 +305,11 @@ func (c *Client) noResponse(q call, k ram.Keys, err error) (string, error) {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err // *url.Error contains the URL
 	}
-	return code, fault.New(fault.Unavailable, "%s: %s", q.name, sanitize(k, err.Error(), 300)).
+	var message error = errors.New(sanitize(k, err.Error(), 300))
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		message = notSent(message.Error())
+	}
+	return code, fault.New(fault.Unavailable, "%s: %w", q.name, message).
 		WithHint("check that %s is reachable from here, and any proxy in between", c.endpoint.Host)
 }
 
@@ -277,8 +322,8 @@ func (c *Client) refused(q call, k ram.Keys, res *http.Response, body []byte) (s
 	f := &fault.Error{Reason: known.reason, Err: e, Hint: q.hint(e, known.reason)}
 	switch known.reason {
 	case fault.Throttled:
-		f.RetryAfter = timeLeft(res.Header)
-		c.metrics.throttled.Inc()
+		f.RetryAfter, e.all = timeLeft(res.Header)
+		c.metrics.throttled.WithLabelValues(q.name).Inc()
 	case fault.ClockSkew:
 		f.Hint = "correct the local clock (NTP)"
 		if at, err := http.ParseTime(res.Header.Get("Date")); err == nil {

@@ -21,6 +21,8 @@ type APIError struct {
 	Code      string // of the API; empty if the response is not from the API
 	Message   string // for people
 	RequestID string // for support of Alibaba Cloud; may be empty
+
+	all bool // there were too many calls of all names, not only of this
 }
 
 // Error returns call, code, message, status and request ID on one line.
@@ -108,6 +110,7 @@ func rules() []rule {
 		{"ConfigRuleReportCreating", fault.NotReady},
 		{"Invalid.CompliancePackId.Value", fault.NotFound},
 		{"Invalid.AggregatorId.Value", fault.NotFound},
+		{"Invalid.ReportTemplateId.Value", fault.NotFound},
 		{"AccountNotExisted", fault.NotFound},
 		{"NoPermission", fault.Denied},
 		{"Forbidden*", fault.Denied},
@@ -179,10 +182,11 @@ func (c call) hint(e *APIError, reason fault.Reason) string {
 	return ""
 }
 
-// resource returns the resource that the call needs permission for.
+// resource returns the resource that the call needs permission for: "*", unless it is
+// known that a narrower one will do.
 func (c call) resource() string {
 	switch {
-	case c.pack.ID == "":
+	case !strings.HasSuffix(c.name, "CompliancePackReport"):
 		return "*"
 	case c.pack.Aggregator != "":
 		return "acs:config:*:*:aggregatecompliancepack/" + c.pack.ID

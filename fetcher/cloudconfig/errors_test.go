@@ -128,7 +128,7 @@ func TestInvalidResponses(t *testing.T) {
 				s := &stub{answer: func(int, *http.Request) (*http.Response, error) {
 					return respond(c.status, c.body, "X-Acs-Request-Id", "R-header", "Location", "https://elsewhere/?MARKED"), nil
 				}}
-				_, _, err := newTest(t, s).get(t.Context(), aPack)
+				_, _, err := newTest(t, s).get(t.Context(), aPack, "")
 				if fault.Of(err) != c.reason || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %q: %v, want %q with %q", fault.Of(err), err, c.reason, c.want)
 				}
@@ -146,6 +146,9 @@ func TestHintNamesTheResource(t *testing.T) {
 	for want, q := range map[string]call{
 		"config:GenerateCompliancePackReport on acs:config:*:*:compliancepack/cp-1":              reportCall("Generate", aPack),
 		"config:GetAggregateCompliancePackReport on acs:config:*:*:aggregatecompliancepack/cp-2": reportCall("Get", evidence.PackRef{ID: "cp-2", Aggregator: "ca-1"}),
+		"config:GenerateAggregateConfigRulesReport on *":                                         reportCall("Generate", evidence.PackRef{ID: "rules", Aggregator: "ca-1"}),
+		"config:GetReportFromTemplate on *":                                                      reportCall("Get", evidence.PackRef{ID: "crt-1"}),
+		"config:GenerateResourceInventory on *":                                                  reportCall("Generate", evidence.PackRef{ID: "inventory"}),
 		"config:ListCompliancePacks on *":                                                        listCall("", 1),
 		"config:ListAggregateCompliancePacks on *":                                               listCall("ca-1", 1),
 	} {

@@ -146,6 +146,62 @@ func TestExaminePack(t *testing.T) {
 	}
 }
 
+// Of other kinds: without the ID of a report nothing may be known of rules, and it is
+// not documented what is said of a template that has no report yet.
+func TestExamineKinds(t *testing.T) {
+	t.Parallel()
+	rules, template := evidence.PackRef{ID: "rules"}, evidence.PackRef{ID: "crt-1"}
+	for name, c := range map[string]struct {
+		pack   evidence.PackRef
+		answer func() *http.Response
+		want   brief
+	}{
+		"rules, no ID":       {rules, func() *http.Response { return refusing(400, "MissingReportId") }, brief{"permission", diag.Skipped, "", "unknown until a report was requested"}},
+		"rules, an odd word": {rules, func() *http.Response { return refusing(400, "Invalid.ReportId.Value") }, brief{"permission", diag.Skipped, "", "unknown until"}},
+		"rules, denied":      {rules, func() *http.Response { return refusing(403, "NoPermission") }, brief{"permission", diag.Bad, fault.Denied, "config:GetConfigRulesReport on *"}},
+		"rules, the latest": {rules, func() *http.Response {
+			return respond(200, `{"ConfigRulesReport":{"ReportId":"crp-1","ReportStatus":"CREATING"}}`)
+		}, brief{"permission", diag.Good, "", "is being generated"}},
+		"template, none":    {template, func() *http.Response { return respond(200, `{"RequestId":"R"}`) }, brief{"permission", diag.Good, "", "there is no report yet"}},
+		"template, no word": {template, func() *http.Response { return refusing(404, "ReportNotFound") }, brief{"permission", diag.Good, "", "there is no report yet"}},
+		"template, gone":    {template, func() *http.Response { return refusing(400, "Invalid.ReportTemplateId.Value") }, brief{"permission", diag.Bad, fault.NotFound, "check the pack's id"}},
+		"template, denied":  {template, func() *http.Response { return refusing(403, "NoPermission") }, brief{"permission", diag.Bad, fault.Denied, "config:GetReportFromTemplate on *"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := newTest(t, dated(0, func(*http.Request) *http.Response { return c.answer() }))
+			r, _ := client.ExaminePack(t.Context(), c.pack)
+			compare(t, []diag.Result{r}, c.want)
+			all := client.Examine(t.Context(), c.pack)
+			if last := all[len(all)-1]; last.Check != "credentials" || last.State != diag.Good {
+				t.Errorf("the credentials: %+v", last)
+			}
+		})
+	}
+}
+
+func TestExamineEvaluation(t *testing.T) {
+	t.Parallel()
+	for denied, want := range map[string]brief{
+		"":                  {"evaluation", diag.Good, "", "config:GetCompliancePack and config:GetConfigRule; the pack has 2 rules"},
+		"GetCompliancePack": {"evaluation", diag.Bad, fault.Denied, "allow the RAM action config:GetCompliancePack on *"},
+		"GetConfigRule":     {"evaluation", diag.Bad, fault.Denied, "allow the RAM action config:GetConfigRule on *"},
+	} {
+		api := dated(0, func(r *http.Request) *http.Response {
+			if r.Header.Get("X-Acs-Action") == denied {
+				return refusing(403, "NoPermission")
+			}
+			return respond(200, `{"RequestId":"R","CompliancePack":{"ConfigRules":[{"ConfigRuleId":"cr-1"},{"ConfigRuleId":"cr-2"},{"ConfigRuleId":"cr-1"},{}]}}`)
+		})
+		compare(t, []diag.Result{newTest(t, api).ExamineEvaluation(t.Context(), aPack)}, want)
+		for _, s := range api.seen {
+			if strings.HasPrefix(s.Header.Get("X-Acs-Action"), "Start") {
+				t.Error("an evaluation was requested")
+			}
+		}
+	}
+}
+
 func TestExamineRequest(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]brief{

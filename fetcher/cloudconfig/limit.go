@@ -16,10 +16,10 @@ import (
 // maxPause is the longest pause that a throttle header can cause.
 const maxPause = 5 * time.Minute
 
-// limiter limits the rate of all calls of a source. When the API throttles a call,
-// no call starts for as long as it demands, and the rate is halved; each call that
-// succeeds raises it again a little. With replicas, each of them has a share of
-// the rate.
+// limiter limits the rate of all calls of a source. When the API says that there
+// are too many of all together, no call starts for as long as it demands, and the
+// rate is halved; each call that succeeds raises it again a little. With replicas,
+// each of them has a share of the rate.
 type limiter struct {
 	rate     *rate.Limiter
 	full     rate.Limit
@@ -113,6 +113,13 @@ func (l *limiter) throttle(pause time.Duration) {
 	}
 }
 
+// perSecond returns this process's share of the rate.
+func (l *limiter) perSecond() float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return float64(l.current * l.share)
+}
+
 // succeeded lets the rate recover.
 func (l *limiter) succeeded() {
 	l.mu.Lock()
@@ -123,21 +130,25 @@ func (l *limiter) succeeded() {
 	}
 }
 
-// timeLeft returns the wait that the throttle headers demand, or 0. A header whose
-// Remain is not 0 is about a limit that was not exceeded.
-func timeLeft(h http.Header) (longest time.Duration) {
-	for _, name := range []string{"X-Ratelimit-User-Api", "X-Ratelimit-User"} {
-		values := map[string]int64{}
-		for part := range strings.SplitSeq(h.Get(name), ",") {
-			key, value, _ := strings.Cut(part, ":")
-			if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil && n > 0 {
-				values[strings.ToLower(strings.TrimSpace(key))] = n
-			}
-		}
-		if values["remain"] == 0 {
-			left := min(values["timeleft"], maxPause.Milliseconds())
-			longest = max(longest, time.Duration(left)*time.Millisecond)
+// timeLeft returns the wait that the throttle headers demand, or 0, and whether it
+// is for calls of all names.
+func timeLeft(h http.Header) (wait time.Duration, all bool) {
+	call, user := throttleHeader(h.Get("X-Ratelimit-User-Api")), throttleHeader(h.Get("X-Ratelimit-User"))
+	return max(call, user), user > 0
+}
+
+// throttleHeader returns the wait that a header demands, or 0. One whose Remain is
+// not 0 is about a limit that was not exceeded.
+func throttleHeader(header string) time.Duration {
+	values := map[string]int64{}
+	for part := range strings.SplitSeq(header, ",") {
+		key, value, _ := strings.Cut(part, ":")
+		if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil && n > 0 {
+			values[strings.ToLower(strings.TrimSpace(key))] = n
 		}
 	}
-	return longest
+	if values["remain"] > 0 {
+		return 0
+	}
+	return time.Duration(min(values["timeleft"], maxPause.Milliseconds())) * time.Millisecond
 }

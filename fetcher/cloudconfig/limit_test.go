@@ -19,22 +19,23 @@ func TestTimeLeft(t *testing.T) {
 	for _, c := range []struct {
 		api, user string
 		want      time.Duration
+		all       bool
 	}{
-		{"", "", 0},
-		{"Limit:10,Remain:0,TimeLeft:1500,Reset:1", "", 1500 * time.Millisecond},
-		{"", "TimeLeft:3000", 3 * time.Second},
-		{" limit:1, timeleft: 20 ,x", "", 20 * time.Millisecond},
-		{"Remain:0,TimeLeft:100", "Remain:0,TimeLeft:900", 900 * time.Millisecond},
-		{"Remain:0,TimeLeft:100", "Remain:7,TimeLeft:90000", 100 * time.Millisecond},
-		{"TimeLeft:9223372036854775807", "", maxPause},
-		{"TimeLeft:-5", "TimeLeft:soon", 0},
-		{"TimeLeft:99999999999999999999", "TimeLeft", 0},
+		{"", "", 0, false},
+		{"Limit:10,Remain:0,TimeLeft:1500,Reset:1", "", 1500 * time.Millisecond, false},
+		{"", "TimeLeft:3000", 3 * time.Second, true},
+		{" limit:1, timeleft: 20 ,x", "", 20 * time.Millisecond, false},
+		{"Remain:0,TimeLeft:100", "Remain:0,TimeLeft:900", 900 * time.Millisecond, true},
+		{"Remain:0,TimeLeft:100", "Remain:7,TimeLeft:90000", 100 * time.Millisecond, false},
+		{"TimeLeft:9223372036854775807", "", maxPause, false},
+		{"TimeLeft:-5", "TimeLeft:soon", 0, false},
+		{"TimeLeft:99999999999999999999", "TimeLeft", 0, false},
 	} {
 		h := http.Header{}
 		h.Set("x-ratelimit-user-api", c.api)
 		h.Set("x-ratelimit-user", c.user)
-		if got := timeLeft(h); got != c.want {
-			t.Errorf("%q, %q: %s, want %s", c.api, c.user, got, c.want)
+		if got, all := timeLeft(h); got != c.want || all != c.all {
+			t.Errorf("%q, %q: %s, %t, want %s, %t", c.api, c.user, got, all, c.want, c.all)
 		}
 	}
 }
@@ -85,13 +86,14 @@ func TestPauseIsExtended(t *testing.T) {
 }
 
 func BenchmarkWait(b *testing.B) {
-	l := newLimiter(1e12, nil)
+	l := newLimits(1e12, nil, nil)
 	for b.Loop() {
-		l.wait(b.Context())
+		l.wait(b.Context(), "GetCompliancePackReport")
 	}
 }
 
-// No call of the source starts until the TimeLeft of a throttled call has passed.
+// No call of the source starts until the TimeLeft of a throttled call has passed, if
+// that is about all calls of the user.
 func TestThrottledCallPausesAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -99,7 +101,7 @@ func TestThrottledCallPausesAll(t *testing.T) {
 		s := &stub{answer: func(n int, _ *http.Request) (*http.Response, error) {
 			if n == 0 {
 				r := refusing(400, "Throttling.User")
-				r.Header.Set("X-Ratelimit-User-Api", "Limit:10,Remain:0,TimeLeft:7000,Reset:1")
+				r.Header.Set("X-Ratelimit-User", "Limit:10,Remain:0,TimeLeft:7000,Reset:1")
 				return r, nil
 			}
 			return respond(200, `{"RequestId":"R"}`), nil
@@ -114,7 +116,7 @@ func TestThrottledCallPausesAll(t *testing.T) {
 		}
 		calls.Go(one)
 		synctest.Wait() // it is throttled now
-		if got := c.limit.rate.Limit(); got != c.limit.full/2 {
+		if got := c.limits.all.rate.Limit(); got != c.limits.all.full/2 {
 			t.Errorf("the rate is %v after a throttle", got)
 		}
 		for range 19 {
@@ -129,10 +131,10 @@ func TestThrottledCallPausesAll(t *testing.T) {
 		if got := time.Since(start); len(s.seen) != 21 || got > pause+2*time.Second {
 			t.Errorf("%d calls in %s", len(s.seen), got)
 		}
-		if got := c.limit.rate.Limit(); got != c.limit.full {
+		if got := c.limits.all.rate.Limit(); got != c.limits.all.full {
 			t.Errorf("the rate has not recovered: %v", got)
 		}
-		if got := testutil.ToFloat64(c.metrics.throttled); got != 1 {
+		if got := testutil.ToFloat64(c.metrics.throttled.WithLabelValues("GetCompliancePackReport")); got != 1 {
 			t.Errorf("%v throttled calls counted", got)
 		}
 	})
@@ -161,7 +163,7 @@ func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, `{"RequestId":"R"}`), nil }}
 		c := newTest(t, s)
-		c.limit = newLimiter(2, nil)
+		c.limits = newLimits(2, nil, nil)
 		start := time.Now()
 		for range 12 {
 			if _, err := c.do(t.Context(), reportCall("Get", aPack)); err != nil {

@@ -1,6 +1,8 @@
 package cloudconfig
 
 import (
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,37 +21,68 @@ const (
 
 // metrics are those of one source, which is a label of the registerer. The label
 // code has known error codes of the API, and "other" for all others, so that the
-// number of series is bounded.
+// number of series is bounded. The series of a call exist from its first use on,
+// because most sources have reports of one kind; those of compliance packs from the
+// start.
 type metrics struct {
 	requests  *prometheus.CounterVec
-	throttled prometheus.Counter
+	throttled *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
+	limited   *prometheus.CounterVec
+	limit     *prometheus.GaugeVec
+
+	mu   sync.Mutex
+	used map[string]bool // calls whose series exist
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
+	byCall := []string{"call"}
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		requests: metric.Register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_api_requests_total",
 			Help: "Calls to the Config API including retries, by response code.",
-		}, []string{"call", "code"}),
-		throttled: prometheus.NewCounter(prometheus.CounterOpts{
+		}, []string{"call", "code"})),
+		throttled: metric.Register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_api_throttled_total",
 			Help: "Calls that the Config API throttled.",
-		}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		}, byCall)),
+		duration: metric.Register(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "packseal_api_request_duration_seconds",
 			Help:    "Duration of calls to the Config API, in seconds.",
 			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
-		}, []string{"call"}),
+		}, byCall)),
+		limited: metric.Register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "packseal_api_limited_seconds_total",
+			Help: "Time that calls to the Config API were held back by the limits of the source and of the call, in seconds.",
+		}, byCall)),
+		limit: metric.Register(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "packseal_api_limit_calls_per_second",
+			Help: "Calls to the Config API that this process may make in the long run, at the last one.",
+		}, byCall)),
+		used: make(map[string]bool),
 	}
-	m.requests, m.throttled, m.duration = metric.Register(reg, m.requests), metric.Register(reg, m.throttled), metric.Register(reg, m.duration)
 	for _, call := range callNames() {
-		m.duration.WithLabelValues(call)
-		for _, code := range codes() {
-			m.requests.WithLabelValues(call, code)
+		if strings.Contains(call, "CompliancePackReport") || strings.HasPrefix(call, "List") {
+			m.use(call)
 		}
 	}
 	return m
+}
+
+// use creates the series of a call, unless they exist.
+func (m *metrics) use(call string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.used[call] {
+		return
+	}
+	m.used[call] = true
+	m.duration.WithLabelValues(call)
+	m.throttled.WithLabelValues(call)
+	m.limited.WithLabelValues(call)
+	for _, code := range codes() {
+		m.requests.WithLabelValues(call, code)
+	}
 }
 
 // codes returns all values of the label code.
@@ -59,6 +92,13 @@ func codes() []string {
 		all = append(all, r.family())
 	}
 	return all
+}
+
+// waited records how long a call was held back until now, and what its limit is.
+func (m *metrics) waited(call string, start time.Time, perSecond float64) {
+	m.use(call)
+	m.limited.WithLabelValues(call).Add(time.Since(start).Seconds())
+	m.limit.WithLabelValues(call).Set(perSecond)
 }
 
 // sent records a try that ends now.

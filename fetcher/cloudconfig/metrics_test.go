@@ -18,15 +18,17 @@ func TestMetrics(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
+	const packs = 6 // calls about compliance packs
 	all := codes()
 	slices.Sort(all)
 	if compact := slices.Compact(slices.Clone(all)); len(compact) != len(all) {
 		t.Errorf("labels twice: %v", all)
 	}
 	for name, want := range map[string]int{
-		"packseal_api_requests_total":           len(callNames()) * len(all),
-		"packseal_api_throttled_total":          1,
-		"packseal_api_request_duration_seconds": len(callNames()),
+		"packseal_api_requests_total":           packs * len(all),
+		"packseal_api_throttled_total":          packs,
+		"packseal_api_limited_seconds_total":    packs,
+		"packseal_api_request_duration_seconds": packs,
 	} {
 		if n, err := testutil.GatherAndCount(reg, name); err != nil || n != want {
 			t.Errorf("%s has %d series at the start, want %d: %v", name, n, want, err)
@@ -50,7 +52,7 @@ func TestSeriesAreBounded(t *testing.T) {
 				}
 			}
 		}
-		if got, want := testutil.CollectAndCount(c.metrics.requests), len(callNames())*len(codes()); got != want {
+		if got, want := testutil.CollectAndCount(c.metrics.requests), 6*len(codes()); got != want {
 			t.Errorf("%d series, want %d", got, want)
 		}
 		for code, want := range map[string]float64{"other": 4, "Throttling": 1, "Forbidden": 1, "InvalidSecurityToken": 1, "OK": 0, "timeout": 0} {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,15 +20,16 @@ import (
 // Options configure a source. They are the `cloudconfig` entry of a source in the
 // configuration file. A zero field means its default.
 type Options struct {
-	Endpoint          string        `yaml:"endpoint"`                      // endpoint of the API, such as https://config.cn-shanghai.aliyuncs.com for the China site; required
-	AllowHTTP         bool          `yaml:"allow_http,omitempty"`          // permit http:// for endpoints and links other than on loopback addresses
-	RequestsPerSecond float64       `yaml:"requests_per_second,omitempty"` // rate limit of API calls, over all replicas; default 5
-	MaxInFlight       int           `yaml:"max_in_flight,omitempty"`       // limit on reports that are generated at once, over all replicas; default 64
-	RequestTimeout    time.Duration `yaml:"request_timeout,omitempty"`     // timeout of a single API call; default 30s
-	LinkHosts         []string      `yaml:"link_hosts,omitempty"`          // hosts that links to reports may point to, "*.example.com" for a whole domain; default *.aliyuncs.com, and the host of the endpoint if that is a loopback address
-	LinkNetworks      []string      `yaml:"link_networks,omitempty"`       // special networks (CIDR) that these hosts may be in: loopback, link-local, multicast, metadata services; default none
-	CAFile            string        `yaml:"ca_file,omitempty"`             // PEM certificates to trust in addition to the system's, for the API and links
-	Credentials       *Credentials  `yaml:"credentials,omitempty"`         // default: the Alibaba Cloud SDK credential chain (environment, OIDC, profile, ECS role, URI)
+	Endpoint          string         `yaml:"endpoint"`                      // endpoint of the API, such as https://config.cn-shanghai.aliyuncs.com for the China site; required
+	AllowHTTP         bool           `yaml:"allow_http,omitempty"`          // permit http:// for endpoints and links other than on loopback addresses
+	RequestsPerSecond float64        `yaml:"requests_per_second,omitempty"` // rate limit of API calls, over all replicas; default 5
+	CallsPerMinute    map[string]int `yaml:"calls_per_minute,omitempty"`    // rate limits of calls by their names, over all replicas, where the account's quotas are not those that Alibaba Cloud publishes; default: those, and for others what throttled calls show
+	MaxInFlight       int            `yaml:"max_in_flight,omitempty"`       // limit on reports that are generated at once, over all replicas; default 64
+	RequestTimeout    time.Duration  `yaml:"request_timeout,omitempty"`     // timeout of a single API call; default 30s
+	LinkHosts         []string       `yaml:"link_hosts,omitempty"`          // hosts that links to reports may point to, "*.example.com" for a whole domain; default *.aliyuncs.com, and the host of the endpoint if that is a loopback address
+	LinkNetworks      []string       `yaml:"link_networks,omitempty"`       // special networks (CIDR) that these hosts may be in: loopback, link-local, multicast, metadata services; default none
+	CAFile            string         `yaml:"ca_file,omitempty"`             // PEM certificates to trust in addition to the system's, for the API and links
+	Credentials       *Credentials   `yaml:"credentials,omitempty"`         // default: the Alibaba Cloud SDK credential chain (environment, OIDC, profile, ECS role, URI)
 }
 
 // Credentials are how calls are signed.
@@ -103,6 +105,12 @@ func (o *Options) Check() []fault.Problem {
 		ps.Require(false, "endpoint", err.Error(), fault.Hint(err))
 	}
 	ps.Require(o.RequestsPerSecond >= 0 && !math.IsInf(o.RequestsPerSecond, 0), "requests_per_second", "must be greater than 0", "remove it for the default, 5")
+	known := callNames()
+	for _, name := range sortedKeys(o.CallsPerMinute) {
+		path := "calls_per_minute." + name
+		ps.Require(slices.Contains(known, name), path, "no call that packseal makes", "one of "+strings.Join(known, ", "))
+		ps.Require(o.CallsPerMinute[name] > 0, path, "must be greater than 0", "remove it for the default")
+	}
 	ps.Require(o.MaxInFlight >= 0, "max_in_flight", "must be greater than 0", "remove it for the default, 64")
 	ps.Require(o.RequestTimeout >= 0, "request_timeout", "must be greater than 0", "remove it for the default, 30s")
 	for i, h := range o.LinkHosts {

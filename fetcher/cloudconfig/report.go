@@ -1,13 +1,10 @@
 package cloudconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,19 +14,30 @@ import (
 	"packseal.example/internal/ram"
 )
 
-// report is the latest report of a pack. The API keeps only one, without an ID.
+// report is a report as the API describes it, of any kind.
 type report struct {
-	Account text   `json:"AccountId" xml:"AccountId"`
-	Pack    text   `json:"CompliancePackId" xml:"CompliancePackId"`
-	Created millis `json:"ReportCreateTimestamp" xml:"ReportCreateTimestamp"`
-	Status  text   `json:"ReportStatus" xml:"ReportStatus"`
-	URL     text   `json:"ReportUrl" xml:"ReportUrl"`
+	ID      string    // "crp-…" or "crtr-…"; reports of other kinds have none
+	Account string    // the account's ID, or empty
+	Pack    string    // the compliance pack, or empty
+	Began   time.Time // when making it began; of kinds with one time, that one
+	Created time.Time // when it was ready; likewise
+	Status  string
+	URL     string
 }
 
 // complete reports whether the report is ready.
 func (r report) complete() bool {
-	switch strings.ToUpper(string(r.Status)) {
+	switch strings.ToUpper(r.Status) {
 	case "COMPLETE", "COMPLETED": // both are documented
+		return true
+	}
+	return false
+}
+
+// failed reports whether making the report ended without one.
+func (r report) failed() bool {
+	switch strings.ToUpper(r.Status) {
+	case "FAILED", "TIMEOUT":
 		return true
 	}
 	return false
@@ -38,44 +46,100 @@ func (r report) complete() bool {
 // idle reports whether there is no report and none is being generated. An unknown
 // status counts as being generated.
 func (r report) idle() bool {
-	switch strings.ToUpper(string(r.Status)) {
-	case "", "NONE", "FAILED", "TIMEOUT":
-		return true
-	}
-	return false
+	return r.Status == "" || strings.EqualFold(r.Status, "NONE") || r.failed()
 }
 
-// Generate implements [fetcher.Source]. It looks up the latest report (the
-// baseline) and requests another, unless that one was created since the slot fell
-// due: then it is the slot's, whoever requested it, such as this program before a
-// restart. It requests none before the slot is due by the API's clock, whatever
-// the clocks of replicas say.
-func (c *Client) Generate(ctx context.Context, s evidence.Slot, attempt int) (fetcher.Ticket, error) {
-	t := fetcher.Ticket{Slot: s, Attempt: attempt, Requested: time.Now().UTC()}
-	base, a, err := c.get(ctx, s.Ref())
+// Generate implements [fetcher.Source]. What a request is depends on the kind of
+// report:
+//
+//   - The report of all rules has an ID, which the API returns. It is asked for
+//     with a token.
+//   - The others have one place for the latest report. That is looked up first (the
+//     baseline), and no other is requested if it was made since the slot fell due:
+//     then it is the slot's, whoever requested it, such as this program before a
+//     restart. But not an inventory, which others may have limited to some
+//     resources: the API does not tell.
+//
+// It requests none before the slot is due by the API's clock, whatever the clocks
+// of replicas say. That of all rules, before which nothing is known of this clock,
+// is requested again later if it was made too early.
+func (c *Client) Generate(ctx context.Context, o fetcher.Order) (fetcher.Ticket, error) {
+	t := fetcher.Ticket{Slot: o.Slot, Attempt: o.Attempt, After: o.After, Requested: time.Now().UTC()}
+	k := kindOf(o.Slot.Ref())
+	if k.named {
+		return c.generateNamed(ctx, o, t)
+	}
+	base, a, err := c.baseline(ctx, k, o.Slot)
 	if err != nil {
 		return t, fmt.Errorf("looking up the previous report: %w", err)
 	}
 	t.RequestIDs = appendID(t.RequestIDs, string(a.RequestID))
-	if base.complete() && !base.Created.IsZero() && !base.Created.Before(s.Due) {
+	if k.attaches(base, o.Slot.Due, o.After) {
 		t.Attached = true
 		return t, nil
 	}
-	if err := awaitDue(ctx, s.Due, a.served); err != nil {
+	if err := awaitDue(ctx, o.Slot.Due, a.served); err != nil {
 		return t, err
 	}
-	t.Baseline = base.Created.Time
-	a, err = c.do(ctx, generateCall(s, attempt))
+	t.Baseline, t.Previous = base.Began, base.ID
+	if !k.token && o.Sending != nil {
+		if err := o.Sending(t); err != nil {
+			return t, err
+		}
+	}
+	a, err = c.do(ctx, generateCall(o.Slot, o.Attempt))
+	if _, lost := errors.AsType[*lostAnswer](err); lost {
+		c.logger.WarnContext(ctx, "answer lost", "pack", o.Slot.Pack, "due", o.Slot.Due, "reason", fault.Of(err), "err", err)
+		return t, nil // Lookup will tell whether a report is made
+	}
 	if e, ok := isCreating(err); ok {
 		// A report that is being generated may already have its creation
 		// time, which must not be the baseline.
 		t.Attached, a.RequestID, err = true, text(e.RequestID), nil
 		if !base.complete() {
-			t.Baseline = time.Time{}
+			t.Baseline, t.Previous = time.Time{}, ""
 		}
 	}
 	t.RequestIDs = appendID(t.RequestIDs, string(a.RequestID))
 	return t, err
+}
+
+// waiting is between two questions whether a report of somebody else is ready.
+var waiting = fault.Backoff{Base: 5 * time.Second, Max: 30 * time.Second}
+
+// generateNamed requests a report whose ID the API returns. While it makes one of
+// somebody else, whose ID it does not tell, it is asked again.
+func (c *Client) generateNamed(ctx context.Context, o fetcher.Order, t fetcher.Ticket) (fetcher.Ticket, error) {
+	q := generateCall(o.Slot, o.Attempt)
+	for try := 0; ; try++ {
+		a, err := c.do(ctx, q)
+		_, creating := isCreating(err)
+		switch {
+		case creating && fault.Sleep(ctx, waiting.Wait(try, nil)):
+			continue
+		case err != nil:
+			return t, err
+		case a.ReportID == "":
+			return t, fault.New(fault.Damaged, "%s: the response names no report", q.name)
+		}
+		t.ReportID, t.RequestIDs = sanitize(ram.Keys{}, string(a.ReportID), maxID), appendID(t.RequestIDs, string(a.RequestID))
+		return t, nil
+	}
+}
+
+// baseline returns the latest report before a request. It waits while one is being
+// generated that the slot must not have.
+func (c *Client) baseline(ctx context.Context, k kind, s evidence.Slot) (report, response, error) {
+	for try := 0; ; try++ {
+		r, a, err := c.get(ctx, s.Ref(), "")
+		if err == nil && !k.shared && !r.idle() && !r.complete() && fault.Sleep(ctx, waiting.Wait(try, nil)) {
+			continue
+		}
+		if err != nil && k.forgets(err) {
+			err = nil // there was never one
+		}
+		return r, a, err
+	}
 }
 
 // maxEarly is the longest time that awaitDue waits. It is more than the difference
@@ -108,20 +172,32 @@ func isCreating(err error) (*APIError, bool) {
 
 // Lookup implements [fetcher.Source].
 func (c *Client) Lookup(ctx context.Context, t fetcher.Ticket) (fetcher.Link, error) {
-	r, a, err := c.get(ctx, t.Slot.Ref())
-	if err != nil {
-		return fetcher.Link{}, err
+	k, key := kindOf(t.Slot.Ref()), t.Slot.Pack
+	r, a, err := c.get(ctx, t.Slot.Ref(), t.ReportID)
+	notReady := func(format string, args ...any) (fetcher.Link, error) {
+		return fetcher.Link{}, fault.New(fault.NotReady, format, args...)
 	}
-	created := r.Created.Format(time.RFC3339)
-	switch key := t.Slot.Pack; {
+	stale := func(format string, args ...any) (fetcher.Link, error) {
+		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError(fmt.Sprintf(format, args...)))
+	}
+	switch {
+	case err != nil && k.forgets(err):
+		return stale("the API knows no such report of %s: %s", key, err)
+	case err != nil:
+		return fetcher.Link{}, err
+	case r.failed() && k.isOf(t, r):
+		e := fault.New(fault.Unavailable, "%w: the report of %s ended as %s", fetcher.ErrFailed, key, strings.ToUpper(r.Status))
+		return fetcher.Link{}, e.WithHint("see in the Config console why; it is requested again a few times")
 	case r.idle():
-		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError(key+" has no report, and none is being generated"))
+		return stale("%s has no report, and none is being generated", key)
+	case k.named && r.ID != t.ReportID:
+		return stale("asked about report %s of %s, the API answers about %.40q", t.ReportID, key, r.ID)
 	case !r.complete():
-		return fetcher.Link{}, fault.New(fault.NotReady, "the report of %s is being generated", key)
-	case !t.Fresh(r.Created.Time):
-		return fetcher.Link{}, fault.Wrap(fault.NotReady, staleError("the latest report of "+key+" is of "+created))
+		return notReady("the report of %s is being generated", key)
+	case !k.answers(t, r):
+		return stale("the latest report of %s is of %s", key, r.Created.Format(time.RFC3339))
 	case r.URL == "":
-		return fetcher.Link{}, fault.New(fault.NotReady, "the report of %s is ready, but has no link yet", key)
+		return notReady("the report of %s is ready, but has no link yet", key)
 	}
 	return r.link(a), nil
 }
@@ -129,10 +205,13 @@ func (c *Client) Lookup(ctx context.Context, t fetcher.Ticket) (fetcher.Link, er
 // link returns the link to the report in the response.
 func (r report) link(a response) fetcher.Link {
 	return fetcher.Link{
-		URL: fetcher.SecretURL(r.URL), Created: r.Created.Time, Account: sanitize(ram.Keys{}, string(r.Account), 80),
-		Served: a.served, RequestID: string(a.RequestID),
+		URL: fetcher.SecretURL(r.URL), Created: r.Created, Account: sanitize(ram.Keys{}, r.Account, 80),
+		Served: a.served, RequestID: string(a.RequestID), ReportID: sanitize(ram.Keys{}, r.ID, maxID),
 	}
 }
+
+// maxID bounds a report's ID, in bytes.
+const maxID = 80
 
 // staleError is an [fetcher.ErrStale] with a message of its own.
 type staleError string
@@ -143,163 +222,54 @@ func (e staleError) Error() string { return string(e) }
 // Is reports whether target is [fetcher.ErrStale].
 func (e staleError) Is(target error) bool { return target == fetcher.ErrStale }
 
-// get returns the pack's latest report, or the zero report if there is none.
-func (c *Client) get(ctx context.Context, p evidence.PackRef) (report, response, error) {
+// get returns the latest report of what p names, or the one with that ID where the
+// kind has IDs; the zero report if there is none.
+func (c *Client) get(ctx context.Context, p evidence.PackRef, id string) (report, response, error) {
 	q := reportCall("Get", p)
+	if id != "" {
+		q.params.Set("ReportId", id)
+	}
 	a, err := c.do(ctx, q)
-	if err != nil || a.Report == nil {
+	if err != nil || a.report() == nil {
 		return report{}, a, err
 	}
-	if got := string(a.Report.Pack); got != "" && got != p.ID {
-		return report{}, a, fault.New(fault.Damaged, "%s: requested %s, but the response is about %.40q", q.name, p.ID, got)
+	r := a.report().decoded()
+	if r.Pack != "" && r.Pack != p.ID && q.params.Has("CompliancePackId") {
+		return report{}, a, fault.New(fault.Damaged, "%s: requested %s, but the response is about %.40q", q.name, p.ID, r.Pack)
 	}
-	return *a.Report, a, nil
+	return r, a, nil
 }
 
-// reportCall returns a call for the pack's report, by default a GET with a query.
-func reportCall(verb string, p evidence.PackRef) call {
-	q := call{name: verb + "CompliancePackReport", method: http.MethodGet, pack: p, params: url.Values{"CompliancePackId": {p.ID}}}
-	if p.Aggregator != "" {
-		q.name = verb + "AggregateCompliancePackReport"
-		q.params.Set("AggregatorId", p.Aggregator)
-	}
-	return q
+// reportBody is a report in a response, with the fields of all kinds.
+type reportBody struct {
+	Account    text   `json:"AccountId" xml:"AccountId"`
+	Pack       text   `json:"CompliancePackId" xml:"CompliancePackId"`
+	RulesID    text   `json:"ReportId" xml:"ReportId"`
+	TemplateID text   `json:"TemplateReportId" xml:"TemplateReportId"`
+	Created    millis `json:"ReportCreateTimestamp" xml:"ReportCreateTimestamp"`
+	Began      millis `json:"ReportCreateStartTimestamp" xml:"ReportCreateStartTimestamp"`
+	Ended      millis `json:"ReportCreateEndTimestamp" xml:"ReportCreateEndTimestamp"`
+	Listed     millis `json:"ResourceInventoryGenerateTime" xml:"ResourceInventoryGenerateTime"`
+	Report     text   `json:"ReportStatus" xml:"ReportStatus"`
+	Status     text   `json:"Status" xml:"Status"`
+	URL        text   `json:"ReportUrl" xml:"ReportUrl"`
+	Download   text   `json:"DownloadUrl" xml:"DownloadUrl"`
 }
 
-// generateCall returns the call that requests the slot's report.
-func generateCall(s evidence.Slot, attempt int) call {
-	q := reportCall("Generate", s.Ref())
-	q.method, q.form = http.MethodPost, true
-	q.params.Set("ClientToken", clientToken(s, attempt))
-	return q
-}
-
-// callNames returns the names of all calls.
-func callNames() []string {
-	return []string{
-		"GenerateCompliancePackReport", "GetCompliancePackReport", "ListCompliancePacks",
-		"GenerateAggregateCompliancePackReport", "GetAggregateCompliancePackReport", "ListAggregateCompliancePacks",
-	}
-}
-
-// clientToken returns the idempotency token of a request. It depends only on slot
-// and attempt, so that it is the same after a crash and on another replica.
-func clientToken(s evidence.Slot, attempt int) string {
-	return "packseal-" + hexSum(fmt.Appendf(nil, "%s\n%d\n%d", s.Pack, s.Due.Unix(), attempt))[:40]
-}
-
-func appendID(ids []string, id string) []string {
-	if id == "" {
-		return ids
-	}
-	return append(ids, id)
-}
-
-// pageSize is the largest page of the API.
-const pageSize = 100
-
-// maxPages ends a listing that the API never would.
-const maxPages = 1000
-
-// PackInfo is a compliance pack in a listing.
-type PackInfo struct {
-	ID         string    // "cp-…"
-	Aggregator string    // the account group that was listed, or empty
-	Account    string    // the ID of the account it belongs to
-	Name       string    // the display name
-	Status     string    // ACTIVE, CREATING or a status that was added later
-	Created    time.Time // zero if unknown
-}
-
-// page is one page of a list.
-type page struct {
-	Packs []packItem `json:"CompliancePacks" xml:"CompliancePacks"`
-}
-
-type packItem struct {
-	ID      text   `json:"CompliancePackId" xml:"CompliancePackId"`
-	Account text   `json:"AccountId" xml:"AccountId"`
-	Name    text   `json:"CompliancePackName" xml:"CompliancePackName"`
-	Status  text   `json:"Status" xml:"Status"`
-	Created millis `json:"CreateTimestamp" xml:"CreateTimestamp"`
-}
-
-// Packs yields the compliance packs of the account or, if aggregator is not empty,
-// of that account group. It stops at the first error. A pack that moves to another
-// page meanwhile is yielded once.
-func (c *Client) Packs(ctx context.Context, aggregator string) iter.Seq2[PackInfo, error] {
-	return func(yield func(PackInfo, error) bool) {
-		seen := map[text]bool{}
-		for number := 1; number <= maxPages; number++ {
-			a, err := c.do(ctx, listCall(aggregator, number))
-			if err != nil {
-				yield(PackInfo{}, fmt.Errorf("listing packs: %w", err))
-				return
-			}
-			before := len(seen)
-			for p := range a.items() {
-				if p.ID == "" || seen[p.ID] {
-					continue
-				}
-				seen[p.ID] = true
-				if !yield(p.info(aggregator), nil) {
-					return
-				}
-			}
-			// Rely neither on the total nor on the page size: a page without
-			// new packs is the last.
-			if len(seen) == before {
-				return
+// decoded returns the report: of the fields that kinds have under different names,
+// those that are there.
+func (b reportBody) decoded() report {
+	first := func(times ...millis) time.Time {
+		for _, t := range times {
+			if !t.IsZero() {
+				return t.Time
 			}
 		}
+		return time.Time{}
 	}
-}
-
-// maxName bounds a pack's name, in bytes.
-const maxName = 256
-
-// Names implements [fetcher.Namer].
-func (c *Client) Names(ctx context.Context, aggregator string) (map[string]string, error) {
-	names := make(map[string]string)
-	for p, err := range c.Packs(ctx, aggregator) {
-		if err != nil {
-			return nil, err
-		}
-		if name := sanitize(ram.Keys{}, p.Name, maxName-len("…")); name != "" {
-			names[p.ID] = name
-		}
+	return report{
+		ID: string(cmp.Or(b.RulesID, b.TemplateID)), Account: string(b.Account), Pack: string(b.Pack),
+		Began: first(b.Began, b.Created, b.Listed, b.Ended), Created: first(b.Ended, b.Created, b.Listed, b.Began),
+		Status: string(cmp.Or(b.Report, b.Status)), URL: string(cmp.Or(b.URL, b.Download)),
 	}
-	return names, nil
-}
-
-// items yields the packs of a page.
-func (a response) items() iter.Seq[packItem] {
-	return func(yield func(packItem) bool) {
-		if a.Packs == nil {
-			return
-		}
-		for _, p := range a.Packs.Packs {
-			if !yield(p) {
-				return
-			}
-		}
-	}
-}
-
-func (p packItem) info(aggregator string) PackInfo {
-	return PackInfo{
-		ID: string(p.ID), Aggregator: aggregator, Account: string(p.Account),
-		Name: string(p.Name), Status: string(p.Status), Created: p.Created.Time,
-	}
-}
-
-func listCall(aggregator string, number int) call {
-	q := call{name: "ListCompliancePacks", method: http.MethodPost, params: url.Values{
-		"PageNumber": {strconv.Itoa(number)}, "PageSize": {strconv.Itoa(pageSize)},
-	}}
-	if aggregator != "" {
-		q.name = "ListAggregateCompliancePacks"
-		q.params.Set("AggregatorId", aggregator)
-	}
-	return q
 }

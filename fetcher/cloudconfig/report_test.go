@@ -55,7 +55,7 @@ func TestGenerate(t *testing.T) {
 					}
 					return c.generate(), nil
 				}}
-				got, err := newTest(t, s).Generate(t.Context(), aPack.Slot(due), 2)
+				got, err := newTest(t, s).Generate(t.Context(), fetcher.Order{Slot: aPack.Slot(due), Attempt: 2})
 				if fault.Of(err) != c.reason {
 					t.Fatalf("got %v", err)
 				}
@@ -94,7 +94,7 @@ func TestGenerateEarly(t *testing.T) {
 					return r, nil
 				}}
 				start := time.Now()
-				_, err := newTest(t, s).Generate(t.Context(), aPack.Slot(due), 0)
+				_, err := newTest(t, s).Generate(t.Context(), fetcher.Order{Slot: aPack.Slot(due)})
 				if took := time.Since(start); waits && (err != nil || took < left) {
 					t.Errorf("%v after %v", err, took)
 				}

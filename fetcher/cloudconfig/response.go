@@ -2,6 +2,7 @@ package cloudconfig
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -13,11 +14,27 @@ import (
 
 // response is the response to any call.
 type response struct {
-	RequestID text    `json:"RequestId" xml:"RequestId"`
-	Report    *report `json:"CompliancePackReport" xml:"CompliancePackReport"`
-	Packs     *page   `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
+	RequestID text  `json:"RequestId" xml:"RequestId"`
+	ReportID  text  `json:"ReportId" xml:"ReportId"` // of the report that was requested
+	Packs     *page `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
+
+	// For evaluations.
+	Result text        `json:"Result" xml:"Result"` // whether one was started
+	Pack   *pack       `json:"CompliancePack" xml:"CompliancePack"`
+	Rule   *configRule `json:"ConfigRule" xml:"ConfigRule"`
+
+	// The report, by its kind.
+	PackReport     *reportBody `json:"CompliancePackReport" xml:"CompliancePackReport"`
+	RulesReport    *reportBody `json:"ConfigRulesReport" xml:"ConfigRulesReport"`
+	TemplateReport *reportBody `json:"TemplateReport" xml:"TemplateReport"`
+	Inventory      *reportBody `json:"ResourceInventory" xml:"ResourceInventory"`
 
 	served time.Time // from the Date header, or zero
+}
+
+// report returns the report in the response, or nil.
+func (a response) report() *reportBody {
+	return cmp.Or(a.PackReport, a.RulesReport, a.TemplateReport, a.Inventory)
 }
 
 // decode parses a response with status 200.
@@ -26,7 +43,7 @@ func decode(body []byte) (response, error) {
 	if err := unmarshal(body, &a); err != nil {
 		return response{}, err
 	}
-	if a.RequestID == "" && a.Report == nil && a.Packs == nil {
+	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Pack == nil && a.Rule == nil {
 		return response{}, errors.New("the response lacks the expected content")
 	}
 	return a, nil

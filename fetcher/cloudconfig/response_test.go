@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestDecodeIsLenient(t *testing.T) {
@@ -20,12 +22,40 @@ func TestDecodeIsLenient(t *testing.T) {
 			`<ReportCreateTimestamp>1624869012000</ReportCreateTimestamp><ReportStatus>COMPLETE</ReportStatus><ReportUrl>https://x</ReportUrl></CompliancePackReport></GetCompliancePackReportResponse>`,
 	} {
 		a, err := decode([]byte(body))
-		if err != nil || a.Report == nil {
+		if err != nil || a.report() == nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if r := a.Report; a.RequestID != "R" || r.Account != "100931896542" || !r.Created.Equal(at) || !r.complete() || r.URL != "https://x" {
+		if r := a.report().decoded(); a.RequestID != "R" || r.Account != "100931896542" || !r.Created.Equal(at) || !r.complete() || r.URL != "https://x" {
 			t.Errorf("%s: got %+v", name, r)
+		}
+	}
+}
+
+// Each kind has its own names for the same things.
+func TestDecodeKinds(t *testing.T) {
+	t.Parallel()
+	at, later := time.UnixMilli(1624869012000).UTC(), time.UnixMilli(1624869013000).UTC()
+	for body, want := range map[string]report{
+		`{"ConfigRulesReport":{"AccountId":1,"ReportId":"crp-1","ReportCreateTimestamp":1624869012000,"ReportStatus":"COMPLETE","ReportUrl":"u"}}`: {
+			ID: "crp-1", Account: "1", Began: at, Created: at, Status: "COMPLETE", URL: "u"},
+		`{"TemplateReport":{"TemplateReportId":"crtr-1","ReportCreateStartTimestamp":"1624869012000","ReportCreateEndTimestamp":1624869013000,"Status":"FAILED","ReportUrl":"u"}}`: {
+			ID: "crtr-1", Began: at, Created: later, Status: "FAILED", URL: "u"},
+		`{"TemplateReport":{"TemplateReportId":"crtr-1","ReportCreateEndTimestamp":1624869013000,"Status":"COMPLETE"}}`: {
+			ID: "crtr-1", Began: later, Created: later, Status: "COMPLETE"},
+		`{"ResourceInventory":{"DownloadUrl":"u","Status":"COMPLETE","ResourceInventoryGenerateTime":1624869012000}}`: {
+			Began: at, Created: at, Status: "COMPLETE", URL: "u"},
+		`<R><ResourceInventory><DownloadUrl>u</DownloadUrl><Status>CREATING</Status><ResourceInventoryGenerateTime>1624869012000</ResourceInventoryGenerateTime></ResourceInventory></R>`: {
+			Began: at, Created: at, Status: "CREATING", URL: "u"},
+		`{"ResourceInventory":{}}`: {},
+	} {
+		a, err := decode([]byte(body))
+		if err != nil || a.report() == nil {
+			t.Errorf("%s: %v", body, err)
+			continue
+		}
+		if diff := cmp.Diff(want, a.report().decoded()); diff != "" {
+			t.Errorf("%s: %s", body, diff)
 		}
 	}
 }
@@ -54,6 +84,9 @@ func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"RequestId":"R","CompliancePackReport":{"AccountId":1,"ReportCreateTimestamp":"1624869012000","ReportStatus":"COMPLETE","ReportUrl":"u"}}`,
 		`{"RequestId":"R","CompliancePacksResult":{"CompliancePacks":[{"CompliancePackId":"cp-1"},null]}}`,
+		`{"RequestId":"R","ReportId":"crp-1","ConfigRulesReport":{"ReportId":"crp-1","ReportStatus":"CREATING"}}`,
+		`{"TemplateReport":{"TemplateReportId":5,"ReportCreateStartTimestamp":"1624869012000","ReportCreateEndTimestamp":null,"Status":"TIMEOUT"}}`,
+		`{"ResourceInventory":{"DownloadUrl":"u","Status":"COMPLETE","ResourceInventoryGenerateTime":"1624869012000"}}`,
 		`{"RequestId":"R-1","Code":"SignatureDoesNotMatch","Message":"server string to sign is:MARKED-id"}`,
 		`<Error><RequestId>R</RequestId><Code>MARKED-secret</Code><Message>m</Message></Error>`,
 		`<html><body>502</body></html>`, `null`, `[`, ``, "\xff",
@@ -62,8 +95,10 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		if a, err := decode(body); err == nil {
-			if r := a.Report; r != nil && (r.Created.Year() > 9999 || r.complete() && r.idle()) {
-				t.Errorf("accepted %+v", r)
+			if b := a.report(); b != nil {
+				if r := b.decoded(); r.Created.Year() > 9999 || r.Began.Year() > 9999 || r.complete() && r.idle() {
+					t.Errorf("accepted %+v", r)
+				}
 			}
 			for p := range a.items() {
 				p.info("")

@@ -135,7 +135,7 @@ func TestSimulator(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := start(t, c.pack)
 				due := time.Now().Add(-time.Hour).UTC()
-				ticket, err := client.Generate(t.Context(), evidence.PackRef{ID: "cp-1", Aggregator: c.pack.Aggregator}.Slot(due), 0)
+				ticket, err := client.Generate(t.Context(), fetcher.Order{Slot: evidence.PackRef{ID: "cp-1", Aggregator: c.pack.Aggregator}.Slot(due)})
 				if fault.Of(err) != c.reason {
 					t.Fatalf("Generate: %v, want reason %q", err, c.reason)
 				}
@@ -169,10 +169,10 @@ func TestSimulatorAttaches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := start(t, sim.Pack{ID: "cp-1", Script: sim.Script{Make: time.Minute}})
 		due, pack := time.Now().UTC(), evidence.PackRef{ID: "cp-1"}
-		if _, err := client.Generate(t.Context(), pack.Slot(due.Add(-time.Hour)), 0); err != nil {
+		if _, err := client.Generate(t.Context(), fetcher.Order{Slot: pack.Slot(due.Add(-time.Hour))}); err != nil {
 			t.Fatal(err)
 		}
-		ticket, err := client.Generate(t.Context(), pack.Slot(due), 0)
+		ticket, err := client.Generate(t.Context(), fetcher.Order{Slot: pack.Slot(due)})
 		if err != nil || !ticket.Attached || len(ticket.RequestIDs) != 2 {
 			t.Fatalf("got %+v, %v", ticket, err)
 		}
@@ -239,7 +239,7 @@ func TestSimulatorOverSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticket, err := source.Generate(t.Context(), evidence.PackRef{ID: "cp-1"}.Slot(time.Now()), 0)
+	ticket, err := source.Generate(t.Context(), fetcher.Order{Slot: evidence.PackRef{ID: "cp-1"}.Slot(time.Now())})
 	if err != nil || ticket.Baseline.IsZero() {
 		t.Fatalf("got %+v, %v", ticket, err)
 	}

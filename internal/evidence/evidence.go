@@ -20,7 +20,7 @@
 //	cp-…  ca-…/cp-…     a compliance pack, of an account or of an account group
 //	rules  ca-…/rules   the report of all rules
 //	crt-…               a report template
-//	inventory           the resource inventory
+//	inventory  ca-…/inventory   the resource inventory
 //
 // Times are UTC and those of the slot. A slot that has a manifest is sealed,
 // whatever gap.json says. Roots that begin with "packseal-" are reserved for

@@ -90,7 +90,15 @@ const (
 	AggregateRules          = "aggregate_rules"
 	Template                = "template"
 	Inventory               = "inventory"
+	AggregateInventory      = "aggregate_inventory"
 )
+
+// IsCompliancePack reports whether p is a compliance pack, of an account or of an
+// account group.
+func (p PackRef) IsCompliancePack() bool {
+	kind := p.Kind()
+	return kind == CompliancePack || kind == AggregateCompliancePack
+}
 
 // Kind returns the kind of the pack's reports. It follows from the key.
 func (p PackRef) Kind() string {
@@ -99,6 +107,8 @@ func (p PackRef) Kind() string {
 		return AggregateRules
 	case p.ID == "rules":
 		return Rules
+	case p.ID == "inventory" && p.Aggregator != "":
+		return AggregateInventory
 	case p.ID == "inventory":
 		return Inventory
 	case strings.HasPrefix(p.ID, "crt-"):

@@ -23,17 +23,27 @@ import (
 	"packseal.example/test/lab"
 )
 
-// ordinary is the pack whose report is made.
-const ordinary = "cp-fdc8626622af00f90000"
+// ordinary and template are what reports are made of.
+const (
+	ordinary = "cp-fdc8626622af00f90000"
+	template = "crt-fdc8626622af00f90000"
+)
 
 // newLab returns a simulator on loopback for one of the vendor's clients.
 func newLab(t *testing.T) *lab.Lab {
 	t.Helper()
-	return lab.New(t, sim.Pack{ID: ordinary, Name: "MLPS level 3 等保三级", Script: sim.Script{Make: 100 * time.Millisecond}})
+	return lab.New(t, sim.Pack{ID: ordinary, Name: "MLPS level 3 等保三级", Script: sim.Script{Make: 100 * time.Millisecond}}, sim.Pack{ID: template})
 }
 
-// download checks that a link that a client got leads to a workbook.
-func download(t *testing.T, link string) {
+// The beginnings of a workbook, a zip and a table in UTF-8.
+const (
+	workbook = "\xD0\xCF\x11\xE0"
+	archive  = "PK\x03\x04"
+	table    = "\uFEFF资源ID,"
+)
+
+// download checks that a link that a client got leads to a report that begins so.
+func download(t *testing.T, link, begins string) {
 	t.Helper()
 	resp, err := http.Get(link)
 	if err != nil {
@@ -41,7 +51,7 @@ func download(t *testing.T, link string) {
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK || !bytes.HasPrefix(body, []byte("\xD0\xCF\x11\xE0")) {
+	if err != nil || resp.StatusCode != http.StatusOK || !bytes.HasPrefix(body, []byte(begins)) {
 		t.Errorf("the link: %s, %d bytes, %v", resp.Status, len(body), err)
 	}
 }
@@ -70,9 +80,9 @@ func TestDarabonba(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			call := func(action, pack string) (map[string]any, error) {
+			ask := func(action string, params map[string]*string) (map[string]any, error) {
 				request := &openapi.OpenApiRequest{}
-				fill(request, map[string]*string{"CompliancePackId": &pack})
+				fill(request, params)
 				answer, err := client.CallApi(&openapi.Params{
 					Action: &action, Version: tea.String("2020-09-07"), Protocol: tea.String("HTTP"), Pathname: tea.String("/"),
 					Method: tea.String("POST"), AuthType: tea.String("AK"), Style: tea.String("RPC"),
@@ -80,6 +90,9 @@ func TestDarabonba(t *testing.T) {
 				}, request, &dara.RuntimeOptions{})
 				body, _ := answer["body"].(map[string]any)
 				return body, err
+			}
+			call := func(action, pack string) (map[string]any, error) {
+				return ask(action, map[string]*string{"CompliancePackId": &pack})
 			}
 			if _, err := call("GenerateCompliancePackReport", ordinary); err != nil {
 				t.Fatal(err)
@@ -92,11 +105,66 @@ func TestDarabonba(t *testing.T) {
 				}
 				link, _ = body["CompliancePackReport"].(map[string]any)["ReportUrl"].(string)
 			}
-			download(t, link)
+			download(t, link, workbook)
+			otherKinds(t, ask)
+			evaluation(t, ask)
 			if _, err := call("GetCompliancePackReport", sim.MissingPackID); err == nil || !strings.Contains(err.Error(), "Invalid.CompliancePackId.Value") {
 				t.Errorf("a pack that does not exist: %v", err)
 			}
 		})
+	}
+}
+
+// otherKinds has a report of each other kind made.
+func otherKinds(t *testing.T, ask func(string, map[string]*string) (map[string]any, error)) {
+	t.Helper()
+	answer := func(action string, params map[string]*string) map[string]any {
+		body, err := ask(action, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	id, _ := answer("GenerateConfigRulesReport", map[string]*string{"ClientToken": tea.String("stranger-2")})["ReportId"].(string)
+	ofTemplate := map[string]*string{"ReportTemplateId": tea.String(template)}
+	answer("GenerateReportFromTemplate", ofTemplate)
+	answer("GenerateResourceInventory", map[string]*string{"ResourceDeleted": tea.String("1")})
+	for _, c := range []struct {
+		action      string
+		params      map[string]*string
+		field, link string
+		begins      string
+	}{
+		{"GetConfigRulesReport", map[string]*string{"ReportId": &id}, "ConfigRulesReport", "ReportUrl", archive},
+		{"GetReportFromTemplate", ofTemplate, "TemplateReport", "ReportUrl", workbook},
+		{"GetResourceInventory", map[string]*string{}, "ResourceInventory", "DownloadUrl", table},
+	} {
+		report, _ := answer(c.action, c.params)[c.field].(map[string]any)
+		link, _ := report[c.link].(string)
+		download(t, link, c.begins)
+	}
+}
+
+// evaluation has the rules of the pack evaluated.
+func evaluation(t *testing.T, ask func(string, map[string]*string) (map[string]any, error)) {
+	t.Helper()
+	pack := map[string]*string{"CompliancePackId": tea.String(ordinary)}
+	started, err := ask("StartConfigRuleEvaluation", pack)
+	if err != nil || started["Result"] != true {
+		t.Fatalf("started %v, %v", started, err)
+	}
+	detail, err := ask("GetCompliancePack", pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, _ := detail["CompliancePack"].(map[string]any)["ConfigRules"].([]any)
+	if len(rules) == 0 {
+		t.Fatalf("no rules in %v", detail)
+	}
+	id, _ := rules[0].(map[string]any)["ConfigRuleId"].(string)
+	rule, err := ask("GetConfigRule", map[string]*string{"ConfigRuleId": &id})
+	if state, _ := rule["ConfigRule"].(map[string]any)["ConfigRuleState"].(string); err != nil || state != "EVALUATING" {
+		t.Errorf("rule %v, %v", rule, err)
 	}
 }
 
@@ -115,19 +183,28 @@ func TestNpmClients(t *testing.T) {
 			l := newLab(t)
 			cmd := command(t, dir, "node", script)
 			cmd.Env = append(os.Environ(), "SIM_HOST="+strings.TrimPrefix(l.HTTP.URL, "http://"), "SIM_ID="+lab.KeyID, "SIM_SECRET="+lab.KeySecret,
-				"SIM_PACK="+ordinary, "SIM_MISSING="+sim.MissingPackID)
+				"SIM_PACK="+ordinary, "SIM_TEMPLATE="+template, "SIM_MISSING="+sim.MissingPackID)
 			out, err := cmd.Output()
 			if err != nil {
 				t.Fatalf("%v, calls %v\n%s", err, l.Calls(), stderr(err))
 			}
-			var got struct{ Status, URL, Refused string }
+			var got struct {
+				Status, URL, Refused string
+				Others               map[string]struct{ Status, URL string }
+			}
 			if err := json.Unmarshal(out, &got); err != nil {
 				t.Fatalf("%v in %s", err, out)
 			}
 			if got.Status != "COMPLETE" || !strings.Contains(got.Refused, "Invalid.CompliancePackId.Value") {
 				t.Errorf("got %s", out)
 			}
-			download(t, got.URL)
+			download(t, got.URL, workbook)
+			for field, begins := range map[string]string{"ConfigRulesReport": archive, "TemplateReport": workbook, "ResourceInventory": table} {
+				if got.Others[field].Status != "COMPLETE" {
+					t.Errorf("%s: got %s", field, out)
+				}
+				download(t, got.Others[field].URL, begins)
+			}
 		})
 	}
 	t.Run("oss.js", func(t *testing.T) {

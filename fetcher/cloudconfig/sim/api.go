@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -17,6 +18,22 @@ var actions = map[string]func(*Server, *request) (any, *refusal){
 	"GenerateAggregateCompliancePackReport": (*Server).generateReport,
 	"GetCompliancePackReport":               (*Server).getReport,
 	"GetAggregateCompliancePackReport":      (*Server).getReport,
+	"GenerateConfigRulesReport":             (*Server).generateRules,
+	"GenerateAggregateConfigRulesReport":    (*Server).generateRules,
+	"GetConfigRulesReport":                  (*Server).getRules,
+	"GetAggregateConfigRulesReport":         (*Server).getRules,
+	"GenerateReportFromTemplate":            (*Server).generateLatest,
+	"GetReportFromTemplate":                 (*Server).getTemplate,
+	"GenerateResourceInventory":             (*Server).generateLatest,
+	"GenerateAggregateResourceInventory":    (*Server).generateLatest,
+	"GetResourceInventory":                  (*Server).getInventory,
+	"GetAggregateResourceInventory":         (*Server).getInventory,
+	"StartConfigRuleEvaluation":             (*Server).startEvaluation,
+	"StartAggregateConfigRuleEvaluation":    (*Server).startEvaluation,
+	"GetCompliancePack":                     (*Server).getPack,
+	"GetAggregateCompliancePack":            (*Server).getPack,
+	"GetConfigRule":                         (*Server).getRule,
+	"GetAggregateConfigRule":                (*Server).getRule,
 	"ListCompliancePacks":                   (*Server).listPacks,
 	"ListAggregateCompliancePacks":          (*Server).listPacks,
 	"ListAggregators":                       (*Server).listGroups,
@@ -41,13 +58,20 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, q, refused)
 		return
 	}
+	var f Failure
+	failing := false
 	if p := s.named(q); p != nil {
-		if f, ok := p.faults.next(q.action()); ok {
-			s.fail(w, q, f)
-			return
-		}
+		f, failing = p.faults.next(q.action())
+	}
+	if failing && !f.After {
+		s.fail(w, q, f)
+		return
 	}
 	v, refused := actions[q.action()](s, q)
+	if failing {
+		s.fail(w, q, f)
+		return
+	}
 	if refused != nil {
 		s.refuse(w, q, refused)
 		return
@@ -75,6 +99,9 @@ func (s *Server) admit(q *request) *refusal {
 	if d, ok := s.rate.take(q.now); !ok {
 		return throttled(s.opt.RatePerSecond, d)
 	}
+	if d, ok := s.quotas.take(q.action(), q.now); !ok {
+		return overQuota(s.opt.Quotas[q.action()], d)
+	}
 	return nil
 }
 
@@ -95,7 +122,7 @@ func (s *Server) fail(w http.ResponseWriter, q *request, f Failure) {
 func (s *Server) refuse(w http.ResponseWriter, q *request, e *refusal) {
 	s.log(q, "request refused", e.Code)
 	if e.Limit != "" {
-		w.Header().Set("x-ratelimit-user", e.Limit)
+		w.Header().Set(cmp.Or(e.Header, "x-ratelimit-user"), e.Limit)
 	}
 	respond(w, q.call, e.Status, "Error", errorResponse{
 		RequestId: q.id, HostId: q.r.Host, Code: e.Code, Message: e.Message,
@@ -119,9 +146,27 @@ func (s *Server) log(q *request, message, code string) {
 	s.logger.Info(message, args...)
 }
 
+// subject returns the parameter with the ID of what a call is about; or, if there
+// is none, that ID.
+func (c *call) subject() (parameter, id string) {
+	switch action := c.action(); {
+	case strings.HasSuffix(action, "ConfigRulesReport"):
+		return "", allRules
+	case strings.HasSuffix(action, "ResourceInventory"):
+		return "", inventory
+	case strings.HasSuffix(action, "ConfigRule"):
+		pack, _, _ := strings.Cut(c.params.Get("ConfigRuleId"), "."+rulePrefix)
+		return "ConfigRuleId", pack
+	case strings.HasSuffix(action, "ReportFromTemplate"):
+		return "ReportTemplateId", c.params.Get("ReportTemplateId")
+	}
+	return "CompliancePackId", c.params.Get("CompliancePackId")
+}
+
 // named returns the pack of the call, or nil.
 func (s *Server) named(q *request) *pack {
-	want := Pack{ID: q.params.Get("CompliancePackId"), Aggregator: q.group()}
+	_, id := q.subject()
+	want := Pack{ID: id, Aggregator: q.group()}
 	p := s.packs[want.Key()]
 	if p == nil || p.ID != want.ID {
 		return nil // the ID contains a slash
@@ -160,20 +205,19 @@ func (s *Server) find(q *request) (*pack, *refusal) {
 			return nil, invalid("AggregatorId")
 		}
 	}
-	if q.params.Get("CompliancePackId") == "" {
-		return nil, missing("CompliancePackId")
+	parameter, id := q.subject()
+	if id == "" {
+		return nil, missing(parameter)
 	}
 	p := s.named(q)
 	if p == nil {
-		return nil, invalid("CompliancePackId")
+		return nil, invalid(cmp.Or(parameter, "AggregatorId"))
 	}
 	return p, nil
 }
 
-// generateReport starts generating a report. As documented, a repeated token has
-// the same response and starts no other report. While a report is being generated,
-// other requests are refused.
-func (s *Server) generateReport(q *request) (any, *refusal) {
+// start starts generating a report for a call that takes a token.
+func (s *Server) start(q *request, creating string) (*report, *refusal) {
 	p, refused := s.find(q)
 	if refused != nil {
 		return nil, refused
@@ -182,10 +226,22 @@ func (s *Server) generateReport(q *request) (any, *refusal) {
 	if len(token) > maxToken || !ascii(token) {
 		return nil, invalid("ClientToken")
 	}
-	if !p.generate(token, q.now) {
-		return nil, refuse("CompliancePackReportCreating", "The report of the compliance pack is being created.")
+	r := p.generate(token, q.now)
+	if r == nil {
+		return nil, refuse(creating, "The report is being created.")
 	}
-	return generated{CompliancePackId: p.ID, RequestId: q.id}, nil
+	return r, nil
+}
+
+// generateReport starts generating a report. As documented, a repeated token has
+// the same response and starts no other report. While a report is being generated,
+// other requests are refused.
+func (s *Server) generateReport(q *request) (any, *refusal) {
+	r, refused := s.start(q, "CompliancePackReportCreating")
+	if refused != nil {
+		return nil, refused
+	}
+	return generated{CompliancePackId: r.pack.ID, RequestId: q.id}, nil
 }
 
 // getReport returns the status of the pack's latest report, and a new link to it.
@@ -197,7 +253,7 @@ func (s *Server) getReport(q *request) (any, *refusal) {
 	}
 	status, r := p.state(q.now)
 	out := packReport{AccountId: p.account(), CompliancePackId: p.ID, ReportStatus: status}
-	if r != nil {
+	if status == statusComplete {
 		out.ReportCreateTimestamp = r.created.UnixMilli()
 		out.ReportUrl = s.link(q, p, r)
 	}
@@ -253,7 +309,7 @@ func (s *Server) items(q *request) ([]packItem, *refusal) {
 		return nil, invalid("Status")
 	}
 	for _, p := range s.order {
-		if p.Aggregator == q.group() {
+		if p.Aggregator == q.group() && p.compliance() {
 			list = append(list, packItem{
 				AccountId: p.account(), AggregatorId: p.Aggregator, CompliancePackId: p.ID, CompliancePackName: p.Name,
 				CreateTimestamp: 1614687022000, RiskLevel: 1, Status: "ACTIVE",

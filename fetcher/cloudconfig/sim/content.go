@@ -4,10 +4,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"time"
+	"unicode/utf16"
 )
 
 // rowBytes is less than the size of any row of the second sheet.
@@ -34,8 +36,14 @@ type account struct{ id, name string }
 // workbooks returns the content of the report: a workbook or, for an account group,
 // a .zip with a workbook per account. It depends on pack and creation time only.
 func (r *report) workbooks() ([]byte, error) {
-	if r.pack.Aggregator == "" {
-		return r.workbook(account{r.pack.AccountID, "生产账号"}), nil
+	accounts := []string{"生产账号", "测试账号", "日志审计账号"}
+	switch {
+	case r.pack.ID == inventory:
+		return r.resources(), nil
+	case r.pack.ID == allRules && r.pack.Aggregator == "":
+		accounts = accounts[:1]
+	case r.pack.Aggregator == "":
+		return r.workbook(account{r.pack.AccountID, accounts[0]}), nil
 	}
 	first, _ := strconv.ParseInt(r.pack.AccountID, 10, 64) // digits, by Server.add
 	method := zip.Deflate
@@ -44,7 +52,7 @@ func (r *report) workbooks() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	for i, name := range []string{"生产账号", "测试账号", "日志审计账号"} {
+	for i, name := range accounts {
 		a := account{strconv.FormatInt(first+int64(i), 10), name}
 		f, err := z.CreateHeader(&zip.FileHeader{
 			Name:     fmt.Sprintf("%s_%s_%s.xls", a.id, a.name, r.pack.ID),
@@ -60,6 +68,25 @@ func (r *report) workbooks() ([]byte, error) {
 	}
 	err := z.Close()
 	return b.Bytes(), err
+}
+
+// resources returns the inventory: a table in text, with tags that have commas in
+// them.
+func (r *report) resources() []byte {
+	random := rand.New(rand.NewChaCha8(sha256.Sum256([]byte(r.path()))))
+	text := "\uFEFF资源ID,资源名称,资源类型,地域,标签,创建时间\r\n"
+	for range max(12+random.IntN(30), r.pack.Script.Size/rowBytes) {
+		text += fmt.Sprintf("res-%016x,%s,%s,cn-shanghai,\"{\"\"env\"\":\"\"prod\"\",\"\"owner\"\":\"\"安全\"\"}\",%s\r\n", random.Uint64(), "资源",
+			rules[random.IntN(len(rules))].kind, r.began.In(beijing).Format(time.DateTime))
+	}
+	if !r.pack.Script.UTF16 {
+		return []byte(text)
+	}
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		b = binary.LittleEndian.AppendUint16(b, unit)
+	}
+	return b
 }
 
 // workbook returns the workbook of an account: an overview, and the non-compliant

@@ -62,3 +62,36 @@ func (r *rate) take(now time.Time) (time.Duration, bool) {
 	r.credit--
 	return 0, true
 }
+
+// quotas are the limits on the calls of each name.
+type quotas struct {
+	of   map[string]Quota // immutable
+	mu   sync.Mutex
+	used map[string]used
+}
+
+// used is what was used of a quota since the period began.
+type used struct {
+	since time.Time
+	calls int
+}
+
+// take takes one call, or returns how long it is until the period ends.
+func (q *quotas) take(action string, now time.Time) (time.Duration, bool) {
+	quota, limited := q.of[action]
+	if !limited {
+		return 0, true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	u := q.used[action]
+	if now.Sub(u.since) >= quota.Period {
+		u = used{since: now}
+	}
+	if u.calls >= quota.Calls {
+		return u.since.Add(quota.Period).Sub(now), false
+	}
+	u.calls++
+	q.used[action] = u
+	return 0, true
+}

@@ -7,20 +7,30 @@ import (
 
 // Options configure a simulator.
 type Options struct {
-	AccessKeyID     string        // of the only user; required
-	AccessKeySecret string        // required
-	SecurityToken   string        // required in calls, unless empty
-	Packs           []Pack        // the existing packs
-	RatePerSecond   float64       // calls per second before Throttling.User; 0 means no limit
-	Skew            time.Duration // how far the simulated clock is ahead of the real one
-	Latency         time.Duration // before each response
-	PublicURL       string        // prefix of links; default: scheme and host of the request
-	Logger          *slog.Logger  // one line per response, without keys and signatures; nil logs nothing
+	AccessKeyID     string           // of the only user; required
+	AccessKeySecret string           // required
+	SecurityToken   string           // required in calls, unless empty
+	Packs           []Pack           // the existing packs
+	RatePerSecond   float64          // calls per second before Throttling.User; 0 means no limit
+	Quotas          map[string]Quota // by API action: what Throttling.Api is for; default: none
+	Skew            time.Duration    // how far the simulated clock is ahead of the real one
+	Latency         time.Duration    // before each response
+	PublicURL       string           // prefix of links; default: scheme and host of the request
+	Logger          *slog.Logger     // one line per response, without keys and signatures; nil logs nothing
 }
 
-// Pack is a compliance pack.
+// Quota is how many calls of one name are permitted within a period. As the service
+// counts, that is from the first call on, and anew from the first one after it.
+type Quota struct {
+	Calls  int
+	Period time.Duration
+}
+
+// Pack is what reports are made of: a compliance pack or, by its ID, all rules, a
+// report template or the resource inventory. Rules and inventory of the account are
+// there even if they are not among the packs.
 type Pack struct {
-	ID         string // "cp-…"; required
+	ID         string // "cp-…", "rules", "crt-…" or "inventory"; required
 	Name       string // the display name
 	Aggregator string // the account group "ca-…" it belongs to, or empty; reports of a group are a .zip with a workbook per account
 	AccountID  string // digits; default 1234567890123456
@@ -47,6 +57,17 @@ type Script struct {
 	ExpiredLinks int           // number of first links that are refused as expired, whatever their expiry
 	Throttles    int           // number of first calls that fail with Throttling.User
 	Failures     []Failure     // further failures, in order
+	Ends         []string      // how the first reports end instead of COMPLETE, in order: FAILED or TIMEOUT
+	Unfound      string        // the error code of lookups while there was never a report; by default, the response has none
+	Forgets      bool          // only the latest report of all rules can be looked up
+	Confuses     bool          // lookups of a report of all rules return the latest, whatever its ID
+	NoReplay     bool          // a repeated ClientToken is a new request
+	Rules        int           // the pack's rules; default 8
+	Evaluate     time.Duration // how long it takes to evaluate a rule; default 1s
+	Stuck        int           // rules that are never evaluated
+	Inactive     int           // rules that are not active; of the others
+	Broken       int           // rules whose evaluation fails; of the others
+	UTF16        bool          // the inventory is in UTF-16 instead of UTF-8, with a byte order mark
 	Body         BodyFault     // fault of the first downloads
 	Size         int           // minimum size of a report in bytes; up to 4 MiB per workbook
 	Blob         bool          // reports are Size deterministic bytes instead of a workbook, generated while they are sent
@@ -68,8 +89,9 @@ const Download = "download"
 
 // Failure replaces the responses to calls about a pack that have a valid
 // signature. With neither Status, Body nor Code, the connection is closed without
-// a response.
+// a response. By default, the calls have no effect.
 type Failure struct {
+	After  bool          // the call takes effect, and only its response is replaced
 	Call   string        // the API action, or Download; "" means any API action
 	Status int           // default 400 with a Code, 200 without
 	Code   string        // an error code of the API or the bucket

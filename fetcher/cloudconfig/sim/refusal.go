@@ -11,7 +11,8 @@ type refusal struct {
 	Status  int
 	Code    string
 	Message string
-	Limit   string // the x-ratelimit-user header, or empty
+	Limit   string // a header about a limit that was exceeded, or empty
+	Header  string // its name; default x-ratelimit-user
 }
 
 // Error implements error, for tests.
@@ -37,6 +38,13 @@ func throttled(perSecond float64, wait time.Duration) *refusal {
 	e := refuse("Throttling.User", "Request was denied due to user flow control.")
 	e.Limit = fmt.Sprintf("Limit:%d,Remain:0,TimeLeft:%d,Reset:%d",
 		max(1, int(perSecond)), max(1, wait.Milliseconds()), time.Now().Add(wait).Unix())
+	return e
+}
+
+// overQuota returns the refusal for a call over the quota of its name.
+func overQuota(q Quota, wait time.Duration) *refusal {
+	e := throttled(float64(q.Calls), wait)
+	e.Code, e.Header = "Throttling.Api", "x-ratelimit-user-api"
 	return e
 }
 

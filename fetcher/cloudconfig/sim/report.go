@@ -26,7 +26,11 @@ const maxSimplePut = 100 << 20
 // that reports take no memory.
 type report struct {
 	pack    Pack
-	created time.Time
+	id      string    // "crp-…" or "crtr-…"; empty if reports of the pack have none
+	token   string    // of the request, or empty
+	status  string    // FAILED, TIMEOUT or COMPLETE
+	began   time.Time // when it was requested
+	created time.Time // when it was ready; zero until then
 
 	once sync.Once
 	sums sums
@@ -42,7 +46,10 @@ type sums struct {
 // name returns the object's name, which has the creation time to the minute.
 func (r *report) name() string {
 	ext := "xls"
-	if r.pack.Aggregator != "" {
+	switch {
+	case r.pack.ID == inventory:
+		ext = "csv"
+	case r.pack.Aggregator != "", r.pack.ID == allRules:
 		ext = "zip"
 	}
 	return fmt.Sprintf("%s_%s_%s.%s", r.pack.AccountID, r.pack.ID, r.created.In(beijing).Format("200601021504"), ext)

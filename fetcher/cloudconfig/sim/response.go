@@ -31,6 +31,92 @@ type (
 		ReportUrl             string `json:",omitempty" xml:",omitempty"`
 	}
 
+	generatedRules struct {
+		ReportId  string
+		RequestId string
+	}
+
+	generatedLatest struct {
+		RequestId string
+	}
+
+	gotRules struct {
+		ConfigRulesReport rulesReport
+		RequestId         string
+	}
+
+	rulesReport struct {
+		AccountId             int64
+		AggregatorId          string `json:",omitempty" xml:",omitempty"`
+		ReportCreateTimestamp int64  `json:",omitempty" xml:",omitempty"` // ms
+		ReportId              string
+		ReportStatus          string
+		ReportUrl             string `json:",omitempty" xml:",omitempty"`
+	}
+
+	gotTemplate struct {
+		RequestId      string
+		TemplateReport *templateReport `json:",omitempty" xml:",omitempty"`
+	}
+
+	templateReport struct {
+		ReportCreateEndTimestamp   int64  `json:",omitempty" xml:",omitempty"` // ms
+		ReportCreateStartTimestamp int64  // ms
+		ReportUrl                  string `json:",omitempty" xml:",omitempty"`
+		Status                     string
+		TemplateReportId           string
+	}
+
+	gotInventory struct {
+		RequestId         string
+		ResourceInventory *inventoryReport `json:",omitempty" xml:",omitempty"`
+	}
+
+	inventoryReport struct {
+		DownloadUrl                   string `json:",omitempty" xml:",omitempty"`
+		ResourceInventoryGenerateTime int64  // ms
+		Status                        string
+	}
+
+	evaluationStarted struct {
+		RequestId string
+		Result    bool
+	}
+
+	gotPack struct {
+		CompliancePack packDetail
+		RequestId      string
+	}
+
+	packDetail struct {
+		CompliancePackId   string
+		CompliancePackName string
+		ConfigRules        []packRule
+		Status             string
+	}
+
+	packRule struct {
+		ConfigRuleId   string
+		ConfigRuleName string
+		RiskLevel      int
+	}
+
+	gotRule struct {
+		ConfigRule ruleDetail
+		RequestId  string
+	}
+
+	ruleDetail struct {
+		ConfigRuleEvaluationStatus evaluationStatus
+		ConfigRuleId               string
+		ConfigRuleState            string
+	}
+
+	evaluationStatus struct {
+		LastFailedEvaluationTimestamp     int64 `json:",omitempty" xml:",omitempty"` // ms
+		LastSuccessfulEvaluationTimestamp int64 `json:",omitempty" xml:",omitempty"` // ms
+	}
+
 	packList struct {
 		CompliancePacksResult packPage
 		RequestId             string

@@ -37,6 +37,7 @@ type Server struct {
 	calls  map[string]*atomic.Int64
 	nonces nonces
 	rate   rate
+	quotas quotas
 	bucket bucket
 }
 
@@ -51,6 +52,7 @@ func New(opt Options) (*Server, error) {
 		packs:  make(map[string]*pack, len(opt.Packs)),
 		calls:  map[string]*atomic.Int64{Download: new(atomic.Int64)},
 		rate:   rate{perSecond: opt.RatePerSecond},
+		quotas: quotas{of: opt.Quotas, used: make(map[string]used)},
 		bucket: newBucket(opt.AccessKeySecret),
 	}
 	if s.logger == nil {
@@ -65,6 +67,13 @@ func New(opt Options) (*Server, error) {
 			return nil, fmt.Errorf("pack %q: %w", p.Key(), err)
 		}
 	}
+	for _, id := range []string{allRules, inventory} {
+		if s.packs[id] == nil {
+			if err := s.add(Pack{ID: id}); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return s, nil
 }
 
@@ -72,6 +81,8 @@ func New(opt Options) (*Server, error) {
 func (s *Server) add(p Pack) error {
 	p.AccountID = cmp.Or(p.AccountID, "1234567890123456")
 	p.Script.Link = cmp.Or(p.Script.Link, V1)
+	p.Script.Rules = cmp.Or(p.Script.Rules, 8)
+	p.Script.Evaluate = cmp.Or(p.Script.Evaluate, time.Second)
 	p.Script.LinkLife = cmp.Or(p.Script.LinkLife, time.Hour)
 	switch {
 	case p.ID == "" || strings.ContainsAny(p.Key(), "_ ?#") || strings.Count(p.Key(), "/") > 1:
@@ -134,12 +145,12 @@ func (s *Server) Calls() map[string]int {
 // does nothing if one is being generated, or if there is no such pack.
 func (s *Server) Touch(key string) {
 	if p := s.packs[key]; p != nil {
-		p.generate("", s.now())
+		p.touch(s.now())
 	}
 }
 
-// Made returns how many reports of the pack were requested, with repetitions of a
-// request counted once.
+// Made returns how many reports of the pack calls have requested, with repetitions
+// of a request counted once.
 func (s *Server) Made(key string) int {
 	p := s.packs[key]
 	if p == nil {
@@ -147,7 +158,30 @@ func (s *Server) Made(key string) int {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.tokens)
+	return p.made
+}
+
+// Report is a report that is done.
+type Report struct {
+	ID     string    // of reports that have one
+	Began  time.Time // when it was requested
+	Done   time.Time // when it was ready
+	Status string    // COMPLETE, FAILED or TIMEOUT
+}
+
+// Reports returns the latest reports of the pack that are done, in order.
+func (s *Server) Reports(key string) (done []Report) {
+	p := s.packs[key]
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance(s.now())
+	for _, r := range p.reports {
+		done = append(done, Report{r.id, r.began, r.created, r.status})
+	}
+	return done
 }
 
 // Rotate replaces the keys of the only user. The old ones are unknown from now on;

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -125,11 +126,9 @@ func (e *storeError) write(w http.ResponseWriter, r *http.Request, id string) {
 // describe sets the headers of an object. The checksums are those of the whole
 // object, even in a partial response.
 func describe(h http.Header, r *report, m sums) {
-	kind := "application/vnd.ms-excel"
-	if r.pack.Aggregator != "" {
-		kind = "application/zip"
-	}
-	h.Set("Content-Type", kind)
+	h.Set("Content-Type", map[string]string{
+		".xls": "application/vnd.ms-excel", ".zip": "application/zip", ".csv": "text/csv",
+	}[path.Ext(r.name())])
 	h.Set("ETag", m.etag)
 	h.Set("Last-Modified", r.created.Truncate(time.Second).Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
@@ -147,9 +146,9 @@ func contentRange(first, last, size int64) string {
 }
 
 // object returns the report at that path, or nil.
-func (s *Server) object(path string) *report {
-	path, ok := strings.CutPrefix(path, "/oss/")
-	parts := strings.Split(path, "/")
+func (s *Server) object(at string) *report {
+	at, ok := strings.CutPrefix(at, "/oss/")
+	parts := strings.Split(at, "/")
 	if !ok || len(parts) < 3 {
 		return nil
 	}
@@ -158,7 +157,7 @@ func (s *Server) object(path string) *report {
 	if p == nil || err != nil {
 		return nil
 	}
-	if r := p.find(created); r != nil && r.path() == path {
+	if r := p.find(created); r != nil && r.path() == at {
 		return r
 	}
 	return nil
