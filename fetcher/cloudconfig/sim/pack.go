@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,7 @@ const (
 type pack struct {
 	Pack
 	faults *faults
+	gone   atomic.Bool // see Server.Remove
 
 	mu      sync.Mutex
 	making  bool
