@@ -215,7 +215,7 @@ func (r *replica) take(t *testing.T, f file) {
 		planned = append(planned, evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: s.String(), Zone: s.Zone()})
 		all = append(all, scheduler.Plan{Source: "prod", Pack: pack, Schedule: s, CatchUp: 10 * time.Minute, Timeout: time.Minute, Jitter: 50 * time.Second})
 	}
-	since, err := r.book.Adopt(r.store, planned)
+	since, err := r.book.Adopt(r.store, planned, nil)
 	if err == nil {
 		err = r.s.Update(all, since)
 	}

@@ -53,6 +53,8 @@ type Book struct {
 	mu        sync.Mutex
 	archive   Archive
 	current   []evidence.PlannedPack   // that the configuration has, by source and pack
+	open      map[string]bool          // sources whose packs are not all known yet
+	deferred  bool                     // Adopt waits for the archive's plans
 	recorded  map[string]evidence.Plan // that the archive has
 	pending   map[string]evidence.Plan // that are on their way there
 	timelines map[evidence.PackRef]scheduler.Timeline
@@ -101,7 +103,10 @@ func (b *Book) file(key string) string { return filepath.Join(b.Dir, filepath.Ba
 // next second, so that what has fallen due by now is by the plan before. It is
 // durable when Adopt returns, unless the disk fails: then it is logged, and lost
 // with the process if no sink takes it.
-func (b *Book) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, err error) {
+//
+// Packs of open sources, by name, are not all known yet: what the plan before has of
+// them stays in force. If that plan is not read yet, Run puts the new one into force.
+func (b *Book) Adopt(a Archive, packs []evidence.PlannedPack, open map[string]bool) (since time.Time, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	since = nextSecond()
@@ -112,18 +117,40 @@ func (b *Book) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, 
 	if err := b.remove(func(p evidence.Plan) bool { return !p.Since.Before(since) }); err != nil { // none fell due by it
 		return since, err
 	}
-	if !b.last().says(packs) {
-		if err := b.add(packs, since); err != nil {
+	last := b.last()
+	b.archive, b.current, b.open = a, packs, open
+	b.deferred = len(open) > 0 && !b.read
+	if wanted := b.wanted(last); !b.deferred && !last.says(wanted) {
+		if err := b.add(wanted, since); err != nil {
 			return since, err
 		}
 	}
-	b.archive, b.current = a, packs
 	b.derive()
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 	return since, nil
+}
+
+// wanted returns the packs of the plan that is to be in force after that one: the
+// configuration's, and what that one has of open sources.
+func (b *Book) wanted(last plan) []evidence.PlannedPack {
+	if len(b.open) == 0 {
+		return b.current
+	}
+	named := make(map[evidence.PackRef]bool, len(b.current))
+	for _, p := range b.current {
+		named[p.Ref()] = true
+	}
+	wanted := slices.Clone(b.current)
+	for _, p := range last.packs {
+		if b.open[p.Source] && !named[p.Ref()] {
+			wanted = append(wanted, p)
+		}
+	}
+	slices.SortFunc(wanted, evidence.PlannedPack.Compare)
+	return wanted
 }
 
 // nextSecond returns the next whole second.
@@ -305,11 +332,15 @@ func (b *Book) settle(ctx context.Context) error {
 		}
 	}
 	last := b.last()
-	if last.says(b.current) {
+	wanted, deferred := b.wanted(last), b.deferred
+	b.deferred = false
+	if last.says(wanted) || len(wanted) == 0 && len(b.open) > 0 && last.since.IsZero() {
 		return nil
 	}
-	b.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
-	return b.add(b.current, later(nextSecond(), last.since.Add(time.Second)))
+	if !deferred {
+		b.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
+	}
+	return b.add(wanted, later(nextSecond(), last.since.Add(time.Second)))
 }
 
 // put puts plans that are on their way into the archive, once no other one can be

@@ -16,6 +16,7 @@ type response struct {
 	RequestID text    `json:"RequestId" xml:"RequestId"`
 	Report    *report `json:"CompliancePackReport" xml:"CompliancePackReport"`
 	Packs     *page   `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
+	Groups    *groups `json:"AggregatorsResult" xml:"AggregatorsResult"`
 
 	served time.Time // from the Date header, or zero
 }
@@ -26,7 +27,7 @@ func decode(body []byte) (response, error) {
 	if err := unmarshal(body, &a); err != nil {
 		return response{}, err
 	}
-	if a.RequestID == "" && a.Report == nil && a.Packs == nil {
+	if a.RequestID == "" && a.Report == nil && a.Packs == nil && a.Groups == nil {
 		return response{}, errors.New("the response lacks the expected content")
 	}
 	return a, nil
