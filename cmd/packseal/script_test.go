@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	handler, err := sim.New(sim.Options{
 		AccessKeyID: simKeyID, AccessKeySecret: simKeySecret,
-		Packs: []sim.Pack{{ID: "cp-fdc8626622af00f90000"}, {ID: "cp-1a4f626622af00b10001"}},
+		Packs: []sim.Pack{{ID: "cp-fdc8626622af00f90000"}, {ID: "cp-1a4f626622af00b10001", Name: "of no use"}},
 	})
 	if err != nil {
 		t.Fatal(err)
