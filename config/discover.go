@@ -95,8 +95,7 @@ func (m PackMatch) fits(p fetcher.PackInfo) bool {
 // fitsPattern reports whether text fits a pattern of [path.Match], in which a slash is a
 // character like any other.
 func fitsPattern(pattern, text string) bool {
-	plain := strings.NewReplacer("/", "\x00")
-	ok, err := path.Match(plain.Replace(pattern), plain.Replace(text))
+	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "\x00"), strings.ReplaceAll(text, "/", "\x00"))
 	return ok && err == nil
 }
 

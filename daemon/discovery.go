@@ -35,13 +35,19 @@ const (
 // itself, a pack that appears between two listings would be scheduled by some of them
 // only, until the next listing. Whoever is told to list does so too.
 type discovered struct {
-	dir    string // the state folder
-	wanted chan struct{}
-
-	refreshing sync.Mutex // held while a source is listed
+	dir    string           // the state folder
+	wanted chan struct{}    // has one when there may be something to do
+	asked  chan listRequest // what somebody wants listed now
 
 	mu     sync.Mutex
 	states map[string]discovery.State // by source; the map is replaced, never changed
+}
+
+// listRequest asks for the packs of a source to be listed, or of each one. done is
+// closed when they were.
+type listRequest struct {
+	source string
+	done   chan struct{}
 }
 
 // openDiscovered reads what is known.
@@ -50,7 +56,7 @@ func openDiscovered(dir string, logger *slog.Logger) *discovered {
 	if err != nil {
 		logger.Warn("discovered packs not read", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 	}
-	return &discovered{dir: dir, states: states, wanted: make(chan struct{}, 1)}
+	return &discovered{dir: dir, states: states, wanted: make(chan struct{}, 1), asked: make(chan listRequest)}
 }
 
 // want has it looked soon whether packs are to be listed.
@@ -84,19 +90,32 @@ func (d *discovered) set(source string, st discovery.State) error {
 	return discovery.Save(d.dir, states)
 }
 
-// discover lists packs when that is due, takes over what other replicas have listed,
-// and puts into force what has changed, until ctx ends.
+// refreshNow has the packs of a source listed, or of each one, and waits until that is
+// done and what has changed is in force.
+func (d *discovered) refreshNow(ctx context.Context, source string) error {
+	r := listRequest{source, make(chan struct{})}
+	select {
+	case d.asked <- r:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// discover lists packs when that is due or asked for, takes over what other replicas
+// have listed, and puts into force what has changed, until ctx ends.
 func (s *services) discover(ctx context.Context) {
 	for taken := (time.Time{}); ; {
 		if time.Since(taken) >= sharedAgain {
 			s.takeShared(ctx)
 			taken = time.Now()
 		}
-		for _, source := range slices.Sorted(maps.Keys(s.runtime.Load().sources)) {
-			if ctx.Err() == nil && s.leads() && !time.Now().Before(s.nextRefresh(source)) {
-				s.refresh(ctx, source) //nolint:errcheck // it is logged
-			}
-		}
+		s.refreshAll(ctx, func(source string) bool { return s.leads() && !time.Now().Before(s.nextRefresh(source)) })
 		s.applyDiscovered(ctx)
 		timer := time.NewTimer(s.discoverWait())
 		select {
@@ -105,9 +124,21 @@ func (s *services) discover(ctx context.Context) {
 			return
 		case <-s.discovered.wanted:
 			taken = time.Time{}
+		case r := <-s.discovered.asked:
+			s.refreshAll(ctx, func(source string) bool { return r.source == "" || r.source == source })
+			close(r.done)
 		case <-timer.C:
 		}
 		timer.Stop()
+	}
+}
+
+// refreshAll lists the packs of those sources.
+func (s *services) refreshAll(ctx context.Context, which func(source string) bool) {
+	for _, source := range slices.Sorted(maps.Keys(s.runtime.Load().sources)) {
+		if ctx.Err() == nil && which(source) {
+			s.refresh(ctx, source)
+		}
 	}
 }
 
@@ -144,31 +175,27 @@ func (s *services) nextRefresh(source string) time.Time {
 }
 
 // refresh lists the packs of a source, keeps, shares and tells what has changed, and
-// puts it into force. An error is why not everything was listed, or kept.
-func (s *services) refresh(ctx context.Context, source string) error {
-	s.discovered.refreshing.Lock()
-	defer s.discovered.refreshing.Unlock()
+// puts it into force.
+func (s *services) refresh(ctx context.Context, source string) {
 	r := s.runtime.Load()
 	opened, ok := r.sources[source]
 	if !ok || opened.Lister() == nil {
-		return nil
+		return
 	}
 	s.takeShared(ctx)
 	began, log := time.Now(), s.Logger.With("source", source)
 	before := s.discovered.of(source)
 	st, changes, err := discovery.Refresh(ctx, opened.Lister(), source, r.cfg.Scope(source), before)
 	if err != nil {
-		return err
+		return // the daemon stops
 	}
-	err = s.discovered.set(source, st)
-	if err != nil {
+	if err := s.discovered.set(source, st); err != nil {
 		log.WarnContext(ctx, "discovered packs not written to disk", "reason", fault.Of(err), "err", err)
 	}
 	s.share(ctx, source, st)
 	s.applyDiscovered(ctx)
 	s.tellChanges(r, source, before.Known(), changes)
-	failing := st.Failing()
-	switch {
+	switch failing := st.Failing(); {
 	case failing == nil:
 		log.InfoContext(ctx, "packs listed", "packs", len(st.Packs), "found", len(changes.Found), "gone", len(changes.Gone), "took", time.Since(began).Round(time.Millisecond).String())
 	case r.cfg.Discovers(source):
@@ -176,10 +203,6 @@ func (s *services) refresh(ctx context.Context, source string) error {
 	default: // names and what is not kept are a convenience
 		log.DebugContext(ctx, "packs not listed", "reason", fault.Of(failing), "err", failing)
 	}
-	if failing != nil {
-		return failing
-	}
-	return err
 }
 
 // applyDiscovered puts into force what was discovered, if that changes anything.

@@ -104,13 +104,8 @@ func (c controlled) Packs(ctx context.Context, source string, refresh bool) ([]c
 		if _, err := c.queue.get(); err != nil { // until it is open, nothing is scheduled
 			return nil, err
 		}
-		for _, name := range slices.Sorted(maps.Keys(r.sources)) {
-			if source == "" || source == name {
-				c.refresh(ctx, name) //nolint:errcheck // it is among the troubles
-			}
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		if err := c.discovered.refreshNow(ctx, source); err != nil {
+			return nil, err
 		}
 	}
 	return inventory(c.runtime.Load().cfg, c.discovered.all(), source), nil
