@@ -154,13 +154,17 @@ func (s *services) discoverWait() time.Duration {
 }
 
 // nextRefresh returns when the packs of a source are to be listed next: by its
-// schedule, and at once if they never were, or account groups are new.
+// schedule, and at once if they never were, account groups are new, or a clock was
+// wrong.
 func (s *services) nextRefresh(source string) time.Time {
-	cfg, st := s.runtime.Load().cfg, s.discovered.of(source)
-	if st.Tried.IsZero() || !st.Scope.Covers(cfg.Scope(source)) {
+	cfg, st, now := s.runtime.Load().cfg, s.discovered.of(source), time.Now()
+	if st.Tried.IsZero() || st.Tried.After(now.Add(discoverLook)) || !st.Scope.Covers(cfg.Scope(source)) {
 		return time.Time{}
 	}
 	next := cfg.Refresh(source).Next(st.Tried)
+	if next.IsZero() { // it is never due again
+		next = now.Add(24 * time.Hour)
+	}
 	if !cfg.Discovers(source) || st.Failing() == nil {
 		return next
 	}
@@ -255,7 +259,7 @@ func (s *services) takeShared(ctx context.Context) {
 	}
 	for source, b := range shared {
 		st, err := discovery.Decode(b)
-		if err == nil && st.Tried.After(s.discovered.of(source).Tried) {
+		if err == nil && st.Replaces(s.discovered.of(source)) {
 			err = s.discovered.set(source, st)
 		}
 		if err != nil {

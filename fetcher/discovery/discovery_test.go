@@ -294,3 +294,20 @@ func TestCanceled(t *testing.T) {
 		t.Errorf("%v, %+v", err, st)
 	}
 }
+
+// TestReplaces: of what replicas share, the latest look counts, by its number; of two
+// with one number, the one that is shared.
+func TestReplaces(t *testing.T) {
+	t.Parallel()
+	at := func(revision, second int64) State { return State{Revision: int(revision), Tried: time.Unix(second, 0)} }
+	for _, c := range []struct {
+		shared, own State
+		want        bool
+	}{
+		{at(2, 1), at(1, 9), true}, {at(1, 9), at(2, 1), false}, {at(2, 1), at(2, 1), false}, {at(2, 1), at(2, 9), true}, {State{}, State{}, false},
+	} {
+		if got := c.shared.Replaces(c.own); got != c.want {
+			t.Errorf("%+v for %+v: %t", c.shared, c.own, got)
+		}
+	}
+}

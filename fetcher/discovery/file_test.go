@@ -17,7 +17,7 @@ import (
 func some() State {
 	at := time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
 	return State{
-		Scope: Scope{All: true, Aggregators: []string{"ca-1"}}, Tried: at, Listed: at.Add(-time.Hour),
+		Revision: 3, Scope: Scope{All: true, Aggregators: []string{"ca-1"}}, Tried: at, Listed: at.Add(-time.Hour),
 		Packs: []Pack{
 			{PackInfo: fetcher.PackInfo{ID: "cp-1", Account: "12", Name: "等保", Status: "ACTIVE", Template: "ct-1", Risk: 1, Tags: map[string]string{"env": "prod"}, Created: at}},
 			{PackInfo: fetcher.PackInfo{ID: "cp-2", Aggregator: "ca-1"}, Found: at, Missed: 1},

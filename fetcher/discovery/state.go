@@ -13,6 +13,7 @@ import (
 
 // State is what is known of the packs of a source. The zero State knows nothing.
 type State struct {
+	Revision int       `json:"revision,omitempty"` // counts looks
 	Scope    Scope     `json:"scope"`              // of the last look
 	Tried    time.Time `json:"tried,omitzero"`     // the last look; UTC, whole seconds
 	Listed   time.Time `json:"listed,omitzero"`    // the last one that listed everything; zero = none has
@@ -35,6 +36,12 @@ func (p Pack) compare(q Pack) int {
 // Known reports whether everything was listed once: before, a pack that is not
 // among Packs may exist.
 func (s State) Known() bool { return !s.Listed.IsZero() }
+
+// Replaces reports whether a state that replicas share takes the place of another one.
+// Of two looks at once the one that is shared last counts. Times don't: clocks differ.
+func (s State) Replaces(own State) bool {
+	return s.Revision > own.Revision || s.Revision == own.Revision && !s.Tried.Equal(own.Tried)
+}
 
 // Failing returns the first trouble of the last look that does not end by itself;
 // nil if everything was listed.
@@ -67,6 +74,7 @@ func Refresh(ctx context.Context, l fetcher.Lister, source string, scope Scope, 
 	}
 	if foreign := old.foreign(found); foreign != nil {
 		next := old
+		next.Revision++
 		next.Scope, next.Tried, next.Troubles = scope, now, []Trouble{newTrouble("", foreign)}
 		return next, Changes{}, nil
 	}
@@ -105,7 +113,7 @@ func (s State) foreign(l *listing) error {
 
 // merge returns the state after a listing.
 func (s State) merge(l *listing, scope Scope, now time.Time) (next State, changes Changes) {
-	next = State{Scope: scope, Tried: now, Listed: s.Listed, Troubles: l.troubles}
+	next = State{Revision: s.Revision + 1, Scope: scope, Tried: now, Listed: s.Listed, Troubles: l.troubles}
 	if l.whole(scope) {
 		next.Listed = now
 	}
