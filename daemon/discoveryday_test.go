@@ -22,7 +22,7 @@ func TestDiscoverDay(t *testing.T) {
 	l := lab.New(t, prodPack(id(0), "the first"))
 	l.Configure(lab.Setup{
 		Source: "requests_per_second: 10000, max_in_flight: 500", Discover: `refresh: "@yearly", rules: [` + prodRule + "]",
-		Defaults: `schedule: "@every 4s", jitter: 3s, catch_up: 1h, timeout: 1m`,
+		Defaults: `schedule: "@every 12s", jitter: 6s, catch_up: 1h, timeout: 1m`,
 	})
 	s := lab.Setup{Dir: l.Dir}
 	var log lab.Buffer
