@@ -84,6 +84,7 @@ func (k *checker) sources() {
 			k.fail(path, "choose a name that does not end in a dot and digits", "the name is reserved for the member account %.64s of a source %.64q", id[1:], strings.TrimSuffix(name, id))
 		}
 		k.backend(path, k.Sources[name])
+		k.discover(path+".discover", k.Sources[name].Discover)
 	}
 }
 

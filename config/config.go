@@ -33,7 +33,7 @@ type Config struct {
 	StateDir string            `yaml:"state_dir,omitempty"` // the spool and the queue's store; default /var/lib/packseal
 	Sources  map[string]Source `yaml:"sources"`             // where reports come from, by name; at least one
 	Defaults Defaults          `yaml:"defaults,omitempty"`  // the settings of packs that leave them out
-	Packs    []Pack            `yaml:"packs"`               // what reports are kept of; at least one
+	Packs    []Pack            `yaml:"packs,omitempty"`     // what reports are kept of; at least one, unless a source discovers them
 	Sinks    []Sink            `yaml:"sinks"`               // where reports are kept: each report goes to every sink; at least one
 	Notify   []Notice          `yaml:"notify,omitempty"`    // the channels that notices are sent to; default none
 	Queue    Queue             `yaml:"queue,omitempty"`     // where slots wait for a worker
@@ -44,14 +44,17 @@ type Config struct {
 
 	file string               // the name given to Load or Parse
 	doc  *strictyaml.Document // has the places of all paths
+
+	discovered []Pack // see With
 }
 
 // File returns the name of the file, as it was given to [Load] or [Parse].
 func (c *Config) File() string { return c.file }
 
-// Source is one API that makes reports. Exactly one field is set.
+// Source is one API that makes reports. Exactly one of its backends is set.
 type Source struct {
 	CloudConfig *cloudconfig.Options `yaml:"cloudconfig,omitempty"` // Alibaba Cloud Config
+	Discover    Discover             `yaml:"discover,omitempty"`    // which of its packs are kept without an entry under packs; default none
 }
 
 // Defaults are the settings of packs that leave them out.

@@ -38,24 +38,31 @@ type Entry struct {
 	Evaluate time.Duration // the longest wait for an evaluation before a report; 0 = there is none
 }
 
-// Entries returns the packs in the order of the file, with the defaults
-// applied. A schedule that cannot be parsed never falls due; Load refuses it.
+// Entries returns the packs in the order of the file and then those that were
+// discovered, with the defaults applied. A schedule that cannot be parsed never falls
+// due; Load refuses it.
 func (c *Config) Entries() []Entry {
-	entries := make([]Entry, 0, len(c.Packs))
-	for _, p := range c.Packs {
-		p = c.withDefaults(p)
-		pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels, Zone: p.TimeZone}
-		schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
-		entries = append(entries, Entry{
-			Pack: pack,
-			Plan: scheduler.Plan{
-				Source: pack.Source, Pack: pack.Key(), Schedule: schedule,
-				Jitter: *p.Jitter, CatchUp: *p.CatchUp, Timeout: *p.Timeout, Since: p.Since,
-			},
-			Schedule: p.Schedule, TimeZone: p.TimeZone, Evaluate: p.Evaluate,
-		})
+	packs := slices.Concat(c.Packs, c.discovered)
+	entries := make([]Entry, 0, len(packs))
+	for _, p := range packs {
+		entries = append(entries, c.entry(p))
 	}
 	return entries
+}
+
+// entry returns a pack with the defaults applied.
+func (c *Config) entry(p Pack) Entry {
+	p = c.withDefaults(p)
+	pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels, Zone: p.TimeZone}
+	schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
+	return Entry{
+		Pack: pack,
+		Plan: scheduler.Plan{
+			Source: pack.Source, Pack: pack.Key(), Schedule: schedule,
+			Jitter: *p.Jitter, CatchUp: *p.CatchUp, Timeout: *p.Timeout, Since: p.Since,
+		},
+		Schedule: p.Schedule, TimeZone: p.TimeZone, Evaluate: p.Evaluate,
+	}
 }
 
 // Entry returns a pack's entry; that of Former if the configuration has none.

@@ -31,7 +31,7 @@ import (
 type Notice struct {
 	Name string `yaml:"name"` // in logs, metrics and notify.json; required
 	// The kinds of events that are sent. Default all.
-	On       []string      `yaml:"on,omitempty" jsonschema:"enum=gap,enum=blocked,enum=overdue,enum=recovered,enum=findings,enum=reload_failed,enum=container,enum=digest"`
+	On       []string      `yaml:"on,omitempty" jsonschema:"enum=gap,enum=blocked,enum=overdue,enum=recovered,enum=findings,enum=reload_failed,enum=container,enum=not_kept,enum=found,enum=gone,enum=digest"`
 	Language string        `yaml:"language,omitempty" jsonschema:"enum=en,enum=zh,enum=both"` // en, zh or both; default en
 	Group    time.Duration `yaml:"group,omitempty"`                                           // how long an event waits for others, so that they go out in one message; default 1m
 	Digest   string        `yaml:"digest,omitempty"`                                          // when digests are due, written like a pack's schedule; default "0 9 * * *"
@@ -78,11 +78,19 @@ func (c *Config) Channels(env notify.Env) ([]notify.Entry, error) {
 }
 
 // match returns the packs that are selected. Those that are listed are found here,
-// as everywhere: an ID alone is that of every pack that has it.
+// as everywhere: an ID alone is that of every pack that has it. One that is not
+// discovered yet goes by what is written.
 func (c *Config) match(m Match) notify.Match {
 	selected := notify.Match{Sources: m.Sources, Labels: m.Labels}
-	chosen, err := Choose(c.Entries(), m.Packs)
-	if len(m.Packs) > 0 && err == nil {
+	if len(m.Packs) == 0 {
+		return selected
+	}
+	entries := c.Entries()
+	for _, name := range m.Packs {
+		chosen, err := Choose(entries, []string{name})
+		if err != nil {
+			selected.Packs = append(selected.Packs, name)
+		}
 		for _, e := range chosen {
 			selected.Packs = append(selected.Packs, e.Pack.Source+"/"+e.Pack.Key())
 		}
@@ -90,10 +98,17 @@ func (c *Config) match(m Match) notify.Match {
 	return selected
 }
 
-// match checks that a channel's packs exist.
+// anyDiscovers reports whether a source discovers packs.
+func (k *checker) anyDiscovers() bool { return slices.ContainsFunc(k.sourceNames(), k.Discovers) }
+
+// match checks that a channel's packs exist. Those that will be discovered are not
+// known.
 func (k *checker) match(path string, m Match) {
 	for i, name := range m.Sources {
 		k.source(fmt.Sprintf("%s.sources[%d]", path, i), name)
+	}
+	if k.anyDiscovers() {
+		m.Packs = nil
 	}
 	var entries []Entry
 	if len(m.Packs) > 0 {
@@ -107,7 +122,7 @@ func (k *checker) match(path string, m Match) {
 	labels := k.labelValues()
 	for _, label := range slices.Sorted(maps.Keys(m.Labels)) {
 		if value := m.Labels[label]; !slices.Contains(labels[label], value) {
-			k.fail(strictyaml.Join(path+".labels", label), "packs have labels under packs[].labels", "no pack has the label %.64q with the value %.64q", label, value)
+			k.fail(strictyaml.Join(path+".labels", label), "packs have labels under packs[].labels, and by rules of discover", "no pack has the label %.64q with the value %.64q", label, value)
 		}
 	}
 }
@@ -115,9 +130,17 @@ func (k *checker) match(path string, m Match) {
 // labelValues returns the values that each label has.
 func (k *checker) labelValues() map[string][]string {
 	values := make(map[string][]string)
-	for _, p := range k.Packs {
-		for label, value := range p.Labels {
+	add := func(labels map[string]string) {
+		for label, value := range labels {
 			values[label] = append(values[label], value)
+		}
+	}
+	for _, p := range k.Packs {
+		add(p.Labels)
+	}
+	for _, s := range k.Sources {
+		for _, r := range s.Discover.Rules {
+			add(r.Labels)
 		}
 	}
 	return values

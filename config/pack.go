@@ -35,8 +35,8 @@ func (k *checker) defaults() {
 // packs checks every pack. Two entries are the same pack when their sources are
 // the same, whether named or by default.
 func (k *checker) packs() {
-	if len(k.Packs) == 0 {
-		k.fail("packs", "packs: [{id: cp-…}]", "no pack is configured")
+	if len(k.Packs) == 0 && !k.anyDiscovers() {
+		k.fail("packs", "packs: [{id: cp-…}], or a source with discover: {rules: [{}]}", "no pack is configured")
 	}
 	first := map[evidence.PackRef]int{}
 	for i, p := range k.Packs {
@@ -62,18 +62,23 @@ func (k *checker) pack(path string, p Pack) {
 		k.fail(path+".name", "use a shorter name", "%d bytes long, the limit is %d", len(p.Name), maxPackName)
 	}
 	k.labels(path+".labels", p.Labels)
-	k.schedule(path, p.Schedule, p.TimeZone)
-	if p.Jitter != nil || p.Schedule != "" { // otherwise it is the defaults'
-		k.jitter(path+".jitter", k.withDefaults(p))
-	}
-	k.timeout(path+".timeout", p.Timeout)
-	k.evaluate(path+".evaluate", p)
+	k.settings(path, p)
 	switch {
 	case p.Source != "":
 		k.source(path+".source", p.Source)
 	case k.withDefaults(p).Source == "" && len(k.Sources) > 1:
 		k.fail(path, "set source here or under defaults: "+strings.Join(k.sourceNames(), ", "), "no source is set, and there are %d", len(k.Sources))
 	}
+}
+
+// settings checks when a pack's slots fall due, and what is done before its report.
+func (k *checker) settings(path string, p Pack) {
+	k.schedule(path, p.Schedule, p.TimeZone)
+	if p.Jitter != nil || p.Schedule != "" { // otherwise it is the defaults'
+		k.jitter(path+".jitter", k.withDefaults(p))
+	}
+	k.timeout(path+".timeout", p.Timeout)
+	k.evaluate(path+".evaluate", p)
 }
 
 // packKinds are the kinds of packs, other than compliance packs.

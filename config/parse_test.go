@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +56,7 @@ var bad = map[string]string{
 	"secret-files":      "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1', credentials: {access_key_id_file: /nowhere/id, access_key_secret_file: testdata/empty-secret, security_token_file: testdata/two-secrets}}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
 	"backend-faults":    "sources:\n  prod:\n    cloudconfig:\n      endpoint: http://config.example.com\n      link_hosts:\n        - '*.aliyuncs.com'\n        - a/b\n      credentials:\n        role_session_name: x\npacks: [{id: cp-1}]\nsinks: [{name: a, local: {dir: d}}]\n",
 	"notices":           "+notify:\n  - {name: a, on: [gap, sunrise], language: fr, time_zone: Mars, digest: never, dingtalk: {url: 'https://MARKED', secret_file: 1}}\n  - {name: a, on: [gap], digest: '@daily', webhook: {url_file: /nowhere/url, template: '{{.Colour}}'}}\n  - {name: b, on: [gap], ping: {url_file: testdata/empty-secret, every: 1s, method: PUT}}\n  - {name: c}\n  - {wecom: {}, feishu: {}}\n",
+	"discover":          "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}, discover: {aggregators: [ca-1, all, cp-1, ca/2], refresh: hourly, rules: [{match: {name: '[', risk: [severe], tags: {'a b': '[x'}}}, {keep: false, labels: {a: b}}, {labels: {a: ''}, schedule: never, jitter: 30h, timeout: 0s}, {mtach: {}}]}}}\nsinks: [{name: a, local: {dir: d}}]\n",
 	"routes":            "+notify:\n  - {name: a, match: {sources: [prd], packs: [cp-9], labels: {system: pay}}, mail: {server: smtp.example.com, tls: none, from: me, to: [you], username: me}}\n  - {name: b, match: {sources: [prod]}, ping: {url_file: /nowhere/url}}\n  - {name: c, telegram: {token: MARKED, endpoint: 'http://example.com'}}\n  - {name: d, pagerduty: {}}\nweb: {external_url: packseal.example.com}\n",
 	"variables":         "+state_dir: ${STATE_DIRECTORY}\ndefaults: {schedule: $CRON, timeout: '${TIMEOUT:-2h}', time_zone: \"$(TZ)\"}\nnotify:\n  - {name: a, on: [gap], webhook: {url_file: $MARKED, secret_file: $OTHER/x, template: '{{$x := .Text}}{{json $x}}'}}\n",
 	"numbers":           "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1', requests_per_second: 1e1, max_in_flight: 010}}}\npacks: [{id: cp-1, timeout: 1_0m}]\nsinks:\n  - name: a\n    s3: {region: r, bucket: b, part_size: 0x1000000, multipart_threshold: 1_000_000, object_lock: {mode: COMPLIANCE, days: 0365}}\nqueue: {embedded: {max_bytes: 0o400}}\n",
@@ -140,7 +142,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, warnings, err := Parse("packseal.yaml", b)
 		if err == nil {
-			if c == nil || len(c.Entries()) == 0 {
+			if c == nil || len(c.Entries()) == 0 && !slices.ContainsFunc(c.sourceNames(), c.Discovers) {
 				t.Error("neither an error nor an entry")
 			}
 			for _, e := range c.Entries() {

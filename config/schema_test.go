@@ -97,12 +97,12 @@ func refine(name string, s *jsonschema.Schema) {
 		case "config.Config.sources":
 			v.MinProperties = &one
 			v.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String(), Not: &jsonschema.Schema{Pattern: "^" + evidence.ReservedPrefix + "|" + memberName.String()}}
-		case "config.Pack.labels":
+		case "config.Pack.labels", "config.Rule.labels":
 			v.MaxProperties = new(uint64(maxLabels))
 			v.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String()}
 			v.AdditionalProperties.MinLength = &one
 			v.AdditionalProperties.MaxLength = new(uint64(maxLabel))
-		case "config.Config.packs", "config.Config.sinks":
+		case "config.Config.sinks":
 			v.MinItems = &one
 		case "config.Pack.id":
 			v.Pattern = namePattern.String()
@@ -272,7 +272,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"number as a label": {"id: cp-1", "id: cp-1, labels: {a: 5}"},
 		"long label":        {"id: cp-1", "id: cp-1, labels: {a: " + strings.Repeat("x", maxLabel+1) + "}"},
 		"many labels":       {"id: cp-1", "id: cp-1, labels: {" + many(maxLabels+1) + "}"},
-		"no packs":          {"[{id: cp-1}]", "[]"},
+		"unknown risk":      {"1\"}}}", "1\"}, discover: {rules: [{match: {risk: [severe]}}]}}}"},
+		"a rule's label":    {"1\"}}}", "1\"}, discover: {rules: [{labels: {a: 5}}]}}}"},
 		"no sources":        {"{prod: {cloudconfig: {endpoint: \"http://127.0.0.1:1\"}}}", "{}"},
 		"unsafe source":     {"{prod:", "{\"a b\":"},
 		"missing id":        {"{id: cp-1}", "{name: x}"},

@@ -11,6 +11,8 @@
 //	POST /v1/settled                         a slot, which somebody else has settled: {}
 //	GET  /v1/status                          a [Status]
 //	POST /v1/reload                          {}: {}, once the configuration is in force
+//	GET  /v1/packs?source=…                  the packs that sources have, [SourcePacks] each
+//	POST /v1/packs                           a [Listing]: likewise, listed anew
 package control
 
 import (
@@ -42,6 +44,11 @@ type Operator interface {
 	// Reload loads the configuration anew, and returns once it is in force. A file
 	// that is not valid is fault.Request; the old one then stays in force.
 	Reload(ctx context.Context) error
+
+	// Packs returns the packs that a source has, or, with none named, those of each
+	// source, as they were listed last, or anew. A source that is not known is
+	// fault.NotFound. What could not be listed is among the troubles.
+	Packs(ctx context.Context, source string, refresh bool) ([]SourcePacks, error)
 }
 
 // Status is how a daemon is doing.

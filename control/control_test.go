@@ -41,6 +41,7 @@ type fixed struct {
 	settled  []evidence.Slot
 	status   Status
 	reloads  int
+	packs    []SourcePacks
 }
 
 func (f *fixed) Status(context.Context) Status { return f.status }

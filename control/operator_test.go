@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -37,5 +38,44 @@ func TestStatusAndReload(t *testing.T) {
 	}
 	if _, err := NewClient(t.TempDir()).Status(t.Context()); !errors.Is(err, ErrNoDaemon) {
 		t.Errorf("without a daemon: %v", err)
+	}
+}
+
+// Packs implements [Operator].
+func (f *fixed) Packs(_ context.Context, source string, refresh bool) ([]SourcePacks, error) {
+	f.asked = Selection{Source: source}
+	if refresh {
+		f.reloads++
+	}
+	return f.packs, f.err
+}
+
+// TestPacks: what the daemon says of packs crosses as it is, listed anew or not.
+func TestPacks(t *testing.T) {
+	t.Parallel()
+	dir, at := t.TempDir(), time.Unix(99, 0).UTC()
+	d := &fixed{packs: []SourcePacks{{
+		Source: "prod", Discovers: true, Tried: at, Listed: at,
+		Troubles: []ListTrouble{{Problem: *NewProblem(fault.New(fault.NotReady, "being created")), Aggregator: "ca-1", Passing: true}},
+		Packs: []FoundPack{{
+			Source: "prod", ID: "cp-1", Aggregator: "ca-2", Name: "等保", Account: "12", Status: "ACTIVE", Risk: "high", Template: "ct-1", Tags: map[string]string{"env": "prod"},
+			State: "kept", Rule: 2, Found: at, Missed: 1, Schedule: "@daily", TimeZone: "UTC", Labels: map[string]string{"a": "b"},
+		}},
+	}}}
+	serve(t, dir, d)
+	for _, refresh := range []bool{false, true} {
+		got, err := NewClient(dir).Packs(t.Context(), "pr od", refresh)
+		if diff := cmp.Diff(d.packs, got); err != nil || diff != "" || d.asked.Source != "pr od" || (d.reloads > 0) != refresh {
+			t.Errorf("%v, asked for %q, -said +heard:\n%s", err, d.asked.Source, diff)
+		}
+	}
+	d.err = fault.New(fault.NotFound, "no source").WithHint("name one")
+	for _, refresh := range []bool{false, true} {
+		if _, err := NewClient(dir).Packs(t.Context(), "", refresh); fault.Of(err) != fault.NotFound || fault.Hint(err) != "name one" {
+			t.Errorf("refused: %v", err)
+		}
+	}
+	if key := d.packs[0].Packs[0].Key(); key != "ca-2/cp-1" {
+		t.Errorf("the key is %s", key)
 	}
 }

@@ -45,6 +45,8 @@ func (s *Server) Run(ctx context.Context) {
 	mux.HandleFunc("POST /v1/settled", s.serveSettled())
 	mux.HandleFunc("GET /v1/status", s.serveStatus)
 	mux.HandleFunc("POST /v1/reload", s.serveReload())
+	mux.HandleFunc("GET /v1/packs", s.servePacks)
+	mux.HandleFunc("POST /v1/packs", s.serveListing())
 	mux.HandleFunc("POST /v1/queue/pause", s.serveOrder(s.daemon.Pause, true))
 	mux.HandleFunc("POST /v1/queue/resume", s.serveOrder(s.daemon.Resume, false))
 	server := &http.Server{

@@ -136,6 +136,7 @@ func (o opening) openSinks(ctx context.Context, cfg *config.Config) (map[string]
 func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	sources := make(map[string]source, len(cfg.Sources))
 	for name, s := range cfg.Sources {
+		s.Discover = config.Discover{} // not what the source is opened with
 		key := fingerprint(struct {
 			Source config.Source
 			Fetch  fetcher.Settings

@@ -14,7 +14,7 @@ import (
 )
 
 // history is the scheduler's History: the catalog, and the archive itself for packs
-// that are not in the configuration any more, which the catalog does not watch.
+// that are not scheduled any more, which the catalog does not watch.
 type history struct{ *services }
 
 // Settled implements [scheduler.History].

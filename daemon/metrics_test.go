@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"packseal.example/fetcher/discovery"
 	"packseal.example/test/lab"
 )
 
@@ -21,7 +23,7 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
 	lab.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
-	file := &ConfigFile{Path: lab.Setup{Dir: dir, Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t)}
+	file := &ConfigFile{Path: lab.Setup{Dir: dir, Discover: "rules: [{}]", Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t)}
 	cfg, err := file.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +31,9 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	s, err := openServices(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
 	if err == nil {
 		err = s.queue.open(t.Context())
+	}
+	if err == nil {
+		err = s.discovered.set("prod", discovery.State{Tried: time.Now(), Listed: time.Now()})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -25,11 +25,13 @@ const (
 )
 
 // news is what replicas tell one another: a slot that is settled or, with Blocked,
-// one that waits for an administrator. A replica that does not know that field
-// takes it for a slot in no state, and ignores it.
+// one that waits for an administrator or, with Discovered, that packs were listed. A
+// replica that does not know that field takes it for a slot in no state, and ignores
+// it.
 type news struct {
 	catalog.Event
-	Blocked *notify.Event `json:"blocked,omitempty"`
+	Blocked    *notify.Event `json:"blocked,omitempty"`
+	Discovered bool          `json:"discovered,omitempty"`
 }
 
 // broadcast tells the other replicas of a slot that was settled here; it is an
@@ -66,8 +68,12 @@ func (s *services) received(data []byte) {
 		s.Logger.Warn("invalid broadcast", "err", err)
 		return
 	}
-	if n.Blocked != nil {
+	switch {
+	case n.Blocked != nil:
 		s.notices.Blocked(*n.Blocked)
+		return
+	case n.Discovered:
+		s.discovered.want()
 		return
 	}
 	s.catalog.Observe(n.Event)

@@ -14,14 +14,17 @@ import (
 type runtime struct {
 	*components
 	services *services
+	file     *config.Config  // without the packs that were discovered, which cfg has
+	opened   map[string]bool // see open, when the plan was put into force
 	channels []notify.Entry
 	stop     context.CancelFunc // ends draining
 	drained  chan struct{}      // closed when it has ended
 }
 
-// openRuntime opens what the configuration names. What is as in the runtime in
-// force is taken over.
-func (s *services) openRuntime(ctx context.Context, cfg *config.Config) (*runtime, error) {
+// openRuntime opens what the configuration names and what was discovered. What is as
+// in the runtime in force is taken over.
+func (s *services) openRuntime(ctx context.Context, file *config.Config) (*runtime, error) {
+	cfg := file.With(s.discovered.all())
 	o := opening{
 		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive, blocked: s.blocked, name: s.names.name,
 		registries: s.registries, part: s.queue.part, container: s.notifyContainer,
@@ -35,7 +38,7 @@ func (s *services) openRuntime(ctx context.Context, cfg *config.Config) (*runtim
 		return nil, err
 	}
 	channels, err := cfg.Channels(notify.Env{UserAgent: s.tool()})
-	return &runtime{components: c, services: s, channels: channels, drained: make(chan struct{})}, err
+	return &runtime{components: c, services: s, file: file, channels: channels, drained: make(chan struct{})}, err
 }
 
 // start runs the runtime until ctx ends or another one starts in its place. It
@@ -85,6 +88,17 @@ func (r *runtime) planned() []evidence.PlannedPack {
 		planned[i] = evidence.PlannedPack{Source: e.Plan.Source, Pack: e.Plan.Pack, Schedule: s.String(), Since: e.Plan.Since.UTC(), Zone: s.Zone()}
 	}
 	return planned
+}
+
+// open returns the sources that discover packs and were not listed yet.
+func (r *runtime) open() map[string]bool {
+	open := make(map[string]bool)
+	for name := range r.cfg.Sources {
+		if r.cfg.Discovers(name) && !r.services.discovered.of(name).Known() {
+			open[name] = true
+		}
+	}
+	return open
 }
 
 // limits returns how many reports of each source may be in the making at once.

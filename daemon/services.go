@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +37,9 @@ type services struct {
 	queue      *queueService
 	notices    *notify.Notices
 	names      *names
-	elsewhere  atomic.Pointer[verified]      // what another replica's verification found; nil = not known
+	elsewhere  atomic.Pointer[verified] // what another replica's verification found; nil = not known
+	discovered *discovered
+	updating   sync.Mutex                    // held while the runtime is replaced
 	lease      atomic.Pointer[replica.Lease] // of the lead; nil before the queue is open
 	runtime    atomic.Pointer[runtime]       // that of the configuration in force
 	running    *errgroup.Group               // what runs
@@ -44,7 +47,8 @@ type services struct {
 
 // openServices makes the services and the first runtime. It starts nothing.
 func openServices(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *services, err error) {
-	s := &services{Options: o, cfg: cfg, registries: newRegistries(), names: newNames()}
+	s := &services{Options: o, cfg: cfg, registries: newRegistries(), names: new(names), discovered: openDiscovered(cfg.StateDir, o.Logger)}
+	s.names.set(s.discovered.all())
 	if s.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
 		return nil, err
 	}
@@ -66,7 +70,7 @@ func openServices(ctx context.Context, cfg *config.Config, o Options, status *re
 	reg := s.registries.process
 	s.archive = archive.NewMetrics(reg)
 	s.spool.RegisterMetrics(reg)
-	reg.MustRegister(buildInfo(o.Version), status, verifiedCollector(cfg.StateDir), s.catalog, packInfo{s.entries}, packLabels{s.entries})
+	reg.MustRegister(buildInfo(o.Version), status, verifiedCollector(cfg.StateDir), s.catalog, packInfo{s.entries}, packLabels{s.entries}, discoveryCollector{s})
 	s.queue = &queueService{
 		options: queue.Options{
 			Dir: filepath.Join(cfg.StateDir, "queue"), Logger: o.Logger, Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
@@ -111,8 +115,8 @@ func (s *services) run(ctx context.Context, ready func(), reloads func(context.C
 	s.running.Go(func() error { s.sweep(ctx); return nil })
 	s.running.Go(func() error { s.verifyOnSchedule(ctx); return nil })
 	s.running.Go(func() error { return s.notices.Run(ctx) })
-	s.running.Go(func() error { return s.askNames(ctx) })
 	s.runtime.Load().start(ctx, nil)
+	s.running.Go(func() error { s.discover(ctx); return nil })
 	s.running.Go(func() error { return reloads(ctx) })
 	ready()
 	return s.running.Wait()
@@ -125,7 +129,21 @@ func (s *services) close() error { return errors.Join(s.queue.closeLast(), s.cat
 // update puts another configuration in force. If a part of it can't be opened,
 // the old one stays.
 func (s *services) update(ctx context.Context, cfg *config.Config) error {
-	cfg = s.pinned(ctx, cfg)
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	if err := s.replace(ctx, s.pinned(ctx, cfg)); err != nil {
+		return err
+	}
+	if s.Level != nil {
+		s.Level.Set(cfg.Log.Slog())
+	}
+	s.discovered.want()
+	return nil
+}
+
+// replace replaces the runtime by that of a configuration and what was discovered. It
+// is called with s.updating held.
+func (s *services) replace(ctx context.Context, cfg *config.Config) error {
 	old := s.runtime.Load()
 	r, err := s.openRuntime(ctx, cfg)
 	if err != nil {
@@ -137,9 +155,6 @@ func (s *services) update(ctx context.Context, cfg *config.Config) error {
 	}
 	r.start(ctx, old)
 	s.registries.keep(r.components)
-	if s.Level != nil {
-		s.Level.Set(cfg.Log.Slog())
-	}
 	return nil
 }
 
@@ -149,14 +164,14 @@ func (s *services) update(ctx context.Context, cfg *config.Config) error {
 // it publishes must be known everywhere.
 func (s *services) adopt(ctx context.Context, r *runtime) error {
 	s.scheduler.Freeze(r.plans())
-	since, err := s.plans.Adopt(r.archive, r.planned())
+	r.opened = r.open()
+	since, err := s.plans.Adopt(r.archive, r.planned(), r.opened)
 	if err != nil {
 		return err
 	}
 	s.notices.Update(r.channels)
 	s.catalog.Watch(r.archive, r.refs())
 	s.runtime.Store(r)
-	s.names.want()
 	if err := s.queue.SetSources(ctx, r.limits()); err != nil {
 		return err
 	}
@@ -219,7 +234,7 @@ func (s *services) settle(ctx context.Context, t scheduler.Task) time.Duration {
 		}
 		return unknownPackDelay
 	}
-	if err := r.archive.Gap(ctx, t.Slot, fault.Deadline, "the pack was not in the configuration any more"); err != nil {
+	if err := r.archive.Gap(ctx, t.Slot, fault.Deadline, "the pack was not scheduled any more"); err != nil {
 		log.WarnContext(ctx, "gap not recorded", "reason", fault.Of(err), "err", err)
 		return unknownPackDelay
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"packseal.example/archive/catalog"
@@ -41,6 +43,7 @@ func (s *services) shared() web.Status {
 			}
 			st.Sinks = append(st.Sinks, shown)
 		}
+		st.Listed = s.listed(r)
 	}
 	for r := range s.spool.Waiting() {
 		st.Spool.Reports++
@@ -57,6 +60,33 @@ func (s *services) shared() web.Status {
 		}
 	}
 	return st
+}
+
+// maxListed is how many packs that are not kept are named for each source.
+const maxListed = 20
+
+// listed returns what the page shows of the packs that sources have: which are not
+// kept, and why not all could be listed where that matters.
+func (s *services) listed(r *runtime) (all []web.Listed) {
+	for _, source := range slices.Sorted(maps.Keys(r.cfg.Sources)) {
+		st, judge := s.discovered.of(source), r.cfg.Judge(source)
+		d := web.Listed{Source: source, At: st.Listed, Packs: len(st.Packs)}
+		for _, p := range st.Packs {
+			if judge(p.PackInfo).Verdict != config.NotKept {
+				continue
+			}
+			if d.NotKept++; len(d.Some) < maxListed {
+				d.Some = append(d.Some, web.ListedPack{Key: p.Ref(source).Key(), Name: p.Name})
+			}
+		}
+		if err := st.Failing(); err != nil && r.cfg.Discovers(source) {
+			d.Why = err.Error()
+		}
+		if st.Known() || d.Why != "" {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // records yields the records that the page asks for.

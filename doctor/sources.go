@@ -43,6 +43,9 @@ func (e *examination) sources() (all []check) {
 			asked = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond, within)
 		}
 		all = append(all, s.packs(name, asked, generate, len(packs)-len(asked))...)
+		if len(e.Packs) == len(e.Config.Entries()) {
+			all = append(all, check{name: "packs", target: "source " + name, run: func(ctx context.Context) []diag.Result { return s.listed(ctx, e.Config, name) }})
+		}
 	}
 	return all
 }

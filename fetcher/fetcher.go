@@ -105,12 +105,10 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report,
 	return r, err
 }
 
-// Names returns what the source calls its packs, see [Namer]; nil if it does not say.
-func (f *Fetcher) Names(ctx context.Context, aggregator string) (map[string]string, error) {
-	if namer, ok := f.source.(Namer); ok {
-		return namer.Names(ctx, aggregator)
-	}
-	return nil, nil
+// Lister returns the source as what says which packs it has; nil if it does not.
+func (f *Fetcher) Lister() Lister {
+	l, _ := f.source.(Lister)
+	return l
 }
 
 // poll returns the intervals between lookups, and between downloads.

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -47,11 +48,48 @@ type Order struct {
 	Sending func(Ticket) error
 }
 
-// Namer is a Source that knows what its packs are called.
-type Namer interface {
-	// Names returns the names of the compliance packs of the account or, if
-	// aggregator is not empty, of that account group, by ID.
-	Names(ctx context.Context, aggregator string) (map[string]string, error)
+// Lister is a Source that says which packs it has. Its methods may need permissions
+// that Source does without.
+type Lister interface {
+	// Packs yields the packs of the account or, if aggregator is not empty, of that
+	// account group. It stops at the first error. A pack that moves within the
+	// listing while that is read may be missing: that one listing lacks a pack does
+	// not mean that it is gone.
+	Packs(ctx context.Context, aggregator string) iter.Seq2[PackInfo, error]
+
+	// Aggregators yields the account groups of the account. It stops at the first
+	// error.
+	Aggregators(ctx context.Context) iter.Seq2[AggregatorInfo, error]
+
+	// Gone reports whether the source says that there is no such pack, or no such
+	// account group. Any other error is returned.
+	Gone(ctx context.Context, p evidence.PackRef) (bool, error)
+}
+
+// PackInfo is a pack in a listing. Except for ID, texts are on one line, and without
+// control characters.
+type PackInfo struct {
+	ID         string            `json:"id"`                   // "cp-…", as the source writes it
+	Aggregator string            `json:"aggregator,omitempty"` // the account group that was listed, or empty
+	Account    string            `json:"account,omitempty"`    // the ID of the account it belongs to
+	Name       string            `json:"name,omitempty"`       // the display name
+	Status     string            `json:"status,omitempty"`     // ACTIVE, CREATING, INACTIVE or what was added later
+	Template   string            `json:"template,omitempty"`   // the ID of the template it was made from, "ct-…", or empty
+	Risk       int               `json:"risk,omitempty"`       // 1 high, 2 medium, 3 low; 0 unknown
+	Tags       map[string]string `json:"tags,omitempty"`
+	Created    time.Time         `json:"created,omitzero"`
+}
+
+// Ref returns the pack as one of that source.
+func (p PackInfo) Ref(source string) evidence.PackRef {
+	return evidence.PackRef{Source: source, ID: p.ID, Aggregator: p.Aggregator}
+}
+
+// AggregatorInfo is an account group in a listing.
+type AggregatorInfo struct {
+	ID       string // "ca-…", as the source writes it
+	Name     string
+	Creating bool // it can't be used yet
 }
 
 // Ticket is a requested report. It is kept in the spool, so that a restarted

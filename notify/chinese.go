@@ -20,6 +20,9 @@ func chinese() *messages {
 			Recovered:    "已恢复：最新报告已封存。",
 			Problems:     "校验发现问题，明细请运行 packseal verify 查看。",
 			NewContainer: "报告的文件格式与上一份不同。报告已封存，请确认内容是否符合预期。",
+			NotKept:      "发现未留存的合规包：packs 与 discover 的规则均未包含它。请添加，或用 keep: false 排除。",
+			Found:        "发现新的合规包，自下一次到期起留存其报告。",
+			Gone:         "合规包已不存在。已封存的报告不受影响。",
 			ReloadFailed: "新配置未能加载，继续使用原配置。",
 		},
 		cleared:  "校验已恢复正常，不再有问题。",
@@ -56,6 +59,12 @@ func chineseCounts(k Kind, packs int) string {
 		return fmt.Sprintf("%d 个合规包已恢复", packs)
 	case NewContainer:
 		return fmt.Sprintf("%d 个合规包的报告格式有变化", packs)
+	case NotKept:
+		return fmt.Sprintf("%d 个合规包未留存", packs)
+	case Found:
+		return fmt.Sprintf("发现 %d 个新合规包", packs)
+	case Gone:
+		return fmt.Sprintf("%d 个合规包已不存在", packs)
 	case Problems:
 		return "校验结果有变化"
 	}

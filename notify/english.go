@@ -19,6 +19,9 @@ func english() *messages {
 			Recovered:    "Recovered: the latest report is sealed.",
 			Problems:     "Verification found problems. Run packseal verify to list them.",
 			NewContainer: "The report is in a different file format from the one before. It is sealed; check that it is what you expect.",
+			NotKept:      "Found, and not kept: neither packs nor a rule of discover names it. Add it, or exclude it with keep: false.",
+			Found:        "Found, and kept from its next slot on.",
+			Gone:         "Gone: it does not exist any more. What was sealed stays.",
 			ReloadFailed: "The new configuration was not loaded. The previous one remains in effect.",
 		},
 		cleared:  "Verification no longer finds any problems.",
@@ -54,6 +57,8 @@ func englishCounts(k Kind, packs int) string {
 		return "new file format in " + n
 	case ReloadFailed:
 		return "configuration not loaded"
+	case NotKept:
+		return n + " not kept"
 	}
 	return fmt.Sprintf("%s %s", n, k)
 }

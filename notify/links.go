@@ -13,6 +13,7 @@ const runbook = "https://packseal.example/docs/runbook"
 func (k Kind) anchor() string {
 	return map[Kind]string{
 		Gap: "gap", Blocked: "refused", Overdue: "overdue", Problems: "verify-damage", ReloadFailed: "config-reload-failed",
+		NotKept: "pack-not-kept",
 	}[k]
 }
 
@@ -31,7 +32,7 @@ func (r renderer) links(text *messages, events []Event) (links []Link) {
 		if a := e.Kind.anchor(); a != "" {
 			sections = append(sections, Link{text.runbook + " (" + a + ")", runbook + "#" + a})
 		}
-		if e.Pack == "" {
+		if e.Pack == "" || e.Kind == NotKept || e.Kind == Gone { // it has no page
 			continue
 		}
 		name := clip(e.pack(), 160)

@@ -84,7 +84,7 @@ func TestKinds(t *testing.T) {
 		want  []Kind
 	}{
 		{Entry{Channel: new(chat)}, Kinds()},
-		{Entry{Channel: new(chat), Match: some}, []Kind{Gap, Blocked, Overdue, Recovered, DigestDue}},
+		{Entry{Channel: new(chat), Match: some}, []Kind{Gap, Blocked, Overdue, NotKept, Gone, Recovered, Found, DigestDue}},
 		{Entry{Channel: &chat{traits: Traits{Incidents: true}}}, []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, Recovered}},
 		{Entry{Channel: &chat{traits: Traits{Incidents: true}}, Match: some, On: []Kind{DigestDue, Problems}}, []Kind{DigestDue, Problems}},
 	} {
@@ -126,6 +126,7 @@ func TestLinks(t *testing.T) {
 		"two kinds": {r(page, "zh").events([]Event{event(Overdue, "cp 2?", 0), blockedBy("cp-3", 0, "x")}, 0), []string{"prod/cp 2? " + page + "packs/prod/cp%202%3F", "prod/cp-3 " + page + "packs/prod/cp-3", "处理手册 (overdue) " + runbook + "#overdue", "处理手册 (refused) " + runbook + "#refused"}},
 		"many":      {r(page, "en").events([]Event{event(Gap, "a", 0), event(Gap, "b", 0), event(Gap, "c", 0), event(Gap, "d", 0)}, 0), []string{"All packs " + page, "Runbook (gap) " + runbook + "#gap"}},
 		"no pack":   {r(page, "en").events([]Event{{Kind: Problems, Counts: map[string]int{"altered": 1}}}, 0), []string{"All packs " + page, "Runbook (verify-damage) " + runbook + "#verify-damage"}},
+		"not kept":  {r(page, "en").events([]Event{event(NotKept, "cp-1", 0)}, 0), []string{"All packs " + page, "Runbook (pack-not-kept) " + runbook + "#pack-not-kept"}},
 		"a digest":  {r(page, "en").digest(Digest{}), []string{"All packs " + page}},
 		"a test":    {r("https://packseal.example.com", "zh").test("c"), []string{"全部合规包 https://packseal.example.com/"}},
 	} {

@@ -43,7 +43,7 @@ func (e Entry) kinds() []Kind {
 		return e.On
 	}
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool {
-		return (k == DigestDue || k == NewContainer) && e.Channel.Traits().Incidents || k.perReplica() && !e.Match.all()
+		return (k == DigestDue || k == NewContainer || k.listed()) && e.Channel.Traits().Incidents || k.ofAll() && !e.Match.all()
 	})
 }
 
@@ -184,6 +184,16 @@ func (n *Notices) Sealed(e Event) { n.add(Recovered, e) }
 // NewContainer reports a report that came in another container than the pack's one
 // before, once.
 func (n *Notices) NewContainer(e Event) { n.add(NewContainer, e) }
+
+// NotKept reports a pack that a listing has shown, and whose reports nobody asked to
+// be kept. Like Found and Gone, it is called once.
+func (n *Notices) NotKept(e Event) { n.add(NotKept, e) }
+
+// Found reports a pack that is kept from its next slot on, which falls due at e.Due.
+func (n *Notices) Found(e Event) { n.add(Found, e) }
+
+// Gone reports a pack that is kept and does not exist any more.
+func (n *Notices) Gone(e Event) { n.add(Gone, e) }
 
 // ReloadFailed reports a new configuration that was refused.
 func (n *Notices) ReloadFailed(err error) {

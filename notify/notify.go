@@ -37,18 +37,27 @@ const (
 	Problems     Kind = "findings"      // the result of verification has changed
 	ReloadFailed Kind = "reload_failed" // a new configuration was refused
 	NewContainer Kind = "container"     // a report came in another container than the one before
+	NotKept      Kind = "not_kept"      // a source has a pack whose reports nobody asked to be kept
+	Found        Kind = "found"         // a pack was discovered, and is kept from its next slot on
+	Gone         Kind = "gone"          // a pack that is kept does not exist any more
 	DigestDue    Kind = "digest"        // a digest is due
 )
 
 // Kinds returns all kinds, the most important ones first.
 func Kinds() []Kind {
-	return []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, NewContainer, Recovered, DigestDue}
+	return []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, NotKept, Gone, NewContainer, Recovered, Found, DigestDue}
 }
 
-// perReplica reports whether events of the kind concern one replica (the file that
-// it loads, the archive that it verifies, what it sealed). It sends them whether it
-// leads or not.
-func (k Kind) perReplica() bool { return k == Problems || k == ReloadFailed || k == NewContainer }
+// perReplica reports whether events of the kind come from one replica (the file that
+// it loads, the archive that it verifies, what it sealed or listed). It sends them
+// whether it leads or not.
+func (k Kind) perReplica() bool { return k.ofAll() || k.listed() }
+
+// ofAll reports whether events of the kind concern packseal as a whole.
+func (k Kind) ofAll() bool { return k == Problems || k == ReloadFailed || k == NewContainer }
+
+// listed reports whether events of the kind come from a listing of packs.
+func (k Kind) listed() bool { return k == NotKept || k == Found || k == Gone }
 
 // Event is one thing that happened.
 type Event struct {

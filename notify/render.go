@@ -92,7 +92,7 @@ func (r renderer) events(events []Event, dropped int) Message {
 	m := newMessage(Good)
 	m.Events, m.Dropped, m.Links = events, dropped, r.links(r.languages[0], events)
 	for _, e := range events {
-		if e.Kind != Recovered && (e.Kind != Problems || len(e.Counts) > 0) {
+		if e.Kind != Recovered && e.Kind != Found && (e.Kind != Problems || len(e.Counts) > 0) {
 			m.Tone = Bad
 		}
 	}
@@ -238,6 +238,10 @@ func (r renderer) slots(text *messages, events []Event) (lines []string) {
 		name := clip(key, 160)
 		if last.Name != "" {
 			name = clip(last.Name, 80) + " (" + name + ")"
+		}
+		if last.Due.IsZero() { // it is of no slot
+			lines = append(lines, name)
+			continue
 		}
 		lines = append(lines, text.slots(name, len(of[key]), r.at(first.Due, first), r.at(last.Due, last)))
 	}

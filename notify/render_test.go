@@ -43,6 +43,33 @@ func allKinds() []Event {
 	}
 }
 
+// TestListedEvents: what a listing of packs has shown, with and without a due time.
+func TestListedEvents(t *testing.T) {
+	t.Parallel()
+	news := func(k Kind, pack, name string) Event { return Event{Kind: k, Source: "prod", Pack: pack, Name: name} }
+	found := event(Found, "cp-3", 0)
+	all := []Event{news(NotKept, "cp-1", "strays"), news(NotKept, "ca-1/cp-1", ""), news(Gone, "cp-2", "old"), found}
+	m := rendering(t, "en").events(all, 0)
+	wantText(t, m, `packseal: 2 packs not kept, 1 pack gone, 1 pack found
+
+Found, and not kept: neither packs nor a rule of discover names it. Add it, or exclude it with keep: false.
+- strays (prod/cp-1)
+- prod/ca-1/cp-1
+
+Gone: it does not exist any more. What was sealed stays.
+- old (prod/cp-2)
+
+Found, and kept from its next slot on.
+- prod/cp-3, due 2026-11-25 10:00
+`)
+	if zh := rendering(t, "zh").events(all, 0); m.Tone != Bad || !strings.HasPrefix(zh.Title, "packseal：2 个合规包未留存，1 个合规包已不存在，发现 1 个新合规包") {
+		t.Errorf("%s, %s", m.Tone, zh.Text())
+	}
+	if m := rendering(t, "en").events([]Event{found}, 0); m.Tone != Good {
+		t.Errorf("a pack that was found is %s", m.Tone)
+	}
+}
+
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	m := rendering(t, "en").events(allKinds(), 3)

@@ -87,7 +87,7 @@ func (p *pack) leave(since time.Time) *pack {
 	left.caughtUp = true
 	left.missed = append(left.missed, missedRange{
 		after: left.cursor, until: since.Add(-1), by: left.live, unseen: true,
-		cause: cause{fault.Missed, "the pack was taken out of the configuration before the slot started"},
+		cause: cause{fault.Missed, "the pack was not scheduled any more when the slot was to start"},
 	})
 	return left
 }

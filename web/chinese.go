@@ -50,6 +50,21 @@ func chinese() *locale {
 		problems:    func(n int) string { return fmt.Sprintf("校验发现 %d 处问题。", n) },
 		stale:       func(days int) string { return fmt.Sprintf("已有 %d 天没有通过校验。", days) },
 		packsPaused: func(n int) string { return fmt.Sprintf("%d 个合规包已暂停。", n) },
+		notKept:     func(n int) string { return fmt.Sprintf("%d 个合规包存在但未留存。", n) },
+		notListed: func(sources []string) string {
+			return fmt.Sprintf("%d 个来源的合规包未能列出：%s。", len(sources), chineseNames(sources))
+		},
+		sourceNotListed: func(source string) string { return "来源“" + source + "”的合规包未能全部列出，始于" },
+		sourceNotKept: func(source string, n int) string {
+			return fmt.Sprintf("来源“%s”有 %d 个合规包未被 packs 或规则包含：", source, n)
+		},
+		names: func(some []string, all int) string {
+			text := strings.Join(some, "、")
+			if more := all - len(some); more > 0 {
+				text += fmt.Sprintf(" 等共 %d 个", all)
+			}
+			return text
+		},
 		reached: func(when string) string {
 			if when == "" {
 				return "部分存储尚未应答。"

@@ -46,6 +46,20 @@ func english() *locale {
 		problems:    func(n int) string { return fmt.Sprintf("Verification found %s.", i18n.Count(n, "problem")) },
 		stale:       func(days int) string { return fmt.Sprintf("No verification has passed for %d days.", days) },
 		packsPaused: func(n int) string { return englishArePaused(n, "pack") + "." },
+		notKept: func(n int) string {
+			if n == 1 {
+				return "1 pack exists and is not kept."
+			}
+			return fmt.Sprintf("%d packs exist and are not kept.", n)
+		},
+		notListed: func(sources []string) string { return "Packs could not be listed: " + englishNames(sources) + "." },
+		sourceNotListed: func(source string) string {
+			return "Not all packs of the source “" + source + "” were listed since"
+		},
+		sourceNotKept: func(source string, n int) string {
+			return fmt.Sprintf("Neither packs nor a rule of the source “%s” names %s:", source, i18n.Count(n, "pack"))
+		},
+		names: englishSome,
 		reached: func(when string) string {
 			if when == "" {
 				return "Not every sink has answered yet."
@@ -116,6 +130,15 @@ func englishSummary(t totals) string {
 
 // englishNames quotes names, which may contain commas.
 func englishNames(names []string) string { return "“" + strings.Join(names, "”, “") + "”" }
+
+// englishSome lists the first of several.
+func englishSome(some []string, all int) string {
+	text := strings.Join(some, ", ")
+	if more := all - len(some); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
 
 func englishSinksDown(names []string, all int) string {
 	if all == 1 {

@@ -44,7 +44,11 @@ type locale struct {
 	spoolLeft              func(free string, reports int) string
 	problems, stale        func(n int) string // problems, days
 	sourcesPaused          func(names []string) string
-	packsPaused            func(n int) string
+	packsPaused, notKept   func(n int) string
+	notListed              func(sources []string) string
+	sourceNotListed        func(source string) string
+	sourceNotKept          func(source string, n int) string
+	names                  func(some []string, all int) string    // the first of all
 	reached                func(when string) string               // how long ago the sinks were last reached; "" = not yet
 	verified               func(when string, problems int) string // "" = never
 }

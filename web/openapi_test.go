@@ -37,6 +37,8 @@ var documented = map[reflect.Type]string{
 	reflect.TypeFor[Spool]():        "Spool",
 	reflect.TypeFor[PausedSource](): "PausedSource",
 	reflect.TypeFor[Verified]():     "Verified",
+	reflect.TypeFor[Listed]():       "Listed",
+	reflect.TypeFor[ListedPack]():   "ListedPack",
 	reflect.TypeFor[problem]():      "Error",
 	reflect.TypeFor[evidence.Ack](): "Ack",
 }

@@ -15,6 +15,41 @@ type Status struct {
 	Spool    Spool          `json:"spool"`
 	Paused   []PausedSource `json:"paused_sources,omitempty"`
 	Verified Verified       `json:"verified"`
+	Listed   []Listed       `json:"listed,omitempty"`
+}
+
+// Listed is what a listing of a source's packs has shown.
+type Listed struct {
+	Source  string       `json:"source"`
+	At      time.Time    `json:"at,omitzero"`    // when everything was last listed; zero = never
+	Packs   int          `json:"packs"`          // that the source has
+	NotKept int          `json:"not_kept"`       // of these, packs that neither the configuration nor a rule names
+	Some    []ListedPack `json:"some,omitempty"` // the first of those
+	Why     string       `json:"why,omitempty"`  // why not everything could be listed last, of a source that discovers packs
+}
+
+// ListedPack is a pack that a source has.
+type ListedPack struct {
+	Key  string `json:"pack"` // "cp-…" or "ca-…/cp-…"
+	Name string `json:"name,omitempty"`
+}
+
+// notKept returns how many packs are not kept.
+func (st Status) notKept() (n int) {
+	for _, l := range st.Listed {
+		n += l.NotKept
+	}
+	return n
+}
+
+// unlisted returns the names of the sources whose packs could not be listed.
+func (st Status) unlisted() (names []string) {
+	for _, l := range st.Listed {
+		if l.Why != "" {
+			names = append(names, l.Source)
+		}
+	}
+	return names
 }
 
 // Sink is how a sink answers this process.
@@ -127,6 +162,9 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	say(problems == 0 && days > 0, p.L.stale(days))
 	say(len(paused) > 0, p.L.sourcesPaused(paused))
 	say(t.Paused > 0, p.L.packsPaused(t.Paused))
+	notKept, unlisted := st.notKept(), st.unlisted()
+	say(len(unlisted) > 0, p.L.notListed(unlisted))
+	say(notKept > 0, p.L.notKept(notKept))
 	for _, sink := range st.Sinks {
 		if !sink.Down.IsZero() {
 			list = append(list, trouble{Text: p.L.sinkDown(sink.Name), Since: p.L.timestamp(sink.Down, p.time, p.zone), Why: sink.Why})
@@ -141,5 +179,26 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 			Until: p.L.timestamp(pause.Until, p.time, p.zone), Why: pause.By + ": " + pause.Why,
 		})
 	}
-	return sentences, list
+	return sentences, append(list, p.listed(st)...)
+}
+
+// listed returns the details of what listings of packs have shown.
+func (p page) listed(st Status) (list []trouble) {
+	for _, l := range st.Listed {
+		if l.Why != "" {
+			list = append(list, trouble{Text: p.L.sourceNotListed(l.Source), Since: p.L.timestamp(l.At, p.time, p.zone), Why: l.Why})
+		}
+		var names []string
+		for _, pack := range l.Some {
+			name := pack.Key
+			if pack.Name != "" {
+				name = pack.Name + " (" + pack.Key + ")"
+			}
+			names = append(names, name)
+		}
+		if len(names) > 0 {
+			list = append(list, trouble{Text: p.L.sourceNotKept(l.Source, l.NotKept), Why: p.L.names(names, l.NotKept)})
+		}
+	}
+	return list
 }

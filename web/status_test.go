@@ -81,6 +81,16 @@ func TestHeadlineKnowsTheRest(t *testing.T) {
 			zh:      "1 个来源已暂停：“test”。1 个合规包已暂停。",
 			details: []string{"The source “test” has been paused since", "until <time datetime=", "2000-01-01 01:00 UTC", "alice: &lt;move&gt;"}, attended: true,
 		},
+		"packs that are not kept": {
+			status: Status{Listed: []Listed{{Source: "prod", Packs: 4, NotKept: 3, Some: []ListedPack{{"cp-1", "<x>"}, {"cp-2", ""}}}, {Source: "test", Packs: 1}}},
+			en:     "3 packs exist and are not kept. The pack’s latest", zh: "3 个合规包存在但未留存。",
+			details: []string{"Neither packs nor a rule of the source “prod” names 3 packs:", "&lt;x&gt; (cp-1), cp-2 and 1 more"}, attended: true,
+		},
+		"packs that can't be listed": {
+			status: Status{Listed: []Listed{{Source: "prod", At: midnight.Add(-time.Hour), Why: "denied"}, {Source: "test", Why: "down"}}},
+			en:     "Packs could not be listed: “prod”, “test”. ", zh: "2 个来源的合规包未能列出：“prod”、“test”。",
+			details: []string{"Not all packs of the source “prod” were listed since", "denied"}, attended: true,
+		},
 		"a paused source": { // its packs are not counted once more
 			status: Status{Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "bob", Why: "move"}}}}, packs: []Pack{paused},
 			en: "1 source is paused: “prod”. The pack’s latest", zh: "1 个来源已暂停：“prod”。全部 1 个", attended: true,
@@ -115,11 +125,13 @@ func TestStatusGolden(t *testing.T) {
 		return Status{
 			Sinks: []Sink{{Name: "primary", Reached: midnight}, {Name: "mirror", Down: midnight, Why: "refused"}}, Spool: Spool{Reports: 1, Bytes: 7, Free: 9, Full: true},
 			Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "alice", Why: "move"}}}, Verified: Verified{midnight, map[string]int{"altered": 1}},
+			Listed: []Listed{{Source: "prod", At: midnight, Packs: 2, NotKept: 1, Some: []ListedPack{{"cp-1", "one"}}, Why: "denied"}},
 		}
 	}
 	const want = `{"ready":false,"why":"no answer","sinks":[{"sink":"primary","reached":"2000-01-01T00:00:00Z"},{"sink":"mirror","down":"2000-01-01T00:00:00Z","why":"refused"}],` +
 		`"spool":{"reports":1,"bytes":7,"free":9,"full":true},"paused_sources":[{"source":"prod","since":"2000-01-01T00:00:00Z","by":"alice","why":"move"}],` +
-		`"verified":{"passed":"2000-01-01T00:00:00Z","problems":{"altered":1}}}` + "\n"
+		`"verified":{"passed":"2000-01-01T00:00:00Z","problems":{"altered":1}},` +
+		`"listed":[{"source":"prod","at":"2000-01-01T00:00:00Z","packs":2,"not_kept":1,"some":[{"pack":"cp-1","name":"one"}],"why":"denied"}]}` + "\n"
 	if diff := cmp.Diff(want, get(handler(t, opts), "/api/v1/status").Body.String()); diff != "" {
 		t.Error(diff)
 	}

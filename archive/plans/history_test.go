@@ -220,7 +220,7 @@ func (r *replica) take(t *testing.T, f file) {
 		planned = append(planned, evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: s.String(), Since: of.since, Zone: s.Zone()})
 		all = append(all, scheduler.Plan{Source: "prod", Pack: pack, Schedule: s, Since: of.since, CatchUp: 10 * time.Minute, Timeout: time.Minute, Jitter: 50 * time.Second})
 	}
-	since, err := r.kept.Adopt(r.store, planned)
+	since, err := r.kept.Adopt(r.store, planned, nil)
 	if err == nil {
 		err = r.s.Update(all, since)
 	}

@@ -53,6 +53,8 @@ type Store struct {
 	mu        sync.Mutex
 	archive   Archive
 	current   []evidence.PlannedPack   // that the configuration has, by source and pack
+	open      map[string]bool          // sources whose packs are not all known yet
+	deferred  bool                     // Adopt waits for the archive's plans
 	recorded  map[string]evidence.Plan // that the archive has
 	pending   map[string]evidence.Plan // that are on their way there
 	timelines map[evidence.PackRef]scheduler.Timeline
@@ -101,7 +103,10 @@ func (s *Store) file(key string) string { return filepath.Join(s.Dir, filepath.B
 // next second, so that what has fallen due by now is by the plan before. It is
 // durable when Adopt returns, unless the disk fails: then it is logged, and lost
 // with the process if no sink takes it.
-func (s *Store) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time, err error) {
+//
+// Packs of open sources, by name, are not all known yet: what the plan before has of
+// them stays in force. If that plan is not read yet, Run puts the new one into force.
+func (s *Store) Adopt(a Archive, packs []evidence.PlannedPack, open map[string]bool) (since time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	since = evidence.NextSecond(time.Now())
@@ -112,18 +117,40 @@ func (s *Store) Adopt(a Archive, packs []evidence.PlannedPack) (since time.Time,
 	if err := s.remove(func(p evidence.Plan) bool { return !p.Since.Before(since) }); err != nil { // none fell due by it
 		return since, err
 	}
-	if !s.last().equals(packs) {
-		if err := s.add(packs, since); err != nil {
+	last := s.last()
+	s.archive, s.current, s.open = a, packs, open
+	s.deferred = len(open) > 0 && !s.read
+	if wanted := s.wanted(last); !s.deferred && !last.equals(wanted) {
+		if err := s.add(wanted, since); err != nil {
 			return since, err
 		}
 	}
-	s.archive, s.current = a, packs
 	s.derive()
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 	return since, nil
+}
+
+// wanted returns the packs of the plan that is to be in force after that one: the
+// configuration's, and what that one has of open sources.
+func (s *Store) wanted(last plan) []evidence.PlannedPack {
+	if len(s.open) == 0 {
+		return s.current
+	}
+	named := make(map[evidence.PackRef]bool, len(s.current))
+	for _, p := range s.current {
+		named[p.Ref()] = true
+	}
+	wanted := slices.Clone(s.current)
+	for _, p := range last.packs {
+		if s.open[p.Source] && !named[p.Ref()] {
+			wanted = append(wanted, p)
+		}
+	}
+	slices.SortFunc(wanted, evidence.PlannedPack.Compare)
+	return wanted
 }
 
 // remove removes plans that are on their way to the archive.
@@ -302,15 +329,19 @@ func (s *Store) reconcile(ctx context.Context) error {
 		}
 	}
 	last := s.last()
-	if last.equals(s.current) {
+	wanted, deferred := s.wanted(last), s.deferred
+	s.deferred = false
+	if last.equals(wanted) || len(wanted) == 0 && len(s.open) > 0 && last.since.IsZero() {
 		return nil
 	}
-	s.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
+	if !deferred {
+		s.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
+	}
 	since := evidence.NextSecond(time.Now())
 	if after := last.since.Add(time.Second); since.Before(after) {
 		since = after
 	}
-	return s.add(s.current, since)
+	return s.add(wanted, since)
 }
 
 // put puts plans that are on their way into the archive, once no other one can be

@@ -50,7 +50,7 @@ func open(t *testing.T, dir string) *running {
 // adopt puts a plan into force, and waits until nothing happens any more.
 func (b *running) adopt(a plans.Archive, packs ...string) (since time.Time) {
 	b.t.Helper()
-	since, err := b.Adopt(a, daily(packs...))
+	since, err := b.Adopt(a, daily(packs...), nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestStore(t *testing.T) {
 			t.Errorf("the same plan was recorded again: %v", s.plans)
 		}
 		for _, pack := range []string{"cp-2", "cp-3", "cp-4"} {
-			if _, err := b.Adopt(s, daily(pack)); err != nil {
+			if _, err := b.Adopt(s, daily(pack), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -116,6 +116,47 @@ func TestStore(t *testing.T) {
 		past, first, err = b.InForce(t.Context(), "prod", "cp-5")
 		if err != nil || first || len(past) != 1 || !past[0].From.Equal(since) {
 			t.Errorf("cp-5 was scheduled %v, %t, %v", past, first, err)
+		}
+		b.stop()
+	})
+}
+
+// TestOpenSource: of a source whose packs are not all known yet, the plan keeps what it
+// has, also if the state folder is new; once they are known, only those that are
+// planned.
+func TestOpenSource(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newStore(), open(t, filepath.Join(dir, "1"))
+		if _, err := b.Adopt(s, nil, map[string]bool{"prod": true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(s.plans) > 0 {
+			t.Errorf("before anything is known, it is recorded: %v", s.plans)
+		}
+		b.adopt(s, "cp-1", "cp-2")
+		b.stop()
+		b = open(t, filepath.Join(dir, "2"))
+		elsewhere := evidence.PlannedPack{Source: "other", Pack: "cp-9", Schedule: "0 2 * * *", Zone: "UTC"}
+		for _, packs := range [][]evidence.PlannedPack{nil, daily("cp-1"), {elsewhere}} { // the last one with a pack that is new
+			if _, err := b.Adopt(s, packs, map[string]bool{"prod": true}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if past, _, err := b.InForce(t.Context(), "prod", "cp-2"); err != nil || len(past) != 1 {
+				t.Errorf("with %v, cp-2 was scheduled %v, %v", packs, past, err)
+			}
+		}
+		if all := s.recorded(); len(all) != 2 || len(all[1].Packs) != 3 || strings.Contains(b.log.String(), "another plan") {
+			t.Errorf("recorded %v\n%s", all, b.log)
+		}
+		b.adopt(s, "cp-1")
+		if past, _, err := b.InForce(t.Context(), "prod", "cp-2"); err != nil || len(past) != 2 {
+			t.Errorf("cp-2 was scheduled %v, %v", past, err)
 		}
 		b.stop()
 	})

@@ -39,7 +39,7 @@ func bareSlots(b *testing.B, endpoint string) time.Duration {
 func bareSlot(client *http.Client, endpoint, dir, pack string) error {
 	var link string
 	for _, action := range []string{"GetCompliancePackReport", "GenerateCompliancePackReport", "GetCompliancePackReport"} {
-		call, err := bareCall(endpoint, action, pack)
+		call, err := bareCall(endpoint, action, "CompliancePackId="+pack)
 		if err != nil {
 			return err
 		}
@@ -81,9 +81,10 @@ func bareDo(client *http.Client, r *http.Request) ([]byte, error) {
 	return body, err
 }
 
-// bareCall is a call signed as the API has it (ACS3-HMAC-SHA256).
-func bareCall(endpoint, action, pack string) (*http.Request, error) {
-	r, err := http.NewRequest(http.MethodGet, endpoint+"/?CompliancePackId="+pack, nil)
+// bareCall is a call signed as the API has it (ACS3-HMAC-SHA256). The query is in the
+// order of its keys.
+func bareCall(endpoint, action, query string) (*http.Request, error) {
+	r, err := http.NewRequest(http.MethodGet, endpoint+"/?"+query, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func TestDoctor(t *testing.T) {
 		want []string
 		gens int
 	}{
-		"all":          {args: nil, code: exitFailed, want: append(packs, last)},
+		"all":          {args: nil, code: exitFailed, want: append(packs, last, "✓ packs source prod")},
 		"one":          {args: []string{goodPack}, code: 0, want: append(good[:5:5], last)},
 		"expired link": {args: []string{stalePack}, code: exitTransient, want: append(head[:3:3], append(packs[8:10:10], last)...)},
 		"skewed":       {skew: 20 * time.Minute, args: []string{goodPack}, code: exitTransient, want: append(skewed, last)},

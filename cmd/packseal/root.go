@@ -32,7 +32,7 @@ its signed link expires, checks it, and seals it in write-once storage.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newQueue(), newStatus(), newReload(), newCat(), newExport(), newImport(), newVerify(), newAck(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newPacks(), newQueue(), newStatus(), newReload(), newCat(), newExport(), newImport(), newVerify(), newAck(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
 	root.AddCommand(releaseVerbs()...)
 	return root
 }
@@ -47,13 +47,22 @@ func jsonFlag(c *cobra.Command) *bool {
 	return c.Flags().Bool("json", false, "print JSON, one object a line")
 }
 
-// load finds and reads the configuration file and prints its warnings.
+// load finds and reads the configuration file and prints its warnings. Packs that the
+// daemon has discovered are among its entries, where the state folder can be read.
 func load(given string, stderr io.Writer) (*config.Config, error) {
 	path, err := config.Find(given)
 	if err != nil {
 		return nil, err
 	}
-	return (&daemon.ConfigFile{Path: path, Warn: func(w config.Fault) { fmt.Fprintln(stderr, w) }}).Load()
+	cfg, err := (&daemon.ConfigFile{Path: path, Warn: func(w config.Fault) { fmt.Fprintln(stderr, w) }}).Load()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err = daemon.WithDiscovered(cfg)
+	if err != nil {
+		fmt.Fprintf(stderr, "packs that were discovered are not known here: %v\n", err)
+	}
+	return cfg, nil
 }
 
 // newLogger returns the logger of a configuration.

@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	handler, err := sim.New(sim.Options{
 		AccessKeyID: simKeyID, AccessKeySecret: simKeySecret,
-		Packs: []sim.Pack{{ID: "cp-fdc8626622af00f90000"}, {ID: "cp-1a4f626622af00b10001"}, {ID: "crt-3b7e626622af00c20002"},
+		Packs: []sim.Pack{{ID: "cp-fdc8626622af00f90000"}, {ID: "cp-1a4f626622af00b10001", Name: "of no use"}, {ID: "crt-3b7e626622af00c20002"},
 			{ID: "rules", Aggregator: "ca-f632626622af00790000"}, {ID: "inventory", Aggregator: "ca-f632626622af00790000"}},
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ func TestAlert(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	l := lab.New(t, sim.Pack{ID: lab.Pack})
-	l.Configure(lab.Setup{
+	l.Configure(lab.Setup{Discover: `rules: [{match: {name: "no such name"}}]`,
 		Defaults: `schedule: "@every 2s", catch_up: 1m, timeout: 1m`,
 		Packs:    []string{"{id: " + lab.Pack + "}", "{id: " + sim.MissingPackID + "}"},
 	})

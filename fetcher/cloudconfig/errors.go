@@ -89,7 +89,9 @@ func sanitize(k ram.Keys, s string, limit int) string {
 			s = strings.ReplaceAll(s, url.QueryEscape(v), "(secret)")
 		}
 	}
-	s = query.ReplaceAllString(s, "$1")
+	if strings.Contains(s, "?") {
+		s = query.ReplaceAllString(s, "$1")
+	}
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}

@@ -18,7 +18,7 @@ func TestMetrics(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	const packs = 6 // calls about compliance packs
+	const packs = 7 // calls about compliance packs, and the listing of account groups
 	all := codes()
 	slices.Sort(all)
 	if compact := slices.Compact(slices.Clone(all)); len(compact) != len(all) {
@@ -52,7 +52,7 @@ func TestSeriesAreBounded(t *testing.T) {
 				}
 			}
 		}
-		if got, want := testutil.CollectAndCount(c.metrics.requests), 6*len(codes()); got != want {
+		if got, want := testutil.CollectAndCount(c.metrics.requests), 7*len(codes()); got != want {
 			t.Errorf("%d series, want %d", got, want)
 		}
 		for code, want := range map[string]float64{"other": 4, "Throttling": 1, "Forbidden": 1, "InvalidSecurityToken": 1, "OK": 0, "timeout": 0} {

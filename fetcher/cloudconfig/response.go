@@ -14,9 +14,10 @@ import (
 
 // response is the response to any call.
 type response struct {
-	RequestID text  `json:"RequestId" xml:"RequestId"`
-	ReportID  text  `json:"ReportId" xml:"ReportId"` // of the report that was requested
-	Packs     *page `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
+	RequestID text    `json:"RequestId" xml:"RequestId"`
+	ReportID  text    `json:"ReportId" xml:"ReportId"` // of the report that was requested
+	Packs     *page   `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
+	Groups    *groups `json:"AggregatorsResult" xml:"AggregatorsResult"`
 
 	// For evaluations.
 	Result text        `json:"Result" xml:"Result"` // whether one was started
@@ -43,7 +44,7 @@ func decode(body []byte) (response, error) {
 	if err := unmarshal(body, &a); err != nil {
 		return response{}, err
 	}
-	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Pack == nil && a.Rule == nil {
+	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Groups == nil && a.Pack == nil && a.Rule == nil {
 		return response{}, errors.New("the response lacks the expected content")
 	}
 	return a, nil

@@ -87,6 +87,8 @@ func FuzzAnswer(f *testing.F) {
 		`{"RequestId":"R","ReportId":"crp-1","ConfigRulesReport":{"ReportId":"crp-1","ReportStatus":"CREATING"}}`,
 		`{"TemplateReport":{"TemplateReportId":5,"ReportCreateStartTimestamp":"1624869012000","ReportCreateEndTimestamp":null,"Status":"TIMEOUT"}}`,
 		`{"ResourceInventory":{"DownloadUrl":"u","Status":"COMPLETE","ResourceInventoryGenerateTime":"1624869012000"}}`,
+		`{"RequestId":"R","CompliancePacksResult":{"TotalCount":1,"CompliancePacks":[{"CompliancePackId":"cp-1","CompliancePackName":"a\u0000","RiskLevel":"1","Tags":[{"TagKey":"k","TagValue":1}]}]}}`,
+		`{"RequestId":"R","AggregatorsResult":{"NextToken":"t","Aggregators":[{"AggregatorId":"ca-1","AggregatorStatus":0},null]}}`,
 		`{"RequestId":"R-1","Code":"SignatureDoesNotMatch","Message":"server string to sign is:MARKED-id"}`,
 		`<Error><RequestId>R</RequestId><Code>MARKED-secret</Code><Message>m</Message></Error>`,
 		`<html><body>502</body></html>`, `null`, `[`, ``, "\xff",
@@ -100,8 +102,10 @@ func FuzzAnswer(f *testing.F) {
 					t.Errorf("accepted %+v", r)
 				}
 			}
-			for p := range a.items() {
-				p.info("")
+			for _, p := range a.page().Packs {
+				if info := p.info(""); strings.ContainsFunc(info.Name+info.Status+info.Template+info.Account, unicode.IsControl) || len(info.Name) > maxName {
+					t.Errorf("pack %+v", info)
+				}
 			}
 		} else {
 			clean(t, err.Error())

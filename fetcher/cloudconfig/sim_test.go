@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +63,13 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 // test if the log contains secrets.
 func start(t *testing.T, packs ...sim.Pack) *cloudconfig.Client {
 	t.Helper()
+	c, _ := startBoth(t, packs...)
+	return c
+}
+
+// startBoth is start, with the simulator.
+func startBoth(t *testing.T, packs ...sim.Pack) (*cloudconfig.Client, *sim.Server) {
+	t.Helper()
 	server, err := sim.New(sim.Options{AccessKeyID: keyID, AccessKeySecret: keySecret, SecurityToken: keyToken, Packs: packs})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +93,7 @@ func start(t *testing.T, packs ...sim.Pack) *cloudconfig.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return c, server
 }
 
 func file(t *testing.T, name, content string) secret.File {
@@ -178,6 +186,54 @@ func TestSimulatorAttaches(t *testing.T) {
 		}
 		if link, err := await(t.Context(), client, ticket); err != nil || link.Created.Before(due) {
 			t.Errorf("got %v, %v", link.Created, err)
+		}
+	})
+}
+
+// TestPagesShift: a pack that is deleted while pages are read hides another one, which
+// the source, asked for it, still has; the next listing shows it. A pack that is
+// created meanwhile is listed once.
+func TestPagesShift(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var packs []sim.Pack
+		for i := range 250 {
+			packs = append(packs, sim.Pack{ID: fmt.Sprintf("cp-%03d", i)})
+		}
+		client, server := startBoth(t, packs...)
+		list := func(at func(id string)) map[string]int {
+			seen := make(map[string]int)
+			for p, err := range client.Packs(t.Context(), "") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[p.ID]++
+				at(p.ID)
+			}
+			return seen
+		}
+		seen := list(func(id string) {
+			if id == "cp-099" { // the first page is read
+				server.Remove("cp-000")
+			}
+		})
+		if len(seen) != 249 || seen["cp-100"] != 0 {
+			t.Errorf("%d packs, cp-100 %d times", len(seen), seen["cp-100"])
+		}
+		for id, gone := range map[string]bool{"cp-100": false, "cp-000": true} {
+			if got, err := client.Gone(t.Context(), evidence.PackRef{ID: id}); err != nil || got != gone {
+				t.Errorf("%s is gone: %t, %v", id, got, err)
+			}
+		}
+		seen = list(func(id string) {
+			if id == "cp-200" {
+				if err := server.Add(sim.Pack{ID: "cp-new"}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if len(seen) != 250 || seen["cp-100"] != 1 || seen["cp-new"] != 1 || seen["cp-000"] != 0 {
+			t.Errorf("then %d packs, cp-100 %d times, cp-new %d times", len(seen), seen["cp-100"], seen["cp-new"])
 		}
 	})
 }

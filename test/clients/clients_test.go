@@ -168,6 +168,68 @@ func evaluation(t *testing.T, ask func(string, map[string]*string) (map[string]a
 	}
 }
 
+// TestDarabonbaLists lets the vendor's generic Go client list packs and account
+// groups, with a tag as the vendor's own SDK writes it.
+func TestDarabonbaLists(t *testing.T) {
+	t.Parallel()
+	l := lab.Open(t, lab.Options{Options: sim.Options{
+		Packs: []sim.Pack{
+			{ID: "cp-1", Name: "等保", Tags: map[string]string{"env": "prod"}, Template: "ct-1", Risk: 2}, {ID: "cp-2"},
+			{ID: "cp-1", Aggregator: "ca-1"},
+		},
+		Groups: []sim.Group{{ID: "ca-2", Creating: true, Type: "RD"}},
+	}})
+	client, err := openapi.NewClient(&openapi.Config{
+		AccessKeyId: tea.String(lab.KeyID), AccessKeySecret: tea.String(lab.KeySecret), Protocol: tea.String("http"),
+		Endpoint: tea.String(strings.TrimPrefix(l.HTTP.URL, "http://")),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(action string, query map[string]string) string {
+		t.Helper()
+		q := make(map[string]*string)
+		for k, v := range query {
+			q[k] = &v
+		}
+		answer, err := client.CallApi(&openapi.Params{
+			Action: &action, Version: tea.String("2020-09-07"), Protocol: tea.String("HTTP"), Pathname: tea.String("/"),
+			Method: tea.String("POST"), AuthType: tea.String("AK"), Style: tea.String("RPC"),
+			ReqBodyType: tea.String("formData"), BodyType: tea.String("json"),
+		}, &openapi.OpenApiRequest{Query: q}, &dara.RuntimeOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		b, err := json.Marshal(answer["body"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, c := range []struct {
+		action string
+		query  map[string]string
+		has    []string
+		lacks  string
+	}{
+		{"ListCompliancePacks", map[string]string{"PageSize": "100"}, []string{`"TotalCount":2`, `"CompliancePackTemplateId":"ct-1"`, `"RiskLevel":2`, `"TagKey":"env","TagValue":"prod"`}, "ca-1"},
+		{"ListCompliancePacks", map[string]string{"Tag": `[{"Key":"env","Value":"prod"}]`}, []string{`"TotalCount":1`, `"cp-1"`}, "cp-2"},
+		{"ListAggregateCompliancePacks", map[string]string{"AggregatorId": "ca-1"}, []string{`"AggregatorId":"ca-1"`, `"TotalCount":1`}, "cp-2"},
+		{"ListAggregateCompliancePacks", map[string]string{"AggregatorId": "ca-2"}, []string{"Invalid.AggregatorId.Value"}, "TotalCount"},
+		{"ListAggregators", map[string]string{"MaxResults": "1"}, []string{`"AggregatorStatus":0`, `"NextToken":"`}, "ca-1"},
+	} {
+		got := call(c.action, c.query)
+		for _, want := range c.has {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s %v lacks %s: %s", c.action, c.query, want, got)
+			}
+		}
+		if strings.Contains(got, c.lacks) {
+			t.Errorf("%s %v has %s: %s", c.action, c.query, c.lacks, got)
+		}
+	}
+}
+
 // TestNpmClients lets the vendor's two clients for Node have a report made:
 // one signs as ACS3, the other as RPC V1; and that of OSS write, read and list. They are installed where
 // PACKSEAL_NPM_DIR says, once, or into a folder that the test throws away.

@@ -21,13 +21,14 @@ type Setup struct {
 	Sinks       string   // the list of sinks, in place of the one
 	Credentials string   // the source's credentials; default: the files that Write writes
 	Source      string   // the source's other settings; default 50 requests a second
+	Discover    string   // under the source's discover; default: none
 	Sources     string   // the mapping of sources, in place of the one
 	Defaults    string   // under defaults; default: due at this year's first second
 	Fetch       string   // under fetch; default: look every 100 ms
 	Web         string   // under web; default: any free port
 	Queue       string   // the queue's mapping, with its braces; default: none
 	Log         string   // under log; default: none
-	Packs       []string // IDs, or flow mappings; default [Pack]
+	Packs       []string // IDs, or flow mappings; default [Pack], and none with Discover
 	More        string   // more YAML at the top level
 }
 
@@ -72,15 +73,18 @@ func (s Setup) yaml() string {
 		}
 	}
 	line("state_dir", s.State, "state")
-	line("sources", s.Sources, fmt.Sprintf("{%s: {cloudconfig: {endpoint: %q, credentials: {%s}, %s}}}", Source,
+	line("sources", s.Sources, fmt.Sprintf("{%s: {cloudconfig: {endpoint: %q, credentials: {%s}, %s}, discover: {%s}}}", Source,
 		cmp.Or(s.Endpoint, "http://127.0.0.1:1"), cmp.Or(s.Credentials, "access_key_id_file: key-id, access_key_secret_file: key-secret"),
-		cmp.Or(s.Source, "requests_per_second: 50")))
+		cmp.Or(s.Source, "requests_per_second: 50"), s.Discover))
 	content("defaults", s.Defaults, Yearly)
 	line("sinks", s.Sinks, fmt.Sprintf("[{name: primary, local: {dir: %s}}]", cmp.Or(s.Archive, "archive")))
 	content("fetch", s.Fetch, "poll_min: 100ms, poll_max: 500ms")
 	content("web", s.Web, `listen: "127.0.0.1:0"`)
 	line("queue", s.Queue, "")
 	content("log", s.Log, "")
+	if len(s.Packs) == 0 && s.Discover != "" {
+		return y.String() + s.More
+	}
 	y.WriteString("packs:\n")
 	for _, p := range s.Packs {
 		y.WriteString("  - " + asMapping(p) + "\n")

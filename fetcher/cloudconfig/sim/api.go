@@ -3,10 +3,8 @@ package sim
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -167,9 +165,9 @@ func (c *call) subject() (parameter, id string) {
 func (s *Server) named(q *request) *pack {
 	_, id := q.subject()
 	want := Pack{ID: id, Aggregator: q.group()}
-	p := s.packs[want.Key()]
-	if p == nil || p.ID != want.ID {
-		return nil // the ID contains a slash
+	p := s.pack(want.Key())
+	if p == nil || p.ID != want.ID || p.gone.Load() {
+		return nil // also if the ID contains a slash
 	}
 	return p
 }
@@ -201,7 +199,7 @@ func (s *Server) find(q *request) (*pack, *refusal) {
 		if q.group() == "" {
 			return nil, missing("AggregatorId")
 		}
-		if !s.hasGroup(q.group()) {
+		if !s.usable(q.group()) {
 			return nil, invalid("AggregatorId")
 		}
 	}
@@ -267,95 +265,4 @@ func ascii(s string) bool {
 		}
 	}
 	return true
-}
-
-// maxPage is the maximum page size.
-const maxPage = 100
-
-// listPacks lists the packs of the account or of an account group. A page beyond
-// the end is empty.
-func (s *Server) listPacks(q *request) (any, *refusal) {
-	if q.aggregate() && q.group() == "" {
-		return nil, missing("AggregatorId")
-	}
-	if q.aggregate() && !s.hasGroup(q.group()) {
-		return nil, invalid("AggregatorId")
-	}
-	number, ok := q.number("PageNumber", 1, 1<<30)
-	if !ok {
-		return nil, invalid("PageNumber")
-	}
-	size, ok := q.number("PageSize", 10, maxPage)
-	if !ok {
-		return nil, invalid("PageSize")
-	}
-	all, refused := s.items(q)
-	if refused != nil {
-		return nil, refused
-	}
-	from := min(len(all), (number-1)*size)
-	page := packPage{CompliancePacks: all[from:min(len(all), from+size)], PageNumber: number, PageSize: size, TotalCount: len(all)}
-	return packList{CompliancePacksResult: page, RequestId: q.id}, nil
-}
-
-// items returns the packs that a call lists, all of which are active.
-func (s *Server) items(q *request) ([]packItem, *refusal) {
-	list := []packItem{}
-	switch q.params.Get("Status") {
-	case "CREATING":
-		return list, nil
-	case "", "ACTIVE":
-	default:
-		return nil, invalid("Status")
-	}
-	for _, p := range s.order {
-		if p.Aggregator == q.group() && p.compliance() {
-			list = append(list, packItem{
-				AccountId: p.account(), AggregatorId: p.Aggregator, CompliancePackId: p.ID, CompliancePackName: p.Name,
-				CreateTimestamp: 1614687022000, RiskLevel: 1, Status: "ACTIVE",
-			})
-		}
-	}
-	return list, nil
-}
-
-// listGroups lists the account groups. The opaque NextToken holds the index in the
-// list.
-func (s *Server) listGroups(q *request) (any, *refusal) {
-	if q.params.Get("MaxResults") == "" {
-		return nil, missing("MaxResults")
-	}
-	size, ok := q.number("MaxResults", 0, maxPage)
-	if !ok {
-		return nil, invalid("MaxResults")
-	}
-	from := 0
-	if token := q.params.Get("NextToken"); token != "" {
-		index, _ := base64.URLEncoding.DecodeString(token) // Atoi fails if this does
-		var err error
-		if from, err = strconv.Atoi(string(index)); err != nil || from < 1 || from >= len(s.groups) {
-			return nil, invalid("NextToken")
-		}
-	}
-	to := min(len(s.groups), from+size)
-	page := groupPage{Aggregators: []groupItem{}, MaxResults: size}
-	for _, id := range s.groups[from:to] {
-		page.Aggregators = append(page.Aggregators, groupItem{
-			AggregatorId: id, AggregatorName: "账号组 " + id, AggregatorStatus: 1, AggregatorType: "CUSTOM",
-		})
-	}
-	if to < len(s.groups) {
-		page.NextToken = base64.URLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
-	}
-	return groupList{AggregatorsResult: page, RequestId: q.id}, nil
-}
-
-// number parses a parameter from 1 to highest.
-func (c *call) number(name string, def, highest int) (int, bool) {
-	text := c.params.Get(name)
-	if text == "" {
-		return def, true
-	}
-	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= 1 && n <= highest
 }

@@ -26,7 +26,7 @@ func (s *Server) startEvaluation(q *request) (any, *refusal) {
 
 // Evaluations returns how many evaluations of the pack's rules were requested.
 func (s *Server) Evaluations(key string) int {
-	p := s.packs[key]
+	p := s.pack(key)
 	if p == nil {
 		return 0
 	}
@@ -41,7 +41,7 @@ func (s *Server) getPack(q *request) (any, *refusal) {
 	if refused != nil {
 		return nil, refused
 	}
-	out := packDetail{CompliancePackId: p.ID, CompliancePackName: p.Name, Status: "ACTIVE"}
+	out := packDetail{CompliancePackId: p.ID, CompliancePackName: p.Name, Status: p.Status}
 	for i := range p.Script.Rules {
 		out.ConfigRules = append(out.ConfigRules, packRule{ConfigRuleId: p.rule(i), ConfigRuleName: rules[i%len(rules)].name, RiskLevel: 1})
 	}

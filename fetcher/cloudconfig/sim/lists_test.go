@@ -56,6 +56,105 @@ func TestListPacks(t *testing.T) {
 	}
 }
 
+// listed lists packs, and returns their IDs.
+func listed(t *testing.T, s *sim.Server, action string, kv ...string) (ids string) {
+	t.Helper()
+	var got struct {
+		CompliancePacksResult struct {
+			CompliancePacks []struct {
+				CompliancePackId, CompliancePackTemplateId, Status string
+				RiskLevel                                          int
+				Tags                                               []struct{ TagKey, TagValue string }
+			}
+		}
+	}
+	a := call(t, s, action, append(kv, "PageSize", "100")...)
+	if err := json.Unmarshal(a.Body, &got); err != nil || a.Status != 200 {
+		t.Fatalf("%v: %s", err, a.Body)
+	}
+	for _, p := range got.CompliancePacksResult.CompliancePacks {
+		ids += fmt.Sprint(p.CompliancePackId, " ", p.Status, " ", p.RiskLevel, " ", p.CompliancePackTemplateId, " ", p.Tags, "; ")
+	}
+	return ids
+}
+
+// TestListedPacks: lists say what a pack is, and can be asked for those with tags or
+// a status.
+func TestListedPacks(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sim.Options{Packs: []sim.Pack{
+		{ID: "cp-1", Tags: map[string]string{"env": "prod", "a": "b"}, Template: "ct-1", Risk: 2},
+		{ID: "cp-2", Tags: map[string]string{"env": "test"}, Status: "INACTIVE"},
+		{ID: "cp-3", Status: "CREATING"},
+	}})
+	const one, two, three = "cp-1 ACTIVE 2 ct-1 [{a b} {env prod}]; ", "cp-2 INACTIVE 1  [{env test}]; ", "cp-3 CREATING 1  []; "
+	for _, c := range []struct {
+		kv   []string
+		want string
+	}{
+		{nil, one + two + three},
+		{[]string{"Status", "ACTIVE"}, one},
+		{[]string{"Status", "CREATING"}, three},
+		{[]string{"Tag", `[{"Key":"env","Value":"test"}]`}, two},
+		{[]string{"Tag", `[{"Key":"env","Value":"prod"},{"Key":"a","Value":"b"}]`}, one},
+		{[]string{"Tag", `[{"Key":"env","Value":"prod"},{"Key":"a","Value":"c"}]`}, ""},
+	} {
+		if got := listed(t, s, "ListCompliancePacks", c.kv...); got != c.want {
+			t.Errorf("%q: %s", c.kv, got)
+		}
+	}
+	if got := call(t, s, "ListCompliancePacks", "Tag", "env=prod").JSON.Code; got != "Invalid.Tag.Value" {
+		t.Errorf("a tag that is no JSON: %q", got)
+	}
+}
+
+// TestComeAndGo: packs and account groups are there from when they are added until
+// they are removed; links to their reports outlive them.
+func TestComeAndGo(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sim.Options{Packs: []sim.Pack{{ID: "cp-1"}}, Groups: []sim.Group{{ID: "ca-1", Creating: true}}})
+	link := report(t, s, "cp-1")
+	if err := s.Add(sim.Pack{ID: "cp-1"}); err == nil {
+		t.Error("a pack was added twice")
+	}
+	s.Remove("cp-1")
+	s.Remove("cp-none")
+	if got := call(t, s, "GetCompliancePackReport", "CompliancePackId", "cp-1").JSON.Code; got != "Invalid.CompliancePackId.Value" {
+		t.Errorf("a pack that is gone: %q", got)
+	}
+	if got := listed(t, s, "ListCompliancePacks"); got != "" {
+		t.Errorf("it is listed: %s", got)
+	}
+	if a := get(t, s, link); a.Status != 200 {
+		t.Errorf("its report: %d", a.Status)
+	}
+	if err := s.Add(sim.Pack{ID: "cp-1", Name: "again"}); err != nil {
+		t.Error(err)
+	}
+	if got := call(t, s, "GetCompliancePackReport", "CompliancePackId", "cp-1").JSON.CompliancePackReport.ReportStatus; got != "NONE" {
+		t.Errorf("a pack that is back: %q", got)
+	}
+	group := []string{"AggregatorId", "ca-1"}
+	if got := call(t, s, "ListAggregateCompliancePacks", group...).JSON.Code; got != "Invalid.AggregatorId.Value" {
+		t.Errorf("a group that is being created: %q", got)
+	}
+	s.SetGroup(sim.Group{ID: "ca-1"})
+	s.SetGroup(sim.Group{ID: "ca-2"})
+	if err := s.Add(sim.Pack{ID: "cp-1", Aggregator: "ca-1"}); err != nil {
+		t.Error(err)
+	}
+	if got := listed(t, s, "ListAggregateCompliancePacks", group...); got != "cp-1 ACTIVE 1  []; " {
+		t.Errorf("a group that was created: %s", got)
+	}
+	s.RemoveGroup("ca-1")
+	if got := call(t, s, "GetAggregateCompliancePackReport", append(group, "CompliancePackId", "cp-1")...).JSON.Code; got != "Invalid.AggregatorId.Value" {
+		t.Errorf("a group that is gone: %q", got)
+	}
+	if got := listed(t, s, "ListCompliancePacks"); got != "cp-1 ACTIVE 1  []; " {
+		t.Errorf("the account's own: %s", got)
+	}
+}
+
 // TestListGroups follows NextToken to the end.
 func TestListGroups(t *testing.T) {
 	t.Parallel()

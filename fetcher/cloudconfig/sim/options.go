@@ -10,7 +10,8 @@ type Options struct {
 	AccessKeyID     string           // of the only user; required
 	AccessKeySecret string           // required
 	SecurityToken   string           // required in calls, unless empty
-	Packs           []Pack           // the existing packs
+	Packs           []Pack           // the packs that exist at the start
+	Groups          []Group          // account groups beside those that packs belong to
 	RatePerSecond   float64          // calls per second before Throttling.User; 0 means no limit
 	Quotas          map[string]Quota // by API action: what Throttling.Api is for; default: none
 	Skew            time.Duration    // how far the simulated clock is ahead of the real one
@@ -35,6 +36,19 @@ type Pack struct {
 	Aggregator string // the account group "ca-…" it belongs to, or empty; reports of a group are a .zip with a workbook per account
 	AccountID  string // digits; default 1234567890123456
 	Script     Script
+
+	Tags     map[string]string
+	Template string // "ct-…", or empty
+	Risk     int    // 1 high, 2 medium, 3 low; default 1
+	Status   string // default ACTIVE
+}
+
+// Group is an account group. One that a pack belongs to exists, and needs no entry.
+type Group struct {
+	ID       string // "ca-…"; required
+	Name     string // default 账号组 and the ID
+	Type     string // RD, FOLDER or CUSTOM, the default
+	Creating bool   // it is being created, and can't be used yet
 }
 
 // Key identifies the pack in [Server.Touch]: its ID, after that of its account

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,6 +43,7 @@ const (
 type pack struct {
 	Pack
 	faults *faults
+	gone   atomic.Bool // see Server.Remove
 
 	mu      sync.Mutex
 	began   time.Time   // when the latest was requested

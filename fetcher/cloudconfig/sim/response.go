@@ -130,14 +130,18 @@ type (
 	}
 
 	packItem struct {
-		AccountId          int64
-		AggregatorId       string `json:",omitempty" xml:",omitempty"`
-		CompliancePackId   string
-		CompliancePackName string
-		CreateTimestamp    int64
-		RiskLevel          int
-		Status             string
+		AccountId                int64
+		AggregatorId             string `json:",omitempty" xml:",omitempty"`
+		CompliancePackId         string
+		CompliancePackName       string
+		CompliancePackTemplateId string `json:",omitempty" xml:",omitempty"`
+		CreateTimestamp          int64
+		RiskLevel                int
+		Status                   string
+		Tags                     []packTag
 	}
+
+	packTag struct{ TagKey, TagValue string }
 
 	groupList struct {
 		AggregatorsResult groupPage

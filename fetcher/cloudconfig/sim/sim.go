@@ -12,12 +12,11 @@
 package sim
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -31,14 +30,16 @@ type Server struct {
 	opt    Options
 	user   atomic.Pointer[user]
 	logger *slog.Logger
-	packs  map[string]*pack // by key; immutable
-	order  []*pack          // as in Options
-	groups []string         // account groups, in the order of their first packs
 	calls  map[string]*atomic.Int64
 	nonces nonces
 	rate   rate
 	quotas quotas
 	bucket bucket
+
+	mu     sync.RWMutex     // guards the following
+	packs  map[string]*pack // by key, also those that are gone: the bucket has their reports
+	order  []*pack          // those that exist, as they were added
+	groups []Group          // those of Options, and those of packs, as they were added
 }
 
 // New returns a simulator.
@@ -62,56 +63,20 @@ func New(opt Options) (*Server, error) {
 	for action := range actions {
 		s.calls[action] = new(atomic.Int64)
 	}
+	s.groups = slices.Clone(opt.Groups)
 	for _, p := range opt.Packs {
-		if err := s.add(p); err != nil {
-			return nil, fmt.Errorf("pack %q: %w", p.Key(), err)
+		if err := s.Add(p); err != nil {
+			return nil, err
 		}
 	}
 	for _, id := range []string{allRules, inventory} {
 		if s.packs[id] == nil {
-			if err := s.add(Pack{ID: id}); err != nil {
+			if err := s.Add(Pack{ID: id}); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return s, nil
-}
-
-// add adds a pack.
-func (s *Server) add(p Pack) error {
-	p.AccountID = cmp.Or(p.AccountID, "1234567890123456")
-	p.Script.Link = cmp.Or(p.Script.Link, V1)
-	p.Script.Rules = cmp.Or(p.Script.Rules, 8)
-	p.Script.Evaluate = cmp.Or(p.Script.Evaluate, time.Second)
-	p.Script.LinkLife = cmp.Or(p.Script.LinkLife, time.Hour)
-	switch {
-	case p.ID == "" || strings.ContainsAny(p.Key(), "_ ?#") || strings.Count(p.Key(), "/") > 1:
-		return errors.New("the ID cannot be part of a path")
-	case s.packs[p.Key()] != nil:
-		return errors.New("duplicate")
-	case strings.Trim(p.AccountID, "0123456789") != "":
-		return fmt.Errorf("account ID %q is not a number", p.AccountID)
-	case !p.Script.Blob && p.Script.Size > maxWorkbook:
-		return fmt.Errorf("a workbook of %d bytes: more than %d needs a blob", p.Script.Size, maxWorkbook)
-	case !p.Script.Link.known():
-		return fmt.Errorf("unknown link form %q", p.Script.Link)
-	}
-	if p.Aggregator != "" && !s.hasGroup(p.Aggregator) {
-		s.groups = append(s.groups, p.Aggregator)
-	}
-	state := newPack(p, s.now())
-	s.packs[p.Key()] = state
-	s.order = append(s.order, state)
-	return nil
-}
-
-func (s *Server) hasGroup(id string) bool {
-	for _, g := range s.groups {
-		if g == id {
-			return true
-		}
-	}
-	return false
 }
 
 // now returns the time of the simulated clock.
@@ -144,7 +109,7 @@ func (s *Server) Calls() map[string]int {
 // Touch starts generating a report of the pack, like a person in the console. It
 // does nothing if one is being generated, or if there is no such pack.
 func (s *Server) Touch(key string) {
-	if p := s.packs[key]; p != nil {
+	if p := s.pack(key); p != nil {
 		p.touch(s.now())
 	}
 }
@@ -152,7 +117,7 @@ func (s *Server) Touch(key string) {
 // Made returns how many reports of the pack calls have requested, with repetitions
 // of a request counted once.
 func (s *Server) Made(key string) int {
-	p := s.packs[key]
+	p := s.pack(key)
 	if p == nil {
 		return 0
 	}
@@ -171,7 +136,7 @@ type Report struct {
 
 // Reports returns the latest reports of the pack that are done, in order.
 func (s *Server) Reports(key string) (done []Report) {
-	p := s.packs[key]
+	p := s.pack(key)
 	if p == nil {
 		return nil
 	}

@@ -46,7 +46,7 @@ func (s *Server) serveObject(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.calls[Download].Add(1)
-	p := s.packs[object.pack.Key()]
+	p := s.pack(object.pack.Key())
 	if !s.failDownload(w, r, p, id) {
 		s.send(w, r, object, p.faults.nextBody())
 	}
@@ -94,7 +94,7 @@ func (s *Server) checkLink(r *http.Request) (*report, *storeError) {
 	}
 	object := s.object(r.URL.Path)
 	now := s.now().UTC()
-	if now.After(until) || object != nil && s.packs[object.pack.Key()].isRevoked(given) {
+	if now.After(until) || object != nil && s.pack(object.pack.Key()).isRevoked(given) {
 		e := refuseLink(http.StatusForbidden, "AccessDenied", "0002-00000069", "Request has expired.")
 		e.Expires, e.ServerTime = until.Format(storeTime), now.Format(storeTime)
 		return nil, e
@@ -152,7 +152,7 @@ func (s *Server) object(at string) *report {
 	if !ok || len(parts) < 3 {
 		return nil
 	}
-	p := s.packs[strings.Join(parts[:len(parts)-2], "/")]
+	p := s.pack(strings.Join(parts[:len(parts)-2], "/"))
 	created, err := strconv.ParseInt(parts[len(parts)-2], 10, 64)
 	if p == nil || err != nil {
 		return nil

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"gopkg.in/yaml.v3"
+
+	"packseal.example/config"
+	"packseal.example/control"
+	"packseal.example/daemon"
+	"packseal.example/internal/table"
+)
+
+// newPacks makes the verb for which packs there are.
+func newPacks() *cobra.Command {
+	c := &cobra.Command{
+		Use: "packs", Short: "List the packs that exist, and which of them are kept", Args: noArgs,
+		Long: `packs lists the packs that sources have: of the account, and of the account groups
+that discover or an entry of packs names. STATE says whether their reports are
+kept, and BY what decided: packs, or a rule of discover by its number. A pack that
+is not kept is named by neither; an excluded one by a rule with keep: false.
+
+A running daemon answers with what it listed last; --refresh has it list anew, and
+keep what a rule says. Without a daemon, the sources are listed here and now, and
+nothing is changed. Listing needs the RAM actions config:ListCompliancePacks and,
+for account groups, config:ListAggregators and config:ListAggregateCompliancePacks.
+
+--yaml prints the packs that are not kept as entries for packs. With --json, each
+line is a source with its packs. If not everything could be listed, packs says why
+and exits with the code of that error.`,
+		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml >> packs.yaml",
+	}
+	path, asJSON := configFlag(c), jsonFlag(c)
+	source := c.Flags().String("source", "", "list the packs of this source")
+	c.RegisterFlagCompletionFunc("source", completeSources) //nolint:errcheck // the flag is there
+	refresh := c.Flags().Bool("refresh", false, "have the daemon list the packs anew")
+	asYAML := c.Flags().Bool("yaml", false, "print the packs that are not kept as entries for packs")
+	c.MarkFlagsMutuallyExclusive("json", "yaml")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := load(*path, c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		if _, ok := cfg.Sources[*source]; *source != "" && !ok {
+			return fmt.Errorf("%w: there is no source %q in the configuration", errUsage, *source)
+		}
+		all, err := control.NewClient(cfg.StateDir).Packs(c.Context(), *source, *refresh)
+		if errors.Is(err, control.ErrNoDaemon) {
+			all, err = daemon.ListPacks(c.Context(), cfg, *source, tool())
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case *asJSON:
+			err = printEach(c.OutOrStdout(), all)
+		case *asYAML:
+			err = printEntries(c.OutOrStdout(), all, len(cfg.Sources) > 1)
+		default:
+			err = printPacks(c.OutOrStdout(), all, time.Now())
+		}
+		return errors.Join(err, listTroubles(c.ErrOrStderr(), all))
+	}
+	return c
+}
+
+// printEach prints each source on a line of its own.
+func printEach(w io.Writer, all []control.SourcePacks) error {
+	for _, s := range all {
+		if err := printJSON(w, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printPacks prints a table of all packs and a line of totals for each source.
+func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
+	t := table.New(w, "STATE", "BY", "PACK", "NAME", "STATUS", "RISK", "SCHEDULE", "TAGS")
+	for _, s := range all {
+		for _, p := range s.Packs {
+			if err := t.Row(strings.ReplaceAll(p.State, "_", " "), decidedBy(p), p.Source+"/"+p.Key(), p.Name, packStatus(p), p.Risk, p.Schedule, tagList(p.Tags)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, s := range all {
+		counts := make(map[string]int)
+		for _, p := range s.Packs {
+			counts[strings.ReplaceAll(p.State, "_", " ")]++
+		}
+		listed := "never listed completely"
+		if !s.Listed.IsZero() {
+			listed = "listed " + roughly(now.Sub(s.Listed)) + " ago"
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", s.Source, counted(counts), listed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decidedBy says what decided about a pack.
+func decidedBy(p control.FoundPack) string {
+	switch {
+	case p.Rule > 0:
+		return fmt.Sprintf("rule %d", p.Rule)
+	case p.State == string(config.Kept):
+		return "packs"
+	}
+	return ""
+}
+
+// packStatus is the pack's status, and whether the last listings lacked it.
+func packStatus(p control.FoundPack) string {
+	switch {
+	case p.Unseen:
+		return "not listed"
+	case p.Missed > 0:
+		return fmt.Sprintf("%s, not in the last %d listings", p.Status, p.Missed)
+	}
+	return p.Status
+}
+
+// tagList writes tags in the order of their keys.
+func tagList(tags map[string]string) string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		list = append(list, key+"="+tags[key])
+	}
+	return strings.Join(list, ",")
+}
+
+// printEntries prints the packs that are not kept as they are written in a
+// configuration file.
+func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error {
+	var entries []config.Pack
+	for _, s := range all {
+		for _, p := range s.Packs {
+			if p.State != string(config.NotKept) {
+				continue
+			}
+			e := config.Pack{ID: p.ID, Name: p.Name, Aggregator: p.Aggregator}
+			if withSource {
+				e.Source = s.Source
+			}
+			entries = append(entries, e)
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	b, err := yaml.Marshal(map[string][]config.Pack{"packs": entries})
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	return err
+}
+
+// listTroubles prints what could not be listed. Its error, which is printed already,
+// is of what does not pass by itself.
+func listTroubles(w io.Writer, all []control.SourcePacks) (err error) {
+	for _, s := range all {
+		for _, t := range s.Troubles {
+			fmt.Fprintf(w, "%s: %s\n", s.Source, t.Message)
+			if t.Hint != "" {
+				fmt.Fprintf(w, "  hint: %s\n", t.Hint)
+			}
+			if !t.Passing && err == nil {
+				err = fmt.Errorf("%w: %w", errSilent, t.Err())
+			}
+		}
+	}
+	return err
+}

@@ -1,0 +1,194 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/config"
+	"packseal.example/control"
+	"packseal.example/fetcher"
+	"packseal.example/fetcher/discovery"
+	"packseal.example/internal/evidence"
+	"packseal.example/notify"
+)
+
+// tellChanges sends notices of what a listing of a source has changed. Before
+// everything was listed once, that a pack is kept is no news. old is the runtime from
+// before, which has the packs that are gone.
+func (s *services) tellChanges(old *runtime, source string, known bool, changes discovery.Changes) {
+	judge, now := s.runtime.Load().cfg.Judge(source), time.Now().UTC().Truncate(time.Second)
+	event := func(p discovery.Pack, e config.Entry) notify.Event {
+		return notify.Event{Source: source, Pack: p.Ref(source).Key(), Name: cmp.Or(e.Name, p.Name), Labels: e.Labels, Zone: e.TimeZone, At: now}
+	}
+	for _, p := range changes.Found {
+		e := event(p, s.named(p.Ref(source)))
+		switch j := judge(p.PackInfo); {
+		case j.Verdict == config.NotKept:
+			s.Logger.Warn("pack not kept", "source", source, "pack", e.Pack, "name", e.Name)
+			s.notices.NotKept(e)
+		case j.Verdict == config.Kept && j.Rule > 0 && known:
+			_, e.Due = s.scheduler.Due(source, e.Pack)
+			s.Logger.Info("pack found", "source", source, "pack", e.Pack, "name", e.Name, "due", e.Due)
+			s.notices.Found(e)
+		}
+	}
+	for _, p := range changes.Gone {
+		e := event(p, old.packs[p.Ref(source)])
+		s.Logger.Warn("pack gone", "source", source, "pack", e.Pack, "name", e.Name)
+		if judge(p.PackInfo).Verdict == config.Kept {
+			s.notices.Gone(e)
+		}
+	}
+}
+
+// inventory describes the packs that a source has, or those of each source.
+func inventory(cfg *config.Config, found map[string]discovery.State, source string) []control.SourcePacks {
+	all := []control.SourcePacks{}
+	entries := cfg.Entries()
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		if source == "" || source == name {
+			all = append(all, sourcePacks(cfg, name, found[name], entries))
+		}
+	}
+	return all
+}
+
+// sourcePacks describes the packs of one source: those that it has, and those of the
+// file that it was not seen to have.
+func sourcePacks(cfg *config.Config, source string, st discovery.State, entries []config.Entry) control.SourcePacks {
+	of := control.SourcePacks{Source: source, Discovers: cfg.Discovers(source), Tried: st.Tried, Listed: st.Listed, Packs: []control.FoundPack{}}
+	for _, t := range st.Troubles {
+		of.Troubles = append(of.Troubles, control.ListTrouble{Problem: *control.NewProblem(t.Err()), Aggregator: t.Aggregator, Passing: t.Passing})
+	}
+	judge, seen, planned := cfg.Judge(source), make(map[evidence.PackRef]bool, len(st.Packs)), make(map[evidence.PackRef]config.Entry)
+	for _, e := range entries {
+		planned[e.PackRef] = e
+	}
+	for _, p := range st.Packs {
+		seen[p.Ref(source)] = true
+		j := judge(p.PackInfo)
+		f := control.FoundPack{
+			Source: source, ID: p.ID, Aggregator: p.Aggregator, Name: p.Name, Account: p.Account, Status: p.Status, Risk: config.RiskWord(p.Risk), Template: p.Template, Tags: p.Tags,
+			State: string(j.Verdict), Rule: j.Rule, Found: p.Found, Missed: p.Missed,
+		}
+		if e, ok := planned[p.Ref(source)]; ok {
+			f.Schedule, f.TimeZone, f.Labels = e.Schedule, e.TimeZone, e.Labels
+		}
+		of.Packs = append(of.Packs, f)
+	}
+	for _, e := range entries {
+		if e.Pack.Source == source && !seen[e.PackRef] {
+			of.Packs = append(of.Packs, control.FoundPack{
+				Source: source, ID: e.Pack.ID, Aggregator: e.Pack.Aggregator, Name: e.Pack.Name, State: string(config.Kept),
+				Schedule: e.Schedule, TimeZone: e.TimeZone, Labels: e.Labels, Unseen: e.IsCompliancePack(), // no listing has the others
+			})
+		}
+	}
+	return of
+}
+
+// Packs implements [control.Operator].
+func (c controlled) Packs(ctx context.Context, source string, refresh bool) ([]control.SourcePacks, error) {
+	r := c.runtime.Load()
+	if _, ok := r.sources[source]; source != "" && !ok {
+		return nil, c.unknownName(source)
+	}
+	if refresh {
+		if _, err := c.queue.get(); err != nil { // until it is open, nothing is scheduled
+			return nil, err
+		}
+		if err := c.discovered.refreshNow(ctx, source); err != nil {
+			return nil, err
+		}
+	}
+	return inventory(c.runtime.Load().cfg, c.discovered.all(), source), nil
+}
+
+// ListPacks lists the packs of sources, or of one, apart from any daemon. What a
+// daemon has kept in the state folder is read, and not changed.
+func ListPacks(ctx context.Context, cfg *config.Config, source, tool string) ([]control.SourcePacks, error) {
+	found, err := discovery.Load(cfg.StateDir)
+	if err != nil {
+		found = nil // everything is listed anyway
+	}
+	states := maps.Clone(found)
+	if states == nil {
+		states = make(map[string]discovery.State)
+	}
+	for name, s := range cfg.Sources {
+		if source != "" && source != name {
+			continue
+		}
+		opened, err := s.Opener().Open(fetcher.Env{Logger: slog.New(slog.DiscardHandler), UserAgent: tool})
+		if err != nil {
+			return nil, err
+		}
+		lister, ok := opened.(fetcher.Lister)
+		if !ok {
+			continue
+		}
+		if states[name], _, err = discovery.Refresh(ctx, lister, name, cfg.Scope(name), states[name]); err != nil {
+			return nil, err
+		}
+	}
+	return inventory(cfg.With(states), states, source), nil
+}
+
+// WithDiscovered returns the configuration with the packs that the daemon of its
+// state folder has discovered. An error is returned beside the configuration without
+// them, if a source discovers packs.
+func WithDiscovered(cfg *config.Config) (*config.Config, error) {
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(cfg.Sources)), cfg.Discovers) {
+		return cfg, nil
+	}
+	found, err := discovery.Load(cfg.StateDir)
+	return cfg.With(found), err
+}
+
+// discoveryCollector shows how many packs each source has, and whether they could be
+// listed.
+type discoveryCollector struct{ *services }
+
+var (
+	descFound = prometheus.NewDesc("packseal_discovery_packs",
+		"Packs that the source was found to have, by what is done with them: kept, not_kept, excluded by a rule, creating. Absent before all were listed once.", []string{"source", "state"}, nil)
+	descListed = prometheus.NewDesc("packseal_discovery_last_refresh_successful",
+		"Whether the last listing of the source's packs was complete. Only of sources that discover packs.", []string{"source"}, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (discoveryCollector) Describe(ch chan<- *prometheus.Desc) { ch <- descFound; ch <- descListed }
+
+// Collect implements [prometheus.Collector].
+func (c discoveryCollector) Collect(ch chan<- prometheus.Metric) {
+	r := c.runtime.Load()
+	if r == nil {
+		return
+	}
+	for source := range r.cfg.Sources {
+		st := c.discovered.of(source)
+		if st.Known() {
+			n := make(map[config.Verdict]int)
+			judge := r.cfg.Judge(source)
+			for _, p := range st.Packs {
+				n[judge(p.PackInfo).Verdict]++
+			}
+			for _, v := range config.Verdicts() {
+				ch <- prometheus.MustNewConstMetric(descFound, prometheus.GaugeValue, float64(n[v]), source, string(v))
+			}
+		}
+		if r.cfg.Discovers(source) && !st.Tried.IsZero() {
+			ok := 0.0
+			if st.Failing() == nil {
+				ok = 1
+			}
+			ch <- prometheus.MustNewConstMetric(descListed, prometheus.GaugeValue, ok, source)
+		}
+	}
+}
