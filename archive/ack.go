@@ -172,8 +172,7 @@ func (v *verifying) readAcks(ctx context.Context, t Target, s evidence.Slot, ent
 
 // readAck reads an acknowledgement of a sink.
 func (v *verifying) readAck(ctx context.Context, t Target, s evidence.Slot, key string) error {
-	raw, err := sink.ReadAll(ctx, t, key, evidence.MaxRecord)
-	err = denied(ctx, t, key, err)
+	raw, err := readRaw(ctx, t, key)
 	var sum [sha256.Size]byte
 	var ack evidence.Ack
 	if err == nil {

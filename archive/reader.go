@@ -268,11 +268,17 @@ func readFirst[T any](ctx context.Context, from []Target, key string, decode fun
 
 // readRecord reads a record from one sink.
 func readRecord[T any](ctx context.Context, t Target, key string, decode func([]byte) (T, error)) (v T, raw []byte, err error) {
-	if raw, err = sink.ReadAll(ctx, t, key, evidence.MaxRecord); err != nil {
-		return v, nil, denied(ctx, t, key, err)
+	if raw, err = readRaw(ctx, t, key); err != nil {
+		return v, nil, err
 	}
 	v, err = decode(raw)
 	return v, raw, err
+}
+
+// readRaw is readRecord without decoding.
+func readRaw(ctx context.Context, t Target, key string) ([]byte, error) {
+	raw, err := sink.ReadAll(ctx, t, key, evidence.MaxRecord)
+	return raw, denied(ctx, t, key, err)
 }
 
 // denied makes a sink's refusal to read an object evidence.ErrDenied if the sink lists

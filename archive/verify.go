@@ -53,7 +53,8 @@ const orphanAge = 2 * time.Second
 // them: sizes, SHA-256, CRC-64, MD5, the sinks with one another, and all of them
 // with what was seen before. What is wrong is a problem; the error is for sinks
 // that could not be read to their end, and for objects that have to be restored
-// first (fault.NotRestored) or may not be read (fault.SinkDenied). What could be read is in the result all the same.
+// first (fault.NotRestored) or may not be read (fault.SinkDenied). What could be
+// read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion),
 		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
@@ -241,9 +242,9 @@ func (v *verifying) keep(t Target, s evidence.Slot, sum [sha256.Size]byte) {
 
 // manifest reads a slot's manifest and keeps its digest for compare.
 func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (evidence.Manifest, error) {
-	raw, err := sink.ReadAll(ctx, t, s.ManifestKey(), evidence.MaxRecord)
+	raw, err := readRaw(ctx, t, s.ManifestKey())
 	if err != nil {
-		return evidence.Manifest{}, denied(ctx, t, s.ManifestKey(), err)
+		return evidence.Manifest{}, err
 	}
 	v.keep(t, s, sha256.Sum256(raw))
 	return evidence.DecodeManifest(raw, s)

@@ -89,7 +89,7 @@ func (a *watched) during(t *testing.T, calls int) (most int) {
 // within the limits of one, also when one of them ends under way.
 func TestReplicasKeepToTheBounds(t *testing.T) {
 	t.Parallel()
-	const perSecond, inFlight, packs = 15, 6, 45
+	const perSecond, inFlight, packs = 15, 6, 36
 	o := sim.Options{AccessKeyID: lab.KeyID, AccessKeySecret: lab.KeySecret}
 	var ids []string
 	for i := range packs {

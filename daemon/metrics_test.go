@@ -3,7 +3,6 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"os"
 	"os/exec"
 	"testing"
@@ -23,19 +22,8 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
 	lab.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
-	file := &ConfigFile{Path: lab.Setup{Dir: dir, Discover: "rules: [{}]", Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"}.Write(t)}
-	cfg, err := file.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := openServices(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
-	if err == nil {
-		err = s.queue.open(t.Context())
-	}
-	if err == nil {
-		err = s.discovered.set("prod", discovery.State{Tried: time.Now(), Listed: time.Now()})
-	}
-	if err != nil {
+	s, _ := idle(t, lab.Setup{Dir: dir, Discover: "rules: [{}]", Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"})
+	if err := s.discovered.set("prod", discovery.State{Tried: time.Now(), Listed: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -48,9 +36,6 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	}
 	stop()
 	if err := <-reading; err != nil {
-		t.Error(err)
-	}
-	if err := s.close(); err != nil {
 		t.Error(err)
 	}
 	return s.registries, families

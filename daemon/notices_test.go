@@ -55,6 +55,17 @@ func notifying(t *testing.T, receivers *notifytest.Server) (path string) {
 	}.Write(t)
 }
 
+// everybody waits until every receiver of people has so many messages: what is
+// no longer true is not sent.
+func everybody(t *testing.T, s *notifytest.Server, n int) {
+	t.Helper()
+	for _, receiver := range notifytest.Receivers() {
+		if receiver != notifytest.Ping {
+			taken(t, s, receiver, n)
+		}
+	}
+}
+
 // taken waits until a receiver has so many messages, and returns the last.
 func taken(t *testing.T, s *notifytest.Server, receiver string, n int) notifytest.Delivery {
 	t.Helper()
@@ -92,6 +103,7 @@ func TestNotices(t *testing.T) {
 	if got := taken(t, people, notifytest.Feishu, 2); !strings.Contains(got.Text, "paks") || !strings.Contains(got.Title, "配置加载失败") {
 		t.Errorf("got %+v", got)
 	}
+	everybody(t, people, 2)
 	// One that is good, but can't be opened.
 	lab.Write(t, filepath.Dir(path), map[string]string{"packseal.yaml": string(good)})
 	load := d.Load
@@ -102,6 +114,7 @@ func TestNotices(t *testing.T) {
 	if got := taken(t, people, notifytest.Feishu, 3); !strings.Contains(got.Text, "gone.pem") {
 		t.Errorf("got %+v", got)
 	}
+	everybody(t, people, 3)
 	d.Load = load
 	if err := d.Reload(t.Context()); err != nil {
 		t.Error(err)

@@ -10,6 +10,7 @@ import (
 
 	"packseal.example/archive"
 	"packseal.example/archive/catalog"
+	"packseal.example/config"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/notify"
@@ -18,10 +19,11 @@ import (
 	"packseal.example/web"
 )
 
-// TestVerifiedElsewhere: of several replicas one verifies; all show what it found.
-func TestVerifiedElsewhere(t *testing.T) {
-	t.Parallel()
-	cfg, err := (&ConfigFile{Path: lab.Setup{Endpoint: "http://127.0.0.1:1"}.Write(t)}).Load()
+// idle opens the services of a configuration, with their queue, and runs nothing of
+// them. They are closed when the test ends.
+func idle(t *testing.T, setup lab.Setup) (*services, *config.Config) {
+	t.Helper()
+	cfg, err := (&ConfigFile{Path: setup.Write(t)}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +34,18 @@ func TestVerifiedElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return s, cfg
+}
+
+// TestVerifiedElsewhere: of several replicas one verifies; all show what it found.
+func TestVerifiedElsewhere(t *testing.T) {
+	t.Parallel()
+	s, cfg := idle(t, lab.Setup{Endpoint: "http://127.0.0.1:1"})
 	q, err := s.queue.get()
 	if err != nil {
 		t.Fatal(err)
@@ -82,22 +91,7 @@ func TestVerifiedElsewhere(t *testing.T) {
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
-	cfg, err := (&ConfigFile{Path: lab.Setup{Endpoint: endpoint}.Write(t)}).Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := openServices(t.Context(), cfg, Options{Logger: slog.New(slog.DiscardHandler)}, newReloadStatus())
-	if err == nil {
-		err = s.queue.open(t.Context())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, cfg := idle(t, lab.Setup{Endpoint: endpoint})
 	pack := cfg.Entries()[0].PackRef
 	lookups := make(map[evidence.PackRef]lookup)
 	s.sweepOnce(t.Context(), lookups)

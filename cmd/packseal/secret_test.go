@@ -85,7 +85,7 @@ sources:
   good: {cloudconfig: {endpoint: %[1]q, requests_per_second: 50, max_in_flight: 20, credentials: {access_key_id_file: id, access_key_secret_file: secret, security_token_file: token}}}
   stranger: {cloudconfig: {endpoint: %[1]q, credentials: {access_key_id_file: other, access_key_secret_file: secret, security_token_file: token}}}
   forged: {cloudconfig: {endpoint: %[1]q, credentials: {access_key_id_file: id, access_key_secret_file: other, security_token_file: token}}}
-defaults: {source: good, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 8s}
+defaults: {source: good, schedule: "0 0 1 1 *", time_zone: UTC, catch_up: 8784h, timeout: 5s}
 sinks:
   - {name: primary, local: {dir: archive}}
   - {name: mirror, s3: {endpoint: %[2]q, region: r, bucket: b, path_style: true, access_key_id_file: id, secret_access_key_file: secret, session_token_file: token}}
