@@ -12,9 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"strings"
 	"time"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -80,12 +80,9 @@ var ErrNotExist = fs.ErrNotExist
 // NotExist returns the classified error for a key without an object.
 func NotExist(key string) error { return fault.New(fault.NotFound, "%s: %w", key, ErrNotExist) }
 
-// CheckKey returns an error for an invalid key: one that is empty, not UTF-8,
-// begins with a slash, or has control characters, backslashes, or elements that
-// are empty or begin with a dot, which are reserved for backends.
+// CheckKey returns an error for a key that is not valid, see [evidence.ValidKey].
 func CheckKey(key string) error {
-	hidden := strings.HasPrefix(key, ".") || strings.Contains(key, "/.")
-	if !fs.ValidPath(key) || hidden || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }) {
+	if !evidence.ValidKey(key) {
 		return fault.New(fault.Internal, "invalid key %q", key)
 	}
 	return nil

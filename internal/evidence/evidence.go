@@ -27,6 +27,10 @@
 // packseal's own objects; no source can have such a name:
 //
 //	packseal-ledger/plan/<since>-<12 hex digits>.json   see [Plan]
+//	packseal-ledger/slate/<until>-<12 hex digits>.json  see [Slate]
+//	packseal-ledger/policy/<12 hex digits>.json         see [Policy]
+//	packseal-ledger/key/<12 hex digits>.json            see [NextKey]
+//	packseal-ledger/epoch/<12 hex digits>.json          see [Epoch]
 //
 // # Records
 //

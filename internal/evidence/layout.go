@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -18,6 +19,17 @@ const ReservedPrefix = "packseal-"
 
 // Reserved reports whether a key lies below a reserved root, or a name is one.
 func Reserved(key string) bool { return strings.HasPrefix(key, ReservedPrefix) }
+
+// LedgerDir is the prefix of the ledger's keys, with the closing slash.
+const LedgerDir = ReservedPrefix + "ledger/"
+
+// ValidKey reports whether a key can be one of an archive: it is UTF-8, not empty,
+// does not begin with a slash, and has no control characters, backslashes, or
+// elements that are empty or begin with a dot, which are reserved for sinks.
+func ValidKey(key string) bool {
+	hidden := strings.HasPrefix(key, ".") || strings.Contains(key, "/.")
+	return fs.ValidPath(key) && !hidden && !strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' })
+}
 
 // PackDir returns the prefix of a pack's keys, with the closing slash.
 func PackDir(source, pack string) string { return source + "/" + pack + "/" }

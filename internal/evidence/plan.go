@@ -1,10 +1,7 @@
 package evidence
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"regexp"
 	"slices"
 	"time"
@@ -16,7 +13,7 @@ import (
 const PlanSchema = "packseal.plan/v1"
 
 // PlanDir is the prefix of plans' keys, with the closing slash.
-const PlanDir = ReservedPrefix + "ledger/plan/"
+const PlanDir = LedgerDir + "plan/"
 
 // Plan is the record of which packs were scheduled, and how, from a time on: it
 // tells a slot that was missed from one that was never due. The plan that
@@ -95,28 +92,15 @@ func IsPlan(key string) bool { return planKey.MatchString(key) }
 // Encode returns the record and its key:
 // packseal-ledger/plan/<since>-<first 12 hex digits of its SHA-256>.json.
 func (p Plan) Encode() (key string, raw []byte, err error) {
-	raw, err = Encode(p)
-	sum := sha256.Sum256(raw)
-	return PlanDir + p.Since.UTC().Format(DueFormat) + "-" + hex.EncodeToString(sum[:6]) + ".json", raw, err
+	return encodeNamed(PlanDir+p.Since.UTC().Format(DueFormat)+"-", p)
 }
 
 // DecodePlan reads the plan that lies under a key. One that belongs under another
 // is fault.Damaged. See [Decode] for other errors.
 func DecodePlan(b []byte, key string) (Plan, error) {
-	v, err := Decode(b)
-	if err != nil {
-		return Plan{}, err
-	}
-	p, ok := v.(Plan)
-	if !ok {
-		return Plan{}, fault.New(fault.Damaged, "the record is not a plan")
-	}
-	own, raw, err := p.Encode()
-	if err != nil || own != key || !bytes.Equal(raw, b) {
-		return Plan{}, fault.New(fault.Damaged, "the plan belongs under the key %s", own)
-	}
-	if !slices.IsSortedFunc(p.Packs, PlannedPack.Compare) || p.Part < 0 || p.Part > p.Parts || (p.Part == 0) != (p.Parts == 0) {
+	p, err := decodeNamed[Plan](b, key)
+	if err == nil && (!slices.IsSortedFunc(p.Packs, PlannedPack.Compare) || p.Part < 0 || p.Part > p.Parts || (p.Part == 0) != (p.Parts == 0)) {
 		return Plan{}, fault.New(fault.Damaged, "the plan's packs are not in order, or it is part %d of %d", p.Part, p.Parts)
 	}
-	return p, nil
+	return p, err
 }

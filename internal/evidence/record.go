@@ -260,6 +260,10 @@ var schemas = map[string]func([]byte) (any, error){
 	LabelledGapSchema:      canonical[Gap],
 	PlanSchema:             canonical[Plan],
 	AckSchema:              canonical[Ack],
+	SlateSchema:            canonical[Slate],
+	PolicySchema:           canonical[Policy],
+	NextKeySchema:          canonical[NextKey],
+	EpochSchema:            canonical[Epoch],
 }
 
 // ErrDenied is the error (by errors.Is) of reading an object that its store lists and
@@ -280,8 +284,8 @@ func Unreadable(err error) bool {
 const MaxRecord = 64 << 10
 
 // Decode reads a record by its schema and returns a [Manifest], a [Gap], an
-// [Ack] or a [Plan]. A field that its schema does not have, and any form but the canonical one, is
-// fault.Damaged. A schema of packseal's that this program does not know is
+// [Ack], a [Plan], a [Slate], a [Policy], a [NextKey] or an [Epoch]. A field that its
+// schema does not have, and any form but the canonical one, is fault.Damaged. A schema of packseal's that this program does not know is
 // fault.Newer: the record is of a newer packseal, and says nothing here.
 func Decode(b []byte) (any, error) {
 	var head struct {

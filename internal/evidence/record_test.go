@@ -88,7 +88,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a negative size":        {with(v2, `"size":`, `"size":-`), m.Slot(), fault.Damaged},
 		"manifest v3":            {with(v2, "manifest/v2", "manifest/v3"), m.Slot(), fault.Newer},
 		"v3, with other fields":  {[]byte(`{"proof":{"a":[1]},"schema":"packseal.manifest/v3"}`), m.Slot(), fault.Newer},
-		"a record yet to come":   {[]byte(`{"schema":"packseal.slate/v1"}`), m.Slot(), fault.Newer},
+		"a record yet to come":   {[]byte(`{"schema":"packseal.statement/v1"}`), m.Slot(), fault.Newer},
 		"v3 that is no manifest": {[]byte(`{"schema":"packseal.manifest/v3"`), m.Slot(), fault.Damaged},
 	} {
 		_, err := evidence.DecodeManifest(c.b, c.slot)

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,7 @@ var rules = map[string][]string{
 	"archive":             {"archive/catalog", "archive/plans", "scheduler", "fetcher", "sink"},
 	"archive/catalog":     {},
 	"archive/plans":       {"scheduler"},
+	"archive/ledger/tree": nil,
 	"deploy/grafana":      nil, // it knows metrics by their names alone, and is a module of its own
 	"scheduler":           {},
 	"scheduler/queue":     {"scheduler", "scheduler/replica"},
@@ -110,6 +112,7 @@ var bare = map[string][]string{
 	"test/openapi":            {},
 	"sink/oss/ossfake":        {},
 	"notify/notifytest":       {},
+	"archive/ledger/tree":     {"internal/evidence", "internal/fault"}, // a verifier without storage and network is built on it
 	"internal/certfile":       {"internal/fault", "internal/secret"},
 	"internal/evidence":       {"internal/fault"},
 	"internal/atomicfile":     {},
@@ -225,4 +228,23 @@ func ours(specs []*ast.ImportSpec) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// TestOffline: what a verifier is built on can't reach a network or run a program,
+// whatever it imports.
+func TestOffline(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"/archive/ledger/tree").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, "golang.org/x/mod/sumdb/tlog") {
+		t.Errorf("go list says %s", out)
+	}
+	for _, forbidden := range []string{"net", "os/exec", "plugin"} {
+		if slices.Contains(deps, forbidden) {
+			t.Errorf("archive/ledger/tree imports %s", forbidden)
+		}
+	}
 }
