@@ -58,6 +58,7 @@ var rules = map[string][]string{
 	"archive":             {"archive/catalog", "archive/plans", "scheduler", "fetcher", "sink"},
 	"archive/catalog":     {},
 	"archive/plans":       {"scheduler"},
+	"archive/ledger":      {"archive/ledger/tree", "sink"},
 	"archive/ledger/tree": nil,
 	"deploy/grafana":      nil, // it knows metrics by their names alone, and is a module of its own
 	"scheduler":           {},

@@ -66,6 +66,28 @@ func (f File) Read() (Value, error) {
 	return Value(v), nil
 }
 
+// Lines returns what [File.Read] does of a file of several lines, such as a key and
+// its successor, without empty lines.
+func (f File) Lines() (values []Value, err error) {
+	b, err := f.content()
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if wrong := flaw(line); wrong != "" {
+			return nil, fault.New(fault.Credentials, "secret file %s %s", f, wrong)
+		}
+		values = append(values, Value(line))
+	}
+	if len(values) == 0 {
+		return nil, fault.New(fault.Credentials, "secret file %s is empty", f)
+	}
+	return values, nil
+}
+
 // flaw returns what keeps a text from being a secret, in words that do not show it.
 func flaw(v string) string {
 	hidden := strings.IndexFunc(v, func(r rune) bool { return unicode.Is(unicode.C, r) })

@@ -103,6 +103,14 @@ func (s *Sink) encryption() (kind, key *string) {
 // unconditional reports whether replacing is not forbidden.
 func (s *Sink) unconditional() bool { return s.options.Overwrite == overwriteOff }
 
+// Weaker implements [sink.Weakener].
+func (s *Sink) Weaker() string {
+	if s.unconditional() {
+		return "overwrite: off"
+	}
+	return ""
+}
+
 // condition returns the value of x-oss-forbid-overwrite.
 func (s *Sink) condition() *string {
 	if s.unconditional() {

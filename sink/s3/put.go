@@ -232,6 +232,14 @@ const (
 // unconditional reports whether conditional writes are turned off.
 func (s *Sink) unconditional() bool { return s.options.ConditionalWrites == conditionalOff }
 
+// Weaker implements [sink.Weakener].
+func (s *Sink) Weaker() string {
+	if s.unconditional() {
+		return "conditional_writes: off"
+	}
+	return ""
+}
+
 // condition returns the value of If-None-Match: the key must not exist.
 func (s *Sink) condition() *string {
 	if s.unconditional() {

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -132,3 +133,13 @@ func (b Batch) After() Head { return Head{b.Origin, b.N + 1, b.Before.Add(b.Entr
 
 // Skip returns the log after a void number.
 func (h Head) Skip() Head { h.Batches++; return h }
+
+// Unverified reads a batch as it is stored without asking who signed it. It can be
+// believed where the batch after it is, and begins with the tree that it ends with.
+func Unverified(raw []byte) (Batch, error) {
+	end := bytes.LastIndex(raw, []byte("\n\n"))
+	if end < 0 || len(raw) > MaxNote {
+		return Batch{}, damaged("it is not a note")
+	}
+	return ParseBatch(string(raw[:end+1]))
+}

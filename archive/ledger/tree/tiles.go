@@ -148,3 +148,35 @@ func root(hashes []tlog.Hash) tlog.Hash {
 	}
 	return e.Root()
 }
+
+// LastTile returns the key of the tile that [Tiler.Fill] returns last when it comes
+// to that many full tiles of entries, which are at least one.
+func LastTile(full int64) string {
+	level := 1
+	for ; full%TileWidth == 0; level++ {
+		full /= TileWidth
+	}
+	return TileKey(level, full/TileWidth, int(full%TileWidth))
+}
+
+// Edge returns the edge of the tree of all full tiles.
+func (t *Tiler) Edge() Edge {
+	e := Edge{Size: t.Full * TileWidth}
+	for _, row := range slices.Backward(t.Rows) {
+		var part Edge
+		for _, h := range row {
+			part.Append(h)
+		}
+		e.Hashes = append(e.Hashes, part.Hashes...)
+	}
+	return e
+}
+
+// Clone returns a copy.
+func (t *Tiler) Clone() Tiler {
+	c := Tiler{Full: t.Full}
+	for _, row := range t.Rows {
+		c.Rows = append(c.Rows, slices.Clone(row))
+	}
+	return c
+}

@@ -1,0 +1,271 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/sink"
+)
+
+// commit is one round of [Ledger.Commit].
+type commit struct {
+	*Ledger
+	problems map[Problem]bool
+	fresh    []string // keys that the first sink got, or was seen to have got
+}
+
+func (c *commit) found(kind Kind, t Target, key, format string, args ...any) Problem {
+	p := Problem{kind, t.Name, key, fmt.Sprintf(format, args...)}
+	c.problems[p] = true
+	return p
+}
+
+func (c *commit) run(ctx context.Context) error {
+	if err := c.know(ctx); err != nil {
+		return err
+	}
+	if err := c.follow(ctx); err != nil {
+		return err
+	}
+	for {
+		entries, err := c.due(ctx)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			break
+		}
+		if err := c.append(ctx, entries[:min(len(entries), maxEntries)]); err != nil {
+			return err
+		}
+	}
+	if err := c.tile(ctx); err != nil {
+		return err
+	}
+	c.copyAll(ctx)
+	return nil
+}
+
+// know makes the tip known: this process's, that of the state folder, or where
+// there is none that of the sinks.
+func (c *commit) know(ctx context.Context) error {
+	saved, err := c.load()
+	if err != nil {
+		return err
+	}
+	switch {
+	case saved == nil:
+		c.tip, err = c.start(ctx)
+	case c.tip == nil || c.tip.head.Batches != saved.head.Batches: // this process is new, or another one was here
+		c.tip = saved
+		err = c.restore(ctx, c.tip)
+	}
+	if err != nil {
+		c.tip = nil
+	}
+	return err
+}
+
+// due returns the entries that are to be logged: those whose objects a sink has. It
+// forgets those whose place another object has taken.
+func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
+	all, err := c.owed.all()
+	if err != nil {
+		return nil, err
+	}
+	announced := slices.ContainsFunc(all, func(e tree.Entry) bool { return e.Kind() == tree.NextKey })
+	if next, ok := c.tip.keys.next(time.Now(), c.Overlap, c.Tool); ok && !announced {
+		if err := c.LogRecord(ctx, next); err != nil {
+			return nil, err
+		}
+		return c.due(ctx)
+	}
+	for _, e := range all {
+		settled := c.owed.isSettled(e) || e.Kind() == tree.Void || e.Kind() == tree.Pruned
+		if !settled {
+			if settled, err = c.stored(ctx, e); err != nil {
+				return nil, err
+			}
+		}
+		if settled {
+			due = append(due, e)
+		}
+	}
+	slices.SortFunc(due, order)
+	return due, nil
+}
+
+// stored reports whether a sink has the object of an entry. If the first has other
+// bytes, the entry is dropped: whoever put them logs them.
+func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
+	for i, t := range c.Sinks {
+		raw, err := sink.ReadAll(ctx, t, e.Object(), evidence.MaxRecord)
+		switch {
+		case errors.Is(err, sink.ErrNotExist):
+		case err != nil && fault.Of(err) != fault.Damaged:
+			return false, fmt.Errorf("reading %s from sink %s: %w", e.Object(), t.Name, err)
+		case err == nil && sha256.Sum256(raw) == e.Sum:
+			c.owed.settle(e)
+			return true, nil
+		case i == 0:
+			return false, c.owed.remove(e)
+		}
+	}
+	return false, nil
+}
+
+// order puts an epoch first, since nothing precedes it, and the rest by key.
+func order(a, b tree.Entry) int {
+	later := func(e tree.Entry) string {
+		if e.Kind() == tree.Epoch {
+			return ""
+		}
+		return e.Key
+	}
+	return cmp.Compare(later(a), later(b))
+}
+
+// append commits entries as the next batch, unless another replica was first: then
+// it takes up what that one committed.
+func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
+	signers, err := c.tip.keys.signers(time.Now())
+	if err != nil {
+		return err
+	}
+	b := c.tip.head.Batch(entries)
+	raw, err := b.Sign(signers...)
+	if err != nil {
+		return err
+	}
+	if len(raw) > tree.MaxNote {
+		return c.append(ctx, entries[:len(entries)/2])
+	}
+	if err := c.removed(ctx, b.N); err != nil {
+		return err
+	}
+	put := c.store(ctx, tree.BatchKey(b.N), raw)
+	if put != nil && fault.Of(put) != fault.Conflict {
+		return put // where only the answer was lost, the next round finds it
+	}
+	if err := c.readOn(ctx, nil); err != nil { // it reads the batch back
+		return err
+	}
+	if c.tip.head.Batches == b.N {
+		return errors.Join(put, fault.New(fault.SinkUnavailable, "sink %s took %s and does not have it", c.Sinks[0].Name, tree.BatchKey(b.N)))
+	}
+	return nil
+}
+
+// removed returns an error if the first sink has a checkpoint after batch n and not
+// the batch: that was there.
+func (c *commit) removed(ctx context.Context, n int64) error {
+	raw, ok, err := read(ctx, c.Sinks[0], tree.CheckpointKey(n))
+	if err != nil || !ok {
+		return err
+	}
+	got, _, err := tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
+	if err != nil {
+		return nil //nolint:nilerr // anybody can have written it
+	}
+	if _, ok, err = read(ctx, c.Sinks[0], tree.BatchKey(n)); err != nil || ok { // another replica has written both by now
+		return err
+	}
+	return c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "it is not there, and its checkpoint is: %s", got).refusal()
+}
+
+// took takes up a batch: that of others, or this replica's own.
+func (c *commit) took(ctx context.Context, b tree.Batch, s tree.Signed) error {
+	next := b.After()
+	if err := c.checkpoint(ctx, b.N, next, s.Keys); err != nil {
+		return err
+	}
+	for _, e := range b.Entries {
+		if e.Kind() == tree.NextKey {
+			if err := c.learn(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	c.tip.keys.signed(s.Keys)
+	c.tip.head, c.tip.last, c.tip.tail = next, b.N, append(c.tip.tail, b.Entries...)
+	for _, e := range b.Entries {
+		switch e.Kind() {
+		case tree.Slate, tree.Policy, tree.NextKey, tree.Epoch:
+			c.fresh = append(c.fresh, e.Key)
+		}
+		if err := c.owed.remove(e); err != nil {
+			return err
+		}
+	}
+	c.fresh = append(c.fresh, tree.BatchKey(b.N), tree.CheckpointKey(b.N))
+	return c.save(c.tip)
+}
+
+// checkpoint makes sure that the first sink has the checkpoint after batch n. It is
+// signed by those who signed the batch, so that it has one form; a replica that
+// lacks one of these keys leaves it to others.
+func (c *commit) checkpoint(ctx context.Context, n int64, head tree.Head, ids []uint32) error {
+	key := tree.CheckpointKey(n)
+	raw, ok, err := read(ctx, c.Sinks[0], key)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		signers, ours := c.tip.keys.of(ids)
+		if !ours {
+			return nil
+		}
+		if raw, err = head.Checkpoint().Sign(signers...); err != nil {
+			return err
+		}
+		if err := c.store(ctx, key, raw); err != nil && fault.Of(err) != fault.Conflict {
+			return err
+		} else if err == nil {
+			return nil
+		}
+		if raw, _, err = read(ctx, c.Sinks[0], key); err != nil {
+			return err
+		}
+	}
+	return c.sameCheckpoint(raw, n, head)
+}
+
+// sameCheckpoint returns an error if the first sink's checkpoint n is signed and not
+// the log's. One that nobody signed stands in its place, and in nobody's way.
+func (c *commit) sameCheckpoint(raw []byte, n int64, head tree.Head) error {
+	got, _, err := tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
+	switch {
+	case errors.Is(err, tree.ErrUnsigned):
+		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it")
+	case err != nil || got != head.Checkpoint():
+		return c.found(Forked, c.Sinks[0], tree.CheckpointKey(n), "it says %s, and the batches come to %s", got, head.Checkpoint()).refusal()
+	}
+	return nil
+}
+
+// learn takes up the next key that an entry announces.
+func (c *commit) learn(ctx context.Context, e tree.Entry) error {
+	for _, t := range c.Sinks {
+		raw, ok, err := read(ctx, t, e.Key)
+		if err != nil {
+			return err
+		}
+		if !ok || sha256.Sum256(raw) != e.Sum {
+			continue
+		}
+		k, err := evidence.DecodeNextKey(raw, e.Key)
+		if err != nil {
+			return err
+		}
+		return c.tip.keys.learn(knownKey{Key: k.Key, Announced: true, OverlapUntil: k.OverlapUntil})
+	}
+	return fault.New(fault.NotFound, "the ledger's next key is not known: no sink has %s as it was logged", e.Key)
+}

@@ -1,0 +1,220 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/fault"
+)
+
+// numbers are the batches that each sink lists, in the order of the sinks. A sink
+// that could not be listed has nil.
+type numbers []map[int64]bool
+
+// survey lists the batches from a number on. It is an error if the first sink can't
+// be listed, or with all any of them.
+func (c *commit) survey(ctx context.Context, from int64, all bool) (numbers, error) {
+	have := make(numbers, len(c.Sinks))
+	after := ""
+	if from > 0 {
+		after = tree.BatchKey(from - 1)
+	}
+	for i, t := range c.Sinks {
+		have[i] = make(map[int64]bool)
+		for e, err := range t.List(ctx, tree.BatchDir, after) {
+			if err != nil && (all || i == 0) {
+				return nil, fmt.Errorf("listing the ledger in sink %s: %w", t.Name, err)
+			}
+			if err != nil {
+				c.Logger.WarnContext(ctx, "ledger not listed in a further sink", "sink", t.Name, "reason", fault.Of(err), "err", err)
+				have[i] = nil
+				break
+			}
+			if n, ok := tree.ParseKey(tree.BatchDir, e.Key); ok && n >= from {
+				have[i][n] = true
+			}
+		}
+	}
+	return have, nil
+}
+
+// follow takes up what others have committed, after it has made sure that the first
+// sink still has what this replica knows.
+func (c *commit) follow(ctx context.Context) error {
+	have, err := c.survey(ctx, max(c.tip.last, 0), false)
+	if err != nil {
+		return err
+	}
+	if err := c.confirm(ctx, have); err != nil {
+		return err
+	}
+	if err := c.readOn(ctx, have); err != nil {
+		return err
+	}
+	return c.ahead(ctx, have)
+}
+
+// confirm makes sure that the first sink has the last batch and its checkpoint. It
+// refills one that was rolled back.
+func (c *commit) confirm(ctx context.Context, have numbers) error {
+	first, last := c.Sinks[0], c.tip.last
+	if last < 0 {
+		return nil
+	}
+	raw, ok, err := read(ctx, first, tree.BatchKey(last))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		p := c.found(RolledBack, first, tree.BatchKey(last), "this replica has seen it there")
+		if err := c.refill(ctx); err != nil {
+			return err
+		}
+		if raw, ok, err = read(ctx, first, tree.BatchKey(last)); err != nil || !ok {
+			return errors.Join(err, p.refusal())
+		}
+		have[0][last] = true
+	}
+	b, err := tree.Unverified(raw)
+	if err != nil || b.After().Checkpoint() != c.tip.head.Checkpoint() {
+		return c.found(Forked, first, tree.BatchKey(last), "it is not the batch that this replica has seen there").refusal()
+	}
+	s, err := tree.OpenNote(raw, c.tip.keys.verifiers())
+	if err != nil {
+		return c.found(Forked, first, tree.BatchKey(last), "it is not signed as it was: %v", err).refusal()
+	}
+	return c.checkpoint(ctx, last, c.tip.head, s.Keys)
+}
+
+// readOn takes up the batches from the next one on, as far as they go.
+func (c *commit) readOn(ctx context.Context, have numbers) error {
+	for {
+		n := c.tip.head.Batches
+		raw, ok, err := read(ctx, c.Sinks[0], tree.BatchKey(n))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if filled, err := c.fill(ctx, have); err != nil || !filled {
+				return err
+			}
+			continue
+		}
+		b, s, err := c.tip.head.Open(raw, c.tip.keys.verifiers())
+		switch {
+		case err == nil:
+			err = c.took(ctx, b, s)
+		case errors.Is(err, tree.ErrUnsigned):
+			err = c.void(ctx, raw, have)
+		default:
+			err = c.found(Forked, c.Sinks[0], tree.BatchKey(n), "%v", err).refusal()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// elsewhere returns the next batch, if a further sink has it.
+func (c *commit) elsewhere(ctx context.Context, have numbers) (raw []byte, t Target, err error) {
+	n := c.tip.head.Batches
+	for i, t := range c.Sinks {
+		if i == 0 || i >= len(have) || !have[i][n] {
+			continue
+		}
+		raw, ok, err := read(ctx, t, tree.BatchKey(n))
+		if err != nil {
+			return nil, t, err
+		}
+		if !ok {
+			continue
+		}
+		if _, _, err := c.tip.head.Open(raw, c.tip.keys.verifiers()); err == nil {
+			return raw, t, nil
+		}
+	}
+	return nil, Target{}, nil
+}
+
+// fill puts the next batch into the first sink, if that lacks it and a further one
+// has it.
+func (c *commit) fill(ctx context.Context, have numbers) (bool, error) {
+	raw, t, err := c.elsewhere(ctx, have)
+	if err != nil || raw == nil {
+		return false, err
+	}
+	key := tree.BatchKey(c.tip.head.Batches)
+	c.found(RolledBack, c.Sinks[0], key, "sink %s has it", t.Name)
+	return true, c.store(ctx, key, raw)
+}
+
+// void takes up that somebody without a key wrote at the next number. The bytes are
+// read again: those of a batch that were damaged on their way must not count.
+func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
+	n, first := c.tip.head.Batches, c.Sinks[0]
+	other, t, err := c.elsewhere(ctx, have)
+	if err != nil {
+		return err
+	}
+	if other != nil {
+		return c.found(Forked, first, tree.BatchKey(n), "sink %s has the batch, and this one what nobody signed", t.Name).refusal()
+	}
+	e := tree.Entry{Key: tree.VoidKey(n)}
+	r, err := first.Open(ctx, tree.BatchKey(n))
+	if err != nil {
+		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
+	}
+	copy(e.Sum[:], h.Sum(nil))
+	if len(raw) <= tree.MaxNote && e.Sum != sha256.Sum256(raw) {
+		return fault.New(fault.Damaged, "%s in sink %s reads differently each time", tree.BatchKey(n), first.Name)
+	}
+	if err := c.owed.add(e); err != nil {
+		return err
+	}
+	c.found(Void, first, tree.BatchKey(n), "no key of the ledger signed it; its number is used up")
+	c.tip.head = c.tip.head.Skip()
+	c.fresh = append(c.fresh, tree.BatchKey(n))
+	return c.save(c.tip)
+}
+
+// maxAhead is how many batches beyond a hole are looked at in a sink.
+const maxAhead = 16
+
+// ahead looks at batches beyond the next one, which no sink has. If a key of the
+// ledger signed one, that was removed, and nothing may take its place; otherwise
+// somebody planted them, which moves nothing.
+func (c *commit) ahead(ctx context.Context, have numbers) error {
+	for i, t := range c.Sinks {
+		looked := 0
+		for _, n := range slices.Sorted(maps.Keys(have[i])) {
+			if n < c.tip.head.Batches {
+				continue
+			}
+			if looked++; looked > maxAhead {
+				break
+			}
+			raw, ok, err := read(ctx, t, tree.BatchKey(n))
+			if err != nil {
+				return err
+			}
+			if _, err := tree.OpenNote(raw, c.tip.keys.verifiers()); ok && err == nil {
+				return c.found(RolledBack, t, tree.BatchKey(c.tip.head.Batches), "no sink has it, and batch %d is there, signed", n).refusal()
+			}
+			if ok {
+				c.found(Void, t, tree.BatchKey(n), "no key of the ledger signed it, and batches have not come so far")
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/fault"
+)
+
+// Kind is a kind of problem: a short, stable word.
+type Kind string
+
+// The kinds of problems of a ledger. While there is one of the first two, or a
+// rollback that no sink can make good, nothing is signed.
+const (
+	Forked     Kind = "forked"      // what a key of the ledger signed does not follow from what was signed before
+	RolledBack Kind = "rolled_back" // a sink has less than it had
+	Void       Kind = "void"        // somebody without a key wrote where batches are
+	Altered    Kind = "altered"     // a sink holds other bytes than it should, of what is copied or follows from the batches
+)
+
+// Problem is something that is wrong with the ledger.
+type Problem struct {
+	Kind   Kind   `json:"kind"`
+	Sink   string `json:"sink"`
+	Key    string `json:"key"` // of the object that it is about
+	Detail string `json:"detail"`
+}
+
+// String tells what is wrong.
+func (p Problem) String() string {
+	return fmt.Sprintf("%s: %s, sink %s: %s", p.Kind, p.Key, p.Sink, p.Detail)
+}
+
+// refusal is an error for a problem for which nothing is signed.
+func (p Problem) refusal() error {
+	return fault.New(fault.Conflict, "nothing is signed: %s", p).WithHint("see docs/ledger.md#%s", strings.ReplaceAll(string(p.Kind), "_", "-"))
+}
+
+// Status is how the ledger is, as this replica knows.
+type Status struct {
+	Checkpoint tree.Checkpoint
+	Batches    int64     // numbers that are used up
+	Committed  time.Time // when the ledger was last followed to its end here
+	Owed       int       // entries that it does not have yet
+	Problems   []Problem // that the last Commit found
+	Err        error     // of the last Commit
+}
+
+// Status returns how the ledger is.
+func (l *Ledger) Status() Status {
+	l.show.Lock()
+	defer l.show.Unlock()
+	return l.status
+}
+
+// report logs and shows how a commit went.
+func (l *Ledger) report(ctx context.Context, c *commit, err error) {
+	l.show.Lock()
+	defer l.show.Unlock()
+	before := l.status.Problems
+	s := &l.status
+	s.Problems = slices.SortedFunc(maps.Keys(c.problems), func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
+	for _, p := range s.Problems {
+		if !slices.Contains(before, p) {
+			l.Logger.ErrorContext(ctx, "ledger problem", "problem", p.Kind, "sink", p.Sink, "key", p.Key, "detail", p.Detail)
+		}
+	}
+	if s.Err = err; err == nil {
+		s.Committed = time.Now()
+	}
+	if l.tip != nil {
+		s.Checkpoint, s.Batches = l.tip.head.Checkpoint(), l.tip.head.Batches
+	}
+	if entries, err := l.owed.all(); err == nil {
+		s.Owed = len(entries)
+	}
+}
