@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"packseal.example/archive/ledger/tree"
@@ -81,7 +82,7 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 	if err != nil {
 		return nil, err
 	}
-	announced := slices.ContainsFunc(all, func(e tree.Entry) bool { return e.Kind() == tree.NextKey })
+	announced := slices.ContainsFunc(all, func(e tree.Entry) bool { return own(e) && e.Kind() == tree.NextKey })
 	if next, ok := c.tip.keys.next(time.Now(), c.Overlap, c.Tool); ok && !announced {
 		if err := c.LogRecord(ctx, next); err != nil {
 			return nil, err
@@ -89,7 +90,7 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 		return c.due(ctx)
 	}
 	for _, e := range all {
-		settled := c.owed.isSettled(e) || e.Kind() == tree.Void || e.Kind() == tree.Pruned
+		settled := c.owed.isSettled(e) || own(e) && (e.Kind() == tree.Void || e.Kind() == tree.Pruned)
 		if !settled {
 			if settled, err = c.stored(ctx, e); err != nil {
 				return nil, err
@@ -125,13 +126,17 @@ func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 // order puts an epoch first, since nothing precedes it, and the rest by key.
 func order(a, b tree.Entry) int {
 	later := func(e tree.Entry) string {
-		if e.Kind() == tree.Epoch {
+		if own(e) && e.Kind() == tree.Epoch {
 			return ""
 		}
 		return e.Key
 	}
 	return cmp.Compare(later(a), later(b))
 }
+
+// own reports whether an entry is of something in the ledger's own folder. Most are
+// not, and a ledger has many.
+func own(e tree.Entry) bool { return strings.HasPrefix(e.Key, tree.Dir) }
 
 // append commits entries as the next batch, unless another replica was first: then
 // it takes up what that one committed.
@@ -188,7 +193,7 @@ func (c *commit) took(ctx context.Context, b tree.Batch, s tree.Signed) error {
 		return err
 	}
 	for _, e := range b.Entries {
-		if e.Kind() == tree.NextKey {
+		if own(e) && e.Kind() == tree.NextKey {
 			if err := c.learn(ctx, e); err != nil {
 				return err
 			}
@@ -197,9 +202,8 @@ func (c *commit) took(ctx context.Context, b tree.Batch, s tree.Signed) error {
 	c.tip.keys.signed(s.Keys)
 	c.tip.head, c.tip.last, c.tip.tail = next, b.N, append(c.tip.tail, b.Entries...)
 	for _, e := range b.Entries {
-		switch e.Kind() {
-		case tree.Slate, tree.Policy, tree.NextKey, tree.Epoch:
-			c.fresh = append(c.fresh, e.Key)
+		if own(e) && e.Object() == e.Key {
+			c.fresh = append(c.fresh, e.Key) // a record
 		}
 		if err := c.owed.remove(e); err != nil {
 			return err

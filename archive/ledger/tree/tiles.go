@@ -120,6 +120,16 @@ func (t *Tiler) Fill(entries []Entry) []Tile {
 	}
 }
 
+// Above returns the tiles of hashes above the full ones of entries that are not full.
+func (t *Tiler) Above() (tiles []Tile) {
+	for level, key := range Unfilled(t.Full) {
+		if key != "" {
+			tiles = append(tiles, Tile{key, formatHashes(t.Rows[level])})
+		}
+	}
+	return tiles
+}
+
 // Rest returns the tiles of the entries after the full ones, fewer than 256, which
 // only an export has.
 func (t *Tiler) Rest(entries []Entry) []Tile {

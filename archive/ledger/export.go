@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/fault"
+)
+
+// Export writes the ledger up to its tip as a C2SP tlog-tiles tree, for mirrors and
+// foreign tools: all tiles that are full, those at the end that are not, and, last,
+// "checkpoint". put stores a file under a path.
+func (l *Ledger) Export(ctx context.Context, put func(path string, data []byte) error) error {
+	l.mu.Lock()
+	t := l.tip
+	l.mu.Unlock()
+	if t == nil || t.last < 0 {
+		return fault.New(fault.NotFound, "the ledger has no batch yet")
+	}
+	last, entries := tree.CheckpointKey(t.last), l.Entries(ctx)
+	checkpoint, ok, err := read(ctx, l.Sinks[0], last)
+	if err == nil && !ok {
+		err = fault.New(fault.NotFound, "sink %s lacks %s", l.Sinks[0].Name, last)
+	}
+	if err != nil {
+		return err
+	}
+	var x exporter
+	for e, err := range entries {
+		if err != nil {
+			return err
+		}
+		if err := x.add(e, put); err != nil {
+			return err
+		}
+	}
+	if err := x.end(put); err != nil {
+		return err
+	}
+	return put("checkpoint", checkpoint)
+}
+
+// exporter makes the tiles of an export.
+type exporter struct {
+	tiler tree.Tiler
+	tail  []tree.Entry
+}
+
+func (x *exporter) add(e tree.Entry, put func(string, []byte) error) error {
+	if x.tail = append(x.tail, e); len(x.tail) < tree.TileWidth {
+		return nil
+	}
+	full := slices.DeleteFunc(x.tiler.Fill(x.tail), func(t tree.Tile) bool { return strings.Contains(t.Key, ".p/") })
+	x.tail = x.tail[:0]
+	return putTiles(full, put)
+}
+
+func (x *exporter) end(put func(string, []byte) error) error {
+	return putTiles(append(x.tiler.Above(), x.tiler.Rest(x.tail)...), put)
+}
+
+func putTiles(tiles []tree.Tile, put func(string, []byte) error) error {
+	for _, t := range tiles {
+		if err := put(strings.TrimPrefix(t.Key, tree.Dir), t.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
