@@ -9,6 +9,7 @@
 //	spool: ticket      the report is asked for; a restart waits for the same one
 //	spool: body        complete and checked; a restart does not fetch it again
 //	spool: draft       the manifest; a restart writes the very same bytes
+//	ledger: owed       its entry, where there is a ledger (see [Ledger])
 //	sink:  report      under a name that follows from its bytes
 //	sink:  manifest    the commit: from here on the slot is sealed
 //	spool: removed     when every sink has both
@@ -35,6 +36,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"packseal.example/archive/catalog"
+	"packseal.example/archive/ledger/tree"
 	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/sink"
@@ -86,6 +88,10 @@ type Options struct {
 	// find what has vanished. May be nil.
 	Seen func(context.Context) iter.Seq2[catalog.Listed, error]
 
+	// Ledger gets an entry for each manifest, gap record and plan that is written
+	// here. May be nil.
+	Ledger Ledger
+
 	Metrics *Metrics     // nil = none
 	Tracer  trace.Tracer // for a trace of each attempt at a slot; nil = none
 }
@@ -130,6 +136,23 @@ func (a *Archive) Identity() string {
 		names[i] = t.Name
 	}
 	return cmp.Or(a.Options.Identity, strings.Join(names, "\n"))
+}
+
+// Ledger is the signed record of what was written, as package ledger keeps it.
+type Ledger interface {
+	// Log makes an entry durable, then calls put, which stores what it is of, and
+	// returns its error. If that is fault.Conflict, something else is stored there
+	// and the entry is dropped. If the entry can't be made durable, put is not
+	// called.
+	Log(e tree.Entry, put func() error) error
+}
+
+// log has the ledger, if there is one, log a record that put stores under key.
+func (a *Archive) log(key string, raw []byte, put func() error) error {
+	if a.Ledger == nil {
+		return put()
+	}
+	return a.Ledger.Log(tree.Of(key, raw), put)
 }
 
 // Drain brings what a sink lacks to it, now and whenever it is back, until ctx

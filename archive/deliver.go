@@ -41,7 +41,11 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 	}
 	defer func() { d.body.Close() }() //nolint:errcheck // read only
 	errs := make([]error, len(lacking))
-	if errs[0] = a.put(ctx, d, lacking[0], d.body.Name()); fault.Of(errs[0]) == fault.Conflict {
+	put, unlogged := a.putFirst(ctx, d, lacking[0])
+	if unlogged != nil {
+		return evidence.Record{}, errors.Join(unlogged, e.Sync())
+	}
+	if errs[0] = put; fault.Of(put) == fault.Conflict {
 		fresh = false
 		errs[0] = d.adopt(ctx, e, lacking[0])
 	}
@@ -65,6 +69,23 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 		return d.Record(), errors.Join(err, e.Sync())
 	}
 	return d.Record(), e.Remove()
+}
+
+// putFirst brings the delivery to the sink that decides. A manifest that no sink has
+// yet is logged; if that fails, no sink may get it.
+func (a *Archive) putFirst(ctx context.Context, d *delivery, t Target) (put, unlogged error) {
+	if len(d.from) > 0 {
+		return a.put(ctx, d, t, d.body.Name()), nil
+	}
+	called := false
+	err := a.log(d.Slot().ManifestKey(), d.raw, func() error {
+		called = true
+		return a.put(ctx, d, t, d.body.Name())
+	})
+	if !called {
+		return nil, err
+	}
+	return err, nil
 }
 
 // load opens the report: the spool's, or, when that is not what the manifest

@@ -62,23 +62,33 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	}
 	content := sink.Bytes(raw)
 	content.About = a.aboutRecord(s, "", evidence.GapName)
+	var failed []error
+	var first error // of the first sink that has a record of the slot, if it is another one
 	recorded := 0
-	var errs []error
-	for _, t := range a.Sinks {
-		switch err := t.Put(ctx, s.GapKey(), content); {
-		case err == nil:
-			recorded++
-		case fault.Of(err) == fault.Conflict:
-			other = cmp.Or(other, new(found))
-			other.gap = append(other.gap, t)
-		default:
-			errs = append(errs, fmt.Errorf("recording a gap in sink %s: %w", t.Name, err))
+	err = a.log(s.GapKey(), raw, func() error {
+		for _, t := range a.Sinks {
+			switch err := t.Put(ctx, s.GapKey(), content); {
+			case err == nil:
+				recorded++
+			case fault.Of(err) == fault.Conflict:
+				if recorded == 0 {
+					first = err
+				}
+				other = cmp.Or(other, new(found))
+				other.gap = append(other.gap, t)
+			default:
+				failed = append(failed, fmt.Errorf("recording a gap in sink %s: %w", t.Name, err))
+			}
 		}
-	}
-	err = errors.Join(errs...)
+		if first == nil && recorded == 0 {
+			return errors.Join(failed...)
+		}
+		return first // somebody else's is the slot's record
+	})
 	if other == nil && recorded == 0 {
 		return nil, err
 	}
+	err = errors.Join(failed...)
 	if other == nil {
 		a.observe(g.Record(), true)
 	}

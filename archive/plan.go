@@ -61,7 +61,11 @@ func (a *Archive) Plans(ctx context.Context, have map[string]evidence.Plan) (map
 
 // PutPlan puts a plan into every sink. It is an error when none takes it.
 func (a *Archive) PutPlan(ctx context.Context, p evidence.Plan) error {
-	return a.putPlan(ctx, p, func(Target) bool { return true })
+	key, raw, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	return a.log(key, raw, func() error { return a.putPlan(ctx, p, func(Target) bool { return true }) })
 }
 
 // putPlan puts a plan into those sinks. A sink that does not take it is logged; it

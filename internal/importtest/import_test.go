@@ -55,7 +55,7 @@ var rules = map[string][]string{
 	"notify/telegram":     {"notify", "notify/post"},
 	"notify/webhook":      {"notify", "notify/post"},
 	"notify/wecom":        {"notify", "notify/post"},
-	"archive":             {"archive/catalog", "archive/plans", "scheduler", "fetcher", "sink"},
+	"archive":             {"archive/catalog", "archive/ledger/tree", "archive/plans", "scheduler", "fetcher", "sink"},
 	"archive/catalog":     {},
 	"archive/plans":       {"scheduler"},
 	"archive/ledger":      {"archive/ledger/tree", "sink"},
