@@ -66,13 +66,28 @@ func (c *commit) know(ctx context.Context) error {
 	case saved == nil:
 		c.tip, err = c.start(ctx)
 	case c.tip == nil || c.tip.head.Batches != saved.head.Batches: // this process is new, or another one was here
-		c.tip = saved
-		err = c.restore(ctx, c.tip)
+		err = c.resume(ctx, saved, c.tip == nil)
 	}
 	if err != nil {
 		c.tip = nil
 	}
 	return err
+}
+
+// resume goes on from a tip that was saved. A process that is new looks once whether
+// the first sink has all batches before it.
+func (c *commit) resume(ctx context.Context, saved *tip, look bool) error {
+	c.tip = saved
+	if look {
+		have, err := c.survey(ctx, 0, false)
+		if err == nil {
+			err = c.holes(ctx, have)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.restore(ctx, c.tip)
 }
 
 // due returns the entries that are to be logged: those whose objects a sink has. It

@@ -63,7 +63,7 @@ func (c *commit) lacking(ctx context.Context, t Target) (keys []string, err erro
 		if err != nil {
 			return nil, fmt.Errorf("listing the ledger in sink %s: %w", c.Sinks[0].Name, err)
 		}
-		if !there[e.Key] {
+		if _, n := rank(e.Key); !there[e.Key] && n < c.tip.head.Batches { // not what was planted ahead
 			keys = append(keys, e.Key)
 		}
 	}

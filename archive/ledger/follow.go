@@ -47,7 +47,7 @@ func (c *commit) survey(ctx context.Context, from int64, all bool) (numbers, err
 // follow takes up what others have committed, after it has made sure that the first
 // sink still has what this replica knows.
 func (c *commit) follow(ctx context.Context) error {
-	have, err := c.survey(ctx, max(c.tip.last, 0), false)
+	have, err := c.survey(ctx, max(c.tip.last, 0), c.tip.last < 0) // who knows no batch asks every sink
 	if err != nil {
 		return err
 	}
@@ -143,9 +143,13 @@ func (c *commit) elsewhere(ctx context.Context, have numbers) (raw []byte, t Tar
 }
 
 // fill puts the next batch into the first sink, if that lacks it and a further one
-// has it.
+// has it, or what made its number void.
 func (c *commit) fill(ctx context.Context, have numbers) (bool, error) {
 	raw, t, err := c.elsewhere(ctx, have)
+	for i := 1; i < len(have) && raw == nil && err == nil; i++ {
+		t = c.Sinks[i]
+		raw, err = c.wasVoid(ctx, t, have[i])
+	}
 	if err != nil || raw == nil {
 		return false, err
 	}
@@ -154,10 +158,47 @@ func (c *commit) fill(ctx context.Context, have numbers) (bool, error) {
 	return true, c.store(ctx, key, raw)
 }
 
+// wasVoid returns what a sink has under the next number, if the batch that follows
+// there goes on from the tip: the number was void when that was signed.
+func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]byte, error) {
+	n := c.tip.head.Batches
+	if !have[n] {
+		return nil, nil
+	}
+	for m := n + 1; have[m]; m++ {
+		raw, _, err := read(ctx, t, tree.BatchKey(m))
+		if err != nil {
+			return nil, err
+		}
+		b, err := tree.Unverified(raw)
+		if err != nil {
+			continue
+		}
+		if _, err := tree.OpenNote(raw, c.tip.keys.verifiers()); err != nil {
+			continue
+		}
+		if before := (tree.Head{Origin: b.Origin, Edge: b.Before}).Checkpoint(); before != c.tip.head.Checkpoint() {
+			return nil, nil
+		}
+		raw, ok, err := read(ctx, t, tree.BatchKey(n))
+		if err != nil || !ok {
+			return nil, err
+		}
+		if len(raw) > tree.MaxNote {
+			raw = tooLarge
+		}
+		return raw, nil
+	}
+	return nil, nil
+}
+
 // void takes up that somebody without a key wrote at the next number. The bytes are
 // read again: those of a batch that were damaged on their way must not count.
 func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	n, first := c.tip.head.Batches, c.Sinks[0]
+	if b, err := tree.Unverified(raw); err == nil && c.tip.last < 0 {
+		return c.strange(&b)
+	}
 	other, t, err := c.elsewhere(ctx, have)
 	if err != nil {
 		return err

@@ -180,7 +180,9 @@ func (l *Ledger) Commit(ctx context.Context) error {
 	}
 	defer lock.Close() //nolint:errcheck // letting go of a lock
 	c := &commit{Ledger: l, problems: make(map[Problem]bool)}
-	err = c.run(ctx)
+	if err = c.run(ctx); err != nil {
+		clear(l.compared) // what this one took up was not copied
+	}
 	l.report(ctx, c, err)
 	return err
 }

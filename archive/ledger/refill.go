@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/fault"
 )
 
 // refill brings a first sink that was rolled back what it lacks, from the others:
@@ -68,8 +69,8 @@ func (c *commit) chain(ctx context.Context, low int64) (map[int64][sha256.Size]b
 	return sums, nil
 }
 
-// refillBatch brings the first sink batch n, whose bytes have that hash, and its
-// checkpoint.
+// refillBatch brings the first sink batch n, whose bytes have that hash, after its
+// checkpoint: as long as the batch is missing, it is tried again.
 func (c *commit) refillBatch(ctx context.Context, n int64, sum [sha256.Size]byte) error {
 	for _, t := range c.Sinks {
 		raw, _, err := read(ctx, t, tree.BatchKey(n))
@@ -82,16 +83,14 @@ func (c *commit) refillBatch(ctx context.Context, n int64, sum [sha256.Size]byte
 		if len(raw) > tree.MaxNote {
 			raw = tooLarge
 		}
-		if err := c.store(ctx, tree.BatchKey(n), raw); err != nil {
-			return err
+		if b, err := tree.Unverified(raw); err == nil { // else it is void
+			if err := c.refillCheckpoint(ctx, n, raw, b.After()); err != nil {
+				return err
+			}
 		}
-		b, err := tree.Unverified(raw)
-		if err != nil {
-			return nil // void
-		}
-		return c.refillCheckpoint(ctx, n, raw, b.After())
+		return c.store(ctx, tree.BatchKey(n), raw)
 	}
-	return fmt.Errorf("%s changes while it is read", tree.BatchKey(n))
+	return fault.New(fault.Damaged, "%s changes while it is read", tree.BatchKey(n))
 }
 
 // refillCheckpoint brings the first sink the checkpoint after batch n. One that

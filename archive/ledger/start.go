@@ -45,8 +45,7 @@ func (c *commit) start(ctx context.Context) (*tip, error) {
 		}
 	}
 	if t.last < 0 && strange != nil {
-		return nil, fault.New(fault.Conflict, "sink %s holds a ledger of the origin %.100q that no key of key_file signed", c.Sinks[0].Name, strange.Origin).
-			WithHint("use its key, or other sinks or prefixes for a ledger of its own")
+		return nil, c.strange(strange)
 	}
 	if t.last < row-1 {
 		if err := c.strangeKeys(ctx, keys); err != nil {
@@ -54,17 +53,11 @@ func (c *commit) start(ctx context.Context) (*tip, error) {
 		}
 	}
 	c.tip = t
-	for n := range t.head.Batches {
-		if !have[0][n] {
-			c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "a further sink has it")
-			if err := c.refill(ctx); err != nil {
-				return nil, err
-			}
-			break
-		}
+	if err := c.holes(ctx, have); err != nil {
+		return nil, err
 	}
-	if err := c.restore(ctx, t); err != nil || t.last < 0 {
-		return t, err // of an empty ledger, every sink is asked again
+	if err := c.restore(ctx, t); err != nil {
+		return nil, err
 	}
 	if err := c.announcements(ctx, t); err != nil {
 		return nil, err
@@ -114,6 +107,24 @@ func (c *commit) signed(ctx context.Context, have numbers, n int64, keys *keyrin
 		return &b, s, nil
 	}
 	return strange, tree.Signed{}, nil
+}
+
+// holes refills the first sink if it lacks batches before the tip that a further one
+// has.
+func (c *commit) holes(ctx context.Context, have numbers) error {
+	for n := range c.tip.head.Batches {
+		if !have[0][n] && slices.ContainsFunc(have[1:], func(of map[int64]bool) bool { return of[n] }) {
+			c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "a further sink has it")
+			return c.refill(ctx)
+		}
+	}
+	return nil
+}
+
+// strange is the error for sinks that hold the ledger of somebody else.
+func (c *commit) strange(b *tree.Batch) error {
+	return fault.New(fault.Conflict, "sink %s holds a ledger of the origin %.100q that no key of key_file signed", c.Sinks[0].Name, b.Origin).
+		WithHint("use its key, or other sinks or prefixes for a ledger of its own")
 }
 
 // strangeKeys returns an error if the sinks announce a key that this replica does
