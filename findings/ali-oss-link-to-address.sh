@@ -2,16 +2,18 @@
 # ali-oss: a link that signatureUrlV4 makes for an endpoint that is an IP address
 # has no bucket in it.
 #
-# One would guess: a signed link names the object that the client itself reads
-# under the same endpoint: /bucket/key, since an address can't have the bucket in
-# its host name; or an error says that there is no such link.
+# One would guess: a signed link names the same bucket as the client's own requests
+# to the same endpoint; or an error says that there is no such link.
 #
-# What happens: get() asks for /bucket/key, but signatureUrlV4 gives a link to /key,
-# without an error. The store takes the first folder of the key for the bucket. The
-# older signatureUrl throws: "can not get the object URL when endpoint is IP".
+# What happens: with an address as the endpoint, get() names the bucket in the Host
+# header, as if the address were one of the service's. A link has no such header,
+# and signatureUrlV4 does not put the bucket into the path either: it gives a link
+# to /key, without an error. The older
+# signatureUrl throws instead: "can not get the object URL when endpoint is IP".
 #
-# Why it matters: links fail, or lead into another bucket, wherever the endpoint is
-# an address: a private gateway, an appliance, a fake in a test.
+# Why it matters: links fail, or lead into a bucket that is named like the first
+# folder of the key, wherever the endpoint is an address: a private gateway, an
+# appliance, a fake in a test.
 #
 # Needs Node and npm. Run: findings/ali-oss-link-to-address.sh
 set -euo pipefail
@@ -29,7 +31,7 @@ const http = require('http');
 const OSS = require('ali-oss');
 
 const server = http.createServer((request, response) => {
-  console.log(`get() asks for ${new URL(request.url, 'http://x').pathname}`);
+  console.log(`get() asks ${request.headers.host} for ${request.url}`);
   response.setHeader('x-oss-request-id', '5C3D9175B6FC201293AD0001');
   response.end('content');
 });
@@ -55,7 +57,7 @@ npm ls ali-oss | grep ali-oss
 node --version
 seen=$(NO_PROXY=127.0.0.1 node main.js)
 echo "$seen"
-expected='get() asks for /bucket/folder/key
+expected='get() asks bucket.oss-cn-shanghai.aliyuncs.com for /folder/key
 signatureUrl: can not get the object URL when endpoint is IP
 signatureUrlV4: /folder/key'
 [ "$seen" = "$expected" ] || { echo "the behaviour has changed" >&2; exit 1; }
