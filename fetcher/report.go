@@ -3,6 +3,7 @@ package fetcher
 import (
 	"encoding/hex"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,11 +71,9 @@ func (r Report) Sum() (sum [32]byte) {
 	return sum
 }
 
-// SumMD5 returns the report's MD5 as bytes, or nil if it has none.
-func (r Report) SumMD5() []byte {
-	sum, err := hex.DecodeString(r.MD5)
-	if err != nil || len(sum) == 0 {
-		return nil
-	}
-	return sum
+// Sums returns the report's MD5 and CRC-64; ok is false if it lacks one of them.
+func (r Report) Sums() (md5 [16]byte, crc64 uint64, ok bool) {
+	n, err := hex.Decode(md5[:], []byte(r.MD5[:min(len(r.MD5), 2*len(md5))]))
+	crc64, err2 := strconv.ParseUint(r.CRC64, 10, 64)
+	return md5, crc64, n == len(md5) && err == nil && err2 == nil
 }

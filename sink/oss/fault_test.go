@@ -2,7 +2,6 @@ package oss
 
 import (
 	"bytes"
-	"crypto/md5"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -198,22 +197,28 @@ func TestAlteredOnTheWay(t *testing.T) {
 	}
 }
 
-// TestKnownMD5: an MD5 that is known is sent, of content in one part; one that is not
-// the content's is refused by OSS.
-func TestKnownMD5(t *testing.T) {
+// TestKnownSums: sums that are known are sent and compared, of content in one part;
+// wherever one is not the content's, OSS or the sink notices.
+func TestKnownSums(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := f.ready(t, inParts)
 	for name, c := range both {
-		right := md5.Sum([]byte("x"))
-		c.MD5 = right[:]
+		c.Sums = known([]byte("x"))
 		mustPut(t, s, name, c)
 	}
 	wrong := x
-	wrong.MD5 = make([]byte, md5.Size)
-	want(t, s.Put(t.Context(), "wrong", wrong), fault.Damaged, "on the way")
-	wrong.MD5 = []byte("short")
-	mustPut(t, s, "no MD5", wrong)
+	wrong.Sums = &sink.Sums{CRC64: known([]byte("x")).CRC64}
+	want(t, s.Put(t.Context(), "MD5", wrong), fault.Damaged, "on the way")
+	wrong.Sums = &sink.Sums{MD5: known([]byte("x")).MD5}
+	want(t, s.Put(t.Context(), "CRC-64", wrong), fault.Damaged, "")
+	wrong = sink.Bytes([]byte("y"))
+	wrong.SHA256 = x.SHA256
+	wrong.Sums = known([]byte("y"))
+	want(t, s.Put(t.Context(), "SHA-256", wrong), fault.Damaged, "")
+	if f.Object(evidence, "MD5") != nil || f.Object(evidence, "SHA-256") != nil {
+		t.Error("it was stored")
+	}
 }
 
 // TestMissingHEAD: the answer to a HEAD may say why in a header, or not at all.

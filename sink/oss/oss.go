@@ -8,6 +8,7 @@ package oss
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"iter"
@@ -185,7 +186,7 @@ func (s *Sink) contentMatches(ctx context.Context, key string, c sink.Content) (
 		return false, err
 	}
 	defer r.Close() //nolint:errcheck // read only
-	h := newSHA256()
+	h := sha256.New()
 	if _, err := io.Copy(h, r); err != nil {
 		return false, err
 	}

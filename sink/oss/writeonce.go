@@ -67,11 +67,11 @@ const maxProbe = 1 << 20
 // repeating the write of the first small object, which must fail. If it does not,
 // OSS ignores the condition; here it replaced an object with itself. Until the
 // answer is known, Put looks at the key before it writes.
-func (s *Sink) probeForbidden(ctx context.Context, key string, c sink.Content, sums *sums) error {
+func (s *Sink) probeForbidden(ctx context.Context, key string, c sink.Content, sums sums) error {
 	if s.unconditional() || s.enforced.Load() || c.Size > min(maxProbe, s.threshold) {
 		return nil
 	}
-	switch _, err := s.putObject(ctx, key, c, sums.all()[0].md5); {
+	switch _, err := s.putObject(ctx, key, c, sums.parts[0].md5); {
 	case err == nil:
 		s.ignored.Store(true)
 		return errReplaced
@@ -86,11 +86,11 @@ func (s *Sink) putProbe(ctx context.Context) (written, error) {
 	strict := &Sink{options: s.options, api: s.api, keys: s.keys, prefix: s.prefix}
 	strict.options.Overwrite = overwriteForbid
 	probe := sink.Probe()
-	sums := newSums(probe, probe.Size)
-	if err := probe.Copy(ctx, sums); err != nil {
+	sums, err := newSums(ctx, probe, probe.Size)
+	if err != nil {
 		return written{}, err
 	}
-	return strict.putObject(ctx, s.probeKey(), probe, sums.all()[0].md5)
+	return strict.putObject(ctx, s.probeKey(), probe, sums.parts[0].md5)
 }
 
 func (s *Sink) probeKey() string { return sink.ProbeKey(s.terms()) }
