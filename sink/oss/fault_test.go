@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -186,6 +187,7 @@ func TestAlteredOnTheWay(t *testing.T) {
 		s := f.ready(t, inParts)
 		f.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodPut {
+				io.Copy(io.Discard, r.Body) //nolint:errcheck // the client hung up
 				r.Body, r.ContentLength = http.NoBody, 0
 			}
 			return false
@@ -353,14 +355,30 @@ func TestWrongRegion(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	want(t, f.open(t, func(o *Options) { o.Region = "cn-hangzhou" }).Put(t.Context(), "k", x), fault.SinkDenied, "another region")
-	s := f.ready(t, nil)
+	ready := f.ready(t, nil)
+	f.move()
+	want(t, ready.Put(t.Context(), "k", x), fault.SinkDenied, "region cn-hangzhou")
+	for operation, change := range map[string]func(*Options){"GetBucketVersioning": nil, "GetBucketWorm": func(o *Options) { o.BucketWorm = &BucketWorm{Days: 1} }} {
+		f.Requests()
+		want(t, f.open(t, change).Put(t.Context(), "k", x), fault.SinkDenied, "region cn-hangzhou")
+		if got := f.operations(); got != operation {
+			t.Errorf("asked %s, and went on", got)
+		}
+	}
+}
+
+// move has the bucket in another region.
+func (f *fake) move() {
+	elsewhere := func(*http.Request) (int, ossfake.Code) {
+		return 403, ossfake.Code{Code: "AccessDenied", Message: "The bucket you are attempting to access must be addressed using the specified endpoint.",
+			EC: "0003-00001403", Extra: "<Endpoint>oss-cn-hangzhou.aliyuncs.com</Endpoint>"}
+	}
 	f.Do(func() {
-		f.Errors = map[string]func(*http.Request) (int, ossfake.Code){"PutObject": func(*http.Request) (int, ossfake.Code) {
-			return 403, ossfake.Code{Code: "AccessDenied", Message: "The bucket you are attempting to access must be addressed using the specified endpoint.",
-				Extra: "<Endpoint>oss-cn-hangzhou.aliyuncs.com</Endpoint>"}
-		}}
+		f.Errors = map[string]func(*http.Request) (int, ossfake.Code){}
+		for _, operation := range []string{"GetBucketVersioning", "GetBucketWorm", "ListObjectVersions", "HeadObject", "PutObject"} {
+			f.Errors[operation] = elsewhere
+		}
 	})
-	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "region cn-hangzhou")
 }
 
 // TestClock: OSS takes requests from a clock that is 15 minutes off at most. Beyond

@@ -100,6 +100,9 @@ func TestDeletions(t *testing.T) {
 	f.reply("ListObjectVersions", 500, "InternalError", 1)
 	_, err = s.Deletions(t.Context(), "")
 	want(t, err, fault.SinkUnavailable, "")
+	f.reply("ListObjectVersions", 403, "SecurityTokenExpired", 1)
+	_, err = s.Deletions(t.Context(), "")
+	want(t, err, fault.SinkDenied, "renew")
 	f.reply("ListObjectVersions", 403, "AccessDenied", 1)
 	for range 2 {
 		if got, err := s.Deletions(t.Context(), ""); got != nil || err != nil {

@@ -61,7 +61,7 @@ func (s *Sink) checkWritten(key string, w written, crc uint64) error {
 	case w.version != "" && !s.unconditional():
 		s.versioned.Store(true)
 		s.checked.Store(false)
-		return errVersioned("on")
+		return errVersioned(seen)
 	case w.crc != "" && w.crc != decimal(crc):
 		return fault.New(fault.Damaged, "OSS stored %s with the CRC-64 %.20q, not %d", key, w.crc, crc)
 	}

@@ -40,7 +40,7 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) (all []sink.Deletio
 			err = given.Next(page.IsTruncated, where)
 		}
 		switch e := parseError(err); {
-		case err != nil && e.refused():
+		case err != nil && e.withheld():
 			s.unlisted.Store(alioss.Ptr(time.Now().Add(askAgain)))
 			return nil, nil
 		case err != nil:

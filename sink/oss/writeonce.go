@@ -2,7 +2,6 @@ package oss
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	alioss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -48,12 +47,12 @@ func (s *Sink) checkBucket(ctx context.Context) error {
 func (s *Sink) checkVersioning(ctx context.Context) error {
 	state, err := s.versioning(ctx)
 	switch e := parseError(err); {
-	case err != nil && (!e.refused() || e.code == "NoSuchBucket" || e.refusesKeys()):
+	case err != nil && !e.withheld():
 		return classify(ctx, err, "asking for the bucket's versioning")
 	case state != "":
 		return errVersioned(strings.ToLower(state))
 	case err != nil && s.versioned.Load():
-		return errVersioned("on")
+		return errVersioned(seen)
 	}
 	s.versioned.Store(false)
 	return nil
@@ -108,7 +107,10 @@ func (s *Sink) versioning(ctx context.Context) (string, error) {
 
 const writeOnceHint = "use a bucket in which versioning was never turned on (it can be suspended, and not turned off), or accept the weaker mode with overwrite: off (docs/storage.md)"
 
-// errVersioned returns the error for a bucket whose versioning is on or suspended.
+// seen is the state of a bucket's versioning when an object got a version.
+const seen = "enabled or suspended"
+
+// errVersioned returns the error for a bucket with versioning in that state.
 func errVersioned(state string) error {
 	return fault.New(fault.SinkDenied, "versioning of the bucket is %s: OSS then ignores x-oss-forbid-overwrite, which keeps objects from being replaced", state).
 		WithHint("%s", writeOnceHint)
@@ -126,7 +128,7 @@ func (s *Sink) checkWorm(ctx context.Context) error {
 	}
 	worm, err := s.worm(ctx)
 	switch e := parseError(err); {
-	case e.status == http.StatusForbidden && e.code == "AccessDenied":
+	case e.denied():
 		return fault.New(fault.SinkDenied, "whether the bucket is locked cannot be read: OSS answered %s", e).
 			WithHint("allow oss:GetBucketWorm on the bucket (docs/storage.md), or remove bucket_worm")
 	case err != nil:
