@@ -14,7 +14,6 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
-	"packseal.example/sink"
 	"packseal.example/sink/bucket"
 )
 
@@ -139,21 +138,15 @@ func classify(ctx context.Context, err error, doing string) error {
 	if err == nil {
 		return nil
 	}
-	if ended := sink.Ended(ctx); ended != nil {
-		return fmt.Errorf("%s: %w", doing, ended)
-	}
-	if k, ok := errors.AsType[*keysError](err); ok {
+	if k, ok := errors.AsType[*keysError](err); ok && ctx.Err() == nil {
 		reason := fault.SinkDenied
 		if fault.Transient(k.error) {
 			reason = fault.SinkUnavailable
 		}
 		return fault.New(reason, "%s: %w", doing, k.error).WithHint("%s", fault.Hint(k.error))
 	}
-	if errors.Is(err, bucket.ErrTooLong) {
-		return fault.New(fault.SinkUnavailable, "%s: %w", doing, bucket.ErrTooLong).WithHint("%s", bucket.ProxyHint)
-	}
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return fmt.Errorf("%s: %w", doing, f) // without what the SDK wraps it in
+	if failed := bucket.Classify(ctx, err, doing); failed != nil {
+		return failed
 	}
 	if _, ok := errors.AsType[*alioss.DeserializationError](err); ok {
 		return fault.New(fault.SinkUnavailable, "%s: the response cannot be read", doing).WithHint("%s", bucket.ProxyHint)
