@@ -73,7 +73,8 @@ func (r Report) Sum() (sum [32]byte) {
 
 // Sums returns the report's MD5 and CRC-64; ok is false if it lacks one of them.
 func (r Report) Sums() (md5 [16]byte, crc64 uint64, ok bool) {
-	n, err := hex.Decode(md5[:], []byte(r.MD5[:min(len(r.MD5), 2*len(md5))]))
+	sum, err := hex.DecodeString(r.MD5)
 	crc64, err2 := strconv.ParseUint(r.CRC64, 10, 64)
-	return md5, crc64, n == len(md5) && err == nil && err2 == nil
+	copy(md5[:], sum)
+	return md5, crc64, err == nil && err2 == nil && len(sum) == len(md5)
 }
