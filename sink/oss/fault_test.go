@@ -77,7 +77,7 @@ func TestForeignAnswers(t *testing.T) {
 	}{
 		"page": {200, "<html>log in</html>"}, "empty": {200, ""}, "listing": {200, "<ListBucketResult><Name>evidence</Name></ListBucketResult>"},
 		"missing": {404, "<Error><Code>NoSuchKey</Code></Error>"}, "there": {409, "<Error><Code>FileAlreadyExists</Code></Error>"},
-		"denied": {403, "<html>no"}, "down": {502, "<html>" + keySecret},
+		"denied": {403, "<html>no"}, "JSON": {404, `{"Code": "NoSuchKey", "Headers": {"X-Oss-Request-Id": ["R"]}}`}, "down": {502, "<html>" + keySecret},
 	} {
 		for operation, call := range map[string]func(*Sink) error{
 			"Put":       func(s *Sink) error { return s.Put(t.Context(), "k", x) },
@@ -94,6 +94,9 @@ func TestForeignAnswers(t *testing.T) {
 			foreign := false
 			f.Before = func(w http.ResponseWriter, _ *http.Request) bool {
 				if foreign {
+					if name == "JSON" {
+						w.Header().Set("Content-Type", "application/json")
+					}
 					w.WriteHeader(c.status)
 					fmt.Fprint(w, c.body)
 				}
