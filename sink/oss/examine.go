@@ -62,16 +62,15 @@ func (s *Sink) examineVersioning(ctx context.Context) diag.Result {
 		return diag.Fail(check, errVersioned(strings.ToLower(state)))
 	case state == "":
 		return diag.OK(check, "off")
-	case state != string(alioss.VersionEnabled):
-		return diag.OK(check, "suspended; deletions are not noticed")
 	}
+	state = strings.ToLower(state)
 	if _, err := s.Deletions(ctx, s.probeKey()); err != nil {
 		return diag.Fail(check, err)
 	}
 	if s.unlisted.Load() != nil {
-		return diag.OK(check, "on; versions cannot be listed, so deletions are not noticed").WithHint("allow oss:ListObjectVersions")
+		return diag.OK(check, "%s; versions cannot be listed, so deletions are not noticed", state).WithHint("allow oss:ListObjectVersions")
 	}
-	return diag.OK(check, "on; deletions are noticed")
+	return diag.OK(check, "%s; deletions are noticed", state)
 }
 
 // examineWorm reports the bucket's retention policy.
