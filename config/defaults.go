@@ -53,7 +53,7 @@ func (c *Config) Entries() []Entry {
 // entry returns a pack with the defaults applied.
 func (c *Config) entry(p Pack) Entry {
 	p = c.withDefaults(p)
-	pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels, Zone: p.TimeZone}
+	pack := evidence.Pack{PackRef: p.ref(), Name: cmp.Or(p.Name, c.names[p.ref()]), Labels: p.Labels, Zone: p.TimeZone}
 	schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
 	return Entry{
 		Pack: pack,
@@ -67,9 +67,9 @@ func (c *Config) entry(p Pack) Entry {
 
 // Entry returns a pack's entry; that of Former if the configuration has none.
 func (c *Config) Entry(p evidence.PackRef) Entry {
-	for _, e := range c.Entries() {
-		if e.PackRef == p {
-			return e
+	for _, pack := range slices.Concat(c.Packs, c.discovered) {
+		if pack = c.withDefaults(pack); pack.ref() == p {
+			return c.entry(pack)
 		}
 	}
 	return c.Former(p)
@@ -79,7 +79,7 @@ func (c *Config) Entry(p evidence.PackRef) Entry {
 // without a schedule, in the time zone of the defaults.
 func (c *Config) Former(p evidence.PackRef) Entry {
 	return Entry{
-		Pack:     evidence.Pack{PackRef: p},
+		Pack:     evidence.Pack{PackRef: p, Name: c.names[p]},
 		Plan:     scheduler.Plan{Source: p.Source, Pack: p.Key()},
 		TimeZone: cmp.Or(c.Defaults.TimeZone, builtinZone),
 	}

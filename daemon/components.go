@@ -54,7 +54,6 @@ type opening struct {
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
-	name       func(evidence.PackRef) string
 	registries *registries
 	part       func(source string) float64 // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
@@ -68,8 +67,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
-		Blocked: o.blocked, Name: o.name,
-		Within: make(map[evidence.PackRef]time.Duration),
+		Blocked: o.blocked, Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.observe != nil {
 		a.Observers = []func(catalog.Event){o.observe}
@@ -141,11 +139,15 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 			Source config.Source
 			Fetch  fetcher.Settings
 		}{s, cfg.Fetch})
-		if o.old != nil && o.old.sources[name].key == key {
-			sources[name] = o.old.sources[name]
+		var old source
+		if o.old != nil {
+			old = o.old.sources[name]
+		}
+		if old.key == key {
+			sources[name] = old
 			continue
 		}
-		opened, err := o.openSource(name, s, cfg.Fetch)
+		opened, err := o.openSource(name, s, cfg.Fetch, old)
 		if err != nil {
 			return nil, fmt.Errorf("opening source %s: %w", name, err)
 		}
@@ -155,12 +157,16 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	return sources, nil
 }
 
-// openSource opens one source.
-func (o opening) openSource(name string, s config.Source, settings fetcher.Settings) (source, error) {
+// openSource opens one source, in the place of an old one; the zero source: there is
+// none.
+func (o opening) openSource(name string, s config.Source, settings fetcher.Settings, old source) (source, error) {
 	logger := o.logger.With("source", name)
 	reg := prometheus.WrapRegistererWith(prometheus.Labels{"source": name}, o.registries.source(name))
 	opener := s.Opener()
 	env := fetcher.Env{Registerer: reg, Logger: logger, UserAgent: o.tool}
+	if old.Fetcher != nil {
+		env.Old = old.Source()
+	}
 	if o.part != nil {
 		env.Share = func() float64 { return o.part(name) }
 	}

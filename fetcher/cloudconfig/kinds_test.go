@@ -29,7 +29,7 @@ func TestKinds(t *testing.T) {
 		"pack":            {"", "xls", evidence.OLE2, true},
 		"rules":           {"crp-", "zip", evidence.Zip, true},
 		"group's rules":   {"crp-", "zip", evidence.Zip, true},
-		"template":        {"crtr-", "xls", evidence.OLE2, false},
+		"template":        {"crtr-", "xls", evidence.OLE2, true},
 		"inventory":       {"", "csv", evidence.CSV, false},
 		"group inventory": {"", "csv", evidence.CSV, false},
 	} {

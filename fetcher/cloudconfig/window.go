@@ -206,6 +206,19 @@ func newLimits(perSecond float64, perMinute map[string]int, getShare func() floa
 	return l
 }
 
+// takeOver goes on with those limits of another client of the same API that are as
+// they were: with what was learnt, and the calls that count.
+func (l *limits) takeOver(old *limits) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	l.all = l.all.after(old.all)
+	for name, w := range old.calls {
+		if l.quotas[name] == old.quotas[name] {
+			l.calls[name] = w
+		}
+	}
+}
+
 // of returns the window of the calls of that name.
 func (l *limits) of(name string) *window {
 	l.mu.Lock()
