@@ -104,7 +104,7 @@ func (s *services) named(p evidence.PackRef) config.Entry {
 	if e, ok := r.packs[p]; ok {
 		return e
 	}
-	return r.cfg.Former(p)
+	return r.cfg.Former(p, "")
 }
 
 // newEvent is a record as notices have it.
