@@ -283,7 +283,7 @@ func TestTemplateDeleted(t *testing.T) {
 		return slices.ContainsFunc(people.Taken(notifytest.Webhook), func(m notifytest.Delivery) bool { return strings.Contains(m.Text, template) })
 	})
 	lab.Eventually(t, "the gap says why", func() bool { return gapsOf(t, s, wrong) == 1 })
-	if !strings.Contains(log.String(), "packseal doctor names those that exist") {
+	if !strings.Contains(log.String(), "check the id of the report template, and whether it was deleted") {
 		t.Errorf("the log has no hint:\n%s", log.String())
 	}
 	d.stop()

@@ -171,7 +171,7 @@ func (c call) hint(e *APIError, reason fault.Reason) string {
 		return fmt.Sprintf("allow the RAM action config:%s on %s", c.name, c.resource())
 	case fault.NotFound:
 		if c.pack.Kind() == evidence.Template {
-			return "check the id of the report template, and whether it was deleted: packseal doctor names those that exist"
+			return "check the id of the report template, and whether it was deleted"
 		}
 		return "check the pack's id and aggregator, and that the credentials belong to its account and site (China or international)"
 	case fault.Credentials:

@@ -25,6 +25,7 @@ func quotas() map[string]quota {
 		"GetAggregateConfigRulesReport": {300, time.Minute},
 		"GetResourceInventory":          {100, time.Second},
 		"GetAggregateCompliancePack":    {60, time.Minute},
+		"ListAggregators":               {120, time.Minute},
 	}
 }
 
