@@ -129,7 +129,7 @@ func packStatus(p control.FoundPack) string {
 	case p.Unseen:
 		return "not listed"
 	case p.Missed > 0:
-		return fmt.Sprintf("%s, not in the last %d listings", p.Status, p.Missed)
+		return strings.TrimPrefix(fmt.Sprintf("%s, not in the last %d listings", p.Status, p.Missed), ", ")
 	}
 	return p.Status
 }
