@@ -27,8 +27,22 @@ type components struct {
 	entries []config.Entry
 	packs   map[evidence.PackRef]config.Entry
 	sources map[string]source
+	due     map[dueTogether]int // how many packs with an evaluation fall due together
 	sinks   map[string]*openSink
 	archive *archive.Archive
+}
+
+// dueTogether tells slots that fall due at the same time from others.
+type dueTogether struct{ source, schedule, zone string }
+
+// together returns with what a pack's slots fall due.
+func together(e config.Entry) dueTogether { return dueTogether{e.Source, e.Schedule, e.TimeZone} }
+
+// count counts a pack with an evaluation.
+func (c *components) count(e config.Entry) {
+	if e.Evaluate > 0 {
+		c.due[together(e)]++
+	}
 }
 
 // source is an open source, and the fingerprint of what it was opened from.
@@ -64,7 +78,7 @@ type opening struct {
 
 // open opens what the configuration names.
 func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, err error) {
-	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
+	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry), due: make(map[dueTogether]int)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
 		Blocked: o.blocked, Within: make(map[evidence.PackRef]time.Duration),
@@ -77,6 +91,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	}
 	for _, e := range c.entries {
 		c.packs[e.PackRef] = e
+		c.count(e)
 		a.Packs = append(a.Packs, e.Pack)
 		a.Within[e.PackRef] = e.Jitter + e.Timeout + overdueAfter
 	}
@@ -100,10 +115,21 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 // if there is to be one.
 func (c *components) fetch(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error) {
 	source := c.sources[s.Source]
-	if longest := c.packs[s.Ref()].Evaluate; longest > 0 {
+	if longest := c.longest(c.packs[s.Ref()], source.bounds.MaxInFlight); longest > 0 {
 		source.Evaluate(ctx, e, s, longest)
 	}
 	return source.Fetch(ctx, e, s)
+}
+
+// longest returns how long an evaluation is waited for, if so many reports of the source
+// may be in the making at once. More packs than that share half of the time that each
+// has, so that the last one still has time for its report.
+func (c *components) longest(e config.Entry, places int) time.Duration {
+	n := c.due[together(e)]
+	if n <= places {
+		return e.Evaluate
+	}
+	return min(e.Evaluate, time.Duration(float64(e.Timeout/2)*float64(places)/float64(n)))
 }
 
 // sinkTries is how often one call of a sink is made before the slot waits.

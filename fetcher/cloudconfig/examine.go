@@ -117,13 +117,14 @@ func lacksID(err error) bool {
 // without its ID, which nobody knows here; the API does not document what it says
 // to that.
 func (c *Client) ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Result, fetcher.Link) {
-	k, name := kindOf(p), reportCall("Get", p).name
+	k, name, latest := kindOf(p), reportCall("Get", p).name, "there is no report yet"
 	r, a, err := c.get(ctx, p, "")
 	switch {
 	case k.named && (lacksID(err) || k.forgets(err)):
 		return diag.Skip("permission", "config:%s: unknown until a report was requested, whose ID it takes", name), fetcher.Link{}
 	case k.forgets(err):
-		err = nil
+		e, _ := errors.AsType[*APIError](err)
+		latest, err = latest+", as far as "+e.Code+" says so", nil
 	}
 	if err == nil && p.Kind() == evidence.Template && r.idle() {
 		err = c.missing(ctx, p)
@@ -135,7 +136,6 @@ func (c *Client) ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Resu
 		}
 		return result, fetcher.Link{}
 	}
-	latest := "there is no report yet"
 	switch {
 	case r.complete():
 		latest = "the latest report is of " + r.Created.Format(time.RFC3339)

@@ -170,7 +170,7 @@ func TestExamineKinds(t *testing.T) {
 			return respond(200, `{"ConfigRulesReport":{"ReportId":"crp-1","ReportStatus":"CREATING"}}`)
 		}, brief{"permission", diag.Good, "", "is being generated"}},
 		"template, none":    {template, func() *http.Response { return respond(200, `{"RequestId":"R"}`) }, brief{"permission", diag.Good, "", "there is no report yet"}},
-		"template, no word": {template, func() *http.Response { return refusing(404, "ReportNotFound") }, brief{"permission", diag.Good, "", "there is no report yet"}},
+		"template, no word": {template, func() *http.Response { return refusing(404, "ReportNotFound") }, brief{"permission", diag.Good, "", "there is no report yet, as far as ReportNotFound says so"}},
 		"template, gone":    {template, func() *http.Response { return refusing(400, "Invalid.ReportTemplateId.Value") }, brief{"permission", diag.Bad, fault.NotFound, `existing report templates: "crt-1" (of it)`}},
 		"template, deleted": {evidence.PackRef{ID: "crt-2"}, func() *http.Response { return respond(200, `{"RequestId":"R"}`) }, brief{"permission", diag.Bad, fault.NotFound, `whether it was deleted; existing report templates: "crt-1"`}},
 		"template, no list": {evidence.PackRef{ID: "crt-3"}, func() *http.Response { return refusing(404, "ReportNotFound") }, brief{"permission", diag.Good, "", "there is no report yet"}},
