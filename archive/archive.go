@@ -59,9 +59,6 @@ type Options struct {
 	// Within is how long after it fell due a pack's slot is settled at the latest,
 	// for Verify. Default: a day.
 	Within map[evidence.PackRef]time.Duration
-	// Name returns what the source calls a pack, for the manifests of those that the
-	// configuration gives no name; "" if it is not known. May be nil.
-	Name   func(evidence.PackRef) string
 	Tool   string       // "packseal/<version>", for the records
 	Logger *slog.Logger // required
 

@@ -1,11 +1,13 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
@@ -113,4 +115,44 @@ func listPlans(ctx context.Context, t Target) (map[string]bool, error) {
 func readPlan(ctx context.Context, t Target, key string) (evidence.Plan, error) {
 	p, _, err := readRecord(ctx, t, key, func(b []byte) (evidence.Plan, error) { return evidence.DecodePlan(b, key) })
 	return p, err
+}
+
+// plansRead is how many plans are read at most for packs that are in none of the later
+// ones.
+const plansRead = 200
+
+// LastPlanned returns how those packs were scheduled last, by the latest plans that
+// have them. A plan or a sink that can't be read is left out.
+func (a *Archive) LastPlanned(ctx context.Context, wanted []evidence.PackRef) map[evidence.PackRef]evidence.PlannedPack {
+	found := make(map[evidence.PackRef]evidence.PlannedPack)
+	lacking := make(map[evidence.PackRef]bool)
+	for _, p := range wanted {
+		lacking[p] = true
+	}
+	for _, t := range a.Sinks {
+		if len(lacking) == 0 {
+			break
+		}
+		keys, err := listPlans(ctx, t)
+		if err != nil {
+			continue
+		}
+		latest := slices.SortedFunc(maps.Keys(keys), func(x, y string) int { return cmp.Compare(y, x) })
+		for _, key := range latest[:min(len(latest), plansRead)] {
+			p, err := readPlan(ctx, t, key)
+			if err != nil {
+				continue
+			}
+			for _, pack := range p.Packs {
+				if lacking[pack.Ref()] {
+					found[pack.Ref()] = pack
+					delete(lacking, pack.Ref())
+				}
+			}
+			if len(lacking) == 0 {
+				break
+			}
+		}
+	}
+	return found
 }

@@ -74,11 +74,7 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, 
 			return evidence.Manifest{}, nil, err
 		}
 	}
-	p := a.packs[ref]
-	if p.Name == "" && a.Name != nil {
-		p.Name = a.Name(ref)
-	}
-	m := newManifest(r, p, time.Now(), a.Tool)
+	m := newManifest(r, a.packs[ref], time.Now(), a.Tool)
 	raw, err := evidence.Encode(m)
 	if err == nil {
 		err = e.SaveDraft(string(raw))

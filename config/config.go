@@ -22,6 +22,7 @@ import (
 	"packseal.example/config/strictyaml"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
+	"packseal.example/internal/evidence"
 	"packseal.example/scheduler/queue"
 	"packseal.example/sink/local"
 	"packseal.example/sink/oss"
@@ -45,7 +46,9 @@ type Config struct {
 	file string               // the name given to Load or Parse
 	doc  *strictyaml.Document // has the places of all paths
 
-	discovered []Pack // see With
+	// See With.
+	discovered []Pack
+	names      map[evidence.PackRef]string // of all packs that were found
 }
 
 // File returns the name of the file, as it was given to [Load] or [Parse].

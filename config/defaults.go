@@ -53,7 +53,7 @@ func (c *Config) Entries() []Entry {
 // entry returns a pack with the defaults applied.
 func (c *Config) entry(p Pack) Entry {
 	p = c.withDefaults(p)
-	pack := evidence.Pack{PackRef: p.ref(), Name: p.Name, Labels: p.Labels, Zone: p.TimeZone}
+	pack := evidence.Pack{PackRef: p.ref(), Name: cmp.Or(p.Name, c.names[p.ref()]), Labels: p.Labels, Zone: p.TimeZone}
 	schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
 	return Entry{
 		Pack: pack,
@@ -65,23 +65,27 @@ func (c *Config) entry(p Pack) Entry {
 	}
 }
 
-// Entry returns a pack's entry; that of Former if the configuration has none.
-func (c *Config) Entry(p evidence.PackRef) Entry {
-	for _, e := range c.Entries() {
-		if e.PackRef == p {
-			return e
+// Entry returns a pack's entry, if the configuration has one.
+func (c *Config) Entry(p evidence.PackRef) (e Entry, ok bool) {
+	for _, pack := range slices.Concat(c.Packs, c.discovered) {
+		if pack = c.withDefaults(pack); pack.ref() == p {
+			return c.entry(pack), true
 		}
 	}
-	return c.Former(p)
+	return e, false
 }
 
 // Former returns an entry for a pack that is not in the configuration any more:
-// without a schedule, in the time zone of the defaults.
-func (c *Config) Former(p evidence.PackRef) Entry {
+// without a schedule, in the time zone that it had or, if that is not known, in that of
+// the defaults.
+func (c *Config) Former(p evidence.PackRef, zone string) Entry {
+	if _, err := time.LoadLocation(zone); err != nil || zone == "" {
+		zone = cmp.Or(c.Defaults.TimeZone, builtinZone)
+	}
 	return Entry{
-		Pack:     evidence.Pack{PackRef: p},
+		Pack:     evidence.Pack{PackRef: p, Name: c.names[p], Zone: zone},
 		Plan:     scheduler.Plan{Source: p.Source, Pack: p.Key()},
-		TimeZone: cmp.Or(c.Defaults.TimeZone, builtinZone),
+		TimeZone: zone,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -109,8 +110,8 @@ func (c *Config) Refresh(source string) scheduler.Schedule {
 	return schedule
 }
 
-// Scope returns what of a source is listed: what discover says, and the account
-// groups of compliance packs.
+// Scope returns what of a source is listed: what discover says, the account groups of
+// compliance packs, and report templates.
 func (c *Config) Scope(source string) (s discovery.Scope) {
 	for _, a := range c.Sources[source].Discover.Aggregators {
 		if a == allAggregators {
@@ -120,12 +121,17 @@ func (c *Config) Scope(source string) (s discovery.Scope) {
 		}
 	}
 	for _, p := range c.Packs {
-		if ref := c.withDefaults(p).ref(); ref.Aggregator != "" && ref.Source == source && ref.IsCompliancePack() {
+		switch ref := c.withDefaults(p).ref(); {
+		case ref.Source != source:
+		case ref.Kind() == evidence.Template:
+			s.Templates = append(s.Templates, ref.ID)
+		case ref.Aggregator != "" && ref.IsCompliancePack():
 			s.Aggregators = append(s.Aggregators, ref.Aggregator)
 		}
 	}
 	slices.Sort(s.Aggregators)
-	s.Aggregators = slices.Compact(s.Aggregators)
+	slices.Sort(s.Templates)
+	s.Aggregators, s.Templates = slices.Compact(s.Aggregators), slices.Compact(s.Templates)
 	return s
 }
 
@@ -177,27 +183,36 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 }
 
 // With returns the configuration with the packs that sources were found to have: those
-// that are kept by a rule are among its entries, after those of the file.
+// that are kept by a rule are among its entries, after those of the file, and entries
+// without a name go by that of the source.
 func (c *Config) With(found map[string]discovery.State) *Config {
 	with := *c
-	with.discovered = nil
+	with.discovered, with.names = nil, make(map[evidence.PackRef]string)
 	for _, source := range c.sourceNames() {
 		judge, scope := c.Judge(source), c.Scope(source)
 		for _, p := range found[source].Packs {
+			with.names[p.Ref(source)] = p.Name
 			j := judge(p.PackInfo)
 			if j.Rule == 0 || j.Verdict != Kept || !scope.Has(p.Aggregator) {
 				continue
 			}
 			pack := c.Sources[source].Discover.Rules[j.Rule-1].pack()
-			pack.ID, pack.Name, pack.Aggregator, pack.Source, pack.Since = p.ID, p.Name, p.Aggregator, source, p.Found
+			pack.ID, pack.Aggregator, pack.Source, pack.Since = p.ID, p.Aggregator, source, p.Found
 			with.discovered = append(with.discovered, pack)
 		}
 	}
 	return &with
 }
 
-// Discovered returns the packs that a rule keeps, see [Config.With].
-func (c *Config) Discovered() []Pack { return c.discovered }
+// SameFound reports whether two configurations from one file have the same packs that
+// were discovered, and the same names of all; see [Config.With].
+func (c *Config) SameFound(other *Config) bool {
+	renamed := func(p Pack) bool {
+		ref := c.withDefaults(p).ref()
+		return p.Name == "" && c.names[ref] != other.names[ref]
+	}
+	return reflect.DeepEqual(c.discovered, other.discovered) && !slices.ContainsFunc(slices.Concat(c.Packs, c.discovered), renamed)
+}
 
 // discover checks how a source's packs are found.
 func (k *checker) discover(path string, d Discover) {

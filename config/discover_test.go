@@ -61,7 +61,7 @@ sources:
         - {match: {aggregator: none}}
   other: {cloudconfig: {endpoint: "http://127.0.0.1:2"}}
 defaults: {time_zone: Asia/Shanghai}
-packs: [{id: cp-1, source: prod, schedule: "@weekly"}, {id: cp-9, source: other, aggregator: ca-9}, {kind: rules, source: other, aggregator: ca-8}]
+packs: [{id: cp-1, source: prod, schedule: "@weekly"}, {id: cp-9, source: other, aggregator: ca-9}, {kind: rules, source: other, aggregator: ca-8}, {kind: template, id: crt-2, source: other}, {kind: template, id: crt-1, source: other}]
 sinks: [{name: archive, local: {dir: archive}}]
 notify: [{name: a, match: {packs: [cp-unknown, cp-1], labels: {owner: security}}, ping: {url_file: /dev/null}}]
 `
@@ -72,7 +72,7 @@ func TestWith(t *testing.T) {
 	c := parse(t, strings.Replace(discovering, "ping: {url_file: /dev/null}", "mail: {server: \"127.0.0.1:25\", tls: none, from: a@example.com, to: [b@example.com]}", 1))
 	prod, found := map[string]string{"env": "prod"}, time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
 	packs := []discovery.Pack{
-		{PackInfo: fetcher.PackInfo{ID: "cp-1", Tags: prod}},
+		{PackInfo: fetcher.PackInfo{ID: "cp-1", Name: "one", Tags: prod}},
 		{PackInfo: fetcher.PackInfo{ID: "cp-2", Name: "two", Tags: prod}},
 		{PackInfo: fetcher.PackInfo{ID: "cp-2", Aggregator: "ca-1", Tags: prod}, Found: found},
 		{PackInfo: fetcher.PackInfo{ID: "cp-3", Name: "testing"}},
@@ -91,9 +91,11 @@ func TestWith(t *testing.T) {
 		got = append(got, kept{e.Pack.Source + "/" + e.Pack.Key(), e.Pack.Name, e.Schedule, e.TimeZone, e.Labels["owner"], e.Jitter, e.Evaluate, e.Since})
 	}
 	want := []kept{
-		{"prod/cp-1", "", "@weekly", "Asia/Shanghai", "", 0, 0, time.Time{}},
+		{"prod/cp-1", "one", "@weekly", "Asia/Shanghai", "", 0, 0, time.Time{}},
 		{"other/ca-9/cp-9", "", "0 2 * * *", "Asia/Shanghai", "", 0, 0, time.Time{}},
 		{"other/ca-8/rules", "", "0 2 * * *", "Asia/Shanghai", "", 0, 0, time.Time{}},
+		{"other/crt-2", "", "0 2 * * *", "Asia/Shanghai", "", 0, 0, time.Time{}},
+		{"other/crt-1", "", "0 2 * * *", "Asia/Shanghai", "", 0, 0, time.Time{}},
 		{"prod/cp-2", "two", "@daily", "Asia/Shanghai", "security", 5 * time.Minute, 20 * time.Minute, time.Time{}},
 		{"prod/ca-1/cp-2", "", "@daily", "Asia/Shanghai", "security", 5 * time.Minute, 20 * time.Minute, found},
 		{"prod/cp-4", "four", "0 2 * * *", "Asia/Shanghai", "", 0, 0, time.Time{}},
@@ -101,7 +103,7 @@ func TestWith(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(c.Entries()) != 3 || len(with.With(nil).Entries()) != 3 {
+	if len(c.Entries()) != 5 || len(with.With(nil).Entries()) != 5 {
 		t.Error("the configuration itself has changed")
 	}
 	judge := c.Judge("prod")
@@ -118,7 +120,7 @@ func TestWith(t *testing.T) {
 	if diff := cmp.Diff(discovery.Scope{All: true, Aggregators: []string{"ca-2"}}, c.Scope("prod")); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(discovery.Scope{Aggregators: []string{"ca-9"}}, c.Scope("other")); diff != "" {
+	if diff := cmp.Diff(discovery.Scope{Aggregators: []string{"ca-9"}, Templates: []string{"crt-1", "crt-2"}}, c.Scope("other")); diff != "" {
 		t.Error(diff)
 	}
 	at := time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
@@ -127,6 +129,35 @@ func TestWith(t *testing.T) {
 	}
 	if m := with.match(c.Notify[0].Match); cmp.Diff([]string{"cp-unknown", "prod/cp-1"}, m.Packs) != "" {
 		t.Errorf("the channel is for %v", m.Packs)
+	}
+}
+
+// TestSameFound: what changes the packs that are kept, or what they are called, is no
+// longer the same; what is not kept makes no difference.
+func TestSameFound(t *testing.T) {
+	t.Parallel()
+	c := parse(t, strings.Replace(discovering, "ping: {url_file: /dev/null}", "mail: {server: \"127.0.0.1:25\", tls: none, from: a@example.com, to: [b@example.com]}", 1))
+	with := func(packs ...fetcher.PackInfo) *Config {
+		var st discovery.State
+		for _, p := range packs {
+			st.Packs = append(st.Packs, discovery.Pack{PackInfo: p})
+		}
+		return c.With(map[string]discovery.State{"prod": st})
+	}
+	before := with(fetcher.PackInfo{ID: "cp-1", Name: "one"}, fetcher.PackInfo{ID: "cp-2", Name: "two"}, fetcher.PackInfo{ID: "cp-3", Name: "test"})
+	for name, other := range map[string]struct {
+		*Config
+		same bool
+	}{
+		"again":          {with(fetcher.PackInfo{ID: "cp-1", Name: "one"}, fetcher.PackInfo{ID: "cp-2", Name: "two"}, fetcher.PackInfo{ID: "cp-3", Name: "test"}), true},
+		"not kept":       {with(fetcher.PackInfo{ID: "cp-1", Name: "one"}, fetcher.PackInfo{ID: "cp-2", Name: "two"}, fetcher.PackInfo{ID: "cp-3", Name: "testing"}, fetcher.PackInfo{ID: "cp-4", Name: "test"}), true},
+		"of the file":    {with(fetcher.PackInfo{ID: "cp-1", Name: "first"}, fetcher.PackInfo{ID: "cp-2", Name: "two"}), false},
+		"renamed":        {with(fetcher.PackInfo{ID: "cp-1", Name: "one"}, fetcher.PackInfo{ID: "cp-2", Name: "second"}), false},
+		"kept no longer": {with(fetcher.PackInfo{ID: "cp-1", Name: "one"}), false},
+	} {
+		if before.SameFound(other.Config) != other.same || other.SameFound(before) != other.same {
+			t.Errorf("%s: same is not %t", name, other.same)
+		}
 	}
 }
 

@@ -27,8 +27,22 @@ type components struct {
 	entries []config.Entry
 	packs   map[evidence.PackRef]config.Entry
 	sources map[string]source
+	due     map[dueTogether]int // how many packs with an evaluation fall due together
 	sinks   map[string]*openSink
 	archive *archive.Archive
+}
+
+// dueTogether tells slots that fall due at the same time from others.
+type dueTogether struct{ source, schedule, zone string }
+
+// together returns with what a pack's slots fall due.
+func together(e config.Entry) dueTogether { return dueTogether{e.Source, e.Schedule, e.TimeZone} }
+
+// count counts a pack with an evaluation.
+func (c *components) count(e config.Entry) {
+	if e.Evaluate > 0 {
+		c.due[together(e)]++
+	}
 }
 
 // source is an open source, and the fingerprint of what it was opened from.
@@ -54,7 +68,6 @@ type opening struct {
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
-	name       func(evidence.PackRef) string
 	registries *registries
 	part       func(source string) float64 // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
@@ -65,11 +78,10 @@ type opening struct {
 
 // open opens what the configuration names.
 func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, err error) {
-	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry)}
+	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry), due: make(map[dueTogether]int)}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
-		Blocked: o.blocked, Name: o.name,
-		Within: make(map[evidence.PackRef]time.Duration),
+		Blocked: o.blocked, Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.observe != nil {
 		a.Observers = []func(catalog.Event){o.observe}
@@ -79,6 +91,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	}
 	for _, e := range c.entries {
 		c.packs[e.PackRef] = e
+		c.count(e)
 		a.Packs = append(a.Packs, e.Pack)
 		a.Within[e.PackRef] = e.Jitter + e.Timeout + overdueAfter
 	}
@@ -102,10 +115,21 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 // if there is to be one.
 func (c *components) fetch(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error) {
 	source := c.sources[s.Source]
-	if longest := c.packs[s.Ref()].Evaluate; longest > 0 {
+	if longest := c.longest(c.packs[s.Ref()], source.bounds.MaxInFlight); longest > 0 {
 		source.Evaluate(ctx, e, s, longest)
 	}
 	return source.Fetch(ctx, e, s)
+}
+
+// longest returns how long an evaluation is waited for, if so many reports of the source
+// may be in the making at once. More packs than that share half of the time that each
+// has, so that the last one still has time for its report.
+func (c *components) longest(e config.Entry, places int) time.Duration {
+	n := c.due[together(e)]
+	if n <= places {
+		return e.Evaluate
+	}
+	return min(e.Evaluate, time.Duration(float64(e.Timeout/2)*float64(places)/float64(n)))
 }
 
 // sinkTries is how often one call of a sink is made before the slot waits.
@@ -141,11 +165,15 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 			Source config.Source
 			Fetch  fetcher.Settings
 		}{s, cfg.Fetch})
-		if o.old != nil && o.old.sources[name].key == key {
-			sources[name] = o.old.sources[name]
+		var old source
+		if o.old != nil {
+			old = o.old.sources[name]
+		}
+		if old.key == key {
+			sources[name] = old
 			continue
 		}
-		opened, err := o.openSource(name, s, cfg.Fetch)
+		opened, err := o.openSource(name, s, cfg.Fetch, old)
 		if err != nil {
 			return nil, fmt.Errorf("opening source %s: %w", name, err)
 		}
@@ -155,12 +183,16 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	return sources, nil
 }
 
-// openSource opens one source.
-func (o opening) openSource(name string, s config.Source, settings fetcher.Settings) (source, error) {
+// openSource opens one source, in the place of an old one; the zero source: there is
+// none.
+func (o opening) openSource(name string, s config.Source, settings fetcher.Settings, old source) (source, error) {
 	logger := o.logger.With("source", name)
 	reg := prometheus.WrapRegistererWith(prometheus.Labels{"source": name}, o.registries.source(name))
 	opener := s.Opener()
 	env := fetcher.Env{Registerer: reg, Logger: logger, UserAgent: o.tool}
+	if old.Fetcher != nil {
+		env.Old = old.Source()
+	}
 	if o.part != nil {
 		env.Share = func() float64 { return o.part(name) }
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -154,11 +153,11 @@ func (s *services) discoverWait() time.Duration {
 }
 
 // nextRefresh returns when the packs of a source are to be listed next: by its
-// schedule, and at once if they never were, account groups are new, or a clock was
-// wrong.
+// schedule, and at once if they never were, what is to be listed has changed, or a
+// clock was wrong.
 func (s *services) nextRefresh(source string) time.Time {
 	cfg, st, now := s.runtime.Load().cfg, s.discovered.of(source), time.Now()
-	if st.Tried.IsZero() || st.Tried.After(now.Add(discoverLook)) || !st.Scope.Covers(cfg.Scope(source)) {
+	if st.Tried.IsZero() || st.Tried.After(now.Add(discoverLook)) || !st.Scope.Equal(cfg.Scope(source)) {
 		return time.Time{}
 	}
 	next := cfg.Refresh(source).Next(st.Tried)
@@ -213,9 +212,8 @@ func (s *services) refresh(ctx context.Context, source string) {
 func (s *services) applyDiscovered(ctx context.Context) {
 	s.updating.Lock()
 	defer s.updating.Unlock()
-	s.names.set(s.discovered.all())
 	r := s.runtime.Load()
-	if next := r.file.With(s.discovered.all()); reflect.DeepEqual(next.Discovered(), r.cfg.Discovered()) && reflect.DeepEqual(r.open(), r.opened) {
+	if r.file.With(s.discovered.all()).SameFound(r.cfg) && maps.Equal(r.open(), r.opened) {
 		return
 	}
 	if err := s.replace(ctx, r.file); err != nil && ctx.Err() == nil {

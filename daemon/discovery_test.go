@@ -208,6 +208,87 @@ func TestDiscoveredSurvives(t *testing.T) {
 	clean(t, s)
 }
 
+// TestDiscoverEvaluates: the rules of a pack that is discovered are evaluated before its
+// report, once, and those that are not done in time are no reason for a gap.
+func TestDiscoverEvaluates(t *testing.T) {
+	t.Parallel()
+	pack := prodPack(lab.Pack, "等保三级")
+	pack.Script = sim.Script{Rules: 3, Stuck: 1}
+	api, endpoint := lab.Simulate(t, pack, sim.Pack{ID: lab.Another, Name: "without"})
+	s := lab.Setup{
+		Dir: t.TempDir(), Endpoint: endpoint, Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 1m`,
+		Discover: `rules: [{match: {tags: {env: prod}}, evaluate: 1s}, {}]`,
+	}
+	d := start(t, s.Write(t), io.Discard)
+	d.kept(t, lab.Pack, lab.Another)
+	d.await(t, 1)
+	d.stop()
+	for key, want := range map[string]int{lab.Pack: 1, lab.Another: 0} {
+		if got := api.Evaluations(key); got != want {
+			t.Errorf("%s was evaluated %d times", key, got)
+		}
+		all, err := filepath.Glob(filepath.Join(s.Dir, "archive", "prod", key, "*", "*", "*", "manifest.json"))
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%s has %d manifests, %v", key, len(all), err)
+		}
+		if b, err := os.ReadFile(all[0]); err != nil || strings.Contains(string(b), `"evaluated":{"of":3,"rules":0}`) != (want == 1) {
+			t.Errorf("the manifest of %s is %s, %v", key, b, err)
+		}
+	}
+	if api.Calls()["GetCompliancePack"] == 0 {
+		t.Error("its rules were not read")
+	}
+}
+
+// TestTemplateDeleted: a report template that is deleted is gone, in a notice and for
+// packs, which says so too of one that never was.
+func TestTemplateDeleted(t *testing.T) {
+	t.Parallel()
+	const template, wrong = "crt-3b7e626622af00c20002", "crt-wrong"
+	api, endpoint := lab.Simulate(t, sim.Pack{ID: template, Name: "monthly"}, sim.Pack{ID: "crt-other"})
+	people := &notifytest.Server{Token: "token-0123456789", Secret: "secret-0123456789"}
+	address := httptest.NewServer(people)
+	t.Cleanup(address.Close)
+	s := lab.Setup{
+		Dir: t.TempDir(), Endpoint: endpoint, Discover: `refresh: "@yearly"`, Defaults: `schedule: "0 0 1 1 *", catch_up: 8784h, timeout: 1m`,
+		Packs: []string{"{kind: template, id: " + template + "}", "{kind: template, id: " + wrong + "}"},
+	}
+	entry, content := people.Setting(address.URL, notifytest.Webhook, notifytest.Webhook, ", secret_file: sign")
+	s.More = "notify: [{name: team, on: [gone], group: 1ms, " + entry + "}]\n"
+	lab.Write(t, s.Dir, map[string]string{notifytest.Webhook: content, "sign": people.Secret})
+	var log lab.Buffer
+	d := start(t, s.Write(t), &log)
+	lab.Eventually(t, "it has the name of the listing", func() bool { return d.pack(t, template).Name == "monthly" })
+	unseen := func(refresh bool) map[string]bool {
+		t.Helper()
+		all, err := control.NewClient(filepath.Join(s.Dir, "state")).Packs(t.Context(), "", refresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packs := make(map[string]bool)
+		for _, p := range all[0].Packs {
+			packs[p.Key()] = p.Unseen
+		}
+		return packs
+	}
+	if got := unseen(false); fmt.Sprint(got) != fmt.Sprint(map[string]bool{template: false, wrong: true}) {
+		t.Errorf("not listed: %v", got)
+	}
+	api.Remove(template)
+	unseen(true)
+	if got := unseen(true); !got[template] {
+		t.Errorf("after it was deleted: %v", got)
+	}
+	lab.Eventually(t, "people were told", func() bool {
+		return slices.ContainsFunc(people.Taken(notifytest.Webhook), func(m notifytest.Delivery) bool { return strings.Contains(m.Text, template) })
+	})
+	lab.Eventually(t, "the gap says why", func() bool { return gapsOf(t, s, wrong) == 1 })
+	if !strings.Contains(log.String(), "check the id of the report template, and whether it was deleted") {
+		t.Errorf("the log has no hint:\n%s", log.String())
+	}
+	d.stop()
+}
+
 // TestDiscoverByOne: of three replicas one lists, and all keep what it has found, also
 // when one of the others is told to list.
 func TestDiscoverByOne(t *testing.T) {

@@ -86,7 +86,7 @@ func sourcePacks(cfg *config.Config, source string, st discovery.State, entries 
 		if e.Pack.Source == source && !seen[e.PackRef] {
 			of.Packs = append(of.Packs, control.FoundPack{
 				Source: source, ID: e.Pack.ID, Aggregator: e.Pack.Aggregator, Name: e.Pack.Name, State: string(config.Kept),
-				Schedule: e.Schedule, TimeZone: e.TimeZone, Labels: e.Labels, Unseen: e.IsCompliancePack(), // no listing has the others
+				Schedule: e.Schedule, TimeZone: e.TimeZone, Labels: e.Labels, Unseen: e.IsCompliancePack() || e.Kind() == evidence.Template, // no listing has the others
 			})
 		}
 	}
@@ -141,13 +141,13 @@ func ListPacks(ctx context.Context, cfg *config.Config, source, tool string) ([]
 }
 
 // WithDiscovered returns the configuration with the packs that the daemon of its
-// state folder has discovered. An error is returned beside the configuration without
-// them, if a source discovers packs.
+// state folder has discovered, and the names of all. An error is returned beside the
+// configuration without them, if a source discovers packs.
 func WithDiscovered(cfg *config.Config) (*config.Config, error) {
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(cfg.Sources)), cfg.Discovers) {
-		return cfg, nil
-	}
 	found, err := discovery.Load(cfg.StateDir)
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(cfg.Sources)), cfg.Discovers) {
+		err = nil // names are a convenience
+	}
 	return cfg.With(found), err
 }
 

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -98,12 +97,14 @@ func (s *services) blocked(slot evidence.Slot, err error, until time.Time) {
 
 // named returns the pack with what the configuration in force says of it.
 func (s *services) named(p evidence.PackRef) config.Entry {
-	var e config.Entry
-	if r := s.runtime.Load(); r != nil {
-		e = r.packs[p]
-		e.Name = cmp.Or(e.Name, s.names.name(p))
+	r := s.runtime.Load()
+	if r == nil {
+		return config.Entry{}
 	}
-	return e
+	if e, ok := r.packs[p]; ok {
+		return e
+	}
+	return r.cfg.Former(p, "")
 }
 
 // newEvent is a record as notices have it.

@@ -88,7 +88,7 @@ func TestNotices(t *testing.T) {
 			if !strings.HasPrefix(got.Path, "POST") || !strings.Contains(got.Text, "packseal: OK") {
 				t.Errorf("pinged with %+v", got)
 			}
-		case !strings.Contains(got.Text, "not there") || !strings.Contains(got.Text, "合规包、账号组或账号不存在"):
+		case !strings.Contains(got.Text, "not there") || !strings.Contains(got.Text, "合规包、报告模板、账号组或账号不存在"):
 			t.Errorf("%s got %+v", receiver, got)
 		}
 	}

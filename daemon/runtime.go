@@ -26,7 +26,7 @@ type runtime struct {
 func (s *services) openRuntime(ctx context.Context, file *config.Config) (*runtime, error) {
 	cfg := file.With(s.discovered.all())
 	o := opening{
-		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive, blocked: s.blocked, name: s.names.name,
+		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive, blocked: s.blocked,
 		registries: s.registries, part: s.queue.part, container: s.notifyContainer,
 	}
 	old := s.runtime.Load()

@@ -36,7 +36,6 @@ type services struct {
 	scheduler  *scheduler.Scheduler
 	queue      *queueService
 	notices    *notify.Notices
-	names      *names
 	elsewhere  atomic.Pointer[verified] // what another replica's verification found; nil = not known
 	discovered *discovered
 	updating   sync.Mutex                    // held while the runtime is replaced
@@ -47,8 +46,7 @@ type services struct {
 
 // openServices makes the services and the first runtime. It starts nothing.
 func openServices(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *services, err error) {
-	s := &services{Options: o, cfg: cfg, registries: newRegistries(), names: new(names), discovered: openDiscovered(cfg.StateDir, o.Logger)}
-	s.names.set(s.discovered.all())
+	s := &services{Options: o, cfg: cfg, registries: newRegistries(), discovered: openDiscovered(cfg.StateDir, o.Logger)}
 	if s.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
 		return nil, err
 	}
@@ -247,11 +245,11 @@ func (s *services) gap(ctx context.Context, slot evidence.Slot, reason fault.Rea
 	return s.runtime.Load().archive.Gap(ctx, slot, reason, detail)
 }
 
-// entries returns the packs of the configuration in force, with the names that
-// their sources give them where it has none.
+// entries returns the packs of the configuration in force. The slice must not be
+// changed.
 func (s *services) entries() []config.Entry {
 	if r := s.runtime.Load(); r != nil {
-		return s.names.fill(r)
+		return r.components.entries
 	}
 	return nil
 }

@@ -61,15 +61,19 @@ type Lister interface {
 	// error.
 	Aggregators(ctx context.Context) iter.Seq2[AggregatorInfo, error]
 
+	// Templates yields the report templates of the account, of which only ID and Name
+	// are known. It stops at the first error.
+	Templates(ctx context.Context) iter.Seq2[PackInfo, error]
+
 	// Gone reports whether the source says that there is no such pack, or no such
 	// account group. Any other error is returned.
 	Gone(ctx context.Context, p evidence.PackRef) (bool, error)
 }
 
-// PackInfo is a pack in a listing. Except for ID, texts are on one line, and without
+// PackInfo is a compliance pack or a report template in a listing. Except for ID, texts are on one line, and without
 // control characters.
 type PackInfo struct {
-	ID         string            `json:"id"`                   // "cp-…", as the source writes it
+	ID         string            `json:"id"`                   // "cp-…" or "crt-…", as the source writes it
 	Aggregator string            `json:"aggregator,omitempty"` // the account group that was listed, or empty
 	Account    string            `json:"account,omitempty"`    // the ID of the account it belongs to
 	Name       string            `json:"name,omitempty"`       // the display name
@@ -140,6 +144,10 @@ type Env struct {
 	Registerer prometheus.Registerer // for the source's metrics, labelled with its name; nil registers nothing
 	Logger     *slog.Logger          // required
 	UserAgent  string                // "packseal/<version>"
+
+	// Old is the source that this one takes the place of, or nil. What it has learnt
+	// of the limits of its API still holds.
+	Old Source
 
 	// Share returns the current share of this process in the source's rate,
 	// more than 0, up to 1; nil means all of it.

@@ -57,7 +57,7 @@ func TestOverviewRows(t *testing.T) {
 		wantAll(t, body, `href="/packs/prod/ca-1/cp-o"`, `class="state overdue"`, "Overdue")
 		wantAll(t, body, "prod/cp-g", `class="state gap"`, "Gap", "none yet",
 			`<time datetime="2000-01-01T00:01:30Z">2000-01-01 00:01:30 UTC</time> <small>in 90 seconds`,
-			">2 <small>The pack, account group or account does not exist.", "1999-12-30 00:00 UTC")
+			">2 <small>The pack, report template, account group or account does not exist.", "1999-12-30 00:00 UTC")
 		wantAll(t, body, "Troubled", "In progress", "Last attempt: asking for the report: 503")
 		wantAll(t, body, "MLPS", "Sealed", `<time datetime="1999-12-31T21:00:00Z" title="1999-12-31 21:00 UTC">2000-01-01 05:00 Asia/Shanghai</time> <small>3 hours ago`,
 			"2000-01-02 02:00 Asia/Shanghai</time> <small>in 18 hours", ">41<", ">0<", "48.2 KiB <code>9f86d081884c</code>")
@@ -92,7 +92,7 @@ func TestOverviewSpeaksChinese(t *testing.T) {
 		h := handler(t, options(0, sealedPack("cp-a", "等级保护"), gapPack("cp-g", "Gone")))
 		body := get(h, "/?lang=zh").Body.String()
 		wantAll(t, body, `<html lang="zh">`, "等级保护", "已封存", "3 小时前", "18 小时后")
-		wantAll(t, body, "缺失", "合规包、账号组或账号不存在。")
+		wantAll(t, body, "缺失", "合规包、报告模板、账号组或账号不存在。")
 		wantAll(t, body, `href="/packs/prod/cp-a?lang=zh"`) // the choice goes along
 		wantNone(t, body, "ago", "Sealed", "Gap")
 	})

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/archive"
-	"packseal.example/config"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/period"
 	"packseal.example/internal/table"
@@ -55,9 +54,6 @@ expires. The same one again is not recorded twice, but put into sinks that lack 
 		}
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err == nil {
-			err = x.expires(cfg)
-		}
-		if err == nil {
 			err = refuseRoot(cfg)
 		}
 		if err != nil {
@@ -67,6 +63,10 @@ expires. The same one again is not recorded twice, but put into sinks that lack 
 		if err != nil {
 			return err
 		}
+		zone := r.zone(c.Context(), x.ack.Slot().Ref())
+		if err := x.expires(zone); err != nil {
+			return err
+		}
 		ack, already, err := r.Acknowledge(c.Context(), x.ack)
 		switch {
 		case err != nil:
@@ -74,7 +74,7 @@ expires. The same one again is not recorded twice, but put into sinks that lack 
 		case *asJSON:
 			return printJSON(c.OutOrStdout(), ack)
 		}
-		text := table.Plain(ack.In(cfg.Entry(ack.Slot().Ref()).Zone()).String())
+		text := table.Plain(ack.In(zone).String())
 		if already {
 			text += "; was recorded already"
 		}
@@ -111,8 +111,8 @@ func (x *acking) check(slot string) error {
 
 // expires sets the last moment for which the acknowledgement counts: that of a day
 // in the pack's zone, or a time.
-func (x *acking) expires(cfg *config.Config) error {
-	_, end, err := period.Read(x.until, cfg.Entry(x.ack.Slot().Ref()).Zone())
+func (x *acking) expires(zone *time.Location) error {
+	_, end, err := period.Read(x.until, zone)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: --until: %w", errUsage, err)

@@ -56,7 +56,7 @@ gap cat says why, and exits with 1.`,
 		record, raw, err := r.Read(ctx, slot)
 		if err == nil && record.State == evidence.Gapped {
 			if ack := r.gapAck(ctx, slot); ack != nil {
-				fmt.Fprintf(c.ErrOrStderr(), "note: the gap is %s\n", table.Plain(ack.In(r.cfg.Entry(slot.Ref()).Zone()).String()))
+				fmt.Fprintf(c.ErrOrStderr(), "note: the gap is %s\n", table.Plain(ack.In(r.zone(ctx, slot.Ref())).String()))
 			}
 			if !*wantManifest {
 				return fault.New(fault.NotFound, "%s is a gap: %s: %s", slot, record.Reason, record.Detail).WithHint("--manifest writes its record")

@@ -11,6 +11,7 @@ import (
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/control"
+	"packseal.example/daemon"
 )
 
 // completed is how many slots of a pack are offered, the newest.
@@ -29,6 +30,7 @@ func completing(offer func(cmd *cobra.Command, cfg *config.Config) []cobra.Compl
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		cfg, _ = daemon.WithDiscovered(cfg) // without them, the others are offered
 		return slices.DeleteFunc(offer(cmd, cfg), func(c cobra.Completion) bool {
 			name, _, _ := strings.Cut(c, "\t")
 			return slices.Contains(given, name)

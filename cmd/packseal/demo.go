@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,8 @@ func newDemo() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "Watch reports being made, fetched and sealed, with nothing else installed", Args: noArgs,
 		Long: `demo runs a simulated Config API, the daemon, a local archive in ./packseal-demo
-and the page in one process, until Ctrl-C. Its packs misbehave as real ones do.`,
+and the page in one process, until Ctrl-C. Its packs misbehave as real ones do. There
+are reports of rules, of a template and of resources, and a rule that discovers packs.`,
 		Example: "  packseal demo\n  packseal demo --once",
 	}
 	c.Flags().StringVar(&d.dir, "dir", "packseal-demo", "the demo's folder")
@@ -77,7 +79,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	simulated := make(chan error, 1)
-	go func() { simulated <- serveSim(ctx, api, sim.Options{Packs: sim.Demo()}) }()
+	go func() { simulated <- serveSim(ctx, api, sim.Options{Packs: demoPacks()}) }()
 	path, err := d.configure("http://" + api.Addr().String())
 	if err != nil {
 		return err
@@ -90,8 +92,8 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.talk, "packseal %s: http://%s\n  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s\n",
-		version, l.Addr(), len(cfg.Packs), demoEvery, filepath.Join(d.dir, "archive"), path)
+	fmt.Fprintf(d.talk, "packseal %s: http://%s\n  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s;\n  which packs exist and which are kept: packseal packs --config %[5]s\n",
+		version, l.Addr(), demoKept, demoEvery, filepath.Join(d.dir, "archive"), path)
 	level := slog.LevelInfo
 	if d.once {
 		level = slog.LevelError + 1
@@ -105,7 +107,7 @@ func (d *demo) run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() {
 		if d.once {
-			ended <- d.await(ctx, packseal, cfg.Entries())
+			ended <- d.await(ctx, packseal, cfg)
 			stop()
 		}
 		close(ended)
@@ -166,6 +168,11 @@ sources:
       endpoint: %s
       requests_per_second: 50
       credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret}
+    discover:
+      refresh: "@every 1m"
+      rules:
+        - {match: {tags: {env: prod}}, evaluate: 1s, labels: {owner: security}}
+        - {match: {tags: {env: test}}, keep: false}
 defaults: {source: demo, schedule: "@every %s", catch_up: 10m, timeout: 2m}
 sinks:
   - name: primary
@@ -175,9 +182,15 @@ web: {listen: %q}
 packs:
 `, endpoint, demoEvery, d.listen)
 	since := d.first.Format(time.RFC3339)
-	packs := append(sim.Demo(), sim.Pack{ID: sim.MissingPackID, Name: "a pack that does not exist"})
-	for _, p := range packs {
+	for _, p := range append(sim.Demo(), sim.Pack{ID: sim.MissingPackID, Name: "a pack that does not exist"}) {
 		fmt.Fprintf(&b, "  - {id: %s, name: %q, aggregator: %q, since: %s}\n", p.ID, p.Name, p.Aggregator, since)
+	}
+	for _, p := range sim.DemoKinds() {
+		entry := "kind: " + p.ID
+		if strings.HasPrefix(p.ID, "crt-") {
+			entry = "kind: template, id: " + p.ID
+		}
+		fmt.Fprintf(&b, "  - {%s, name: %q, since: %s}\n", entry, p.Name, since)
 	}
 	path = filepath.Join(d.dir, "packseal.yaml")
 	for name, content := range map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": b.String()} {
@@ -188,18 +201,26 @@ packs:
 	return path, nil
 }
 
+// demoKept is how many packs the demo keeps: those of its file, and the one that is
+// discovered.
+var demoKept = len(sim.Demo()) + len(sim.DemoKinds()) + 2
+
 // await waits until every pack has the slot settled that was due at the
 // start, and prints how each ended.
-func (d *demo) await(ctx context.Context, packseal *daemon.Daemon, entries []config.Entry) error {
-	settled := func(e config.Entry) bool { return !packseal.Latest(e.Pack.Source, e.Pack.Key()).Due.Before(d.first) }
-	for _, e := range entries {
-		for !settled(e) {
-			if !fault.Sleep(ctx, 50*time.Millisecond) {
-				return context.Cause(ctx)
-			}
+func (d *demo) await(ctx context.Context, packseal *daemon.Daemon, cfg *config.Config) error {
+	for {
+		found, err := daemon.WithDiscovered(cfg)
+		if err != nil {
+			return err
+		}
+		entries := found.Entries()
+		if len(entries) == demoKept && !slices.ContainsFunc(entries, func(e config.Entry) bool { return packseal.Latest(e.Pack.Source, e.Pack.Key()).Due.Before(d.first) }) {
+			return d.table(packseal, entries)
+		}
+		if !fault.Sleep(ctx, 50*time.Millisecond) {
+			return context.Cause(ctx)
 		}
 	}
-	return d.table(packseal, entries)
 }
 
 // table prints the latest settled slot of every pack.

@@ -25,12 +25,14 @@ func newPacks() *cobra.Command {
 		Long: `packs lists the packs that sources have: of the account, and of the account groups
 that discover or an entry of packs names. STATE says whether their reports are
 kept, and BY what decided: packs, or a rule of discover by its number. A pack that
-is not kept is named by neither; an excluded one by a rule with keep: false.
+is not kept is named by neither; an excluded one by a rule with keep: false. STATUS
+is Config's, or "not listed" of one that packs names and Config has not.
 
 A running daemon answers with what it listed last; --refresh has it list anew, and
 keep what a rule says. Without a daemon, the sources are listed here and now, and
 nothing is changed. Listing needs the RAM actions config:ListCompliancePacks and,
-for account groups, config:ListAggregators and config:ListAggregateCompliancePacks.
+for account groups, config:ListAggregators and config:ListAggregateCompliancePacks,
+and config:ListReportTemplates for the report templates under packs.
 
 --yaml prints the packs that are not kept as entries for packs. With --json, each
 line is a source with its packs. If not everything could be listed, packs says why
@@ -127,7 +129,7 @@ func packStatus(p control.FoundPack) string {
 	case p.Unseen:
 		return "not listed"
 	case p.Missed > 0:
-		return fmt.Sprintf("%s, not in the last %d listings", p.Status, p.Missed)
+		return strings.TrimPrefix(fmt.Sprintf("%s, not in the last %d listings", p.Status, p.Missed), ", ")
 	}
 	return p.Status
 }

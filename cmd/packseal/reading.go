@@ -91,9 +91,7 @@ func (r *reading) packs(ctx context.Context, names []string) ([]config.Entry, er
 		known = append(known, e.PackRef)
 	}
 	others, unlisted := r.Others(ctx, known)
-	for _, p := range others {
-		entries = append(entries, r.cfg.Former(p))
-	}
+	entries = append(entries, r.former(ctx, others)...)
 	if len(names) == 0 {
 		if len(entries) == 0 && unlisted == nil {
 			unlisted = errEmpty
@@ -108,6 +106,24 @@ func (r *reading) packs(ctx context.Context, names []string) ([]config.Entry, er
 		return nil, fmt.Errorf("%w: %w, nor in the archive", errUsage, err)
 	}
 	return chosen, nil
+}
+
+// former returns entries of packs that are not in the configuration, in the time zones
+// that they were scheduled in last.
+func (r *reading) former(ctx context.Context, packs []evidence.PackRef) (entries []config.Entry) {
+	planned := r.LastPlanned(ctx, packs)
+	for _, p := range packs {
+		entries = append(entries, r.cfg.Former(p, planned[p].Zone))
+	}
+	return entries
+}
+
+// zone returns the time zone of a pack.
+func (r *reading) zone(ctx context.Context, p evidence.PackRef) *time.Location {
+	if e, ok := r.cfg.Entry(p); ok {
+		return e.Zone()
+	}
+	return r.former(ctx, []evidence.PackRef{p})[0].Zone()
 }
 
 // one returns the pack named, as packs does.

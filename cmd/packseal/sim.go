@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,16 +30,22 @@ func newSim() *cobra.Command {
 		Long: `sim serves the Config API and the store of its reports until Ctrl-C, with the packs
 of the demo, or with --packs so many others. --faults names how they misbehave, in
 turn: all, ` + strings.Join(sim.Faults(), ", ") + `.
-It logs its address, the key that it takes, and each request.`,
-		Example: "  packseal sim --listen 127.0.0.1:9798\n  packseal sim --packs 150 --faults good,throttled,cut --latency 200ms",
+Faults of rules, templates and inventories are of such reports in place of packs.
+--calls-per-minute throttles calls by name, as the quotas of an account do. It logs
+its address, the key that it takes, and each request.`,
+		Example: "  packseal sim --listen 127.0.0.1:9798\n  packseal sim --packs 150 --faults good,throttled,cut --latency 200ms\n  packseal sim --faults all --calls-per-minute GenerateCompliancePackReport=20",
 	}
 	listen := c.Flags().String("listen", "127.0.0.1:9798", "the address to listen on")
 	packs := c.Flags().Int("packs", 0, "serve so many packs instead of the demo's")
 	faults := c.Flags().StringSlice("faults", nil, "how packs misbehave, in turn")
 	latency := c.Flags().Duration("latency", 0, "how long each response takes")
+	quotas := c.Flags().StringToInt("calls-per-minute", nil, "how many calls of a name are permitted a minute: `NAME=N`")
 	c.RegisterFlagCompletionFunc("faults", cobra.FixedCompletions(append(sim.Faults(), "all"), cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag is there
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		o := sim.Options{Packs: sim.Demo(), Latency: *latency, Logger: newLogger(config.Log{}, c.ErrOrStderr())}
+		o := sim.Options{Packs: demoPacks(), Latency: *latency, Quotas: make(map[string]sim.Quota), Logger: newLogger(config.Log{}, c.ErrOrStderr())}
+		for call, n := range *quotas {
+			o.Quotas[call] = sim.Quota{Calls: n, Period: time.Minute}
+		}
 		if *packs != 0 || len(*faults) > 0 {
 			if *packs < 0 {
 				return fmt.Errorf("%w: --packs takes a number of packs", errUsage)
@@ -60,6 +67,9 @@ It logs its address, the key that it takes, and each request.`,
 	}
 	return c
 }
+
+// demoPacks are the packs of the demo.
+func demoPacks() []sim.Pack { return slices.Concat(sim.Demo(), sim.DemoKinds(), sim.DemoFound()) }
 
 // serveSim serves the simulator until ctx ends.
 func serveSim(ctx context.Context, l net.Listener, o sim.Options) error {

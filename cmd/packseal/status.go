@@ -64,7 +64,10 @@ func printStatus(w io.Writer, st control.Status, cfg *config.Config, now time.Ti
 	}
 	row("packs", "%s", counted(st.Packs))
 	if st.Next != nil {
-		e := cfg.Entry(st.Next.Ref())
+		e, ok := cfg.Entry(st.Next.Ref())
+		if !ok {
+			e = cfg.Former(st.Next.Ref(), "")
+		}
 		row("next", "%s, in %s: %s/%s %s", st.Next.Due.In(e.Zone()).Format(localTime), roughly(st.Next.Due.Sub(now)), st.Next.Source, st.Next.Pack, e.Pack.Name)
 	}
 	for _, d := range st.Down {

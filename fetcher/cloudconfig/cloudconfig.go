@@ -81,6 +81,9 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 		metrics:   newMetrics(env.Registerer),
 		logger:    env.Logger,
 	}
+	if old, ok := env.Old.(*Client); ok && *old.endpoint == *endpoint {
+		c.limits.takeOver(old.limits)
+	}
 	for call := range c.metrics.used {
 		c.metrics.limit.WithLabelValues(call).Set(c.limits.perSecond(call))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/ram"
 )
@@ -169,6 +170,9 @@ func (c call) hint(e *APIError, reason fault.Reason) string {
 	case fault.Denied:
 		return fmt.Sprintf("allow the RAM action config:%s on %s", c.name, c.resource())
 	case fault.NotFound:
+		if c.pack.Kind() == evidence.Template {
+			return "check the id of the report template, and whether it was deleted"
+		}
 		return "check the pack's id and aggregator, and that the credentials belong to its account and site (China or international)"
 	case fault.Credentials:
 		return "check the source's credentials: the access key must be active, complete and of this site, and the token not expired"

@@ -117,22 +117,25 @@ func lacksID(err error) bool {
 // without its ID, which nobody knows here; the API does not document what it says
 // to that.
 func (c *Client) ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Result, fetcher.Link) {
-	k, name := kindOf(p), reportCall("Get", p).name
+	k, name, latest := kindOf(p), reportCall("Get", p).name, "there is no report yet"
 	r, a, err := c.get(ctx, p, "")
 	switch {
 	case k.named && (lacksID(err) || k.forgets(err)):
 		return diag.Skip("permission", "config:%s: unknown until a report was requested, whose ID it takes", name), fetcher.Link{}
 	case k.forgets(err):
-		err = nil
+		e, _ := errors.AsType[*APIError](err)
+		latest, err = latest+", as far as "+e.Code+" says so", nil
+	}
+	if err == nil && p.Kind() == evidence.Template && r.idle() {
+		err = c.missing(ctx, p)
 	}
 	if err != nil {
 		result := diag.Fail("permission", err)
-		if result.Reason == fault.NotFound && p.IsCompliancePack() {
-			result.Hint += c.suggestPacks(ctx, p)
+		if result.Reason == fault.NotFound {
+			result.Hint += c.suggest(ctx, p)
 		}
 		return result, fetcher.Link{}
 	}
-	latest := "there is no report yet"
 	switch {
 	case r.complete():
 		latest = "the latest report is of " + r.Created.Format(time.RFC3339)
@@ -146,11 +149,30 @@ func (c *Client) ExaminePack(ctx context.Context, p evidence.PackRef) (diag.Resu
 	return result, r.link(a)
 }
 
-// suggestPacks returns existing packs for the hint about one that does not exist,
-// if the credentials permit listing them.
-func (c *Client) suggestPacks(ctx context.Context, p evidence.PackRef) string {
+// missing returns an error if a report template is in no list: of a template that does
+// not exist, a lookup may say what it says of one without a report. If templates can't
+// be listed, nothing is known.
+func (c *Client) missing(ctx context.Context, p evidence.PackRef) error {
+	for t, err := range c.Templates(ctx) {
+		if err != nil || t.ID == p.ID {
+			return nil
+		}
+	}
+	return fault.New(fault.NotFound, "there is no report template %s", p.ID).WithHint("check its id, and whether it was deleted")
+}
+
+// suggest returns what exists, for the hint about a pack or a report template that
+// does not, if the credentials permit listing that.
+func (c *Client) suggest(ctx context.Context, p evidence.PackRef) string {
+	what, all := "packs", c.Packs(ctx, p.Aggregator)
+	switch {
+	case p.Kind() == evidence.Template:
+		what, all = "report templates", c.Templates(ctx)
+	case !p.IsCompliancePack():
+		return ""
+	}
 	var names []string
-	for info, err := range c.Packs(ctx, p.Aggregator) {
+	for info, err := range all {
 		if err != nil || len(names) == 5 {
 			break
 		}
@@ -159,7 +181,7 @@ func (c *Client) suggestPacks(ctx context.Context, p evidence.PackRef) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "; existing packs: " + strings.Join(names, ", ")
+	return "; existing " + what + ": " + strings.Join(names, ", ")
 }
 
 // ExamineEvaluation implements [fetcher.Examiner].

@@ -147,10 +147,17 @@ func TestExaminePack(t *testing.T) {
 }
 
 // Of other kinds: without the ID of a report nothing may be known of rules, and it is
-// not documented what is said of a template that has no report yet.
+// not documented what is said of a template that has no report yet, or was deleted:
+// the list of templates tells.
 func TestExamineKinds(t *testing.T) {
 	t.Parallel()
 	rules, template := evidence.PackRef{ID: "rules"}, evidence.PackRef{ID: "crt-1"}
+	list := func(ids ...string) *http.Response {
+		for i := range ids {
+			ids[i] = `{"ReportTemplateId":"` + ids[i] + `","ReportTemplateName":"of it"}`
+		}
+		return respond(200, `{"RequestId":"R","ReportTemplateList":[`+strings.Join(ids, ",")+`]}`)
+	}
 	for name, c := range map[string]struct {
 		pack   evidence.PackRef
 		answer func() *http.Response
@@ -163,13 +170,23 @@ func TestExamineKinds(t *testing.T) {
 			return respond(200, `{"ConfigRulesReport":{"ReportId":"crp-1","ReportStatus":"CREATING"}}`)
 		}, brief{"permission", diag.Good, "", "is being generated"}},
 		"template, none":    {template, func() *http.Response { return respond(200, `{"RequestId":"R"}`) }, brief{"permission", diag.Good, "", "there is no report yet"}},
-		"template, no word": {template, func() *http.Response { return refusing(404, "ReportNotFound") }, brief{"permission", diag.Good, "", "there is no report yet"}},
-		"template, gone":    {template, func() *http.Response { return refusing(400, "Invalid.ReportTemplateId.Value") }, brief{"permission", diag.Bad, fault.NotFound, "check the pack's id"}},
+		"template, no word": {template, func() *http.Response { return refusing(404, "ReportNotFound") }, brief{"permission", diag.Good, "", "there is no report yet, as far as ReportNotFound says so"}},
+		"template, gone":    {template, func() *http.Response { return refusing(400, "Invalid.ReportTemplateId.Value") }, brief{"permission", diag.Bad, fault.NotFound, `existing report templates: "crt-1" (of it)`}},
+		"template, deleted": {evidence.PackRef{ID: "crt-2"}, func() *http.Response { return respond(200, `{"RequestId":"R"}`) }, brief{"permission", diag.Bad, fault.NotFound, `whether it was deleted; existing report templates: "crt-1"`}},
+		"template, no list": {evidence.PackRef{ID: "crt-3"}, func() *http.Response { return refusing(404, "ReportNotFound") }, brief{"permission", diag.Good, "", "there is no report yet"}},
 		"template, denied":  {template, func() *http.Response { return refusing(403, "NoPermission") }, brief{"permission", diag.Bad, fault.Denied, "config:GetReportFromTemplate on *"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newTest(t, dated(0, func(*http.Request) *http.Response { return c.answer() }))
+			client := newTest(t, dated(0, func(r *http.Request) *http.Response {
+				switch {
+				case r.Header.Get("X-Acs-Action") != "ListReportTemplates":
+					return c.answer()
+				case c.pack.ID == "crt-3":
+					return refusing(403, "NoPermission")
+				}
+				return list("crt-1")
+			}))
 			r, _ := client.ExaminePack(t.Context(), c.pack)
 			compare(t, []diag.Result{r}, c.want)
 			all := client.Examine(t.Context(), c.pack)

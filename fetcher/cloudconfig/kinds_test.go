@@ -29,7 +29,7 @@ func TestKinds(t *testing.T) {
 		"pack":            {"", "xls", evidence.OLE2, true},
 		"rules":           {"crp-", "zip", evidence.Zip, true},
 		"group's rules":   {"crp-", "zip", evidence.Zip, true},
-		"template":        {"crtr-", "xls", evidence.OLE2, false},
+		"template":        {"crtr-", "xls", evidence.OLE2, true},
 		"inventory":       {"", "csv", evidence.CSV, false},
 		"group inventory": {"", "csv", evidence.CSV, false},
 	} {
@@ -189,14 +189,7 @@ func TestRulesTooEarly(t *testing.T) {
 		pack.Script.Make = time.Second
 		w := newWorld(t, pack, 0)
 		w.slot = w.slot.Ref().Slot(time.Now().Add(5 * time.Second))
-		r, err := w.run(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.check(t, r)
-		if got := w.Made(pack.Key()); got != 2 {
-			t.Errorf("%d reports were requested", got)
-		}
+		w.fetches(t, 2)
 	})
 }
 
@@ -282,14 +275,7 @@ func TestKindsCrash(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.dir = left
-				r, err := w.run(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.check(t, r)
-				if got := w.Made(pack.Key()); got != 1 {
-					t.Errorf("%d reports were requested", got)
-				}
+				w.fetches(t, 1)
 			})
 		})
 	}

@@ -41,6 +41,18 @@ func newLimiter(perSecond float64, getShare func() float64) *limiter {
 	}
 }
 
+// after returns the limiter that takes the place of another one: that one, if its limit
+// is the same; else l, with the pause of the other.
+func (l *limiter) after(old *limiter) *limiter {
+	if l.full == old.full {
+		return old
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	l.until = old.until
+	return l
+}
+
 // burst returns how many calls may start at once after an idle time: those of one
 // second.
 func burst(perSecond rate.Limit) int { return max(1, int(perSecond)) }

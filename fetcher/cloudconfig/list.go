@@ -81,6 +81,7 @@ func (c *Client) Packs(ctx context.Context, aggregator string) iter.Seq2[fetcher
 				return
 			}
 		}
+		yield(fetcher.PackInfo{}, tooLong("listing packs"))
 	}
 }
 
@@ -137,30 +138,52 @@ type groupItem struct {
 
 // Aggregators implements [fetcher.Lister].
 func (c *Client) Aggregators(ctx context.Context) iter.Seq2[fetcher.AggregatorInfo, error] {
-	return func(yield func(fetcher.AggregatorInfo, error) bool) {
+	return listed(ctx, c, "listing account groups", groupsCall, func(a response) (found []fetcher.AggregatorInfo, next text) {
+		if a.Groups == nil {
+			return nil, ""
+		}
+		for _, g := range a.Groups.Items {
+			if g.ID != "" {
+				found = append(found, g.info())
+			}
+		}
+		return found, a.Groups.Next
+	})
+}
+
+// listed yields what is listed with tokens: page returns what a response lists, and
+// the token of the next one.
+func listed[T any](ctx context.Context, c *Client, what string, ask func(next string) call, page func(response) ([]T, text)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
 		next := text("")
 		for range maxPages {
-			a, err := c.do(ctx, groupsCall(string(next)))
-			if err == nil && a.Groups != nil && a.Groups.Next != "" && a.Groups.Next == next {
-				err = fault.New(fault.Damaged, "ListAggregators: the same NextToken twice")
+			q := ask(string(next))
+			a, err := c.do(ctx, q)
+			found, after := page(a)
+			if err == nil && after != "" && after == next {
+				err = fault.New(fault.Damaged, "%s: the same NextToken twice", q.name)
 			}
 			if err != nil {
-				yield(fetcher.AggregatorInfo{}, fmt.Errorf("listing account groups: %w", err))
+				yield(none, fmt.Errorf("%s: %w", what, err))
 				return
 			}
-			if a.Groups == nil {
-				return
-			}
-			for _, g := range a.Groups.Items {
-				if g.ID != "" && !yield(g.info(), nil) {
+			for _, item := range found {
+				if !yield(item, nil) {
 					return
 				}
 			}
-			if next = a.Groups.Next; next == "" {
+			if next = after; next == "" {
 				return
 			}
 		}
+		yield(none, tooLong(what))
 	}
+}
+
+// tooLong is the error of a listing of more than maxPages.
+func tooLong(what string) error {
+	return fault.New(fault.Damaged, "%s: there are more than %d pages", what, maxPages)
 }
 
 // info returns the item. Its status is documented as a number, 0 while the group is
@@ -170,21 +193,50 @@ func (g groupItem) info() fetcher.AggregatorInfo {
 	return fetcher.AggregatorInfo{ID: string(g.ID), Name: g.Name.plain(maxName), Creating: creating}
 }
 
-func groupsCall(next string) call {
-	q := call{name: "ListAggregators", method: http.MethodPost, params: url.Values{"MaxResults": {strconv.Itoa(pageSize)}}}
+func groupsCall(next string) call { return tokenCall("ListAggregators", pageSize, next) }
+
+// tokenCall returns a call of a list with tokens.
+func tokenCall(name string, size int, next string) call {
+	q := call{name: name, method: http.MethodPost, params: url.Values{"MaxResults": {strconv.Itoa(size)}}}
 	if next != "" {
 		q.params.Set("NextToken", next)
 	}
 	return q
 }
 
+// template is a report template in a list.
+type template struct {
+	ID   text `json:"ReportTemplateId" xml:"ReportTemplateId"`
+	Name text `json:"ReportTemplateName" xml:"ReportTemplateName"`
+}
+
+// templatePage is the largest page of templates.
+const templatePage = 50
+
+// Templates implements [fetcher.Lister].
+func (c *Client) Templates(ctx context.Context) iter.Seq2[fetcher.PackInfo, error] {
+	ask := func(next string) call { return tokenCall("ListReportTemplates", templatePage, next) }
+	return listed(ctx, c, "listing report templates", ask, func(a response) (found []fetcher.PackInfo, next text) {
+		for _, t := range a.Templates {
+			if t.ID != "" {
+				found = append(found, fetcher.PackInfo{ID: string(t.ID), Name: t.Name.plain(maxName)})
+			}
+		}
+		return found, a.Next
+	})
+}
+
 // Gone implements [fetcher.Lister].
 func (c *Client) Gone(ctx context.Context, p evidence.PackRef) (bool, error) {
 	_, _, err := c.get(ctx, p, "")
 	if e, ok := errors.AsType[*APIError](err); ok {
-		switch {
-		case e.Code == "Invalid.CompliancePackId.Value", e.Code == "Invalid.AggregatorId.Value" && p.Aggregator != "":
+		switch e.Code {
+		case "Invalid.CompliancePackId.Value", "Invalid.ReportTemplateId.Value":
 			return true, nil
+		case "Invalid.AggregatorId.Value":
+			if p.Aggregator != "" {
+				return true, nil
+			}
 		}
 	}
 	return false, err

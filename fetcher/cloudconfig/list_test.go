@@ -72,17 +72,18 @@ func TestPacksEnds(t *testing.T) {
 	}
 }
 
-// A listing that never ends is stopped.
+// A listing that never ends is stopped, and is not taken for complete.
 func TestPacksIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{answer: func(n int, _ *http.Request) (*http.Response, error) {
 			return listing("", fmt.Sprintf(`{"CompliancePackId":"cp-%d"}`, n)), nil
 		}}
-		for range newTest(t, s).Packs(t.Context(), "") {
+		var last error
+		for _, last = range newTest(t, s).Packs(t.Context(), "") {
 		}
-		if len(s.seen) != maxPages {
-			t.Errorf("%d pages", len(s.seen))
+		if len(s.seen) != maxPages || fault.Of(last) != fault.Damaged {
+			t.Errorf("%d pages, %v", len(s.seen), last)
 		}
 	})
 }
@@ -206,6 +207,43 @@ func TestAggregators(t *testing.T) {
 	}
 }
 
+// TestTemplates follows the tokens, and takes of a template what can be shown.
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	page := func(next, items string) *http.Response {
+		return respond(200, `{"RequestId":"R","NextToken":"`+next+`","TotalCount":3,"ReportTemplateList":[`+items+`]}`)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{answer: func(n int, _ *http.Request) (*http.Response, error) {
+			return []*http.Response{
+				page("t+1", `{"ReportTemplateId":"crt-1","ReportTemplateName":"月报\u001b[31m","SubscriptionFrequency":"0 0 2 1 * ?"},{"ReportTemplateName":"no ID"}`),
+				page("", `{"ReportTemplateId":"crt-2"}`), refusing(403, "NoPermission"),
+			}[n], nil
+		}}
+		client := newTest(t, s)
+		var got []fetcher.PackInfo
+		for p, err := range client.Templates(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p)
+		}
+		if diff := cmp.Diff([]fetcher.PackInfo{{ID: "crt-1", Name: "月报[31m"}, {ID: "crt-2"}}, got); diff != "" {
+			t.Error(diff)
+		}
+		for i, want := range []string{"MaxResults=50", "MaxResults=50&NextToken=t%2B1"} {
+			if q := s.seen[i].URL.RawQuery; q != want {
+				t.Errorf("call %d: %s", i, q)
+			}
+		}
+		for _, err := range client.Templates(t.Context()) {
+			if fault.Of(err) != fault.Denied || !strings.Contains(fault.Hint(err), "config:ListReportTemplates on *") {
+				t.Errorf("got %v, hint %s", err, fault.Hint(err))
+			}
+		}
+	})
+}
+
 // TestGone: only the API's own word makes a pack one that is gone.
 func TestGone(t *testing.T) {
 	t.Parallel()
@@ -223,6 +261,8 @@ func TestGone(t *testing.T) {
 		"no such account":      {aPack, 404, "AccountNotExisted", false, fault.NotFound},
 		"not permitted":        {aPack, 403, "NoPermission", false, fault.Denied},
 		"a proxy's 404":        {aPack, 404, "", false, fault.Unavailable},
+		"no such template":     {evidence.PackRef{ID: "crt-1"}, 400, "Invalid.ReportTemplateId.Value", true, ""},
+		"a template, unknown":  {evidence.PackRef{ID: "crt-1"}, 400, "ReportTemplateNotExists", false, fault.Request},
 		"a code of its family": {aPack, 400, "Invalid.CompliancePackId.Other", false, fault.Request},
 	} {
 		t.Run(name, func(t *testing.T) {

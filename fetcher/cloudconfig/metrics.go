@@ -62,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		used: make(map[string]bool),
 	}
 	for _, call := range callNames() {
-		if strings.Contains(call, "CompliancePackReport") || strings.HasPrefix(call, "List") {
+		if strings.Contains(call, "CompliancePackReport") || strings.HasPrefix(call, "List") && !strings.Contains(call, "Template") {
 			m.use(call)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 type report struct {
 	ID      string    // "crp-…" or "crtr-…"; reports of other kinds have none
 	Account string    // the account's ID, or empty
-	Pack    string    // the compliance pack, or empty
+	Pack    string    // the compliance pack or the report template, or empty
 	Began   time.Time // when making it began; of kinds with one time, that one
 	Created time.Time // when it was ready; likewise
 	Status  string
@@ -234,7 +234,7 @@ func (c *Client) get(ctx context.Context, p evidence.PackRef, id string) (report
 		return report{}, a, err
 	}
 	r := a.report().decoded()
-	if r.Pack != "" && r.Pack != p.ID && q.params.Has("CompliancePackId") {
+	if r.Pack != "" && r.Pack != p.ID && (q.params.Has("CompliancePackId") || q.params.Has("ReportTemplateId")) {
 		return report{}, a, fault.New(fault.Damaged, "%s: requested %s, but the response is about %.40q", q.name, p.ID, r.Pack)
 	}
 	return r, a, nil
@@ -244,6 +244,7 @@ func (c *Client) get(ctx context.Context, p evidence.PackRef, id string) (report
 type reportBody struct {
 	Account    text   `json:"AccountId" xml:"AccountId"`
 	Pack       text   `json:"CompliancePackId" xml:"CompliancePackId"`
+	Template   text   `json:"ReportTemplateId" xml:"ReportTemplateId"`
 	RulesID    text   `json:"ReportId" xml:"ReportId"`
 	TemplateID text   `json:"TemplateReportId" xml:"TemplateReportId"`
 	Created    millis `json:"ReportCreateTimestamp" xml:"ReportCreateTimestamp"`
@@ -268,7 +269,7 @@ func (b reportBody) decoded() report {
 		return time.Time{}
 	}
 	return report{
-		ID: string(cmp.Or(b.RulesID, b.TemplateID)), Account: string(b.Account), Pack: string(b.Pack),
+		ID: string(cmp.Or(b.RulesID, b.TemplateID)), Account: string(b.Account), Pack: string(cmp.Or(b.Pack, b.Template)),
 		Began: first(b.Began, b.Created, b.Listed, b.Ended), Created: first(b.Ended, b.Created, b.Listed, b.Began),
 		Status: string(cmp.Or(b.Report, b.Status)), URL: string(cmp.Or(b.URL, b.Download)),
 	}

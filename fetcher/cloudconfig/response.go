@@ -14,10 +14,12 @@ import (
 
 // response is the response to any call.
 type response struct {
-	RequestID text    `json:"RequestId" xml:"RequestId"`
-	ReportID  text    `json:"ReportId" xml:"ReportId"` // of the report that was requested
-	Packs     *page   `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
-	Groups    *groups `json:"AggregatorsResult" xml:"AggregatorsResult"`
+	RequestID text       `json:"RequestId" xml:"RequestId"`
+	ReportID  text       `json:"ReportId" xml:"ReportId"` // of the report that was requested
+	Packs     *page      `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
+	Groups    *groups    `json:"AggregatorsResult" xml:"AggregatorsResult"`
+	Templates []template `json:"ReportTemplateList" xml:"ReportTemplateList"`
+	Next      text       `json:"NextToken" xml:"NextToken"` // of a list of templates
 
 	// For evaluations.
 	Result text        `json:"Result" xml:"Result"` // whether one was started

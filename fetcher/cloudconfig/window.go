@@ -25,6 +25,7 @@ func quotas() map[string]quota {
 		"GetAggregateConfigRulesReport": {300, time.Minute},
 		"GetResourceInventory":          {100, time.Second},
 		"GetAggregateCompliancePack":    {60, time.Minute},
+		"ListAggregators":               {120, time.Minute},
 	}
 }
 
@@ -204,6 +205,19 @@ func newLimits(perSecond float64, perMinute map[string]int, getShare func() floa
 		l.quotas[name] = quota{n, time.Minute}
 	}
 	return l
+}
+
+// takeOver goes on with those limits of another client of the same API that are as
+// they were: with what was learnt, and the calls that count.
+func (l *limits) takeOver(old *limits) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	l.all = l.all.after(old.all)
+	for name, w := range old.calls {
+		if l.quotas[name] == old.quotas[name] {
+			l.calls[name] = w
+		}
+	}
 }
 
 // of returns the window of the calls of that name.

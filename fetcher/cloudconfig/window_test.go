@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
@@ -269,4 +271,58 @@ func TestUncertain(t *testing.T) {
 		}
 		cleanError(t, err)
 	}
+}
+
+// TestLimitsOutliveReopening: a client that is opened anew goes on with what the one
+// before has learnt and counted, unless it is of another API or the limit was changed.
+func TestLimitsOutliveReopening(t *testing.T) {
+	t.Parallel()
+	const name = "GenerateCompliancePackReport"
+	synctest.Test(t, func(t *testing.T) {
+		open := func(o Options, old fetcher.Source) *Client {
+			t.Helper()
+			c, err := New(o, fetcher.Env{Logger: slog.New(slog.DiscardHandler), Old: old}, &stub{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		o := Options{Endpoint: "https://config.example", RequestsPerSecond: 100, CallsPerMinute: map[string]int{"ListAggregators": 2}}
+		first := open(o, nil)
+		for range 2 {
+			first.limits.wait(t.Context(), "ListAggregators")
+		}
+		first.limits.throttle(name, 10*time.Second, false)
+		first.limits.throttle("", 5*time.Second, true)
+		learnt := first.limits.perSecond(name)
+		waits := func(c *Client, call string) time.Duration {
+			began := time.Now()
+			c.limits.wait(t.Context(), call)
+			return time.Since(began).Round(time.Second)
+		}
+		o.RequestTimeout = time.Minute
+		again := open(o, first)
+		if got := again.limits.perSecond(name); got != learnt || got >= first.limits.all.perSecond() {
+			t.Errorf("%g a second, %g was learnt", got, learnt)
+		}
+		changed, elsewhere := o, o
+		changed.RequestsPerSecond, changed.CallsPerMinute = 50, map[string]int{"ListAggregators": 3, name: 60}
+		elsewhere.Endpoint = "https://config.elsewhere.example"
+		if got := waits(open(elsewhere, again), "ListAggregators") + waits(open(elsewhere, again), name); got != 0 {
+			t.Errorf("another API is paused for %s", got)
+		}
+		other := open(changed, again)
+		if got := waits(other, "ListAggregators"); got != 5*time.Second {
+			t.Errorf("with other limits, all are paused for %s", got)
+		}
+		if got := waits(other, name); got != 0 {
+			t.Errorf("a limit that was changed holds up a call for %s", got)
+		}
+		if got := waits(again, name); got != 5*time.Second {
+			t.Errorf("the call is paused for another %s", got)
+		}
+		if got := waits(again, "ListAggregators"); got != 50*time.Second {
+			t.Errorf("calls of the minute do not count: the next one waits %s", got)
+		}
+	})
 }

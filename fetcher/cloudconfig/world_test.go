@@ -101,6 +101,19 @@ func (w *world) run(ctx context.Context) (r fetcher.Report, err error) {
 	return f.Fetch(ctx, e, w.slot)
 }
 
+// fetches has a process fetch the report, and checks that, and how many were requested.
+func (w *world) fetches(t *testing.T, requested int) {
+	t.Helper()
+	r, err := w.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.check(t, r)
+	if got := w.Made(w.slot.Ref().Key()); got != requested {
+		t.Errorf("%d reports were requested", got)
+	}
+}
+
 // check fails the test unless the report was made for the slot.
 func (w *world) check(t *testing.T, r fetcher.Report) {
 	t.Helper()

@@ -32,7 +32,7 @@ func (s *source) Packs(_ context.Context, aggregator string) iter.Seq2[fetcher.P
 		s.calls++
 		for _, key := range s.packs {
 			ref := evidence.Ref("prod", key)
-			if ref.Aggregator != aggregator || s.hidden[key] {
+			if ref.Aggregator != aggregator || ref.Kind() == evidence.Template || s.hidden[key] {
 				continue
 			}
 			account := s.account[key]
@@ -59,6 +59,20 @@ func (s *source) Aggregators(context.Context) iter.Seq2[fetcher.AggregatorInfo, 
 		}
 		if err := s.fails["groups"]; err != nil {
 			yield(fetcher.AggregatorInfo{}, err)
+		}
+	}
+}
+
+func (s *source) Templates(context.Context) iter.Seq2[fetcher.PackInfo, error] {
+	return func(yield func(fetcher.PackInfo, error) bool) {
+		s.calls++
+		for _, key := range s.packs {
+			if strings.HasPrefix(key, "crt-") && !s.hidden[key] && !yield(fetcher.PackInfo{ID: key, Name: "template " + key}, nil) {
+				return
+			}
+		}
+		if err := s.fails["templates"]; err != nil {
+			yield(fetcher.PackInfo{}, err)
 		}
 	}
 }
@@ -192,13 +206,40 @@ func TestScopeChanges(t *testing.T) {
 		if c := s.look(t, &st, Scope{Aggregators: []string{"ca-2"}}); keys(st.Packs) != "cp-1 ca-2/cp-2" || len(c.Gone) > 0 {
 			t.Errorf("one group: %s, gone %v", keys(st.Packs), c.Gone)
 		}
-		for a, covers := range map[string]bool{"": true, "ca-1": false, "ca-2": true} {
-			if got := st.Scope.Covers(Scope{Aggregators: slices.DeleteFunc([]string{a}, func(a string) bool { return a == "" })}); got != covers {
-				t.Errorf("covers %q: %t", a, got)
+		for _, other := range []Scope{{}, {All: true}, {Aggregators: []string{"ca-1"}}, {Aggregators: []string{"ca-2"}, Templates: []string{"crt-1"}}} {
+			if st.Scope.Equal(other) || !other.Equal(other) {
+				t.Errorf("%+v is not %+v", st.Scope, other)
 			}
 		}
-		if st.Scope.Covers(Scope{All: true}) || !(Scope{All: true}).Covers(st.Scope) {
-			t.Error("all covers one, and not the other way round")
+	})
+}
+
+// TestTemplates: of report templates those are listed that somebody names; one that was
+// deleted is gone like a pack, and one that can't be listed is not.
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, st, scope := &source{packs: []string{"cp-1", "crt-1", "crt-2", "crt-2", "crt-3"}}, State{}, Scope{Templates: []string{"crt-1", "crt-2", "crt-4"}}
+		if c := s.look(t, &st, scope); keys(c.Found) != "cp-1 crt-1 crt-2" || c.Found[1].Name != "template crt-1" || !st.Known() {
+			t.Errorf("the first look: %+v", c)
+		}
+		s.fails = map[string]error{"templates": fault.New(fault.Denied, "no").WithHint("allow it")}
+		s.packs = []string{"cp-1", "crt-2"}
+		for range 3 {
+			if c := s.look(t, &st, scope); len(c.Gone) > 0 || st.reasons() != ":denied" {
+				t.Errorf("templates can't be listed: %+v, %s", c, st.reasons())
+			}
+		}
+		s.fails = nil
+		if c := s.look(t, &st, scope); len(c.Gone) > 0 {
+			t.Errorf("gone after one listing: %+v", c)
+		}
+		if c := s.look(t, &st, scope); keys(c.Gone) != "crt-1" || keys(st.Packs) != "cp-1 crt-2" {
+			t.Errorf("gone: %+v, left %s", c, keys(st.Packs))
+		}
+		before := s.calls
+		if s.look(t, &st, Scope{}); keys(st.Packs) != "cp-1" || s.calls != before+1 {
+			t.Errorf("nobody names one: %s, %d calls", keys(st.Packs), s.calls-before)
 		}
 	})
 }

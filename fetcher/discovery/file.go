@@ -104,7 +104,7 @@ func Decode(b []byte) (s State, err error) {
 func (s State) usable() State {
 	kept := s.Packs[:0]
 	for _, p := range s.Packs {
-		if packID.MatchString(p.ID) && (p.Aggregator == "" || aggregatorID.MatchString(p.Aggregator)) {
+		if (packID.MatchString(p.ID) || templateID.MatchString(p.ID)) && (p.Aggregator == "" || aggregatorID.MatchString(p.Aggregator)) {
 			kept = append(kept, p)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"packseal.example/fetcher"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -21,6 +22,7 @@ import (
 type Scope struct {
 	All         bool     `json:"all,omitempty"`         // every account group
 	Aggregators []string `json:"aggregators,omitempty"` // these account groups; sorted, each once
+	Templates   []string `json:"templates,omitempty"`   // these report templates, "crt-…"; sorted, each once
 }
 
 // Has reports whether packs of that account group are listed; "" is the account.
@@ -28,9 +30,20 @@ func (s Scope) Has(aggregator string) bool {
 	return aggregator == "" || s.All || slices.Contains(s.Aggregators, aggregator)
 }
 
-// Covers reports whether all of another scope is in this one.
-func (s Scope) Covers(t Scope) bool {
-	return s.All || !t.All && !slices.ContainsFunc(t.Aggregators, func(a string) bool { return !s.Has(a) })
+// has reports whether a pack is listed.
+func (s Scope) has(p fetcher.PackInfo) bool {
+	if isTemplate(p) {
+		return slices.Contains(s.Templates, p.ID)
+	}
+	return s.Has(p.Aggregator)
+}
+
+// isTemplate reports whether it is a report template, not a compliance pack.
+func isTemplate(p fetcher.PackInfo) bool { return p.Ref("").Kind() == evidence.Template }
+
+// Equal reports whether two scopes are the same.
+func (s Scope) Equal(t Scope) bool {
+	return s.All == t.All && slices.Equal(s.Aggregators, t.Aggregators) && slices.Equal(s.Templates, t.Templates)
 }
 
 // Trouble is why packs could not be listed.
@@ -59,7 +72,16 @@ type listing struct {
 	packs    []fetcher.PackInfo // each once
 	read     map[string]bool    // account groups whose packs are all among packs, or that do not exist; "" is the account
 	groups   bool               // all account groups are known
+	template bool               // all report templates of the scope that exist are among packs
 	troubles []Trouble
+}
+
+// lacks reports whether the listing would have shown a pack that it does not show.
+func (l *listing) lacks(p fetcher.PackInfo) bool {
+	if isTemplate(p) {
+		return l.template
+	}
+	return l.covers(p.Aggregator)
 }
 
 // covers reports whether the listing would have shown a pack of that account group.
@@ -73,6 +95,7 @@ const maxPacks = 200_000
 // The IDs of packs and account groups become parts of names.
 var (
 	packID       = regexp.MustCompile(`^cp-[A-Za-z0-9._-]{1,120}$`)
+	templateID   = regexp.MustCompile(`^crt-[A-Za-z0-9._-]{1,120}$`)
 	aggregatorID = regexp.MustCompile(`^ca-[A-Za-z0-9._-]{1,120}$`)
 )
 
@@ -92,7 +115,25 @@ func list(ctx context.Context, l fetcher.Lister, s Scope) (*listing, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-	return found, nil
+	if len(s.Templates) > 0 {
+		found.templates(ctx, l, s.Templates)
+	}
+	return found, context.Cause(ctx)
+}
+
+// templates lists the report templates of the scope.
+func (f *listing) templates(ctx context.Context, l fetcher.Lister, wanted []string) {
+	wanted = slices.Clone(wanted)
+	for p, err := range l.Templates(ctx) {
+		if err != nil {
+			f.troubles = append(f.troubles, newTrouble("", err))
+			return
+		}
+		if i := slices.Index(wanted, p.ID); i >= 0 {
+			f.packs, wanted = append(f.packs, p), slices.Delete(wanted, i, i+1)
+		}
+	}
+	f.template = true
 }
 
 // aggregators returns the account groups that can be listed.

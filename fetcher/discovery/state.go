@@ -90,13 +90,13 @@ func Refresh(ctx context.Context, l fetcher.Lister, source string, scope Scope, 
 func (s State) foreign(l *listing) error {
 	accounts, known := make(map[string]bool), make(map[string]bool)
 	for _, p := range s.Packs {
-		if p.Aggregator == "" {
+		if p.Aggregator == "" && !isTemplate(p.PackInfo) {
 			accounts[p.Account], known[p.ID] = true, true
 		}
 	}
 	other := ""
 	for _, p := range l.packs {
-		if p.Aggregator != "" {
+		if p.Aggregator != "" || isTemplate(p) {
 			continue
 		}
 		if known[p.ID] || accounts[p.Account] {
@@ -136,10 +136,10 @@ func (s State) merge(l *listing, scope Scope, now time.Time) (next State, change
 		next.Packs = append(next.Packs, p)
 	}
 	for _, p := range before {
-		if !scope.Has(p.Aggregator) {
+		if !scope.has(p.PackInfo) {
 			continue // nobody wants to know any more
 		}
-		if l.covers(p.Aggregator) {
+		if l.lacks(p.PackInfo) {
 			p.Missed++
 		}
 		next.Packs = append(next.Packs, p)

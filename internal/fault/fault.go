@@ -33,7 +33,7 @@ const (
 	ClockSkew       Reason = "clock_skew"       // the local clock is too far off the server's
 	Canceled        Reason = "canceled"         // the process was asked to stop
 
-	NotFound    Reason = "not_found"    // no such pack, account group or account
+	NotFound    Reason = "not_found"    // no such pack, report template, account group or account
 	Denied      Reason = "denied"       // the credentials are valid but lack a permission
 	Credentials Reason = "credentials"  // the credentials are missing, wrong or revoked
 	Request     Reason = "request"      // the API rejected the request itself: a wrong endpoint, or a bug in packseal

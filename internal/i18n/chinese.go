@@ -14,7 +14,7 @@ func ChineseReasons() map[fault.Reason]string {
 		fault.SinkUnavailable: "存储不可用、过慢、已满或只读。",
 		fault.ClockSkew:       "本机时钟与服务器时间相差过大。",
 		fault.Canceled:        "packseal 被要求停止。",
-		fault.NotFound:        "合规包、账号组或账号不存在。",
+		fault.NotFound:        "合规包、报告模板、账号组或账号不存在。",
 		fault.Denied:          "凭证有效，但缺少权限。",
 		fault.Credentials:     "凭证缺失、错误或已失效。",
 		fault.Request:         "服务拒绝了请求本身：服务地址有误，或 packseal 有缺陷。",

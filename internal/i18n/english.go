@@ -15,7 +15,7 @@ func EnglishReasons() map[fault.Reason]string {
 		fault.SinkUnavailable: "The storage was down, slow, full or read-only.",
 		fault.ClockSkew:       "This machine's clock differs too much from the server's.",
 		fault.Canceled:        "packseal was stopping.",
-		fault.NotFound:        "The pack, account group or account does not exist.",
+		fault.NotFound:        "The pack, report template, account group or account does not exist.",
 		fault.Denied:          "The credentials are valid, but a permission is missing.",
 		fault.Credentials:     "The credentials are missing, wrong or no longer valid.",
 		fault.Request:         "The service rejected the request itself: its address is wrong, or packseal has a bug.",

@@ -168,14 +168,16 @@ func evaluation(t *testing.T, ask func(string, map[string]*string) (map[string]a
 	}
 }
 
-// TestDarabonbaLists lets the vendor's generic Go client list packs and account
-// groups, with a tag as the vendor's own SDK writes it.
+// TestDarabonbaLists lets the vendor's generic Go client list packs, account groups and
+// report templates, with a tag as the vendor's own SDK writes it, and ask for what
+// account groups have.
 func TestDarabonbaLists(t *testing.T) {
 	t.Parallel()
 	l := lab.Open(t, lab.Options{Options: sim.Options{
 		Packs: []sim.Pack{
 			{ID: "cp-1", Name: "等保", Tags: map[string]string{"env": "prod"}, Template: "ct-1", Risk: 2}, {ID: "cp-2"},
 			{ID: "cp-1", Aggregator: "ca-1"},
+			{ID: "crt-1", Name: "月报"}, {ID: "crt-2", Name: "daily"}, {ID: "rules", Aggregator: "ca-1"}, {ID: "inventory", Aggregator: "ca-1"},
 		},
 		Groups: []sim.Group{{ID: "ca-2", Creating: true, Type: "RD"}},
 	}})
@@ -216,6 +218,16 @@ func TestDarabonbaLists(t *testing.T) {
 		{"ListCompliancePacks", map[string]string{"Tag": `[{"Key":"env","Value":"prod"}]`}, []string{`"TotalCount":1`, `"cp-1"`}, "cp-2"},
 		{"ListAggregateCompliancePacks", map[string]string{"AggregatorId": "ca-1"}, []string{`"AggregatorId":"ca-1"`, `"TotalCount":1`}, "cp-2"},
 		{"ListAggregateCompliancePacks", map[string]string{"AggregatorId": "ca-2"}, []string{"Invalid.AggregatorId.Value"}, "TotalCount"},
+		{"ListReportTemplates", map[string]string{"MaxResults": "1"}, []string{`"TotalCount":2`, `"ReportTemplateId":"crt-1"`, `"NextToken":"`}, "crt-2"},
+		{"ListReportTemplates", map[string]string{"Keyword": "daily"}, []string{`"TotalCount":1`, `"ReportTemplateName":"daily"`}, "NextToken"},
+		{"GenerateAggregateConfigRulesReport", map[string]string{"AggregatorId": "ca-1"}, []string{`"ReportId":"crp-`}, "Invalid"},
+		{"GetAggregateConfigRulesReport", map[string]string{"AggregatorId": "ca-1", "ReportId": "crp-none"}, []string{"Invalid.ReportId.Value"}, "COMPLETE"},
+		{"GenerateAggregateResourceInventory", map[string]string{"AggregatorId": "ca-1", "ResourceDeleted": "1"}, []string{`"RequestId":"`}, "Invalid"},
+		{"GetAggregateResourceInventory", map[string]string{"AggregatorId": "ca-1"}, []string{`"Status":"COMPLETE"`, `"DownloadUrl":"`}, "Invalid"},
+		{"StartAggregateConfigRuleEvaluation", map[string]string{"AggregatorId": "ca-1", "CompliancePackId": "cp-1"}, []string{`"Result":true`}, "Invalid"},
+		{"GetAggregateCompliancePack", map[string]string{"AggregatorId": "ca-1", "CompliancePackId": "cp-1"}, []string{`"ConfigRuleId":"cp-1.cr-0"`}, "Invalid"},
+		{"GetAggregateConfigRule", map[string]string{"AggregatorId": "ca-1", "ConfigRuleId": "cp-1.cr-0"}, []string{`"ConfigRuleState":"EVALUATING"`}, "Invalid"},
+		{"GetReportFromTemplate", map[string]string{"ReportTemplateId": "crt-gone"}, []string{"Invalid.ReportTemplateId.Value"}, "COMPLETE"},
 		{"ListAggregators", map[string]string{"MaxResults": "1"}, []string{`"AggregatorStatus":0`, `"NextToken":"`}, "ca-1"},
 	} {
 		got := call(c.action, c.query)

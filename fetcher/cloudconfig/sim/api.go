@@ -35,6 +35,7 @@ var actions = map[string]func(*Server, *request) (any, *refusal){
 	"ListCompliancePacks":                   (*Server).listPacks,
 	"ListAggregateCompliancePacks":          (*Server).listPacks,
 	"ListAggregators":                       (*Server).listGroups,
+	"ListReportTemplates":                   (*Server).listTemplates,
 }
 
 // request is a call that is being served.

@@ -11,8 +11,9 @@ import (
 // always is more often than anything is tried.
 const always = 1 << 30
 
-// scripts are the behaviours that [Fleet] knows by name.
-var scripts = map[string]Script{
+// behaviours are those that [Fleet] knows by name. What begins with "rules-",
+// "template-" or "inventory-" is about reports of that kind.
+var behaviours = map[string]Script{
 	"good":         {},
 	"slow":         {Make: 30 * time.Second},
 	"never":        {Never: true},
@@ -25,14 +26,27 @@ var scripts = map[string]Script{
 	"altered":      {Body: BodyFault{Kind: BodyAltered}},
 	"stalled":      {Body: BodyFault{Kind: BodyStall}},
 	"html":         {Body: BodyFault{Kind: BodyHTML}},
+	"unevaluated":  {Stuck: 2, Inactive: 1, Broken: 1},
+
+	"rules-good":       {},
+	"rules-forgotten":  {Forgets: true},
+	"rules-mixed-up":   {Confuses: true},
+	"template-good":    {},
+	"template-failed":  {Ends: []string{"FAILED"}},
+	"template-timeout": {Ends: []string{"TIMEOUT", "TIMEOUT"}},
+	"template-new":     {Unfound: "ReportNotFound"},
+	"template-lost":    {Failures: []Failure{{Call: "GenerateReportFromTemplate", After: true}}},
+	"inventory-good":   {},
+	"inventory-utf16":  {UTF16: true},
+	"inventory-lost":   {Failures: []Failure{{Call: "GenerateAggregateResourceInventory", After: true}}},
 }
 
 // Faults returns the names of the behaviours that [Fleet] takes.
-func Faults() []string { return slices.Sorted(maps.Keys(scripts)) }
+func Faults() []string { return slices.Sorted(maps.Keys(behaviours)) }
 
 // Fleet returns n packs, each with a report of yesterday, that behave in turn as
 // named; "all" stands for every name, and none for good packs. If n is 0, there is
-// one pack for each name.
+// one pack for each name. Rules and inventories are those of account groups.
 func Fleet(n int, faults []string) ([]Pack, error) {
 	if slices.Contains(faults, "all") {
 		faults = Faults()
@@ -41,7 +55,7 @@ func Fleet(n int, faults []string) ([]Pack, error) {
 		faults = []string{"good"}
 	}
 	for _, f := range faults {
-		if _, ok := scripts[f]; !ok {
+		if _, ok := behaviours[f]; !ok {
 			return nil, fmt.Errorf("unknown fault %.40q: choose from all, %s", f, strings.Join(Faults(), ", "))
 		}
 	}
@@ -51,9 +65,17 @@ func Fleet(n int, faults []string) ([]Pack, error) {
 	packs := make([]Pack, n)
 	for i := range packs {
 		fault := faults[i%len(faults)]
-		script := scripts[fault]
-		script.Standing = 24 * time.Hour
-		packs[i] = Pack{ID: fmt.Sprintf("cp-%020x", i+1), Name: fmt.Sprintf("pack %d, %s", i+1, fault), Script: script}
+		p := Pack{ID: fmt.Sprintf("cp-%020x", i+1), Name: fmt.Sprintf("pack %d, %s", i+1, fault), Script: behaviours[fault]}
+		switch kind, _, _ := strings.Cut(fault, "-"); kind {
+		case allRules, inventory:
+			p.ID, p.Aggregator = kind, fmt.Sprintf("ca-%020x", i+1)
+		case "template":
+			p.ID = fmt.Sprintf("crt-%020x", i+1)
+		}
+		if p.Script.Unfound == "" {
+			p.Script.Standing = 24 * time.Hour
+		}
+		packs[i] = p
 	}
 	return packs, nil
 }

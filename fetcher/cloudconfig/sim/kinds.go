@@ -63,7 +63,7 @@ func (s *Server) getTemplate(q *request) (any, *refusal) {
 	}
 	out := gotTemplate{RequestId: q.id}
 	if r != nil {
-		out.TemplateReport = &templateReport{Status: status, TemplateReportId: r.id, ReportCreateStartTimestamp: r.began.UnixMilli()}
+		out.TemplateReport = &templateReport{AccountId: p.account(), ReportTemplateId: p.ID, Status: status, TemplateReportId: r.id, ReportCreateStartTimestamp: r.began.UnixMilli()}
 	}
 	if r != nil && status != statusCreating {
 		out.TemplateReport.ReportCreateEndTimestamp = r.created.UnixMilli()

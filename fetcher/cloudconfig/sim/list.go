@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxPage is the maximum page size.
@@ -78,39 +79,77 @@ func (p *pack) item() packItem {
 	return item
 }
 
-// listGroups lists the account groups. The opaque NextToken holds the index in the
-// list.
+// listGroups lists the account groups.
 func (s *Server) listGroups(q *request) (any, *refusal) {
 	if q.params.Get("MaxResults") == "" {
 		return nil, missing("MaxResults")
 	}
-	size, ok := q.number("MaxResults", 0, maxPage)
-	if !ok {
-		return nil, invalid("MaxResults")
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	from := 0
-	if token := q.params.Get("NextToken"); token != "" {
-		index, _ := base64.URLEncoding.DecodeString(token) // Atoi fails if this does
-		var err error
-		if from, err = strconv.Atoi(string(index)); err != nil || from < 1 || from >= len(s.groups) {
-			return nil, invalid("NextToken")
-		}
+	p, refused := q.span(len(s.groups), 0, maxPage)
+	if refused != nil {
+		return nil, refused
 	}
-	to := min(len(s.groups), from+size)
-	page := groupPage{Aggregators: []groupItem{}, MaxResults: size}
-	for _, g := range s.groups[from:to] {
+	page := groupPage{Aggregators: []groupItem{}, MaxResults: p.size, NextToken: p.next}
+	for _, g := range s.groups[p.from:p.to] {
 		item := groupItem{AggregatorId: g.ID, AggregatorName: cmp.Or(g.Name, "账号组 "+g.ID), AggregatorStatus: 1, AggregatorType: cmp.Or(g.Type, "CUSTOM")}
 		if g.Creating {
 			item.AggregatorStatus = 0
 		}
 		page.Aggregators = append(page.Aggregators, item)
 	}
-	if to < len(s.groups) {
-		page.NextToken = base64.URLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
-	}
 	return groupList{AggregatorsResult: page, RequestId: q.id}, nil
+}
+
+// The page sizes of templates.
+const (
+	templates    = 20
+	maxTemplates = 50
+)
+
+// listTemplates lists the report templates whose ID or name has the keyword.
+func (s *Server) listTemplates(q *request) (any, *refusal) {
+	keyword := q.params.Get("Keyword")
+	all := []templateItem{}
+	s.mu.RLock()
+	for _, p := range s.order {
+		if p.template() && (strings.Contains(p.ID, keyword) || strings.Contains(p.Name, keyword)) {
+			all = append(all, templateItem{ReportFileFormats: "excel", ReportGranularity: "GroupByAccount", ReportLanguage: "en-US", ReportTemplateId: p.ID, ReportTemplateName: p.Name})
+		}
+	}
+	s.mu.RUnlock()
+	p, refused := q.span(len(all), templates, maxTemplates)
+	if refused != nil {
+		return nil, refused
+	}
+	return templateList{MaxResults: p.size, NextToken: p.next, ReportTemplateList: all[p.from:p.to], RequestId: q.id, TotalCount: len(all)}, nil
+}
+
+// span is a page of a list with tokens.
+type span struct {
+	from, to, size int
+	next           string
+}
+
+// span returns the page that a call asks for of a list of n. The opaque NextToken
+// holds the index in the list.
+func (c *call) span(n, size, highest int) (span, *refusal) {
+	size, ok := c.number("MaxResults", size, highest)
+	if !ok {
+		return span{}, invalid("MaxResults")
+	}
+	p := span{size: size}
+	if token := c.params.Get("NextToken"); token != "" {
+		index, _ := base64.URLEncoding.DecodeString(token) // Atoi fails if this does
+		var err error
+		if p.from, err = strconv.Atoi(string(index)); err != nil || p.from < 1 || p.from >= n {
+			return span{}, invalid("NextToken")
+		}
+	}
+	if p.to = min(n, p.from+size); p.to < n {
+		p.next = base64.URLEncoding.EncodeToString([]byte(strconv.Itoa(p.to)))
+	}
+	return p, nil
 }
 
 // number parses a parameter from 1 to highest.

@@ -189,3 +189,37 @@ func TestListGroups(t *testing.T) {
 		}
 	}
 }
+
+// TestListTemplates follows NextToken through those that have a keyword, until one is
+// deleted.
+func TestListTemplates(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sim.Options{Packs: []sim.Pack{{ID: "crt-1", Name: "monthly"}, {ID: "cp-1"}, {ID: "crt-2", Name: "daily"}, {ID: "crt-3", Name: "monthly, all"}}})
+	ask := func(params ...string) (ids []string, next string) {
+		t.Helper()
+		var got struct {
+			ReportTemplateList []struct{ ReportTemplateId, ReportTemplateName string }
+			NextToken          string
+			TotalCount         int
+		}
+		if a := call(t, s, "ListReportTemplates", params...); json.Unmarshal(a.Body, &got) != nil || a.Status != 200 {
+			t.Fatalf("%s", a.Body)
+		}
+		for _, r := range got.ReportTemplateList {
+			ids = append(ids, r.ReportTemplateId)
+		}
+		return ids, got.NextToken
+	}
+	first, next := ask("MaxResults", "1", "Keyword", "monthly")
+	second, end := ask("MaxResults", "1", "Keyword", "monthly", "NextToken", next)
+	if !slices.Equal(append(first, second...), []string{"crt-1", "crt-3"}) || end != "" {
+		t.Errorf("%v, then %v and %q", first, second, end)
+	}
+	s.Remove("crt-3")
+	if ids, _ := ask(); !slices.Equal(ids, []string{"crt-1", "crt-2"}) {
+		t.Errorf("after one was deleted: %v", ids)
+	}
+	if got := call(t, s, "ListReportTemplates", "MaxResults", "51").JSON.Code; got != "Invalid.MaxResults.Value" {
+		t.Errorf("a page of 51: %q", got)
+	}
+}

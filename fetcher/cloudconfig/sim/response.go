@@ -60,8 +60,10 @@ type (
 	}
 
 	templateReport struct {
-		ReportCreateEndTimestamp   int64  `json:",omitempty" xml:",omitempty"` // ms
-		ReportCreateStartTimestamp int64  // ms
+		AccountId                  int64
+		ReportCreateEndTimestamp   int64 `json:",omitempty" xml:",omitempty"` // ms
+		ReportCreateStartTimestamp int64 // ms
+		ReportTemplateId           string
 		ReportUrl                  string `json:",omitempty" xml:",omitempty"`
 		Status                     string
 		TemplateReportId           string
@@ -159,6 +161,22 @@ type (
 		AggregatorName   string
 		AggregatorStatus int
 		AggregatorType   string
+	}
+
+	templateList struct {
+		MaxResults         int
+		NextToken          string `json:",omitempty" xml:",omitempty"`
+		ReportTemplateList []templateItem
+		RequestId          string
+		TotalCount         int
+	}
+
+	templateItem struct {
+		ReportFileFormats  string
+		ReportGranularity  string
+		ReportLanguage     string
+		ReportTemplateId   string
+		ReportTemplateName string
 	}
 
 	errorResponse struct {

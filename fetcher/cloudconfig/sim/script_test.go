@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,7 +144,7 @@ func TestConcurrent(t *testing.T) {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	packs := sim.Demo()
-	newServer(t, sim.Options{Packs: packs})
+	newServer(t, sim.Options{Packs: slices.Concat(packs, sim.DemoKinds(), sim.DemoFound())})
 	id := regexp.MustCompile(`^cp-[0-9a-f]{20}$`)
 	forms := map[sim.LinkForm]bool{}
 	for _, p := range packs {

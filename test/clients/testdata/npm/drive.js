@@ -18,6 +18,13 @@ module.exports = async function drive(call) {
   await call('GenerateResourceInventory', { ResourceDeleted: 1 });
   const others = {};
   for (const [action, query, field] of [
+    ['ListCompliancePacks', { PageNumber: 1, PageSize: 100 }, 'CompliancePacksResult'],
+    ['ListReportTemplates', { MaxResults: 50 }, 'ReportTemplateList'],
+  ]) {
+    const listed = JSON.stringify((await call(action, query))[field]);
+    if (!listed.includes(action === 'ListReportTemplates' ? SIM_TEMPLATE : SIM_PACK)) throw new Error(`${action}: ${listed}`);
+  }
+  for (const [action, query, field] of [
     ['GetConfigRulesReport', { ReportId }, 'ConfigRulesReport'],
     ['GetReportFromTemplate', { ReportTemplateId: SIM_TEMPLATE }, 'TemplateReport'],
     ['GetResourceInventory', {}, 'ResourceInventory'],
