@@ -71,7 +71,14 @@ func (w *world) step() {
 			r.dir = w.TempDir()
 			w.replicas[i] = r.again()
 		}
-	case 2: // the first sink loses batches that the mirror has
+	case 2: // the first sink loses batches that the mirror has, and that can tell all replicas
+		w.mirror.breaks(nil, nil)
+		defer func() {
+			for _, r := range w.replicas {
+				_ = r.Commit(w.Context())
+			}
+		}()
+		w.first.breaks(nil, nil)
 		head := r.Status().Batches
 		for n := max(0, head-1-int64(w.IntN(4))); n < head+20; n++ {
 			for _, key := range []string{tree.BatchKey(n), tree.CheckpointKey(n)} {

@@ -203,3 +203,25 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestLines: a file may hold a key and its successor, and nothing that nobody sees.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{"a": "a", "\n a \r\n\nb\n": "a b", "": "", " \n": "", "a\u200bb": "", "a\x00": "", "a\n\xff": ""} {
+		name := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		values, err := File(name).Lines()
+		var got []string
+		for _, v := range values {
+			got = append(got, v.Reveal())
+		}
+		if strings.Join(got, " ") != want || (err == nil) != (want != "") || err != nil && fault.Of(err) != fault.Credentials {
+			t.Errorf("%q is %q, %v", content, got, err)
+		}
+	}
+	if _, err := File("/does/not/exist").Lines(); fault.Of(err) != fault.Credentials {
+		t.Errorf("no file: %v", err)
+	}
+}

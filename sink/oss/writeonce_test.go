@@ -189,3 +189,14 @@ func TestOverwriteOff(t *testing.T) {
 		t.Errorf("%d versions", n)
 	}
 }
+
+// The sink says that it is in the weaker mode.
+func TestWeaker(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	for mode, want := range map[string]string{"": "", overwriteForbid: "", overwriteOff: "overwrite: off"} {
+		if got := sink.Weaker(f.open(t, func(o *Options) { o.Overwrite = mode })); got != want {
+			t.Errorf("%q: %q, want %q", mode, got, want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/internal/fault"
+	"packseal.example/sink"
 )
 
 func TestCheck(t *testing.T) {
@@ -92,4 +93,16 @@ func TestCredentialsGone(t *testing.T) {
 	s := f.open(t, nil)
 	s.options.SecretAccessKeyFile = "/no/such/file"
 	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "credential")
+}
+
+// TestWeaker: the sink says that it is in the weaker mode.
+func TestWeaker(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]string{"": "", conditionalRequired: "", conditionalOff: "conditional_writes: off"} {
+		o := options(t, "http://127.0.0.1:1", "b")
+		o.ConditionalWrites = mode
+		if got := sink.Weaker(open(t, o)); got != want {
+			t.Errorf("%q: %q, want %q", mode, got, want)
+		}
+	}
 }
