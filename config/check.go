@@ -15,6 +15,7 @@ import (
 	"packseal.example/config/strictyaml"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/units"
 )
 
 // namePattern matches names that are safe as file names, in storage keys, in
@@ -143,7 +144,7 @@ func (k *checker) rest() {
 		k.backend("queue", k.Queue)
 	}
 	if f := k.Fetch; f.PollMin > 0 && f.PollMax > 0 && f.PollMin > f.PollMax {
-		k.fail("fetch.poll_min", "", "%s is more than poll_max, %s", f.PollMin, f.PollMax)
+		k.fail("fetch.poll_min", "", "%s is more than poll_max, %s", units.FormatDuration(f.PollMin), units.FormatDuration(f.PollMax))
 	}
 	k.schedule("verify", k.Verify.Schedule, k.Verify.TimeZone)
 	if k.Verify.TimeZone != "" && k.Verify.Schedule == "" {

@@ -11,6 +11,7 @@ import (
 	"packseal.example/config/strictyaml"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/units"
 	"packseal.example/scheduler"
 )
 
@@ -174,7 +175,7 @@ func (k *checker) jitter(path string, p Pack) {
 		return
 	}
 	if every := k.shortest(p.Schedule, p.TimeZone); every > 0 && *p.Jitter > every {
-		k.fail(path, "", "%s is longer than the %s between two slots of %q", *p.Jitter, every, p.Schedule)
+		k.fail(path, "", "%s is longer than the %s between two slots of %q", units.FormatDuration(*p.Jitter), units.FormatDuration(every), p.Schedule)
 	}
 }
 
@@ -215,7 +216,7 @@ func (k *checker) evaluate(path string, p Pack) {
 	case !p.ref().IsCompliancePack():
 		k.fail(path, "leave it out", "only the rules of a compliance pack can be evaluated before its report")
 	case timeout > 0 && p.Evaluate > timeout/2:
-		k.fail(path, "", "%s is more than half of the timeout, %s, which is for the report as well", p.Evaluate, timeout)
+		k.fail(path, "", "%s is more than half of the timeout, %s, which is for the report as well", units.FormatDuration(p.Evaluate), units.FormatDuration(timeout))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/units"
 )
 
 const schemaFile = "../config.schema.json"
@@ -74,7 +75,9 @@ func definitionName(t reflect.Type) string {
 func scalarSchema(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
-		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$`}
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h|d|w|y))+$`}
+	case reflect.TypeFor[units.Size]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "integer", Minimum: "0"}, {Type: "string", Pattern: `^[0-9]+(\.[0-9]{1,9})? ?([KkMmGgTt][Ii]?)?[Bb]?$`}}}
 	case reflect.TypeFor[time.Time]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+(Z|[+-][0-9]{2}:[0-9]{2}))?$`}
 	}

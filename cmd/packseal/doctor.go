@@ -11,6 +11,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/doctor"
 	"packseal.example/internal/diag"
+	"packseal.example/internal/units"
 )
 
 func newDoctor() *cobra.Command {
@@ -46,10 +47,10 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 	quiet := c.Flags().BoolP("quiet", "q", false, "show only what is bad")
 	all := c.Flags().Bool("all", false, "ask about every pack, however many there are")
 	c.Flags().BoolVar(&o.Notices, "notices", false, "send a test message to each notification channel")
-	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "time limit of one check")
+	durationFlag(c, &o.Timeout, "timeout", 30*time.Second, "time limit of one check")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		if o.Timeout <= 0 {
-			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, o.Timeout)
+			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, units.FormatDuration(o.Timeout))
 		}
 		if o.Config, err = load(*path, c.ErrOrStderr()); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"packseal.example/config"
 	"packseal.example/internal/table"
+	"packseal.example/internal/units"
 )
 
 // newNext makes the verb that shows when schedules are due: in each pack's own
@@ -77,7 +78,7 @@ func upcoming(entries []config.Entry, now time.Time, n int) (all []upcomingSlot)
 // row prints the slot as a row of the table.
 func (u upcomingSlot) row(t *table.Writer) error {
 	start := u.Start(u.due).Sub(u.due)
-	return t.Row(u.due.In(u.Zone()).Format(localTime), u.due.Format(time.RFC3339), "+"+start.String(), u.Pack.Source+"/"+u.Pack.Key(), u.Pack.Name, u.Schedule)
+	return t.Row(u.due.In(u.Zone()).Format(localTime), u.due.Format(time.RFC3339), "+"+units.FormatDuration(start), u.Pack.Source+"/"+u.Pack.Key(), u.Pack.Name, u.Schedule)
 }
 
 // json is the slot as next --json prints it.

@@ -35,10 +35,11 @@ It logs its address, the key that it takes, and each request.`,
 	listen := c.Flags().String("listen", "127.0.0.1:9798", "the address to listen on")
 	packs := c.Flags().Int("packs", 0, "serve so many packs instead of the demo's")
 	faults := c.Flags().StringSlice("faults", nil, "how packs misbehave, in turn")
-	latency := c.Flags().Duration("latency", 0, "how long each response takes")
+	var latency time.Duration
+	durationFlag(c, &latency, "latency", 0, "how long each response takes")
 	c.RegisterFlagCompletionFunc("faults", cobra.FixedCompletions(append(sim.Faults(), "all"), cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag is there
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		o := sim.Options{Packs: sim.Demo(), Latency: *latency, Logger: newLogger(config.Log{}, c.ErrOrStderr())}
+		o := sim.Options{Packs: sim.Demo(), Latency: latency, Logger: newLogger(config.Log{}, c.ErrOrStderr())}
 		if *packs != 0 || len(*faults) > 0 {
 			if *packs < 0 {
 				return fmt.Errorf("%w: --packs takes a number of packs", errUsage)
