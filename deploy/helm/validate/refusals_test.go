@@ -82,7 +82,7 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if _, err := helm(t, "template", "release", chart); err == nil || !strings.Contains(err.Error(), "missing properties 'sources', 'packs', 'sinks'") {
+	if _, err := helm(t, "template", "release", chart); err == nil || !strings.Contains(err.Error(), "missing properties 'sources', 'sinks'") {
 		t.Errorf("without a configuration: %v", err)
 	}
 }
