@@ -157,7 +157,7 @@ type discoveryCollector struct{ *services }
 
 var (
 	descFound = prometheus.NewDesc("packseal_discovery_packs",
-		"Packs that the source was found to have, by what is done with them: kept, not_kept, excluded by a rule, creating. Absent before all were listed once.", []string{"source", "state"}, nil)
+		"Packs that the source was found to have, by what is done with them: kept, not_kept, excluded by a rule, creating, disabled, ended. Absent before all were listed once.", []string{"source", "state"}, nil)
 	descListed = prometheus.NewDesc("packseal_discovery_last_refresh_successful",
 		"Whether the last listing of the source's packs was complete. Only of sources that discover packs.", []string{"source"}, nil)
 )
