@@ -25,9 +25,8 @@ type delivery struct {
 }
 
 // deliver brings report and manifest to every sink that is to have them and lacks
-// them: to the first
-// of them alone, because it decides between racing archivers; then to the others
-// at once, each for itself.
+// them: to the first of these alone, because it decides between racing archivers;
+// then to the others at once, each for itself.
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
