@@ -2,6 +2,9 @@ package archive_test
 
 import (
 	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"hash/crc64"
 	"path"
 	"strings"
 	"testing"
@@ -25,6 +28,44 @@ type labelled struct {
 func (s labelled) Put(ctx context.Context, key string, c sink.Content) error {
 	s.about[key[strings.LastIndexByte(key, '.'):]+key[strings.LastIndexByte(key, '/'):][:3]] = c.About
 	return s.Sink.Put(ctx, key, c)
+}
+
+// summed notes the sums of what is put, by its SHA-256.
+type summed struct {
+	sink.Sink
+	sums map[[32]byte]*sink.Sums
+}
+
+func (s summed) Put(ctx context.Context, key string, c sink.Content) error {
+	s.sums[c.SHA256] = c.Sums
+	return s.Sink.Put(ctx, key, c)
+}
+
+// TestSums: a sink is told the sums of a report, so that it need not reckon them.
+func TestSums(t *testing.T) {
+	t.Parallel()
+	store := summed{sink.NewMemory(), make(map[[32]byte]*sink.Sums)}
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: store})
+	h.settle(t, due())
+	known := 0
+	for e, err := range store.List(t.Context(), "prod/", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := sink.ReadAll(t.Context(), store, e.Key, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sums := store.sums[sha256.Sum256(b)]; sums != nil {
+			known++
+			if sums.MD5 != md5.Sum(b) || sums.CRC64 != crc64.Checksum(b, crc64.MakeTable(crc64.ECMA)) {
+				t.Errorf("%s: got %+v", e.Key, sums)
+			}
+		}
+	}
+	if known != 1 {
+		t.Errorf("the sums of %d objects were known", known)
+	}
 }
 
 // TestAbout: whatever is put into a sink has a name for people and a type; what is of

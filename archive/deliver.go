@@ -105,7 +105,10 @@ func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (
 	defer func() { s.End(err) }()
 	dir := d.Slot().Dir()
 	r := reportOf(d.Manifest)
-	report := sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: r.Sum(), MD5: r.SumMD5(), File: file, About: a.aboutReport(d.Manifest)}
+	report := sink.Content{ReaderAt: d.body, Size: d.Size, SHA256: r.Sum(), File: file, About: a.aboutReport(d.Manifest)}
+	if md5, crc64, ok := r.Sums(); ok {
+		report.Sums = &sink.Sums{MD5: md5, CRC64: crc64}
+	}
 	if err = t.Put(ctx, dir+d.Object, report); err == nil {
 		record := sink.Bytes(d.raw)
 		record.About = a.aboutRecord(d.Slot(), d.Name, evidence.ManifestName)

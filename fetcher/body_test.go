@@ -137,6 +137,9 @@ func TestCompleteBody(t *testing.T) {
 				if r.Size != int64(size) || r.SHA256 != sha(want) || r.MD5 != hex.EncodeToString(sum[:]) || r.CRC64 != crc(want) || r.Sum() != sha256.Sum256(want) {
 					t.Errorf("the report is %+v", r)
 				}
+				if md5, crc64, ok := r.Sums(); !ok || md5 != sum || strconv.FormatUint(crc64, 10) != r.CRC64 {
+					t.Errorf("the sums are %x, %d, %t", md5, crc64, ok)
+				}
 				if r.Name != "r.xls" || r.Container != evidence.OLE2 || r.Account != "123" || r.Fetched.IsZero() || len(r.RequestIDs) != 2 {
 					t.Errorf("the report is %+v", r)
 				}
@@ -228,4 +231,15 @@ func (h *fixture) onDisk(t *testing.T) (size int64) {
 		t.Fatal(err)
 	}
 	return fi.Size()
+}
+
+// TestNoSums: a report without one of its sums, or with what is none, has none.
+func TestNoSums(t *testing.T) {
+	t.Parallel()
+	const md5, crc64 = "d41d8cd98f00b204e9800998ecf8427e", "0"
+	for _, r := range []fetcher.Report{{}, {MD5: md5}, {CRC64: crc64}, {MD5: md5[1:], CRC64: crc64}, {MD5: md5 + "00", CRC64: crc64}, {MD5: "x" + md5[1:], CRC64: crc64}, {MD5: md5, CRC64: "-1"}} {
+		if _, _, ok := r.Sums(); ok {
+			t.Errorf("%+v has sums", r)
+		}
+	}
 }

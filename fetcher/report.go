@@ -3,6 +3,7 @@ package fetcher
 import (
 	"encoding/hex"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,11 +71,10 @@ func (r Report) Sum() (sum [32]byte) {
 	return sum
 }
 
-// SumMD5 returns the report's MD5 as bytes, or nil if it has none.
-func (r Report) SumMD5() []byte {
+// Sums returns the report's MD5 and CRC-64; ok is false if it lacks one of them.
+func (r Report) Sums() (md5 [16]byte, crc64 uint64, ok bool) {
 	sum, err := hex.DecodeString(r.MD5)
-	if err != nil || len(sum) == 0 {
-		return nil
-	}
-	return sum
+	crc64, err2 := strconv.ParseUint(r.CRC64, 10, 64)
+	copy(md5[:], sum)
+	return md5, crc64, err == nil && err2 == nil && len(sum) == len(md5)
 }

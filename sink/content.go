@@ -19,9 +19,9 @@ type Content struct {
 	Size   int64
 	SHA256 [sha256.Size]byte
 
-	// MD5 is that of the content where it is known, or nil. Some stores compare it
-	// with what arrives.
-	MD5 []byte
+	// Sums are further sums of the content where they are known, or nil. Some stores
+	// compare them with what arrives.
+	Sums *Sums
 
 	// File is the path of a file with exactly these bytes that is never
 	// written to again, or empty. A sink may hard-link the file instead of
@@ -30,6 +30,12 @@ type Content struct {
 
 	// About is what storage shows to people beside the object, if it can.
 	About About
+}
+
+// Sums are sums of content that protect it on its way.
+type Sums struct {
+	MD5   [16]byte
+	CRC64 uint64 // ECMA polynomial
 }
 
 // About describes an object to people who look at the storage. It is no evidence:
@@ -102,9 +108,9 @@ func (c Content) Copy(ctx context.Context, w io.Writer) error {
 }
 
 // writeAndHash writes and hashes b, both at once, since either takes about as long,
-// unless b is so short that a goroutine takes longer.
+// unless b is so short that a goroutine takes longer, or is written nowhere.
 func writeAndHash(w io.Writer, h hash.Hash, b []byte) error {
-	if len(b) < 8<<10 {
+	if len(b) < 8<<10 || w == io.Discard {
 		h.Write(b)
 		_, err := w.Write(b)
 		return err

@@ -1,15 +1,21 @@
 // Package bucket has what backends of object storage share: the HTTP client, what is
-// believed of responses, how objects look to people, and the checks of listings and
+// believed of responses and objects, how they look to people, and the checks of listings and
 // of the configuration. It knows no protocol.
 package bucket
 
 import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strconv"
 	"time"
 
 	"packseal.example/internal/fault"
+	"packseal.example/sink"
 )
 
 // Token returns s if it looks like an error code or a request ID, and "" if not.
@@ -79,4 +85,34 @@ func (p Pages) Next(truncated bool, token string) error {
 func errListing(how string) error {
 	return fault.New(fault.SinkUnavailable, "the store's listing goes on, and %s", how).
 		WithHint("packseal needs ListObjectsV2 with continuation tokens: docs/storage.md lists stores that have it")
+}
+
+// Classify gives err its reason if it is none of the store's. The message begins with
+// what was being done. It returns nil for a response, or no response, of a store.
+func Classify(ctx context.Context, err error, doing string) error {
+	if ended := sink.Ended(ctx); ended != nil {
+		return fmt.Errorf("%s: %w", doing, ended)
+	}
+	if errors.Is(err, ErrTooLong) {
+		return fault.New(fault.SinkUnavailable, "%s: %w", doing, ErrTooLong).WithHint("%s", ProxyHint)
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return fmt.Errorf("%s: %w", doing, f) // without what an SDK wraps it in
+	}
+	return nil
+}
+
+// Matches reads an object that has no SHA-256 in its metadata, because another
+// program put it there, and reports whether it is c.
+func Matches(ctx context.Context, s sink.Sink, key string, c sink.Content) (bool, error) {
+	r, err := s.Open(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close() //nolint:errcheck // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return false, err
+	}
+	return [sha256.Size]byte(h.Sum(nil)) == c.SHA256, nil
 }

@@ -48,11 +48,6 @@ type limited struct {
 	object func(*http.Request) bool
 }
 
-// CloseIdleConnections closes those of both transports.
-func (l limited) CloseIdleConnections() {
-	(&http.Client{Transport: l.RoundTripper}).CloseIdleConnections()
-}
-
 // RoundTrip implements [http.RoundTripper].
 func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := l.RoundTripper.RoundTrip(r)

@@ -52,3 +52,13 @@ func (e Endpoint) Check(ps *fault.Problems) *url.URL {
 	ps.Require(u.Scheme == "https" || loopback || e.AllowHTTP, "endpoint", "http sends evidence in cleartext", "use https, or set allow_http: true")
 	return u
 }
+
+// Refused returns the first problem of a configuration as an error, or nil.
+func Refused(problems []fault.Problem) error {
+	for _, p := range problems {
+		if !p.Warning {
+			return fault.New(fault.SinkDenied, "%s: %s", p.Path, p.Message).WithHint("%s", p.Hint)
+		}
+	}
+	return nil
+}

@@ -58,12 +58,6 @@ func (b byMethod) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.write.RoundTrip(r)
 }
 
-// CloseIdleConnections closes those of both.
-func (b byMethod) CloseIdleConnections() {
-	(&http.Client{Transport: b.read}).CloseIdleConnections()
-	(&http.Client{Transport: b.write}).CloseIdleConnections()
-}
-
 // stallReader is a response body whose reads fail after stallTimeout.
 type stallReader struct{ io.ReadCloser }
 

@@ -14,7 +14,6 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
-	"packseal.example/sink"
 	"packseal.example/sink/bucket"
 )
 
@@ -85,6 +84,23 @@ func (e storeError) noWorm() bool {
 // refused reports whether OSS refused something for good: not for a moment.
 func (e storeError) refused() bool { return e.status/100 == 4 && !e.foreign && !e.down() }
 
+// elsewhere reports whether the bucket is in another region than the one asked, or
+// signed for.
+func (e storeError) elsewhere() bool {
+	return e.status/100 == 3 || e.region != "" || strings.Contains(strings.ToLower(e.message), "signing region")
+}
+
+// denied reports whether a policy does not allow the call.
+func (e storeError) denied() bool {
+	return e.status == http.StatusForbidden && e.code == "AccessDenied" && !e.elsewhere() && e.skew.Abs() <= bucket.ClockSkew
+}
+
+// withheld reports whether OSS does not answer this call, and may well answer others:
+// a policy does not allow it, or OSS does not offer it.
+func (e storeError) withheld() bool {
+	return e.denied() || e.refused() && !e.elsewhere() && e.status != http.StatusForbidden && e.code != "NoSuchBucket"
+}
+
 // refusesKeys reports whether the access key was refused, so that another one may be
 // taken.
 func (e storeError) refusesKeys() bool {
@@ -122,21 +138,15 @@ func classify(ctx context.Context, err error, doing string) error {
 	if err == nil {
 		return nil
 	}
-	if ended := sink.Ended(ctx); ended != nil {
-		return fmt.Errorf("%s: %w", doing, ended)
-	}
-	if k, ok := errors.AsType[*keysError](err); ok {
+	if k, ok := errors.AsType[*keysError](err); ok && ctx.Err() == nil {
 		reason := fault.SinkDenied
 		if fault.Transient(k.error) {
 			reason = fault.SinkUnavailable
 		}
 		return fault.New(reason, "%s: %w", doing, k.error).WithHint("%s", fault.Hint(k.error))
 	}
-	if errors.Is(err, bucket.ErrTooLong) {
-		return fault.New(fault.SinkUnavailable, "%s: %w", doing, bucket.ErrTooLong).WithHint("%s", bucket.ProxyHint)
-	}
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return fmt.Errorf("%s: %w", doing, f) // without what the SDK wraps it in
+	if failed := bucket.Classify(ctx, err, doing); failed != nil {
+		return failed
 	}
 	if _, ok := errors.AsType[*alioss.DeserializationError](err); ok {
 		return fault.New(fault.SinkUnavailable, "%s: the response cannot be read", doing).WithHint("%s", bucket.ProxyHint)
@@ -189,7 +199,6 @@ func (e storeError) reason() (fault.Reason, string) {
 	case "NoSuchUpload", "OperationAborted", "RequestTimeout":
 		return fault.SinkUnavailable, ""
 	}
-	region := e.status/100 == 3 || e.region != "" || strings.Contains(strings.ToLower(e.message), "signing region")
 	switch {
 	case e.foreign:
 		return fault.SinkUnavailable, bucket.ProxyHint
@@ -197,9 +206,9 @@ func (e storeError) reason() (fault.Reason, string) {
 		return fault.SinkUnavailable, "OSS is throttling requests"
 	case e.down():
 		return fault.SinkUnavailable, ""
-	case region && e.region != "":
+	case e.elsewhere() && e.region != "":
 		return fault.SinkDenied, fmt.Sprintf("the bucket is in region %s: correct region and endpoint", e.region)
-	case region:
+	case e.elsewhere():
 		return fault.SinkDenied, "the bucket is in another region: correct region and endpoint"
 	case e.status == http.StatusForbidden && e.skew.Abs() > bucket.ClockSkew:
 		return fault.ClockSkew, bucket.SkewHint(e.skew)

@@ -2,7 +2,6 @@ package oss
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	alioss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -58,25 +57,20 @@ func (s *Sink) examineVersioning(ctx context.Context) diag.Result {
 	state, err := s.versioning(ctx)
 	switch {
 	case err != nil:
-		r := unanswered(ctx, check, err)
-		if r.State == diag.Skipped {
-			r = r.WithHint("allow oss:GetBucketVersioning")
-		}
-		return r
+		return unanswered(ctx, check, "oss:GetBucketVersioning", err)
 	case state != "" && !s.unconditional():
 		return diag.Fail(check, errVersioned(strings.ToLower(state)))
 	case state == "":
 		return diag.OK(check, "off")
-	case state != string(alioss.VersionEnabled):
-		return diag.OK(check, "suspended; deletions are not noticed")
 	}
+	state = strings.ToLower(state)
 	if _, err := s.Deletions(ctx, s.probeKey()); err != nil {
 		return diag.Fail(check, err)
 	}
 	if s.unlisted.Load() != nil {
-		return diag.OK(check, "on; versions cannot be listed, so deletions are not noticed").WithHint("allow oss:ListObjectVersions")
+		return diag.OK(check, "%s; versions cannot be listed, so deletions are not noticed", state).WithHint("allow oss:ListObjectVersions")
 	}
-	return diag.OK(check, "on; deletions are noticed")
+	return diag.OK(check, "%s; deletions are noticed", state)
 }
 
 // examineWorm reports the bucket's retention policy.
@@ -90,7 +84,7 @@ func (s *Sink) examineWorm(ctx context.Context) diag.Result {
 	worm, err := s.worm(ctx)
 	switch {
 	case err != nil:
-		return unanswered(ctx, check, err)
+		return unanswered(ctx, check, "oss:GetBucketWorm", err)
 	case worm == nil:
 		return diag.Skip(check, "the bucket has no retention policy, and bucket_worm is not configured")
 	case !worm.locked:
@@ -104,16 +98,15 @@ func (s *Sink) examineWorm(ctx context.Context) diag.Result {
 }
 
 // unanswered returns the result for a call that failed but that the policy need not
-// allow. Other faults are left to the calls that follow.
-func unanswered(ctx context.Context, check string, err error) diag.Result {
-	e := parseError(err)
-	if !e.refused() || e.code == "NoSuchBucket" || e.code != "AccessDenied" && e.status == http.StatusForbidden {
-		return diag.Fail(check, classify(ctx, err, "querying the bucket"))
+// allow; the permission is that of the call.
+func unanswered(ctx context.Context, check, permission string, err error) diag.Result {
+	switch e := parseError(err); {
+	case e.denied():
+		return diag.Skip(check, "not known: the policy does not allow asking, OSS answered %s", e).WithHint("allow %s", permission)
+	case e.withheld():
+		return diag.Skip(check, "not known: OSS answered %s", e)
 	}
-	if e.status == http.StatusForbidden {
-		return diag.Skip(check, "not known: the policy does not allow asking, OSS answered %s", e)
-	}
-	return diag.Skip(check, "not known: OSS answered %s", e)
+	return diag.Fail(check, classify(ctx, err, "querying the bucket"))
 }
 
 // examineNoReplace sends the probe again on condition that its key does not exist,
@@ -134,7 +127,7 @@ func (s *Sink) examineNoReplace(ctx context.Context) diag.Result {
 	case err != nil:
 		return diag.Fail(check, classify(ctx, err, "putting "+s.probeKey()+" again"))
 	case w.version != "":
-		return diag.Fail(check, errVersioned("on"))
+		return diag.Fail(check, errVersioned(seen))
 	}
 	return diag.Fail(check, errReplaced)
 }

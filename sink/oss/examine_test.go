@@ -55,9 +55,9 @@ func TestExamine(t *testing.T) {
 		"versioned": {ossfake.Bucket{Versioning: "Enabled"}, nil, "✓credentials ✗versioning", map[string]string{"versioning": "overwrite: off"}},
 		"suspended": {ossfake.Bucket{Versioning: "Suspended"}, nil, "✓credentials ✗versioning", map[string]string{"versioning": "suspended"}},
 		"versioned, accepted": {ossfake.Bucket{Versioning: "Enabled"}, func(o *Options) { o.Overwrite = overwriteOff },
-			begins + "–bucket-worm" + tries + "–no-replace ✓listing –retention", map[string]string{"versioning": "deletions are noticed"}},
+			begins + "–bucket-worm" + tries + "–no-replace ✓listing –retention", map[string]string{"versioning": "enabled; deletions are noticed"}},
 		"suspended, accepted": {ossfake.Bucket{Versioning: "Suspended"}, func(o *Options) { o.Overwrite = overwriteOff },
-			begins + "–bucket-worm" + tries + "–no-replace ✓listing –retention", map[string]string{"versioning": "suspended"}},
+			begins + "–bucket-worm" + tries + "–no-replace ✓listing –retention", map[string]string{"versioning": "suspended; deletions are noticed"}},
 		"weaker needlessly": {ossfake.Bucket{}, func(o *Options) { o.Overwrite = overwriteOff },
 			begins + "–bucket-worm" + tries + "✓no-replace ✓listing –retention", map[string]string{"no-replace": "although"}},
 		"object lock": {ossfake.Bucket{Versioning: "Enabled"}, locking,
@@ -134,10 +134,12 @@ func TestExamineFails(t *testing.T) {
 		change func(*Options)
 		brief  string
 		reason fault.Reason
+		hint   string
 	}{
-		"wrong key": {func(o *Options) { o.Credentials.AccessKeySecretFile = file(t, "wrong") }, "✓credentials ✗versioning", fault.SinkDenied},
-		"no bucket": {func(o *Options) { o.Bucket = "nowhere" }, "✓credentials ✗versioning", fault.SinkDenied},
-		"down":      {func(o *Options) { o.Endpoint = "http://127.0.0.1:1" }, "✓credentials ✗versioning", fault.SinkUnavailable},
+		"wrong key":    {func(o *Options) { o.Credentials.AccessKeySecretFile = file(t, "wrong") }, "✓credentials ✗versioning", fault.SinkDenied, "secret"},
+		"no bucket":    {func(o *Options) { o.Bucket = "nowhere" }, "✓credentials ✗versioning", fault.SinkDenied, "create the bucket"},
+		"wrong region": {func(o *Options) { o.Region = "cn-beijing" }, "✓credentials ✗versioning", fault.SinkDenied, "another region"},
+		"down":         {func(o *Options) { o.Endpoint = "http://127.0.0.1:1" }, "✓credentials ✗versioning", fault.SinkUnavailable, "endpoint"},
 	} {
 		f := newFake(t)
 		o := options(t, f.url)
@@ -148,11 +150,16 @@ func TestExamineFails(t *testing.T) {
 		}
 		got, by := examine(t, opened.(*Sink))
 		last := by[strings.Fields(strings.NewReplacer("✓", "", "✗", "").Replace(c.brief))[1]]
-		if got != c.brief || last.Reason != c.reason || last.Hint == "" {
+		if got != c.brief || last.Reason != c.reason || !strings.Contains(last.Hint, c.hint) {
 			t.Errorf("%s: got %s\n%+v", name, got, by)
 		}
 	}
 	f := newFake(t)
+	f.move()
+	if got, by := examine(t, f.open(t, nil)); got != "✓credentials ✗versioning" || !strings.Contains(by["versioning"].Hint, "region cn-hangzhou") {
+		t.Errorf("in another region: %s\n%+v", got, by)
+	}
+	f = newFake(t)
 	var gone string
 	s := f.open(t, func(o *Options) { gone = string(o.Credentials.AccessKeyIDFile) })
 	if err := os.Remove(gone); err != nil {

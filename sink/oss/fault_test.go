@@ -2,9 +2,9 @@ package oss
 
 import (
 	"bytes"
-	"crypto/md5"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -77,7 +77,7 @@ func TestForeignAnswers(t *testing.T) {
 	}{
 		"page": {200, "<html>log in</html>"}, "empty": {200, ""}, "listing": {200, "<ListBucketResult><Name>evidence</Name></ListBucketResult>"},
 		"missing": {404, "<Error><Code>NoSuchKey</Code></Error>"}, "there": {409, "<Error><Code>FileAlreadyExists</Code></Error>"},
-		"denied": {403, "<html>no"}, "down": {502, "<html>" + keySecret},
+		"denied": {403, "<html>no"}, "JSON": {404, `{"Code": "NoSuchKey", "Headers": {"X-Oss-Request-Id": ["R"]}}`}, "down": {502, "<html>" + keySecret},
 	} {
 		for operation, call := range map[string]func(*Sink) error{
 			"Put":       func(s *Sink) error { return s.Put(t.Context(), "k", x) },
@@ -94,6 +94,9 @@ func TestForeignAnswers(t *testing.T) {
 			foreign := false
 			f.Before = func(w http.ResponseWriter, _ *http.Request) bool {
 				if foreign {
+					if name == "JSON" {
+						w.Header().Set("Content-Type", "application/json")
+					}
 					w.WriteHeader(c.status)
 					fmt.Fprint(w, c.body)
 				}
@@ -187,6 +190,7 @@ func TestAlteredOnTheWay(t *testing.T) {
 		s := f.ready(t, inParts)
 		f.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodPut {
+				io.Copy(io.Discard, r.Body) //nolint:errcheck // the client hung up
 				r.Body, r.ContentLength = http.NoBody, 0
 			}
 			return false
@@ -198,22 +202,28 @@ func TestAlteredOnTheWay(t *testing.T) {
 	}
 }
 
-// TestKnownMD5: an MD5 that is known is sent, of content in one part; one that is not
-// the content's is refused by OSS.
-func TestKnownMD5(t *testing.T) {
+// TestKnownSums: sums that are known are sent and compared, of content in one part;
+// wherever one is not the content's, OSS or the sink notices.
+func TestKnownSums(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := f.ready(t, inParts)
 	for name, c := range both {
-		right := md5.Sum([]byte("x"))
-		c.MD5 = right[:]
+		c.Sums = known([]byte("x"))
 		mustPut(t, s, name, c)
 	}
 	wrong := x
-	wrong.MD5 = make([]byte, md5.Size)
-	want(t, s.Put(t.Context(), "wrong", wrong), fault.Damaged, "on the way")
-	wrong.MD5 = []byte("short")
-	mustPut(t, s, "no MD5", wrong)
+	wrong.Sums = &sink.Sums{CRC64: known([]byte("x")).CRC64}
+	want(t, s.Put(t.Context(), "MD5", wrong), fault.Damaged, "on the way")
+	wrong.Sums = &sink.Sums{MD5: known([]byte("x")).MD5}
+	want(t, s.Put(t.Context(), "CRC-64", wrong), fault.Damaged, "")
+	wrong = sink.Bytes([]byte("y"))
+	wrong.SHA256 = x.SHA256
+	wrong.Sums = known([]byte("y"))
+	want(t, s.Put(t.Context(), "SHA-256", wrong), fault.Damaged, "")
+	if f.Object(evidence, "MD5") != nil || f.Object(evidence, "SHA-256") != nil {
+		t.Error("it was stored")
+	}
 }
 
 // TestMissingHEAD: the answer to a HEAD may say why in a header, or not at all.
@@ -348,14 +358,30 @@ func TestWrongRegion(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	want(t, f.open(t, func(o *Options) { o.Region = "cn-hangzhou" }).Put(t.Context(), "k", x), fault.SinkDenied, "another region")
-	s := f.ready(t, nil)
+	ready := f.ready(t, nil)
+	f.move()
+	want(t, ready.Put(t.Context(), "k", x), fault.SinkDenied, "region cn-hangzhou")
+	for operation, change := range map[string]func(*Options){"GetBucketVersioning": nil, "GetBucketWorm": func(o *Options) { o.BucketWorm = &BucketWorm{Days: 1} }} {
+		f.Requests()
+		want(t, f.open(t, change).Put(t.Context(), "k", x), fault.SinkDenied, "region cn-hangzhou")
+		if got := f.operations(); got != operation {
+			t.Errorf("asked %s, and went on", got)
+		}
+	}
+}
+
+// move has the bucket in another region.
+func (f *fake) move() {
+	elsewhere := func(*http.Request) (int, ossfake.Code) {
+		return 403, ossfake.Code{Code: "AccessDenied", Message: "The bucket you are attempting to access must be addressed using the specified endpoint.",
+			EC: "0003-00001403", Extra: "<Endpoint>oss-cn-hangzhou.aliyuncs.com</Endpoint>"}
+	}
 	f.Do(func() {
-		f.Errors = map[string]func(*http.Request) (int, ossfake.Code){"PutObject": func(*http.Request) (int, ossfake.Code) {
-			return 403, ossfake.Code{Code: "AccessDenied", Message: "The bucket you are attempting to access must be addressed using the specified endpoint.",
-				Extra: "<Endpoint>oss-cn-hangzhou.aliyuncs.com</Endpoint>"}
-		}}
+		f.Errors = map[string]func(*http.Request) (int, ossfake.Code){}
+		for _, operation := range []string{"GetBucketVersioning", "GetBucketWorm", "ListObjectVersions", "HeadObject", "PutObject"} {
+			f.Errors[operation] = elsewhere
+		}
 	})
-	want(t, s.Put(t.Context(), "k", x), fault.SinkDenied, "region cn-hangzhou")
 }
 
 // TestClock: OSS takes requests from a clock that is 15 minutes off at most. Beyond

@@ -1,7 +1,9 @@
 package oss
 
 import (
+	"crypto/md5"
 	"fmt"
+	"hash/crc64"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -139,6 +141,11 @@ func random(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
 	return b
+}
+
+// known returns the sums of b.
+func known(b []byte) *sink.Sums {
+	return &sink.Sums{MD5: md5.Sum(b), CRC64: crc64.Checksum(b, ecma)}
 }
 
 var x = sink.Bytes([]byte("x"))

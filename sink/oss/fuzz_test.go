@@ -22,7 +22,7 @@ type canned struct {
 
 func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{
-		Status: http.StatusText(c.status), StatusCode: c.status, Header: http.Header{"X-Oss-Request-Id": {"R"}, "X-Oss-Err": {c.header}, "X-Oss-Hash-Crc64ecma": {c.header}},
+		Status: http.StatusText(c.status), StatusCode: c.status, Header: http.Header{"X-Oss-Request-Id": {"R"}, "X-Oss-Err": {c.header}, "X-Oss-Hash-Crc64ecma": {c.header}, "Content-Type": {"application/json"}},
 		Body: io.NopCloser(bytes.NewReader(c.body)), ContentLength: int64(len(c.body)), Request: r,
 	}, nil
 }

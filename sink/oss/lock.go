@@ -70,7 +70,7 @@ func (s *Sink) locked(ctx context.Context, key string, until time.Time) (bool, e
 	})
 	if err != nil {
 		e := parseError(err)
-		if e.status == http.StatusForbidden || !e.refused() {
+		if e.denied() || !e.withheld() {
 			return false, s.lockRefused(ctx, key, err)
 		}
 		return false, nil // it has no lock, whatever the code for that is
@@ -85,7 +85,7 @@ func (s *Sink) locked(ctx context.Context, key string, until time.Time) (bool, e
 // lockRefused classifies the failure of a call about the lock of an object.
 func (s *Sink) lockRefused(ctx context.Context, key string, err error) error {
 	switch e := parseError(err); {
-	case e.code == "AccessDenied":
+	case e.denied():
 		return fault.New(fault.SinkDenied, "locking %s: OSS answered %s", key, e).
 			WithHint("allow oss:PutObjectRetention and oss:GetObjectRetention (docs/storage.md)")
 	case e.status == http.StatusBadRequest:

@@ -93,6 +93,12 @@ func TestDeletions(t *testing.T) {
 	if got, err := s.Deletions(t.Context(), ""); err != nil || len(got) != 2 {
 		t.Errorf("got %v, %v", got, err)
 	}
+	f.Do(func() { f.bucket.Versioning = "Suspended" })
+	f.Put(evidence, "p/c", "x")
+	f.Delete(evidence, "p/c")
+	if got, err := s.Deletions(t.Context(), "c"); err != nil || len(got) != 1 || got[0].Version != "" {
+		t.Errorf("suspended: got %v, %v", got, err)
+	}
 	f.Requests()
 	if got, err := f.open(t, nil).Deletions(t.Context(), ""); got != nil || err != nil || f.operations() != "" {
 		t.Errorf("without versioning: %v, %v", got, err)
@@ -100,6 +106,9 @@ func TestDeletions(t *testing.T) {
 	f.reply("ListObjectVersions", 500, "InternalError", 1)
 	_, err = s.Deletions(t.Context(), "")
 	want(t, err, fault.SinkUnavailable, "")
+	f.reply("ListObjectVersions", 403, "SecurityTokenExpired", 1)
+	_, err = s.Deletions(t.Context(), "")
+	want(t, err, fault.SinkDenied, "renew")
 	f.reply("ListObjectVersions", 403, "AccessDenied", 1)
 	for range 2 {
 		if got, err := s.Deletions(t.Context(), ""); got != nil || err != nil {

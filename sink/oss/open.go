@@ -11,7 +11,6 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/retry"
 
-	"packseal.example/internal/fault"
 	"packseal.example/internal/ram"
 	"packseal.example/sink"
 	"packseal.example/sink/bucket"
@@ -21,10 +20,8 @@ var _ sink.Opener = (*Options)(nil)
 
 // Open implements [sink.Opener]. It sends no request.
 func (o *Options) Open(context.Context) (sink.Sink, error) {
-	for _, p := range o.Check() {
-		if !p.Warning {
-			return nil, fault.New(fault.SinkDenied, "%s: %s", p.Path, p.Message).WithHint("%s", p.Hint)
-		}
+	if err := bucket.Refused(o.Check()); err != nil {
+		return nil, err
 	}
 	client, err := bucket.Client(o.CAFile, isObject)
 	if err != nil {
@@ -42,8 +39,9 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	return s, nil
 }
 
-// client returns the SDK's client.
+// client returns the SDK's client, which sends requests by h.
 func (o *Options) client(h *http.Client, keys ram.Provider) *alioss.Client {
+	h.Transport = genuine{h.Transport}
 	config := alioss.LoadDefaultConfig().
 		WithRegion(o.Region).WithUseInternalEndpoint(o.Internal).WithUseCName(o.CName).
 		WithCredentialsProvider(signer{keys}).
@@ -57,20 +55,30 @@ func (o *Options) client(h *http.Client, keys ram.Provider) *alioss.Client {
 	}
 	return alioss.NewClient(config, func(c *alioss.Options) {
 		c.FeatureFlags &^= alioss.FeatureCorrectClockSkew | alioss.FeatureAutoDetectMimeType
-		c.ResponseHandlers = append(c.ResponseHandlers, genuine)
 	})
 }
 
 // isObject reports whether a request reads an object: all others have a query.
 func isObject(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.RawQuery == "" }
 
-// genuine refuses a response that says success and does not come from OSS: the SDK
-// takes any of a proxy for one.
-func genuine(r *http.Response) error {
-	if r.Header.Get(alioss.HeaderOssRequestID) == "" {
-		return errors.Join(bucket.ErrForeign, r.Body.Close())
+// genuine gives the SDK no response that it would take for one of OSS and that is not:
+// any of a proxy that says success; and errors in JSON, from which it would take the
+// status and headers as well, and which it does not always survive. Those of OSS are
+// in XML.
+type genuine struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (g genuine) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := g.RoundTripper.RoundTrip(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case resp.StatusCode/100 != 2:
+		resp.Header.Del("Content-Type")
+	case resp.Header.Get(alioss.HeaderOssRequestID) == "":
+		return nil, errors.Join(bucket.ErrForeign, resp.Body.Close())
 	}
-	return nil
+	return resp, nil
 }
 
 // signer gives the SDK the keys that requests are signed with.

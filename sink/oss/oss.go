@@ -130,7 +130,7 @@ func (s *Sink) matches(ctx context.Context, key string, c sink.Content, crc uint
 	case equal && held != "" && held != decimal(crc):
 		return false, fault.New(fault.Conflict, "%s holds damaged content: its CRC-64 is %.20q, not %d", key, held, crc)
 	case equal && (held == "" || sum == ""): // a CRC alone shows accidents, not intent
-		if equal, err = s.contentMatches(ctx, key, c); err != nil {
+		if equal, err = bucket.Matches(ctx, s, key, c); err != nil {
 			return false, err
 		}
 	}
@@ -175,19 +175,4 @@ func (s *Sink) head(ctx context.Context, key string) (*alioss.HeadObjectResult, 
 		err = again
 	}
 	return nil, err
-}
-
-// contentMatches reads an object that has no SHA-256 in its metadata, because
-// another program put it there, and reports whether it is c.
-func (s *Sink) contentMatches(ctx context.Context, key string, c sink.Content) (bool, error) {
-	r, err := s.Open(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	defer r.Close() //nolint:errcheck // read only
-	h := newSHA256()
-	if _, err := io.Copy(h, r); err != nil {
-		return false, err
-	}
-	return [32]byte(h.Sum(nil)) == c.SHA256, nil
 }

@@ -19,28 +19,27 @@ func (s *Sink) Put(ctx context.Context, key string, c sink.Content) error {
 	if err := sink.CheckKey(key); err != nil {
 		return err
 	}
-	sums := newSums(c, s.partSize(c.Size))
-	if err := c.Copy(ctx, sums); err != nil {
+	sums, err := newSums(ctx, c, s.partSize(c.Size))
+	if err != nil {
 		return err
 	}
-	crc := sums.crc.Sum64()
 	if err := s.checkBucket(ctx); err != nil {
 		return err
 	}
 	if s.unconditional() || !s.enforced.Load() {
-		if found, err := s.matches(ctx, key, c, crc); found || err != nil {
+		if found, err := s.matches(ctx, key, c, sums.crc); found || err != nil {
 			return err
 		}
 	}
 	w, err := s.write(ctx, key, c, sums)
 	if err != nil {
-		return s.writeFailed(ctx, key, c, crc, err)
+		return s.writeFailed(ctx, key, c, sums.crc, err)
 	}
-	if err := s.checkWritten(key, w, crc); err != nil {
+	if err := s.checkWritten(key, w, sums.crc); err != nil {
 		return err
 	}
 	if w.crc == "" || s.unconditional() || c.Size > s.threshold || s.options.SSE != nil {
-		switch found, err := s.matches(ctx, key, c, crc); {
+		switch found, err := s.matches(ctx, key, c, sums.crc); {
 		case err != nil:
 			return err
 		case !found:
@@ -62,18 +61,18 @@ func (s *Sink) checkWritten(key string, w written, crc uint64) error {
 	case w.version != "" && !s.unconditional():
 		s.versioned.Store(true)
 		s.checked.Store(false)
-		return errVersioned("on")
+		return errVersioned(seen)
 	case w.crc != "" && w.crc != decimal(crc):
 		return fault.New(fault.Damaged, "OSS stored %s with the CRC-64 %.20q, not %d", key, w.crc, crc)
 	}
 	return nil
 }
 
-func (s *Sink) write(ctx context.Context, key string, c sink.Content, sums *sums) (written, error) {
+func (s *Sink) write(ctx context.Context, key string, c sink.Content, sums sums) (written, error) {
 	if c.Size > s.threshold {
-		return s.putParts(ctx, key, c, sums.all())
+		return s.putParts(ctx, key, c, sums.parts)
 	}
-	return s.putObject(ctx, key, c, sums.all()[0].md5)
+	return s.putObject(ctx, key, c, sums.parts[0].md5)
 }
 
 // putObject writes c in a single request.

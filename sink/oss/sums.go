@@ -1,14 +1,14 @@
 package oss
 
 import (
-	"crypto/md5"
-	"crypto/sha256"
+	"context"
+	"crypto/md5" // what OSS compares; not for security
 	"encoding/base64"
 	"encoding/hex"
 	"hash"
 	"hash/crc64"
+	"io"
 	"strconv"
-	"sync"
 
 	"packseal.example/sink"
 )
@@ -20,92 +20,66 @@ func decimal(crc uint64) string { return strconv.FormatUint(crc, 10) }
 
 func hexSum(c sink.Content) string { return hex.EncodeToString(c.SHA256[:]) }
 
-func newSHA256() hash.Hash { return sha256.New() }
-
-// sums are those of what is written to it: its CRC-64, which OSS keeps, and the MD5 of
-// each part, which protects it on its way. Content in one part has the CRC-64 of
-// that.
+// sums are those of content that is written in parts: its CRC-64, which OSS keeps, and
+// those of each part.
 type sums struct {
-	crc   hash.Hash64
-	parts []partSum
-	part  int64       // bytes in each part
-	left  int64       // bytes until the current part is complete
-	md5   hash.Hash   // of the current part; nil if there is one part, whose MD5 is known
-	known []byte      // that
-	each  hash.Hash64 // the CRC-64 of the current part; nil if there is one part
+	crc   uint64
+	parts []partSum // at least one
 }
 
 // partSum has the sums of a part.
 type partSum struct {
-	md5 string // in Base64
+	md5 string // in Base64, which protects it on its way
 	crc uint64
 }
 
-// newSums returns the sums for c in parts of part bytes.
-func newSums(c sink.Content, part int64) *sums {
-	s := &sums{crc: crc64.New(ecma), part: part, left: part}
-	switch {
-	case c.Size > part:
-		s.each, s.md5 = crc64.New(ecma), md5.New()
-	case len(c.MD5) == md5.Size:
-		s.known = c.MD5
-	default:
-		s.md5 = md5.New()
+// newSums reads c, and returns its sums in parts of part bytes. It fails as
+// [sink.Content.Copy] does.
+func newSums(ctx context.Context, c sink.Content, part int64) (sums, error) {
+	if c.Sums != nil && c.Size <= part {
+		return sums{c.Sums.CRC64, []partSum{newPartSum(c.Sums.MD5[:], c.Sums.CRC64)}}, c.Copy(ctx, io.Discard)
 	}
-	return s
+	h := hasher{whole: crc64.New(ecma), crc: crc64.New(ecma), md5: md5.New(), part: part, left: part}
+	err := c.Copy(ctx, &h)
+	if h.left < part || c.Size == 0 {
+		h.end() // the last part may be shorter
+	}
+	return sums{h.whole.Sum64(), h.parts}, err
+}
+
+func newPartSum(md5 []byte, crc uint64) partSum {
+	return partSum{base64.StdEncoding.EncodeToString(md5), crc}
+}
+
+// hasher reckons the sums of what is written to it.
+type hasher struct {
+	whole, crc hash.Hash64 // of all, and of the current part
+	md5        hash.Hash   // of the current part
+	part       int64       // bytes in each part
+	left       int64       // bytes until the current part is complete
+	parts      []partSum
 }
 
 // Write implements [io.Writer]. It never fails.
-func (s *sums) Write(p []byte) (int, error) {
+func (h *hasher) Write(p []byte) (int, error) {
 	n := len(p)
-	for int64(len(p)) >= s.left {
-		s.add(p[:s.left])
-		p = p[s.left:]
-		s.end()
+	for len(p) > 0 {
+		some := p[:min(int64(len(p)), h.left)]
+		for _, w := range []io.Writer{h.whole, h.crc, h.md5} {
+			_, _ = w.Write(some)
+		}
+		p = p[len(some):]
+		if h.left -= int64(len(some)); h.left == 0 {
+			h.end()
+		}
 	}
-	s.add(p)
-	s.left -= int64(len(p))
 	return n, nil
 }
 
-// add adds p to the current part. The MD5 takes longest, so the rest is done beside
-// it, unless p is so short that a goroutine takes longer.
-func (s *sums) add(p []byte) {
-	var beside sync.WaitGroup
-	switch {
-	case s.md5 == nil:
-	case len(p) < 8<<10:
-		_, _ = s.md5.Write(p)
-	default:
-		beside.Go(func() { s.md5.Write(p) })
-	}
-	_, _ = s.crc.Write(p)
-	if s.each != nil {
-		_, _ = s.each.Write(p)
-	}
-	beside.Wait()
-}
-
 // end completes the current part.
-func (s *sums) end() {
-	digest, crc := s.known, s.crc.Sum64()
-	if s.md5 != nil {
-		digest = s.md5.Sum(nil)
-		s.md5.Reset()
-	}
-	if s.each != nil {
-		crc = s.each.Sum64()
-		s.each.Reset()
-	}
-	s.parts = append(s.parts, partSum{base64.StdEncoding.EncodeToString(digest), crc})
-	s.left = s.part
-}
-
-// all returns the sums of all parts, of which there is at least one; the last one may
-// be shorter.
-func (s *sums) all() []partSum {
-	if s.left < s.part || len(s.parts) == 0 {
-		s.end()
-	}
-	return s.parts
+func (h *hasher) end() {
+	h.parts = append(h.parts, newPartSum(h.md5.Sum(nil), h.crc.Sum64()))
+	h.md5.Reset()
+	h.crc.Reset()
+	h.left = h.part
 }

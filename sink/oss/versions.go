@@ -2,7 +2,6 @@ package oss
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	alioss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -18,12 +17,12 @@ const askAgain = time.Hour
 
 // Deletions implements [sink.Historian]: keys whose newest version is a delete
 // marker. A bucket without versioning keeps none, and is not asked.
-func (s *Sink) Deletions(ctx context.Context, prefix string) (all []sink.Deletion, err error) {
+func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, error) {
 	if until := s.unlisted.Load(); until != nil && time.Now().Before(*until) || !s.unconditional() || !sink.CanBegin(prefix) {
 		return nil, nil
 	}
 	in := &alioss.ListObjectVersionsRequest{Bucket: &s.options.Bucket, Prefix: s.key(prefix), MaxKeys: 1000}
-	index := make(map[string]int) // by key
+	found := bucket.NewDeletions(s.prefix)
 	given := make(bucket.Pages)
 	for {
 		page, err := ask(ctx, s, func(ctx context.Context) (*alioss.ListObjectVersionsResult, error) {
@@ -40,35 +39,23 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) (all []sink.Deletio
 			err = given.Next(page.IsTruncated, where)
 		}
 		switch e := parseError(err); {
-		case err != nil && e.refused():
+		case err != nil && e.withheld():
 			s.unlisted.Store(alioss.Ptr(time.Now().Add(askAgain)))
 			return nil, nil
 		case err != nil:
 			return nil, classify(ctx, err, "listing versions")
 		}
-		all = s.deletions(all, index, page)
+		for _, m := range page.ObjectDeleteMarkers {
+			if m.IsLatest {
+				found.Marker(alioss.ToString(m.Key), alioss.ToTime(m.LastModified))
+			}
+		}
+		for _, v := range page.ObjectVersions {
+			found.Version(alioss.ToString(v.Key), alioss.ToString(v.VersionId), v.Size)
+		}
 		if !page.IsTruncated {
-			return all, nil
+			return found.All, nil
 		}
 		in.KeyMarker, in.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
 	}
-}
-
-// deletions adds those of a page, in which the newest version of a key comes first;
-// index has where those of keys are.
-func (s *Sink) deletions(all []sink.Deletion, index map[string]int, page *alioss.ListObjectVersionsResult) []sink.Deletion {
-	for _, m := range page.ObjectDeleteMarkers {
-		key, ours := strings.CutPrefix(alioss.ToString(m.Key), s.prefix)
-		if m.IsLatest && ours && sink.CheckKey(key) == nil {
-			index[key] = len(all)
-			all = append(all, sink.Deletion{Key: key, At: alioss.ToTime(m.LastModified)})
-		}
-	}
-	for _, v := range page.ObjectVersions {
-		key, _ := strings.CutPrefix(alioss.ToString(v.Key), s.prefix)
-		if i, ok := index[key]; ok && all[i].Version == "" {
-			all[i].Version, all[i].Size = alioss.ToString(v.VersionId), v.Size
-		}
-	}
-	return all
 }

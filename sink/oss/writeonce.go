@@ -2,7 +2,6 @@ package oss
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	alioss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -48,12 +47,12 @@ func (s *Sink) checkBucket(ctx context.Context) error {
 func (s *Sink) checkVersioning(ctx context.Context) error {
 	state, err := s.versioning(ctx)
 	switch e := parseError(err); {
-	case err != nil && (!e.refused() || e.code == "NoSuchBucket" || e.refusesKeys()):
+	case err != nil && !e.withheld():
 		return classify(ctx, err, "asking for the bucket's versioning")
 	case state != "":
 		return errVersioned(strings.ToLower(state))
 	case err != nil && s.versioned.Load():
-		return errVersioned("on")
+		return errVersioned(seen)
 	}
 	s.versioned.Store(false)
 	return nil
@@ -67,11 +66,11 @@ const maxProbe = 1 << 20
 // repeating the write of the first small object, which must fail. If it does not,
 // OSS ignores the condition; here it replaced an object with itself. Until the
 // answer is known, Put looks at the key before it writes.
-func (s *Sink) probeForbidden(ctx context.Context, key string, c sink.Content, sums *sums) error {
+func (s *Sink) probeForbidden(ctx context.Context, key string, c sink.Content, sums sums) error {
 	if s.unconditional() || s.enforced.Load() || c.Size > min(maxProbe, s.threshold) {
 		return nil
 	}
-	switch _, err := s.putObject(ctx, key, c, sums.all()[0].md5); {
+	switch _, err := s.putObject(ctx, key, c, sums.parts[0].md5); {
 	case err == nil:
 		s.ignored.Store(true)
 		return errReplaced
@@ -86,11 +85,11 @@ func (s *Sink) putProbe(ctx context.Context) (written, error) {
 	strict := &Sink{options: s.options, api: s.api, keys: s.keys, prefix: s.prefix}
 	strict.options.Overwrite = overwriteForbid
 	probe := sink.Probe()
-	sums := newSums(probe, probe.Size)
-	if err := probe.Copy(ctx, sums); err != nil {
+	sums, err := newSums(ctx, probe, probe.Size)
+	if err != nil {
 		return written{}, err
 	}
-	return strict.putObject(ctx, s.probeKey(), probe, sums.all()[0].md5)
+	return strict.putObject(ctx, s.probeKey(), probe, sums.parts[0].md5)
 }
 
 func (s *Sink) probeKey() string { return sink.ProbeKey(s.terms()) }
@@ -108,7 +107,10 @@ func (s *Sink) versioning(ctx context.Context) (string, error) {
 
 const writeOnceHint = "use a bucket in which versioning was never turned on (it can be suspended, and not turned off), or accept the weaker mode with overwrite: off (docs/storage.md)"
 
-// errVersioned returns the error for a bucket whose versioning is on or suspended.
+// seen is the state of a bucket's versioning when an object got a version.
+const seen = "enabled or suspended"
+
+// errVersioned returns the error for a bucket with versioning in that state.
 func errVersioned(state string) error {
 	return fault.New(fault.SinkDenied, "versioning of the bucket is %s: OSS then ignores x-oss-forbid-overwrite, which keeps objects from being replaced", state).
 		WithHint("%s", writeOnceHint)
@@ -126,7 +128,7 @@ func (s *Sink) checkWorm(ctx context.Context) error {
 	}
 	worm, err := s.worm(ctx)
 	switch e := parseError(err); {
-	case e.status == http.StatusForbidden && e.code == "AccessDenied":
+	case e.denied():
 		return fault.New(fault.SinkDenied, "whether the bucket is locked cannot be read: OSS answered %s", e).
 			WithHint("allow oss:GetBucketWorm on the bucket (docs/storage.md), or remove bucket_worm")
 	case err != nil:

@@ -154,10 +154,22 @@ func TestImmutable(t *testing.T) {
 		mustPut(t, s, mode, x)
 		want(t, s.Put(t.Context(), mode, sink.Bytes([]byte("y"))), fault.Conflict, "")
 	}
-	s := f.ready(t, nil)
-	f.reply("PutObject", 409, "FileImmutable", 1)
-	f.Put(evidence, "k", "x")
-	mustPut(t, s, "k", x)
+	for name, c := range both { // another writer stores it meanwhile
+		f := newFake(t)
+		f.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if q := r.URL.Query(); r.Method == http.MethodPut && !q.Has("partNumber") || r.Method == http.MethodPost && q.Has("uploadId") {
+				b := make([]byte, c.Size)
+				c.ReadAt(b, 0) //nolint:errcheck // in memory
+				f.Put(evidence, name, string(b))
+			}
+			return false
+		}
+		f.reply(last[name], 409, "FileImmutable", 1)
+		mustPut(t, f.ready(t, inParts), name, c)
+		if f.Uploads() > 0 {
+			t.Errorf("%s: an upload is left", name)
+		}
+	}
 }
 
 // In the weaker mode nothing is asked of the bucket, and objects are not replaced by

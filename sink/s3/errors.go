@@ -15,7 +15,6 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
-	"packseal.example/sink"
 	"packseal.example/sink/bucket"
 )
 
@@ -82,18 +81,12 @@ func classify(ctx context.Context, err error, doing string) error {
 	if err == nil {
 		return nil
 	}
-	if ended := sink.Ended(ctx); ended != nil {
-		return fmt.Errorf("%s: %w", doing, ended)
-	}
-	if e, ok := errors.AsType[*credentialsError](err); ok {
+	if e, ok := errors.AsType[*credentialsError](err); ok && ctx.Err() == nil {
 		return fault.New(fault.SinkDenied, "%s: retrieving credentials: %w", doing, e.error).
 			WithHint("set access_key_id_file and secret_access_key_file, or set up the AWS default credential chain")
 	}
-	if errors.Is(err, bucket.ErrTooLong) {
-		return fault.New(fault.SinkUnavailable, "%s: %w", doing, bucket.ErrTooLong).WithHint("%s", bucket.ProxyHint)
-	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return fmt.Errorf("%s: %w", doing, err)
+	if failed := bucket.Classify(ctx, err, doing); failed != nil {
+		return failed
 	}
 	parsed := parseError(err)
 	if parsed.status == 0 {

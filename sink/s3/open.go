@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"packseal.example/internal/fault"
 	"packseal.example/sink"
 	"packseal.example/sink/bucket"
 )
@@ -21,10 +20,8 @@ var _ sink.Opener = (*Options)(nil)
 
 // Open implements [sink.Opener]. It sends no request.
 func (o *Options) Open(context.Context) (sink.Sink, error) {
-	for _, p := range o.Check() {
-		if !p.Warning {
-			return nil, fault.New(fault.SinkDenied, "%s: %s", p.Path, p.Message).WithHint("%s", p.Hint)
-		}
+	if err := bucket.Refused(o.Check()); err != nil {
+		return nil, err
 	}
 	s := &Sink{
 		options:   *o,

@@ -133,7 +133,7 @@ func (s *Sink) matches(ctx context.Context, key string, c sink.Content) (bool, e
 	if h, ok := head.Metadata[bucket.MetadataSum]; same && ok {
 		same = h == sum(c.SHA256).hex()
 	} else if same {
-		if same, err = s.contentMatches(ctx, key, c); err != nil {
+		if same, err = bucket.Matches(ctx, s, key, c); err != nil {
 			return false, err
 		}
 	}
@@ -172,22 +172,6 @@ func (s *Sink) head(ctx context.Context, key string) (*s3.HeadObjectOutput, erro
 		err = again
 	}
 	return nil, err
-}
-
-// contentMatches reads an object that has no SHA-256 in its metadata, because
-// another program put it there, and reports whether it is c.
-func (s *Sink) contentMatches(ctx context.Context, key string, c sink.Content) (bool, error) {
-	r, err := s.Open(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = r.Close() }()
-	h := newPartSums(max(c.Size, 1))
-	if _, err := io.Copy(h, r); err != nil {
-		return false, err
-	}
-	got := h.all()
-	return len(got) == 0 && c.Size == 0 || len(got) == 1 && got[0] == sum(c.SHA256), nil
 }
 
 // checkRetention checks that the object is retained as configured from the time

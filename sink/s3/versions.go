@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,7 +28,7 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, e
 		return nil, nil
 	}
 	in := &s3.ListObjectVersionsInput{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
-	var found deletions
+	found := bucket.NewDeletions(s.prefix)
 	given := make(bucket.Pages)
 	for {
 		page, err := s.client.ListObjectVersions(ctx, in)
@@ -43,9 +42,16 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, e
 		if err != nil {
 			return nil, classify(ctx, err, "listing versions")
 		}
-		found.add(page, s.prefix)
+		for _, m := range page.DeleteMarkers {
+			if aws.ToBool(m.IsLatest) {
+				found.Marker(aws.ToString(m.Key), aws.ToTime(m.LastModified))
+			}
+		}
+		for _, v := range page.Versions {
+			found.Version(aws.ToString(v.Key), aws.ToString(v.VersionId), aws.ToInt64(v.Size))
+		}
 		if !*page.IsTruncated {
-			return found.all, nil
+			return found.All, nil
 		}
 		in.KeyMarker, in.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
 	}
@@ -61,33 +67,6 @@ func checkVersions(page *s3.ListObjectVersionsOutput, given bucket.Pages) error 
 		where = *page.NextKeyMarker + "\x00" + aws.ToString(page.NextVersionIdMarker)
 	}
 	return given.Next(*page.IsTruncated, where)
-}
-
-// deletions collects them from pages of versions, in which the newest version of a
-// key comes first.
-type deletions struct {
-	all   []sink.Deletion
-	index map[string]int // by key
-}
-
-func (d *deletions) add(page *s3.ListObjectVersionsOutput, prefix string) {
-	if d.index == nil {
-		d.index = make(map[string]int)
-	}
-	for _, m := range page.DeleteMarkers {
-		key, ours := strings.CutPrefix(aws.ToString(m.Key), prefix)
-		if !aws.ToBool(m.IsLatest) || !ours || sink.CheckKey(key) != nil {
-			continue
-		}
-		d.index[key] = len(d.all)
-		d.all = append(d.all, sink.Deletion{Key: key, At: aws.ToTime(m.LastModified)})
-	}
-	for _, v := range page.Versions {
-		key, _ := strings.CutPrefix(aws.ToString(v.Key), prefix)
-		if i, ok := d.index[key]; ok && d.all[i].Version == "" {
-			d.all[i].Version, d.all[i].Size = aws.ToString(v.VersionId), aws.ToInt64(v.Size)
-		}
-	}
 }
 
 // deleted returns the error for a key that holds nothing because its object was
