@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,5 +50,40 @@ func TestDocumentedCheck(t *testing.T) {
 		if err != nil || strings.TrimSpace(string(got)) != args[0] {
 			t.Errorf("%q: %s, %v", args, got, err)
 		}
+	}
+}
+
+// TestDocumentedAlerts sends a notice by the template for CloudMonitor's alert
+// management, which is the same in the chart's example.
+func TestDocumentedAlerts(t *testing.T) {
+	t.Parallel()
+	read := func(name string) string {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	page := read("docs/alibaba-cloud.md")
+	template := regexp.MustCompile(`template: '(.*)'`)
+	found, again := template.FindStringSubmatch(page), template.FindStringSubmatch(read("deploy/helm/packseal/ci/ack-values.yaml"))
+	if found == nil || again == nil || found[1] != again[1] {
+		t.Fatalf("the page has %q, the chart %q", found, again)
+	}
+	var body map[string]string
+	if err := json.Unmarshal([]byte(send(t, found[1])), &body); err != nil {
+		t.Fatal(err)
+	}
+	if body["severity"] != "critical" || body["alertname"] != gap.Title || body["id"] != gap.ID {
+		t.Errorf("the body is %v", body)
+	}
+	paths := regexp.MustCompile("`\\$\\.(\\w+)`").FindAllStringSubmatch(page, -1)
+	for _, path := range paths {
+		if body[path[1]] == "" {
+			t.Errorf("the body has no %s", path[1])
+		}
+	}
+	if len(paths) < 4 {
+		t.Errorf("only %d fields are mapped", len(paths))
 	}
 }
