@@ -52,7 +52,7 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 	return nil
 }
 
-// record puts a gap record into the sinks. It returns those in which somebody
+// record puts a gap record into the sinks that keep the pack's reports. It returns those in which somebody
 // else recorded one; nil = none.
 func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (other *found, err error) {
 	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool).Labelled(a.packs[s.Ref()].Labels)
@@ -64,7 +64,7 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	content.About = a.aboutRecord(s, "", evidence.GapName)
 	recorded := 0
 	var errs []error
-	for _, t := range a.Sinks {
+	for _, t := range a.chosen(a.keeping(s.Ref())) {
 		switch err := t.Put(ctx, s.GapKey(), content); {
 		case err == nil:
 			recorded++
