@@ -55,6 +55,11 @@ type Options struct {
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error)
 
+	// Keep returns the names of the sinks that are to keep a pack's reports and gaps,
+	// the first sink among them; nil = all. Plans and acknowledgements are in every sink.
+	// May be nil.
+	Keep func(evidence.PackRef) []string
+
 	Packs []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
 	// Within is how long after it fell due a pack's slot is settled at the latest,
 	// for Verify. Default: a day.

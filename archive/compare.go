@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// compare compares the sinks' records with one another.
+// compare compares the sinks' records with one another. A sink that was not asked to
+// keep a report need not have it.
 func (v *verifying) compare(sinks []Target) {
 	for key, have := range v.planned {
 		for _, t := range sinks {
@@ -15,7 +16,14 @@ func (v *verifying) compare(sinks []Target) {
 		}
 	}
 	for s, have := range v.raw {
-		v.agree(sinks, s.ManifestKey(), have, "another sink has this slot sealed")
+		these := sinks
+		if asked := v.asked[s]; asked != nil {
+			these = slices.DeleteFunc(slices.Clone(sinks), func(t Target) bool {
+				_, has := have[t.Name]
+				return !has && !slices.Contains(asked, t.Name)
+			})
+		}
+		v.agree(these, s.ManifestKey(), have, "another sink has this slot sealed")
 	}
 	for key, have := range v.acked {
 		v.agree(sinks, key, have, "another sink has this acknowledgement")

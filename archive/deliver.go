@@ -24,13 +24,13 @@ type delivery struct {
 	body *os.File // the report
 }
 
-// deliver brings report and manifest to every sink that lacks them: to the first
-// of them alone, because it decides between racing archivers; then to the others
-// at once, each for itself.
+// deliver brings report and manifest to every sink that is to have them and lacks
+// them: to the first of these alone, because it decides between racing archivers;
+// then to the others at once, each for itself.
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
-	lacking := have.lacking(a.Sinks, d.from)
+	lacking := have.lacking(a.wanting(d.Slot().Ref(), &m), d.from)
 	if len(lacking) == 0 {
 		a.observe(d.Record(), false)
 		return d.Record(), errors.Join(have.missing(), e.Remove())

@@ -143,7 +143,7 @@ func (d *drainer) copyGaps(ctx context.Context) {
 	}
 }
 
-// copyGap puts a slot's gap record into every sink that has none, unless the
+// copyGap puts a slot's gap record into every sink that is to have it and has none, unless the
 // slot is sealed after all. A record that can't be read is left to Verify.
 func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	have, err := d.find(ctx, s)
@@ -160,7 +160,7 @@ func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	content := sink.Bytes(raw)
 	content.About = d.aboutRecord(s, "", evidence.GapName)
 	var errs []error
-	for _, t := range d.Sinks {
+	for _, t := range d.chosen(d.keeping(s.Ref())) {
 		if !have.lacks(t, have.gap) {
 			continue
 		}

@@ -52,7 +52,7 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 	return nil
 }
 
-// record puts a gap record into the sinks. It returns those in which somebody
+// record puts a gap record into the sinks that keep the pack's reports. It returns those in which somebody
 // else recorded one; nil = none.
 func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (other *found, err error) {
 	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool).Labelled(a.packs[s.Ref()].Labels)
@@ -66,7 +66,7 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	var first error // of the first sink that has a record of the slot, if it is another one
 	recorded := 0
 	err = a.log(s.GapKey(), raw, func() error {
-		for _, t := range a.Sinks {
+		for _, t := range a.chosen(a.keeping(s.Ref())) {
 			switch err := t.Put(ctx, s.GapKey(), content); {
 			case err == nil:
 				recorded++

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"packseal.example/archive/catalog"
@@ -37,6 +38,7 @@ func (v *verifying) holes(ctx context.Context, a *Archive) error {
 	if err != nil {
 		return err
 	}
+	keeping := plans.Keeping(v.plans)
 	for ref, timeline := range plans.Timelines(v.plans) {
 		within, ok := a.Within[ref]
 		if !ok {
@@ -52,6 +54,10 @@ func (v *verifying) holes(ctx context.Context, a *Archive) error {
 				continue
 			}
 			if _, err := a.Record(ctx, catalog.Listed{Slot: s}); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
+				if names := keeping(s); names != nil && !slices.ContainsFunc(a.Sinks, func(t Target) bool { return slices.Contains(names, t.Name) }) {
+					v.result.Elsewhere++ // a sink that is none of these was to have it
+					continue
+				}
 				v.report("", Absent, s.ManifestKey(), "it was due by the plan in force then, and no record of it was found")
 			} else if err != nil && !evidence.Unreadable(err) {
 				return err

@@ -120,6 +120,9 @@ func (a *Archive) Dues(ctx context.Context, p scheduler.Plan, from, to time.Time
 	if err != nil {
 		return nil, err
 	}
-	timeline := append(scheduler.Timeline{{Schedule: p.Schedule}}, plans.Timelines(recorded)[evidence.Ref(p.Source, p.Pack)]...)
+	timeline := scheduler.Timeline(nil).Plan(time.Time{}, time.Time{}, p.Until, p.Schedule)
+	for _, period := range plans.Timelines(recorded)[evidence.Ref(p.Source, p.Pack)] {
+		timeline = timeline.With(period.From, period.Schedule)
+	}
 	return slices.Collect(timeline.Between(from.Add(-1), to.Add(-1))), nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // futureRecord is a manifest as a newer packseal may write it.
-const futureRecord = `{"due":"2031-01-01T00:00:00Z","quantum":true,"schema":"packseal.manifest/v3"}`
+const futureRecord = `{"due":"2031-01-01T00:00:00Z","quantum":true,"schema":"packseal.manifest/v4"}`
 
 // TestNewerRecords: what a newer packseal has sealed is sealed, and what it
 // recorded as a gap is one: nobody fetches it again or makes a gap of it. To
@@ -28,7 +28,7 @@ func TestNewerRecords(t *testing.T) {
 	sealed, gap := slot("cp-1", at), slot("cp-1", at.Add(-time.Hour))
 	for key, content := range map[string]string{
 		sealed.ManifestKey(): futureRecord, sealed.Dir() + "report-000000000000.pdf": "x",
-		gap.GapKey(): strings.Replace(futureRecord, "manifest/v3", "gap/v3", 1),
+		gap.GapKey(): strings.Replace(futureRecord, "manifest/v4", "gap/v3", 1),
 	} {
 		if err := store.Put(t.Context(), key, sink.Bytes([]byte(content))); err != nil {
 			t.Fatal(err)

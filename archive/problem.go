@@ -40,13 +40,14 @@ type Problem struct {
 
 // Result is what Verify read.
 type Result struct {
-	Sealed   int       `json:"sealed"`                 // manifests, over all sinks
-	Gaps     int       `json:"gaps"`                   // gap records, over all sinks
-	Bytes    int64     `json:"bytes"`                  // of reports, over all sinks
-	Unread   int       `json:"unread"`                 // objects that the store does not let us read, such as those in an archive tier; they were not checked
-	Skipped  int       `json:"skipped,omitempty"`      // reports that are not in the sample
-	Problems []Problem `json:"problems"`               // also the acknowledged ones
-	Acked    int       `json:"acknowledged,omitempty"` // of the problems
+	Sealed    int       `json:"sealed"`                 // manifests, over all sinks
+	Gaps      int       `json:"gaps"`                   // gap records, over all sinks
+	Bytes     int64     `json:"bytes"`                  // of reports, over all sinks
+	Unread    int       `json:"unread"`                 // objects that the store does not let us read, such as those in an archive tier; they were not checked
+	Skipped   int       `json:"skipped,omitempty"`      // reports that are not in the sample
+	Elsewhere int       `json:"elsewhere,omitempty"`    // slots that were due and have no record here, and that only other sinks were to keep, by their names
+	Problems  []Problem `json:"problems"`               // also the acknowledged ones
+	Acked     int       `json:"acknowledged,omitempty"` // of the problems
 }
 
 // Open returns the problems that are not acknowledged.

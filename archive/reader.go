@@ -22,7 +22,8 @@ import (
 type reader struct {
 	sinks  []Target
 	logger *slog.Logger
-	copies bool // gap records that a sink lacks are to be copied to it
+	copies bool                            // gap records that a sink lacks are to be copied to it
+	keep   func(evidence.PackRef) []string // Options.Keep
 
 	mu     sync.Mutex
 	gaps   map[evidence.Slot]bool // whose records a sink may lack
@@ -39,7 +40,7 @@ type refusal struct {
 const warnAgain = 10 * time.Minute
 
 func newReader(o Options) *reader {
-	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, gaps: make(map[evidence.Slot]bool), warned: make(map[refusal]time.Time)}
+	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, keep: o.Keep, gaps: make(map[evidence.Slot]bool), warned: make(map[refusal]time.Time)}
 }
 
 // found is what the sinks hold of one slot: which of them have its manifest,
@@ -78,21 +79,24 @@ func (f *found) read(ctx context.Context, s evidence.Slot) (r evidence.Record, m
 }
 
 // find asks every sink what it holds of a slot; nil = nothing. A sink that can't
-// be asked is logged; it is an error when none can.
+// be asked is logged; it is an error when none can that is to keep the slot's report.
 func (r *reader) find(ctx context.Context, s evidence.Slot) (f *found, err error) {
 	ctx, span := trace.Begin(ctx, "index")
 	defer func() { span.End(err) }()
 	var errs []error
-	all := new(found)
+	all, asked := new(found), false
+	names := r.keeping(s.Ref())
 	for _, t := range r.sinks {
 		if err := all.ask(ctx, t, s); err != nil {
 			errs = append(errs, r.unlisted(ctx, t, s.Dir(), err))
+		} else if names == nil || slices.Contains(names, t.Name) {
+			asked = true
 		}
 	}
 	if len(all.manifest)+len(all.gap)+len(all.deleted) > 0 {
 		f = all
 	}
-	if len(errs) == len(r.sinks) {
+	if !asked && (f == nil || len(errs) == len(r.sinks)) {
 		return f, errors.Join(errs...)
 	}
 	return f, nil
@@ -238,7 +242,7 @@ func (r *reader) listed(s evidence.Slot, f *found) catalog.Listed {
 	if len(f.manifest) > 0 {
 		return catalog.Listed{Slot: s, State: evidence.Sealed}
 	}
-	if r.copies && len(f.gap) < len(r.sinks) {
+	if wanting := r.chosen(r.keeping(s.Ref())); r.copies && len(f.lacking(wanting, f.gap)) > 0 {
 		r.uncopied(s)
 	}
 	return catalog.Listed{Slot: s, State: evidence.Gapped}

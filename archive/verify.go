@@ -33,8 +33,11 @@ type verifying struct {
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
+	asked  map[evidence.Slot][]string                     // the sinks that were to keep its report; none = all
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
+
+	keeping func(evidence.PackRef) []string // by the configuration
 
 	refused error // why one of the objects could not be read
 
@@ -56,10 +59,10 @@ const orphanAge = 2 * time.Second
 // first (fault.NotRestored) or may not be read (fault.SinkDenied). What could be
 // read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
-	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), gone: make(map[string]map[string]sink.Deletion),
+	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), asked: make(map[evidence.Slot][]string), gone: make(map[string]map[string]sink.Deletion),
 		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
-	v.result.Problems = []Problem{}
+	v.result.Problems, v.keeping = []Problem{}, a.keeping
 	wanted, err := s.targets(a.Sinks)
 	if err != nil {
 		return v.result, err
@@ -236,6 +239,7 @@ func (v *verifying) keep(t Target, s evidence.Slot, sum [sha256.Size]byte) {
 	v.result.Sealed++
 	if v.raw[s] == nil {
 		v.raw[s] = make(map[string][sha256.Size]byte)
+		v.ask(s, v.keeping(s.Ref())) // until a manifest says it
 	}
 	v.raw[s][t.Name] = sum
 }
@@ -247,7 +251,20 @@ func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (ev
 		return evidence.Manifest{}, err
 	}
 	v.keep(t, s, sha256.Sum256(raw))
-	return evidence.DecodeManifest(raw, s)
+	m, err := evidence.DecodeManifest(raw, s)
+	if err == nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.ask(s, m.Sinks)
+	}
+	return m, err
+}
+
+// ask notes which sinks were to keep a slot's report.
+func (v *verifying) ask(s evidence.Slot, sinks []string) {
+	if delete(v.asked, s); len(sinks) > 0 {
+		v.asked[s] = sinks
+	}
 }
 
 // gap reads a slot's gap record.

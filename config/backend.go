@@ -51,7 +51,7 @@ func chosen[T any](entry any) (keys []string, backend T) {
 func backends(entry reflect.Type) func(yield func(string, int) bool) {
 	return func(yield func(string, int) bool) {
 		for key, i := range strictyaml.Fields(entry) {
-			if entry.Field(i).Type.Kind() == reflect.Pointer && !yield(key, i) {
+			if t := entry.Field(i).Type; t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && !yield(key, i) {
 				return
 			}
 		}

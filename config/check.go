@@ -15,6 +15,7 @@ import (
 	"packseal.example/config/strictyaml"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/units"
 )
 
 // namePattern matches names that are safe as file names, in storage keys, in
@@ -84,6 +85,7 @@ func (k *checker) sources() {
 			k.fail(path, "choose a name that does not end in a dot and digits", "the name is reserved for the member account %.64s of a source %.64q", id[1:], strings.TrimSuffix(name, id))
 		}
 		k.backend(path, k.Sources[name])
+		k.keptIn(path+".sinks", k.Sources[name].Sinks)
 		k.discover(path+".discover", k.Sources[name].Discover)
 	}
 }
@@ -99,6 +101,68 @@ func (k *checker) sinks() {
 		k.uniqueName("sinks", i, "a sink", s.Name, first)
 		k.backend(fmt.Sprintf("sinks[%d]", i), s)
 	}
+	k.unused()
+}
+
+// keptIn checks a choice of the sinks that keep reports.
+func (k *checker) keptIn(path string, names []string) {
+	if names == nil || len(k.Sinks) == 0 {
+		return
+	}
+	var known []string
+	for _, s := range k.Sinks {
+		known = append(known, s.Name)
+	}
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case slices.Contains(names[:i], name):
+			k.fail(at, "", "the sink %.64q is named twice", name)
+		case !slices.Contains(known, name):
+			k.unknown(at, "sink", name, known)
+		}
+	}
+	if first := known[0]; !slices.Contains(names, first) {
+		k.fail(path, fmt.Sprintf("add %q", first), "lacks %.64q, the first sink, which keeps every report and decides", first)
+	}
+}
+
+// unused warns of a sink that no pack's reports are kept in.
+func (k *checker) unused() {
+	used := make(map[string]bool)
+	use := func(p Pack) {
+		names := k.withDefaults(p).Sinks
+		for _, s := range k.Sinks {
+			used[s.Name] = used[s.Name] || names == nil || slices.Contains(names, s.Name)
+		}
+	}
+	for _, p := range k.Packs {
+		use(p)
+	}
+	for _, name := range k.sourceNames() {
+		for _, r := range k.Sources[name].Discover.Rules {
+			p := r.pack()
+			p.Source = name
+			use(p)
+		}
+	}
+	for i, s := range k.Sinks {
+		if len(used) > 0 && !used[s.Name] {
+			k.problems = append(k.problems, fault.Problem{
+				Path: fmt.Sprintf("sinks[%d]", i), Warning: true, Message: "no pack's reports are kept in it",
+				Hint: "name it in the sinks of packs, of a source or of defaults, or remove it",
+			})
+		}
+	}
+}
+
+// unknown records that nothing of that name is there, and what may have been meant.
+func (k *checker) unknown(path, what, name string, known []string) {
+	hint := what + "s: " + strings.Join(known, ", ")
+	if near := strictyaml.Nearest(name, known); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	k.fail(path, hint, "there is no %s %.64q", what, name)
 }
 
 // uniqueName checks the name of an entry, which no other entry of the list may
@@ -143,7 +207,7 @@ func (k *checker) rest() {
 		k.backend("queue", k.Queue)
 	}
 	if f := k.Fetch; f.PollMin > 0 && f.PollMax > 0 && f.PollMin > f.PollMax {
-		k.fail("fetch.poll_min", "", "%s is more than poll_max, %s", f.PollMin, f.PollMax)
+		k.fail("fetch.poll_min", "", "%s is more than poll_max, %s", units.FormatDuration(f.PollMin), units.FormatDuration(f.PollMax))
 	}
 	k.schedule("verify", k.Verify.Schedule, k.Verify.TimeZone)
 	if k.Verify.TimeZone != "" && k.Verify.Schedule == "" {

@@ -16,6 +16,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/i18n"
 	"packseal.example/scheduler/queue"
 	"packseal.example/sink/local"
 	"packseal.example/sink/oss"
@@ -35,16 +37,20 @@ type Config struct {
 	Sources  map[string]Source `yaml:"sources"`             // where reports come from, by name; at least one
 	Defaults Defaults          `yaml:"defaults,omitempty"`  // the settings of packs that leave them out
 	Packs    []Pack            `yaml:"packs,omitempty"`     // what reports are kept of; at least one, unless a source discovers them
-	Sinks    []Sink            `yaml:"sinks"`               // where reports are kept: each report goes to every sink; at least one
-	Notify   []Notice          `yaml:"notify,omitempty"`    // the channels that notices are sent to; default none
-	Queue    Queue             `yaml:"queue,omitempty"`     // where slots wait for a worker
-	Web      Web               `yaml:"web,omitempty"`       // the page, the JSON and the metrics
-	Fetch    fetcher.Settings  `yaml:"fetch,omitempty"`     // how reports are polled for and downloaded
-	Verify   Verify            `yaml:"verify,omitempty"`    // when the daemon verifies the archive by itself; default never
-	Log      Log               `yaml:"log,omitempty"`       // the level and the format of the log
+	// More packs, from files of their own: the name of a file, or a pattern such as
+	// packs.d/*.yaml. Each holds packs, written as here, and nothing else.
+	PacksFile string           `yaml:"packs_file,omitempty"`
+	Sinks     []Sink           `yaml:"sinks"`            // where reports are kept: each in the first, and in the others that its pack names, or else in all; at least one
+	Notify    []Notice         `yaml:"notify,omitempty"` // the channels that notices are sent to; default none
+	Queue     Queue            `yaml:"queue,omitempty"`  // where slots wait for a worker
+	Web       Web              `yaml:"web,omitempty"`    // the page, the JSON and the metrics
+	Fetch     fetcher.Settings `yaml:"fetch,omitempty"`  // how reports are polled for and downloaded
+	Verify    Verify           `yaml:"verify,omitempty"` // when the daemon verifies the archive by itself; default never
+	Log       Log              `yaml:"log,omitempty"`    // the level and the format of the log
 
-	file string               // the name given to Load or Parse
-	doc  *strictyaml.Document // has the places of all paths
+	file  string               // the name given to Load or Parse
+	doc   *strictyaml.Document // has the places of all paths
+	files []packsFile          // that packs_file stands for
 
 	// See With.
 	discovered []Pack
@@ -54,8 +60,19 @@ type Config struct {
 // File returns the name of the file, as it was given to [Load] or [Parse].
 func (c *Config) File() string { return c.file }
 
+// Summary says how many packs and sinks there are: "3 packs and 1 disabled, 2 sinks".
+func (c *Config) Summary() string {
+	packs := i18n.Count(len(c.Entries()), "pack")
+	if n := len(c.Disabled()); n > 0 {
+		packs += fmt.Sprintf(" and %d disabled", n)
+	}
+	return packs + ", " + i18n.Count(len(c.Sinks), "sink")
+}
+
 // Source is one API that makes reports. Exactly one of its backends is set.
 type Source struct {
+	Enabled     *bool                `yaml:"enabled,omitempty"`     // false: nothing is asked of the source, and none of its packs is scheduled; default true
+	Sinks       []string             `yaml:"sinks,omitempty"`       // as under defaults, for its packs
 	CloudConfig *cloudconfig.Options `yaml:"cloudconfig,omitempty"` // Alibaba Cloud Config
 	Discover    Discover             `yaml:"discover,omitempty"`    // which of its packs are kept without an entry under packs; default none
 }
@@ -68,6 +85,7 @@ type Defaults struct {
 	Jitter   *time.Duration `yaml:"jitter,omitempty"`    // each pack starts up to this long after it is due, always by the same share; default 0s
 	CatchUp  *time.Duration `yaml:"catch_up,omitempty"`  // a missed slot is caught up with if it is no older than this; 0s = never; default 24h
 	Timeout  *time.Duration `yaml:"timeout,omitempty"`   // a slot that takes longer becomes a gap; default 2h
+	Sinks    []string       `yaml:"sinks,omitempty"`     // the names of the sinks that keep the reports; the first of all sinks must be among them; default every one
 }
 
 // Pack is what reports are made of, and kept: a compliance pack or, by its kind,
@@ -78,14 +96,17 @@ type Pack struct {
 	Name       string            `yaml:"name,omitempty"`                                                      // its display name; default: of a compliance pack, as Config calls it, where the credentials may list packs
 	Labels     map[string]string `yaml:"labels,omitempty"`                                                    // kept in each record, shown on the page and in metrics, and what notices can be routed by, such as owner: security; at most 16, each value on one line of at most 256 bytes
 	Aggregator string            `yaml:"aggregator,omitempty"`                                                // the account group "ca-…" that the pack belongs to, or whose rules or resources are meant; default none
-	Source     string            `yaml:"source,omitempty"`                                                    // this and the next five: as under defaults
+	Source     string            `yaml:"source,omitempty"`                                                    // this and the next six: as under defaults; sinks are those of the source, where it has them
 	Schedule   string            `yaml:"schedule,omitempty"`
 	TimeZone   string            `yaml:"time_zone,omitempty"`
 	Jitter     *time.Duration    `yaml:"jitter,omitempty"`
 	CatchUp    *time.Duration    `yaml:"catch_up,omitempty"`
 	Timeout    *time.Duration    `yaml:"timeout,omitempty"`
+	Sinks      []string          `yaml:"sinks,omitempty"`
+	Enabled    *bool             `yaml:"enabled,omitempty"`  // false: the pack is not scheduled, as if it were not here, but is not told of as not kept; default true
 	Evaluate   time.Duration     `yaml:"evaluate,omitempty"` // have the rules of the compliance pack evaluated before each report, and wait so long for that at most; it may run functions of yours, which cost money; default 0s = never
 	Since      time.Time         `yaml:"since,omitempty"`    // no report is owed for slots before this: a date (midnight UTC) or an RFC 3339 time; default: no bound
+	Until      time.Time         `yaml:"until,omitempty"`    // no slot falls due after this, written like since; default: no bound
 }
 
 // Sink is one place where reports are kept. Exactly one of its backends is set.

@@ -36,18 +36,48 @@ type Entry struct {
 	Schedule string // as it is written in the file
 	TimeZone string
 	Evaluate time.Duration // the longest wait for an evaluation before a report; 0 = there is none
+	Sinks    []string      // the names of the sinks that keep its reports; nil = every one
+	Disabled bool          // it is not scheduled
 }
 
 // Entries returns the packs in the order of the file and then those that were
-// discovered, with the defaults applied. A schedule that cannot be parsed never falls
-// due; Load refuses it.
+// discovered, with the defaults applied, without those that are disabled. A schedule
+// that cannot be parsed never falls due; Load refuses it.
 func (c *Config) Entries() []Entry {
+	return slices.DeleteFunc(c.all(), func(e Entry) bool { return e.Disabled })
+}
+
+// Disabled returns the packs of the file that are not scheduled, because their entry
+// or their source says enabled: false.
+func (c *Config) Disabled() []Entry {
+	return slices.DeleteFunc(c.all(), func(e Entry) bool { return !e.Disabled })
+}
+
+// all returns every pack with the defaults applied.
+func (c *Config) all() []Entry {
 	packs := slices.Concat(c.Packs, c.discovered)
 	entries := make([]Entry, 0, len(packs))
 	for _, p := range packs {
 		entries = append(entries, c.entry(p))
 	}
 	return entries
+}
+
+// Enabled reports whether anything is asked of a source.
+func (c *Config) Enabled(source string) bool { return isTrue(c.Sources[source].Enabled) }
+
+// isTrue reports whether a setting is true, as it is when it is left out.
+func isTrue(setting *bool) bool { return setting == nil || *setting }
+
+// Verdict is what the configuration makes of the pack, which it names.
+func (e Entry) Verdict(now time.Time) Verdict {
+	switch {
+	case e.Disabled:
+		return Disabled
+	case e.Ended(now):
+		return Ended
+	}
+	return Kept
 }
 
 // entry returns a pack with the defaults applied.
@@ -59,17 +89,18 @@ func (c *Config) entry(p Pack) Entry {
 		Pack: pack,
 		Plan: scheduler.Plan{
 			Source: pack.Source, Pack: pack.Key(), Schedule: schedule,
-			Jitter: *p.Jitter, CatchUp: *p.CatchUp, Timeout: *p.Timeout, Since: p.Since,
+			Jitter: *p.Jitter, CatchUp: *p.CatchUp, Timeout: *p.Timeout, Since: p.Since, Until: p.Until,
 		},
-		Schedule: p.Schedule, TimeZone: p.TimeZone, Evaluate: p.Evaluate,
+		Schedule: p.Schedule, TimeZone: p.TimeZone, Evaluate: p.Evaluate, Sinks: p.Sinks,
+		Disabled: !isTrue(p.Enabled) || !c.Enabled(p.Source),
 	}
 }
 
 // Entry returns a pack's entry, if the configuration has one.
 func (c *Config) Entry(p evidence.PackRef) (e Entry, ok bool) {
-	for _, pack := range slices.Concat(c.Packs, c.discovered) {
-		if pack = c.withDefaults(pack); pack.ref() == p {
-			return c.entry(pack), true
+	for _, e := range c.all() {
+		if e.PackRef == p {
+			return e, true
 		}
 	}
 	return e, false
@@ -86,6 +117,7 @@ func (c *Config) Former(p evidence.PackRef, zone string) Entry {
 		Pack:     evidence.Pack{PackRef: p, Name: c.names[p], Zone: zone},
 		Plan:     scheduler.Plan{Source: p.Source, Pack: p.Key()},
 		TimeZone: zone,
+		Sinks:    c.withDefaults(Pack{Source: p.Source}).Sinks,
 	}
 }
 
@@ -115,6 +147,11 @@ func (c *Config) withDefaults(p Pack) Pack {
 	p.Source = cmp.Or(p.Source, d.Source, c.onlySource())
 	p.Schedule = cmp.Or(p.Schedule, d.Schedule, builtinSchedule)
 	p.TimeZone = cmp.Or(p.TimeZone, d.TimeZone, builtinZone)
+	for _, sinks := range [][]string{c.Sources[p.Source].Sinks, d.Sinks} {
+		if p.Sinks == nil {
+			p.Sinks = sinks
+		}
+	}
 	// Pointers, because 0 is a value too: no jitter, no catching up.
 	p.Jitter = cmp.Or(p.Jitter, d.Jitter, new(time.Duration(0)))
 	p.CatchUp = cmp.Or(p.CatchUp, d.CatchUp, new(builtinCatchUp))

@@ -31,11 +31,12 @@ type Rule struct {
 	Match    PackMatch         `yaml:"match,omitempty"`    // the packs that it is for; default all
 	Keep     *bool             `yaml:"keep,omitempty"`     // false: their reports are not kept, and that is no reason for an alert; default true
 	Labels   map[string]string `yaml:"labels,omitempty"`   // as those of a pack
-	Schedule string            `yaml:"schedule,omitempty"` // this and the next four: as under defaults
+	Schedule string            `yaml:"schedule,omitempty"` // this and the next five: as under defaults; sinks are those of the source, where it has them
 	TimeZone string            `yaml:"time_zone,omitempty"`
 	Jitter   *time.Duration    `yaml:"jitter,omitempty"`
 	CatchUp  *time.Duration    `yaml:"catch_up,omitempty"`
 	Timeout  *time.Duration    `yaml:"timeout,omitempty"`
+	Sinks    []string          `yaml:"sinks,omitempty"`
 	Evaluate time.Duration     `yaml:"evaluate,omitempty"` // as that of a pack
 }
 
@@ -73,11 +74,11 @@ func RiskWord(level int) string {
 // keeps reports whether a rule keeps packs.
 func (d Discover) keeps() bool { return slices.ContainsFunc(d.Rules, Rule.keeps) }
 
-func (r Rule) keeps() bool { return r.Keep == nil || *r.Keep }
+func (r Rule) keeps() bool { return isTrue(r.Keep) }
 
 // pack returns an entry with the rule's settings.
 func (r Rule) pack() Pack {
-	return Pack{Labels: r.Labels, Schedule: r.Schedule, TimeZone: r.TimeZone, Jitter: r.Jitter, CatchUp: r.CatchUp, Timeout: r.Timeout, Evaluate: r.Evaluate}
+	return Pack{Labels: r.Labels, Schedule: r.Schedule, TimeZone: r.TimeZone, Jitter: r.Jitter, CatchUp: r.CatchUp, Timeout: r.Timeout, Sinks: r.Sinks, Evaluate: r.Evaluate}
 }
 
 // fits reports whether the rule is for a pack.
@@ -102,7 +103,9 @@ func fitsPattern(pattern, text string) bool {
 }
 
 // Discovers reports whether packs of a source are kept that the file does not name.
-func (c *Config) Discovers(source string) bool { return c.Sources[source].Discover.keeps() }
+func (c *Config) Discovers(source string) bool {
+	return c.Enabled(source) && c.Sources[source].Discover.keeps()
+}
 
 // Refresh returns when the packs of a source are listed.
 func (c *Config) Refresh(source string) scheduler.Schedule {
@@ -144,10 +147,12 @@ const (
 	NotKept  Verdict = "not_kept" // neither packs nor a rule names it
 	Excluded Verdict = "excluded" // a rule says that it is not kept
 	Creating Verdict = "creating" // it is being created: it is judged once it is there
+	Disabled Verdict = "disabled" // its entry or its source says enabled: false
+	Ended    Verdict = "ended"    // its entry has an until, and nothing falls due any more
 )
 
 // Verdicts returns all verdicts.
-func Verdicts() []Verdict { return []Verdict{Kept, NotKept, Excluded, Creating} }
+func Verdicts() []Verdict { return []Verdict{Kept, NotKept, Excluded, Creating, Disabled, Ended} }
 
 // Judgement is what the configuration makes of a pack.
 type Judgement struct {
@@ -157,14 +162,19 @@ type Judgement struct {
 
 // Judge returns what decides about the packs that a source has.
 func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
-	named := make(map[evidence.PackRef]bool, len(c.Packs))
+	named := make(map[evidence.PackRef]Entry, len(c.Packs))
 	for _, p := range c.Packs {
-		named[c.withDefaults(p).ref()] = true
+		e := c.entry(p)
+		named[e.PackRef] = e
 	}
+	enabled, now := c.Enabled(source), time.Now()
 	rules := c.Sources[source].Discover.Rules
 	return func(p fetcher.PackInfo) Judgement {
-		if named[p.Ref(source)] {
-			return Judgement{Verdict: Kept}
+		if e, ok := named[p.Ref(source)]; ok {
+			return Judgement{Verdict: e.Verdict(now)}
+		}
+		if !enabled {
+			return Judgement{Verdict: Disabled}
 		}
 		for i, r := range rules {
 			switch {
@@ -189,6 +199,9 @@ func (c *Config) With(found map[string]discovery.State) *Config {
 	with := *c
 	with.discovered, with.names = nil, make(map[evidence.PackRef]string)
 	for _, source := range c.sourceNames() {
+		if !c.Enabled(source) {
+			continue
+		}
 		judge, scope := c.Judge(source), c.Scope(source)
 		for _, p := range found[source].Packs {
 			with.names[p.Ref(source)] = p.Name
@@ -247,7 +260,7 @@ func (m PackMatch) empty() bool {
 func (k *checker) rule(path string, r Rule) {
 	k.packMatch(path+".match", r.Match)
 	p := r.pack()
-	if !r.keeps() && (len(p.Labels) > 0 || p.Schedule+p.TimeZone != "" || p.Jitter != nil || p.CatchUp != nil || p.Timeout != nil || p.Evaluate != 0) {
+	if !r.keeps() && (len(p.Labels) > 0 || p.Schedule+p.TimeZone != "" || p.Jitter != nil || p.CatchUp != nil || p.Timeout != nil || p.Sinks != nil || p.Evaluate != 0) {
 		k.fail(path+".keep", "remove the other settings, or keep", "has no use for labels and schedules: with keep: false nothing is kept")
 	}
 	k.labels(path+".labels", p.Labels)

@@ -44,7 +44,7 @@ func (f Fault) String() string {
 // Error is everything that is wrong with a configuration file. At least one of
 // its faults is not a warning.
 type Error struct {
-	Faults []Fault // in the order of the file
+	Faults []Fault // file by file, in the order of each
 	More   int     // faults left out
 }
 
@@ -70,14 +70,12 @@ func (e *Error) Error() string {
 
 // newError sorts the faults and keeps the first ones.
 func newError(faults []Fault) *Error {
-	sortFaults(faults)
+	slices.SortStableFunc(faults, compareFaults)
 	shown := min(len(faults), maxFaults)
 	return &Error{Faults: faults[:shown], More: len(faults) - shown}
 }
 
-// sortFaults sorts faults by their places in the file.
-func sortFaults(faults []Fault) {
-	slices.SortStableFunc(faults, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
-	})
+// compareFaults orders faults by their places, file by file.
+func compareFaults(a, b Fault) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
 }

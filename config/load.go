@@ -81,26 +81,22 @@ func read(path string) ([]byte, error) {
 // reported under; relative paths start from its folder.
 func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
 	c := decode(name, b)
-	faults := make([]Fault, 0, len(c.doc.Faults))
-	for _, f := range c.doc.Faults {
-		faults = append(faults, Fault{
-			Problem: fault.Problem{Path: f.Path, Message: f.Message, Hint: f.Hint},
-			File:    name, Line: f.Line, Column: f.Column,
-		})
-	}
-	if c.doc.Complete {
-		for _, p := range c.check() {
-			// What could not be decoded is not reported as missing or wrong too.
-			if !c.doc.Blames(p.Path) {
-				faults = append(faults, c.Locate(p))
-			}
-		}
-	}
-	sortFaults(faults)
+	faults := located(name, c.doc)
 	var warnings []fault.Problem
-	for _, f := range faults {
-		if f.Warning {
-			warnings = append(warnings, f.Problem)
+	if c.doc.Complete {
+		more, complete := c.loadPacks()
+		faults = append(faults, more...)
+		var problems []fault.Problem
+		if complete {
+			// What could not be decoded is not reported as missing or wrong too.
+			problems = slices.DeleteFunc(c.check(), func(p fault.Problem) bool { return c.blames(p.Path) })
+		}
+		slices.SortStableFunc(problems, func(x, y fault.Problem) int { return compareFaults(c.Locate(x), c.Locate(y)) })
+		for _, p := range problems {
+			faults = append(faults, c.Locate(p))
+			if p.Warning {
+				warnings = append(warnings, p)
+			}
 		}
 	}
 	if len(warnings) < len(faults) {
@@ -109,11 +105,25 @@ func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
 	return c, warnings, nil
 }
 
-// Locate returns a problem with its place in the file: that of its path or, when
+// located returns the faults of decoding a file.
+func located(name string, doc *strictyaml.Document) []Fault {
+	faults := make([]Fault, 0, len(doc.Faults))
+	for _, f := range doc.Faults {
+		faults = append(faults, Fault{
+			Problem: fault.Problem{Path: f.Path, Message: f.Message, Hint: f.Hint},
+			File:    name, Line: f.Line, Column: f.Column,
+		})
+	}
+	return faults
+}
+
+// Locate returns a problem with its place in its file: that of its path or, when
 // the key itself is missing, of what it is missing in.
 func (c *Config) Locate(p fault.Problem) Fault {
-	f := Fault{Problem: p, File: c.file}
-	f.Line, f.Column = c.doc.Locate(p.Path)
+	in, path := c.origin(p.Path)
+	f := Fault{Problem: p, File: in.name}
+	f.Path = path
+	f.Line, f.Column = in.doc.Locate(path)
 	return f
 }
 
@@ -121,7 +131,13 @@ func (c *Config) Locate(p fault.Problem) Fault {
 func decode(name string, b []byte) *Config {
 	c := Default()
 	c.file = name
-	c.doc = strictyaml.Decode(b, &c, strictyaml.Options{
+	c.doc = strictyaml.Decode(b, &c, options(name))
+	return &c
+}
+
+// options are the rules by which a file is decoded.
+func options(name string) strictyaml.Options {
+	return strictyaml.Options{
 		MaxBytes: maxSize, MaxValues: maxValues,
 		EmptyHint:  initHint,
 		MergeHint:  "put what packs have in common under defaults",
@@ -137,8 +153,7 @@ func decode(name string, b []byte) *Config {
 			return name == credentialsVariable && (namesFile(path) || namesFolder(path)) || strings.HasSuffix(path, ".template")
 		},
 		Text: resolver(filepath.Dir(name)).text,
-	})
-	return &c
+	}
 }
 
 // unknownKeyHint is the hint for an unknown key. One that looks as if a secret

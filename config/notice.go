@@ -29,7 +29,8 @@ import (
 // Notice is one channel that notices are sent to. Exactly one of its backends is
 // set; a ping takes no on, group and digest.
 type Notice struct {
-	Name string `yaml:"name"` // in logs, metrics and notify.json; required
+	Enabled *bool  `yaml:"enabled,omitempty"` // false: nothing is sent; default true
+	Name    string `yaml:"name"`              // in logs, metrics and notify.json; required
 	// The kinds of events that are sent. Default all.
 	On       []string      `yaml:"on,omitempty" jsonschema:"enum=gap,enum=blocked,enum=overdue,enum=recovered,enum=findings,enum=reload_failed,enum=container,enum=not_kept,enum=found,enum=gone,enum=digest"`
 	Language string        `yaml:"language,omitempty" jsonschema:"enum=en,enum=zh,enum=both"` // en, zh or both; default en
@@ -66,6 +67,9 @@ const builtinDigest = "0 9 * * *"
 func (c *Config) Channels(env notify.Env) ([]notify.Entry, error) {
 	entries := make([]notify.Entry, 0, len(c.Notify))
 	for _, n := range c.Notify {
+		if !isTrue(n.Enabled) {
+			continue
+		}
 		e, err := n.entry(env)
 		e.Match, e.Page = c.match(n.Match), c.Web.ExternalURL
 		e.Spec = []any{n, e.Match, e.Page}
@@ -85,7 +89,7 @@ func (c *Config) match(m Match) notify.Match {
 	if len(m.Packs) == 0 {
 		return selected
 	}
-	entries := c.Entries()
+	entries := c.all()
 	for _, name := range m.Packs {
 		chosen, err := Choose(entries, []string{name})
 		if err != nil {
@@ -98,8 +102,10 @@ func (c *Config) match(m Match) notify.Match {
 	return selected
 }
 
-// anyDiscovers reports whether a source discovers packs.
-func (k *checker) anyDiscovers() bool { return slices.ContainsFunc(k.sourceNames(), k.Discovers) }
+// anyDiscovers reports whether a source discovers packs, or would if it were enabled.
+func (k *checker) anyDiscovers() bool {
+	return slices.ContainsFunc(k.sourceNames(), func(name string) bool { return k.Sources[name].Discover.keeps() })
+}
 
 // match checks that a channel's packs exist. Those that will be discovered are not
 // known.
@@ -112,7 +118,7 @@ func (k *checker) match(path string, m Match) {
 	}
 	var entries []Entry
 	if len(m.Packs) > 0 {
-		entries = k.Entries()
+		entries = k.all()
 	}
 	for i, name := range m.Packs {
 		if _, err := Choose(entries, []string{name}); err != nil {

@@ -11,6 +11,7 @@ import (
 	"packseal.example/config/strictyaml"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/units"
 	"packseal.example/scheduler"
 )
 
@@ -30,6 +31,7 @@ func (k *checker) defaults() {
 	k.schedule("defaults", d.Schedule, d.TimeZone)
 	k.jitter("defaults.jitter", k.withDefaults(Pack{}))
 	k.timeout("defaults.timeout", d.Timeout)
+	k.keptIn("defaults.sinks", d.Sinks)
 }
 
 // packs checks every pack. Two entries are the same pack when their sources are
@@ -48,7 +50,7 @@ func (k *checker) packs() {
 			if p.withoutID() {
 				at = path
 			}
-			k.fail(at, "a pack has one schedule: combine the two entries", "duplicate pack, first defined in packs[%d]", j)
+			k.fail(at, "a pack has one schedule: combine the two entries", "duplicate pack, first defined in %s", k.place(j, at))
 		} else {
 			first[ref] = i
 		}
@@ -63,6 +65,9 @@ func (k *checker) pack(path string, p Pack) {
 	}
 	k.labels(path+".labels", p.Labels)
 	k.settings(path, p)
+	if !p.Until.IsZero() && !p.Until.After(p.Since) {
+		k.fail(path+".until", "", "%s is not after since, %s", p.Until.Format(time.RFC3339), p.Since.Format(time.RFC3339))
+	}
 	switch {
 	case p.Source != "":
 		k.source(path+".source", p.Source)
@@ -78,6 +83,7 @@ func (k *checker) settings(path string, p Pack) {
 		k.jitter(path+".jitter", k.withDefaults(p))
 	}
 	k.timeout(path+".timeout", p.Timeout)
+	k.keptIn(path+".sinks", p.Sinks)
 	k.evaluate(path+".evaluate", p)
 }
 
@@ -145,12 +151,7 @@ func (k *checker) source(path, name string) {
 	if _, ok := k.Sources[name]; ok || len(k.Sources) == 0 {
 		return
 	}
-	names := k.sourceNames()
-	hint := "sources: " + strings.Join(names, ", ")
-	if near := strictyaml.Nearest(name, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	k.fail(path, hint, "there is no source %.64q", name)
+	k.unknown(path, "source", name, k.sourceNames())
 }
 
 // schedule checks a schedule and a time zone, if they are set here.
@@ -174,7 +175,7 @@ func (k *checker) jitter(path string, p Pack) {
 		return
 	}
 	if every := k.shortest(p.Schedule, p.TimeZone); every > 0 && *p.Jitter > every {
-		k.fail(path, "", "%s is longer than the %s between two slots of %q", *p.Jitter, every, p.Schedule)
+		k.fail(path, "", "%s is longer than the %s between two slots of %q", units.FormatDuration(*p.Jitter), units.FormatDuration(every), p.Schedule)
 	}
 }
 
@@ -215,7 +216,7 @@ func (k *checker) evaluate(path string, p Pack) {
 	case !p.ref().IsCompliancePack():
 		k.fail(path, "leave it out", "only the rules of a compliance pack can be evaluated before its report")
 	case timeout > 0 && p.Evaluate > timeout/2:
-		k.fail(path, "", "%s is more than half of the timeout, %s, which is for the report as well", p.Evaluate, timeout)
+		k.fail(path, "", "%s is more than half of the timeout, %s, which is for the report as well", units.FormatDuration(p.Evaluate), units.FormatDuration(timeout))
 	}
 }
 

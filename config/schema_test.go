@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/units"
 )
 
 const schemaFile = "../config.schema.json"
@@ -74,7 +75,9 @@ func definitionName(t reflect.Type) string {
 func scalarSchema(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
-		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$`}
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h|d|w|y))+$`}
+	case reflect.TypeFor[units.Size]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "integer", Minimum: "0"}, {Type: "string", Pattern: `^[0-9]+(\.[0-9]{1,9})? ?([KkMmGgTt][Ii]?[Bb]|[Bb])?$`}}}
 	case reflect.TypeFor[time.Time]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+(Z|[+-][0-9]{2}:[0-9]{2}))?$`}
 	}
@@ -104,6 +107,9 @@ func refine(name string, s *jsonschema.Schema) {
 			v.AdditionalProperties.MaxLength = new(uint64(maxLabel))
 		case "config.Config.sinks":
 			v.MinItems = &one
+		case "config.Defaults.sinks", "config.Source.sinks", "config.Rule.sinks", "config.Pack.sinks":
+			v.MinItems, v.UniqueItems = &one, true
+			v.Items.Pattern = namePattern.String()
 		case "config.Pack.id":
 			v.Pattern = namePattern.String()
 		case "config.Pack.aggregator", "config.Sink.name", "config.Notice.name":
@@ -244,6 +250,11 @@ func TestSchemaRefuses(t *testing.T) {
 		"typo deep down":    {"endpoint:", "endpiont:"},
 		"wrong type":        {"id: cp-1", "id: [cp-1]"},
 		"number for text":   {"id: cp-1", "id: 1"},
+		"not a size":        {"sinks:", "fetch: {max_bytes: 1 M}\nsinks:"},
+		"no sink at all":    {"id: cp-1", "id: cp-1, sinks: []"},
+		"a sink twice":      {"id: cp-1", "id: cp-1, sinks: [archive, archive]"},
+		"not a day":         {"id: cp-1", "id: cp-1, until: tomorrow"},
+		"enabled by a word": {"id: cp-1", "id: cp-1, enabled: no!"},
 		"bare number":       {"id: cp-1", "id: cp-1, timeout: 5"},
 		"bare zero":         {"id: cp-1", `id: cp-1, jitter: "0"`},
 		"negative duration": {"id: cp-1", "id: cp-1, jitter: -5s"},

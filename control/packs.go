@@ -16,9 +16,10 @@ type Listing struct {
 // SourcePacks are the packs that a source has.
 type SourcePacks struct {
 	Source    string        `json:"source"`
-	Discovers bool          `json:"discovers"`       // packs are kept that the configuration does not name
-	Tried     time.Time     `json:"tried,omitzero"`  // the last listing
-	Listed    time.Time     `json:"listed,omitzero"` // the last one that was complete; zero = none was
+	Disabled  bool          `json:"disabled,omitempty"` // nothing is asked of it, and nothing of it is kept
+	Discovers bool          `json:"discovers"`          // packs are kept that the configuration does not name
+	Tried     time.Time     `json:"tried,omitzero"`     // the last listing
+	Listed    time.Time     `json:"listed,omitzero"`    // the last one that was complete; zero = none was
 	Troubles  []ListTrouble `json:"troubles,omitempty"`
 	Packs     []FoundPack   `json:"packs"`
 }
@@ -41,14 +42,16 @@ type FoundPack struct {
 	Risk       string            `json:"risk,omitempty"`   // high, medium or low
 	Template   string            `json:"template,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
-	State      string            `json:"state"`            // kept, not_kept, excluded or creating
+	State      string            `json:"state"`            // kept, not_kept, excluded, creating, disabled or ended
 	Rule       int               `json:"rule,omitempty"`   // the rule that decided, from 1; 0 = none did
 	Found      time.Time         `json:"found,omitzero"`   // when it was found; zero = it was there from the start
 	Missed     int               `json:"missed,omitempty"` // listings in a row that lacked it
 	Unseen     bool              `json:"unseen,omitempty"` // the configuration names it, and no listing has shown it
 
-	Schedule string            `json:"schedule,omitempty"` // of one that is kept, as the next two
+	Until    time.Time         `json:"until,omitzero"`     // nothing falls due after that
+	Schedule string            `json:"schedule,omitempty"` // of one that is kept, as the next three
 	TimeZone string            `json:"time_zone,omitempty"`
+	Sinks    []string          `json:"sinks,omitempty"` // that keep its reports; none = all
 	Labels   map[string]string `json:"labels,omitempty"`
 }
 

@@ -26,6 +26,7 @@ type components struct {
 	cfg     *config.Config
 	entries []config.Entry
 	packs   map[evidence.PackRef]config.Entry
+	idle    []config.Entry // that are disabled
 	sources map[string]source
 	due     map[dueTogether]int // how many packs with an evaluation fall due together
 	sinks   map[string]*openSink
@@ -78,7 +79,10 @@ type opening struct {
 
 // open opens what the configuration names.
 func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, err error) {
-	c := &components{cfg: cfg, entries: cfg.Entries(), packs: make(map[evidence.PackRef]config.Entry), due: make(map[dueTogether]int)}
+	c := &components{
+		cfg: cfg, entries: cfg.Entries(), idle: cfg.Disabled(),
+		packs: make(map[evidence.PackRef]config.Entry), due: make(map[dueTogether]int),
+	}
 	a := archive.Options{
 		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
 		Blocked: o.blocked, Within: make(map[evidence.PackRef]time.Duration),
@@ -95,6 +99,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 		a.Packs = append(a.Packs, e.Pack)
 		a.Within[e.PackRef] = e.Jitter + e.Timeout + overdueAfter
 	}
+	a.Keep = c.keeping
 	if c.sinks, err = o.openSinks(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -109,6 +114,19 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	}
 	c.archive, err = archive.New(a)
 	return c, err
+}
+
+// keeping returns the names of the sinks that are to keep a pack's reports; nil = all.
+func (c *components) keeping(p evidence.PackRef) []string {
+	if e, ok := c.packs[p]; ok {
+		return e.Sinks
+	}
+	for _, e := range c.idle {
+		if e.PackRef == p {
+			return e.Sinks
+		}
+	}
+	return c.cfg.Former(p, "").Sinks
 }
 
 // fetch gets a slot's report from its source, after an evaluation of the pack's rules
@@ -160,7 +178,10 @@ func (o opening) openSinks(ctx context.Context, cfg *config.Config) (map[string]
 func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	sources := make(map[string]source, len(cfg.Sources))
 	for name, s := range cfg.Sources {
-		s.Discover = config.Discover{} // not what the source is opened with
+		if !cfg.Enabled(name) {
+			continue
+		}
+		s.Discover, s.Sinks = config.Discover{}, nil // not what the source is opened with
 		key := fingerprint(struct {
 			Source config.Source
 			Fetch  fetcher.Settings

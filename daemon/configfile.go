@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -23,13 +24,15 @@ const maxLook = 32 << 20
 // digest identifies the content of a file, or why it can't be read.
 type digest [sha256.Size]byte
 
-// ConfigFile is a configuration file that is watched for changes. It remembers
+// ConfigFile is a configuration file that is watched for changes, with the files of
+// packs that it names. It remembers
 // how the last load ended, whoever asked for it.
 type ConfigFile struct {
 	Path string
 	Warn func(config.Fault) // is told of each warning of the file; nil = nobody
 
 	mu      sync.Mutex
+	packs   string // the packs_file that the last load found
 	tried   digest // what the last load found
 	refused bool   // the last load failed
 }
@@ -37,6 +40,10 @@ type ConfigFile struct {
 // Load reads the file and tells its warnings. What is wrong with the file is a
 // [*config.Error].
 func (f *ConfigFile) Load() (*config.Config, error) {
+	packs := config.PacksPattern(f.Path)
+	f.mu.Lock()
+	f.packs = packs
+	f.mu.Unlock()
 	found := f.digest() // before it is read: if it changes in between, it is read once more
 	cfg, warnings, err := config.Load(f.Path)
 	f.mu.Lock()
@@ -83,14 +90,21 @@ func (f *ConfigFile) differs(now digest) bool {
 }
 
 func (f *ConfigFile) digest() digest {
+	f.mu.Lock()
+	packs, _ := config.PacksFiles(f.packs) // a bad pattern is the fault of the file
+	f.mu.Unlock()
 	sum := sha256.New()
-	file, err := os.Open(f.Path)
-	if err == nil {
-		_, err = io.Copy(sum, io.LimitReader(file, maxLook))
-		err = errors.Join(err, file.Close())
-	}
-	if err != nil {
-		io.WriteString(sum, err.Error()) //nolint:errcheck // it never fails
+	for _, name := range append([]string{f.Path}, packs...) {
+		file, err := os.Open(name)
+		if err == nil {
+			var n int64
+			n, err = io.Copy(sum, io.LimitReader(file, maxLook))
+			fmt.Fprintf(sum, "%q %d\n", name, n)
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil {
+			fmt.Fprintf(sum, "%q %v\n", name, err)
+		}
 	}
 	return digest(sum.Sum(nil))
 }

@@ -50,7 +50,7 @@ func (s *services) tellChanges(old *runtime, source string, known bool, changes 
 // inventory describes the packs that a source has, or those of each source.
 func inventory(cfg *config.Config, found map[string]discovery.State, source string) []control.SourcePacks {
 	all := []control.SourcePacks{}
-	entries := cfg.Entries()
+	entries := slices.Concat(cfg.Entries(), cfg.Disabled())
 	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
 		if source == "" || source == name {
 			all = append(all, sourcePacks(cfg, name, found[name], entries))
@@ -62,7 +62,7 @@ func inventory(cfg *config.Config, found map[string]discovery.State, source stri
 // sourcePacks describes the packs of one source: those that it has, and those of the
 // file that it was not seen to have.
 func sourcePacks(cfg *config.Config, source string, st discovery.State, entries []config.Entry) control.SourcePacks {
-	of := control.SourcePacks{Source: source, Discovers: cfg.Discovers(source), Tried: st.Tried, Listed: st.Listed, Packs: []control.FoundPack{}}
+	of := control.SourcePacks{Source: source, Disabled: !cfg.Enabled(source), Discovers: cfg.Discovers(source), Tried: st.Tried, Listed: st.Listed, Packs: []control.FoundPack{}}
 	for _, t := range st.Troubles {
 		of.Troubles = append(of.Troubles, control.ListTrouble{Problem: *control.NewProblem(t.Err()), Aggregator: t.Aggregator, Passing: t.Passing})
 	}
@@ -70,23 +70,24 @@ func sourcePacks(cfg *config.Config, source string, st discovery.State, entries 
 	for _, e := range entries {
 		planned[e.PackRef] = e
 	}
+	now := time.Now()
 	for _, p := range st.Packs {
 		seen[p.Ref(source)] = true
 		j := judge(p.PackInfo)
 		f := control.FoundPack{
 			Source: source, ID: p.ID, Aggregator: p.Aggregator, Name: p.Name, Account: p.Account, Status: p.Status, Risk: config.RiskWord(p.Risk), Template: p.Template, Tags: p.Tags,
-			State: string(j.Verdict), Rule: j.Rule, Found: p.Found, Missed: p.Missed,
+			State: string(j.Verdict), Until: planned[p.Ref(source)].Plan.Until, Rule: j.Rule, Found: p.Found, Missed: p.Missed,
 		}
 		if e, ok := planned[p.Ref(source)]; ok {
-			f.Schedule, f.TimeZone, f.Labels = e.Schedule, e.TimeZone, e.Labels
+			f.Schedule, f.TimeZone, f.Sinks, f.Labels = e.Schedule, e.TimeZone, e.Sinks, e.Labels
 		}
 		of.Packs = append(of.Packs, f)
 	}
 	for _, e := range entries {
 		if e.Pack.Source == source && !seen[e.PackRef] {
 			of.Packs = append(of.Packs, control.FoundPack{
-				Source: source, ID: e.Pack.ID, Aggregator: e.Pack.Aggregator, Name: e.Pack.Name, State: string(config.Kept),
-				Schedule: e.Schedule, TimeZone: e.TimeZone, Labels: e.Labels, Unseen: e.IsCompliancePack() || e.Kind() == evidence.Template, // no listing has the others
+				Source: source, ID: e.Pack.ID, Aggregator: e.Pack.Aggregator, Name: e.Pack.Name, State: string(e.Verdict(now)), Until: e.Plan.Until,
+				Schedule: e.Schedule, TimeZone: e.TimeZone, Sinks: e.Sinks, Labels: e.Labels, Unseen: e.IsCompliancePack() || e.Kind() == evidence.Template, // no listing has the others
 			})
 		}
 	}
@@ -95,8 +96,7 @@ func sourcePacks(cfg *config.Config, source string, st discovery.State, entries 
 
 // Packs implements [control.Operator].
 func (c controlled) Packs(ctx context.Context, source string, refresh bool) ([]control.SourcePacks, error) {
-	r := c.runtime.Load()
-	if _, ok := r.sources[source]; source != "" && !ok {
+	if _, ok := c.runtime.Load().cfg.Sources[source]; source != "" && !ok {
 		return nil, c.unknownName(source)
 	}
 	if refresh {
@@ -122,7 +122,7 @@ func ListPacks(ctx context.Context, cfg *config.Config, source, tool string) ([]
 		states = make(map[string]discovery.State)
 	}
 	for name, s := range cfg.Sources {
-		if source != "" && source != name {
+		if source != "" && source != name || !cfg.Enabled(name) {
 			continue
 		}
 		opened, err := s.Opener().Open(fetcher.Env{Logger: slog.New(slog.DiscardHandler), UserAgent: tool})
@@ -157,7 +157,7 @@ type discoveryCollector struct{ *services }
 
 var (
 	descFound = prometheus.NewDesc("packseal_discovery_packs",
-		"Packs that the source was found to have, by what is done with them: kept, not_kept, excluded by a rule, creating. Absent before all were listed once.", []string{"source", "state"}, nil)
+		"Packs that the source was found to have, by what is done with them: kept, not_kept, excluded by a rule, creating, disabled, ended. Absent before all were listed once.", []string{"source", "state"}, nil)
 	descListed = prometheus.NewDesc("packseal_discovery_last_refresh_successful",
 		"Whether the last listing of the source's packs was complete. Only of sources that discover packs.", []string{"source"}, nil)
 )

@@ -165,7 +165,7 @@ func (s *services) digest(ctx context.Context, of notify.Match, from, to time.Ti
 			d.Unread++
 			s.Logger.WarnContext(ctx, "pack left out of digest", "source", e.Pack.Source, "pack", e.Pack.Key(), "reason", fault.Of(err), "err", err)
 		}
-		if _, next := s.scheduler.Due(e.Pack.Source, e.Pack.Key()); d.Next.IsZero() || next.Before(d.Next) {
+		if _, next := s.scheduler.Due(e.Pack.Source, e.Pack.Key()); !next.IsZero() && (d.Next.IsZero() || next.Before(d.Next)) {
 			d.Next = next
 		}
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
@@ -62,11 +63,11 @@ func (r *runtime) has(p evidence.PackRef) bool {
 	return ok
 }
 
-// refs returns the configuration's packs.
+// refs returns the configuration's packs, also those that are disabled.
 func (r *runtime) refs() []evidence.PackRef {
-	refs := make([]evidence.PackRef, len(r.entries))
-	for i, e := range r.entries {
-		refs[i] = e.PackRef
+	refs := make([]evidence.PackRef, 0, len(r.entries)+len(r.idle))
+	for _, e := range slices.Concat(r.entries, r.idle) {
+		refs = append(refs, e.PackRef)
 	}
 	return refs
 }
@@ -85,7 +86,7 @@ func (r *runtime) planned() []evidence.PlannedPack {
 	planned := make([]evidence.PlannedPack, len(r.entries))
 	for i, e := range r.entries {
 		s := e.Plan.Schedule
-		planned[i] = evidence.PlannedPack{Source: e.Plan.Source, Pack: e.Plan.Pack, Schedule: s.String(), Since: e.Plan.Since.UTC(), Zone: s.Zone()}
+		planned[i] = evidence.PlannedPack{Source: e.Plan.Source, Pack: e.Plan.Pack, Schedule: s.String(), Since: e.Plan.Since.UTC(), Sinks: e.Sinks, Until: e.Plan.Until.UTC(), Zone: s.Zone()}
 	}
 	return planned
 }

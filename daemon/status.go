@@ -16,9 +16,12 @@ import (
 	"packseal.example/web"
 )
 
-// packs returns what the page shows of every pack.
+// packs returns what the page shows of every pack, those that are disabled last.
 func (s *services) packs() []web.Pack {
 	entries := s.entries()
+	if r := s.runtime.Load(); r != nil {
+		entries = slices.Concat(entries, r.idle)
+	}
 	all := make([]web.Pack, len(entries))
 	for i, e := range entries {
 		all[i] = s.pack(e)
@@ -120,8 +123,8 @@ func (s *services) pack(e config.Entry) web.Pack {
 	st := s.catalog.Status(source, key)
 	last, next := s.scheduler.Due(source, key)
 	p := web.Pack{
-		Source: source, Key: key, Name: e.Pack.Name, Labels: e.Labels, Schedule: e.Schedule, TimeZone: e.TimeZone,
-		LastDue: last, NextDue: next, LastSealed: st.LastSealed.Settled,
+		Source: source, Key: key, Name: e.Pack.Name, Labels: e.Labels, Schedule: e.Schedule, TimeZone: e.TimeZone, Sinks: e.Sinks,
+		LastDue: last, NextDue: next, Until: e.Plan.Until, LastSealed: st.LastSealed.Settled,
 		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
 		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: s.state(e, st),
 	}
@@ -145,12 +148,16 @@ func (s *services) state(e config.Entry, st catalog.Status) string {
 	latest := later(st.LastSealed, st.LastGap)
 	_, overdue := s.overdue(e)
 	switch {
+	case e.Disabled:
+		return web.StateDisabled
 	case overdue:
 		return web.StateOverdue
 	case st.Working || st.Trouble != "":
 		return web.StateWorking
 	case latest.State == evidence.Gapped:
 		return web.StateGap
+	case e.Ended(time.Now()) && (st.Complete || latest.State != ""):
+		return web.StateEnded
 	case latest.State == evidence.Sealed:
 		return web.StateSealed
 	case !st.Complete:

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
@@ -35,7 +36,20 @@ func (e *examination) checks() []check {
 
 // configuration reports what was loaded: it was checked before.
 func (e *examination) configuration(context.Context) []diag.Result {
-	return []diag.Result{diag.OK("configuration", "%s, %s: good", i18n.Count(len(e.Config.Entries()), "pack"), i18n.Count(len(e.Config.Sinks), "sink"))}
+	results := []diag.Result{diag.OK("configuration", "%s: good", e.Config.Summary())}
+	entries := e.Config.Entries()
+	for _, s := range e.Config.Sinks {
+		kept := 0
+		for _, p := range entries {
+			if p.Sinks == nil || slices.Contains(p.Sinks, s.Name) {
+				kept++
+			}
+		}
+		if kept < len(entries) {
+			results = append(results, diag.OK("sinks", "%s keeps the reports of %d of %s", s.Name, kept, i18n.Count(len(entries), "pack")))
+		}
+	}
+	return results
 }
 
 // sinks are the checks of each sink, without the daemon's retries.

@@ -27,6 +27,12 @@ type source struct {
 func (e *examination) sources() (all []check) {
 	within := packsTime / time.Duration(max(1, e.asked()))
 	for _, name := range slices.Sorted(maps.Keys(e.Config.Sources)) {
+		if !e.Config.Enabled(name) {
+			all = append(all, check{name: "source", target: "source " + name, run: func(context.Context) []diag.Result {
+				return []diag.Result{diag.Skip("source", "disabled: enabled: false")}
+			}})
+			continue
+		}
 		packs, generate := of(name, e.Packs), of(name, e.Generate)
 		if len(packs)+len(generate) == 0 && len(e.Packs) < len(e.Config.Entries()) {
 			continue // only packs of other sources were named

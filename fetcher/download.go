@@ -33,7 +33,7 @@ type downloader struct {
 }
 
 func newDownloader(o Options) (*downloader, error) {
-	d := &downloader{bounds: o.Bounds, max: o.Settings.MaxBytes, stall: o.Settings.StallAfter}
+	d := &downloader{bounds: o.Bounds, max: int64(o.Settings.MaxBytes), stall: o.Settings.StallAfter}
 	transport := o.Transport
 	if transport == nil {
 		var err error

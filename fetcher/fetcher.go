@@ -18,6 +18,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/trace"
+	"packseal.example/internal/units"
 )
 
 // Options configure a Fetcher.
@@ -37,7 +38,7 @@ type Settings struct {
 	PollMax    time.Duration `yaml:"poll_max,omitempty"`    // longest interval; default 30s
 	StaleAfter time.Duration `yaml:"stale_after,omitempty"` // request the report again if the source has not been generating it for this long; default 5m
 	LinkMargin time.Duration `yaml:"link_margin,omitempty"` // look up a new link before the download if it expires sooner than this; default 2m
-	MaxBytes   int64         `yaml:"max_bytes,omitempty"`   // size limit of a report; default 2 GiB
+	MaxBytes   units.Size    `yaml:"max_bytes,omitempty"`   // size limit of a report; default 2 GiB
 	StallAfter time.Duration `yaml:"stall_after,omitempty"` // abort and retry a download that makes no progress for this long; default 30s
 }
 

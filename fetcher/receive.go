@@ -14,7 +14,7 @@ import (
 // one is, and no larger than MaxBytes of the settings. What cannot be a report is
 // fault.Damaged.
 func (e *Entry) Receive(s evidence.Slot, r io.Reader, from evidence.Imported, settings Settings) (Report, error) {
-	d := &downloader{max: settings.withDefaults().MaxBytes}
+	d := &downloader{max: int64(settings.withDefaults().MaxBytes)}
 	report := Report{Ticket: Ticket{Slot: s}, Name: from.File, Imported: &from}
 	body, err := e.create()
 	if err != nil {

@@ -134,7 +134,7 @@ func (s *Scheduler) learn(ctx context.Context, p *pack) error {
 			return err
 		}
 		if newest = p.latest(past); !kept {
-			newest = p.latest(Timeline{{Schedule: p.Schedule}})
+			newest = p.latest(Timeline(nil).Plan(time.Time{}, time.Time{}, p.Until, p.Schedule))
 		}
 	}
 	p.setPast(past, first, newest)

@@ -165,6 +165,62 @@ func TestSinceMoves(t *testing.T) {
 	}
 }
 
+// TestUntilMoves: nothing falls due after until, and a reload that moves it holds from
+// then on; one that is over does not keep the scheduler busy.
+func TestUntilMoves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before, after time.Duration // since the beginning; 0 = none
+		want          []time.Duration
+		ended         bool
+	}{
+		"never":       {0, 0, []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour}, false},
+		"on a slot":   {2 * time.Hour, 2 * time.Hour, []time.Duration{time.Hour, 2 * time.Hour}, true},
+		"before one":  {2*time.Hour - time.Second, 2*time.Hour - time.Second, []time.Duration{time.Hour}, true},
+		"set":         {0, 3 * time.Hour, []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}, true},
+		"set to past": {0, time.Minute, []time.Duration{time.Hour}, true},
+		"later":       {time.Hour, 3 * time.Hour, []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}, true},
+		"taken away":  {time.Minute, 0, []time.Duration{2 * time.Hour, 3 * time.Hour, 4 * time.Hour}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began, w, p := time.Now(), &world{}, plan(t, "@every 1h")
+				p.CatchUp, p.Jitter = 0, time.Minute
+				at := func(d time.Duration) (until time.Time) {
+					if d > 0 {
+						until = began.Add(d)
+					}
+					return until
+				}
+				time.Sleep(10 * time.Minute) // the slot of the beginning is too old
+				p.Until = at(c.before)
+				running(t, w, func(s *Scheduler) {
+					time.Sleep(time.Until(began.Add(time.Hour + time.Second))) // the first slot has not started
+					p.Until = at(c.after)
+					if err := s.Update([]Plan{p}, now()); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(3*time.Hour + 30*time.Minute)
+					if _, next := s.Due(p.Source, p.Pack); next.IsZero() != c.ended || p.Ended(time.Now()) != c.ended || !p.Next(time.Now()).Equal(next) {
+						t.Errorf("the next is due %v, ended: %t", next, p.Ended(time.Now()))
+					}
+				}, p)
+				var got []time.Duration
+				for _, due := range w.dues() {
+					got = append(got, due.Sub(began))
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("-want, +published: %s", diff)
+				}
+				if latest, _, ok := p.Latest(time.Now()); ok && !latest.Equal(began.Add(c.want[len(c.want)-1]).UTC()) && c.after > time.Hour {
+					t.Errorf("the latest was due %v", latest)
+				}
+			})
+		})
+	}
+}
+
 // TestOneInTrouble: a pack whose publish hangs, whose history panics or whose
 // gap panics holds up itself alone.
 func TestOneInTrouble(t *testing.T) {

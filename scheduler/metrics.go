@@ -38,7 +38,7 @@ func newMetrics(reg prometheus.Registerer, packs func() []*pack) (*metrics, erro
 			Help: "Panics caught while a pack's slots were scheduled.",
 		}),
 		nextDue: desc("packseal_next_due_timestamp_seconds",
-			"Due time of the pack's next slot, whose work has not started yet."),
+			"Due time of the pack's next slot, whose work has not started yet, or 0 when its schedule has ended."),
 		lastDue: desc("packseal_last_due_timestamp_seconds",
 			"Due time of the pack's latest slot whose start has come, or 0 when there is none."),
 		interval: desc("packseal_expected_interval_seconds",

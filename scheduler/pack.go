@@ -58,7 +58,7 @@ type cause struct {
 
 // newPack returns a pack whose plan is in force since then.
 func newPack(plan Plan, since time.Time) *pack {
-	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: since, live: Timeline(nil).Plan(since, plan.Since, plan.Schedule)}
+	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: since, live: Timeline(nil).Plan(since, plan.Since, plan.Until, plan.Schedule)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.cursor = since.Add(-1)
 	p.reschedule()
@@ -70,7 +70,7 @@ func (p *pack) replace(plan Plan, since time.Time) *pack {
 	next := newPack(plan, since)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next.begun, next.live = p.begun, p.live.Plan(since, plan.Since, plan.Schedule)
+	next.begun, next.live = p.begun, p.live.Plan(since, plan.Since, plan.Until, plan.Schedule)
 	next.learned, next.past, next.first, next.newest = p.learned, p.past, p.first, p.newest
 	next.caughtUp, next.published, next.loaded = p.caughtUp, p.published, p.loaded
 	next.missed = slices.Clone(p.missed)
@@ -101,12 +101,17 @@ func (p *pack) fell(cursor, now time.Time) (latest time.Time, late time.Duration
 	return latest, now.Sub(p.Start(latest)), ok
 }
 
+// never is when to look at a pack of which nothing falls due any more.
+var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
 // reschedule computes the next slot, and when to look, from the cursor.
 func (p *pack) reschedule() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next = p.live.Next(p.cursor)
-	p.at = p.Start(p.next)
+	if p.at = never; !p.next.IsZero() {
+		p.at = p.Start(p.next)
+	}
 	p.tries = 0
 }
 

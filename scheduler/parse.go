@@ -10,6 +10,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/units"
 )
 
 // maxSpec bounds what is handed to the parser: no honest schedule is longer.
@@ -100,10 +101,10 @@ func plausible(spec string) error {
 
 // parseEvery reads what follows "@every".
 func parseEvery(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(strings.TrimSpace(text))
+	d, err := units.ParseDuration(strings.TrimSpace(text))
 	if err != nil {
 		return 0, fault.New(fault.Request, "schedule @every%s: not a duration", text).
-			WithHint(`such as "@every 90s" or "@every 1h30m"`)
+			WithHint(`such as "@every 90s", "@every 1h30m" or "@every 7d"`)
 	}
 	if d < time.Second || d%time.Second != 0 {
 		return 0, fault.New(fault.Request, "schedule @every%s: not a whole number of seconds from 1s up", text).

@@ -18,6 +18,7 @@ type Plan struct {
 	CatchUp  time.Duration // a missed slot no older than this is made up for; 0 = never
 	Timeout  time.Duration // how long after its start a slot may take; must be positive
 	Since    time.Time     // no slot from before this is owed; zero = no bound
+	Until    time.Time     // no slot falls due after this; zero = no bound
 }
 
 // Start returns when work on the slot that is due then begins: a share of
@@ -27,7 +28,7 @@ func (p Plan) Start(due time.Time) time.Time { return due.Add(p.offset()) }
 // equal reports whether two plans of a pack say the same.
 func (p Plan) equal(q Plan) bool {
 	return p.key() == q.key() && p.Schedule.equal(q.Schedule) &&
-		p.Jitter == q.Jitter && p.CatchUp == q.CatchUp && p.Timeout == q.Timeout && p.Since.Equal(q.Since)
+		p.Jitter == q.Jitter && p.CatchUp == q.CatchUp && p.Timeout == q.Timeout && p.Since.Equal(q.Since) && p.Until.Equal(q.Until)
 }
 
 // offset is the pack's share of its jitter. A hash spreads packs evenly, and
@@ -63,13 +64,26 @@ func (p Plan) bound() time.Time {
 // report may still be made then: it is no older than CatchUp, or has just fallen
 // due.
 func (p Plan) Latest(now time.Time) (due time.Time, fresh, ok bool) {
-	due, ok = p.Schedule.Latest(later(now.Add(-lookBack), p.bound()), now)
+	until := now
+	if !p.Until.IsZero() {
+		until = earlier(now, p.Until)
+	}
+	due, ok = p.Schedule.Latest(later(now.Add(-lookBack), p.bound()), until)
 	return due, ok && p.fresh(due, now), ok
 }
 
 // Next returns the pack's first slot that is owed and falls due after a time; zero when
 // there is none.
-func (p Plan) Next(after time.Time) time.Time { return p.Schedule.Next(later(after, p.bound())) }
+func (p Plan) Next(after time.Time) time.Time {
+	next := p.Schedule.Next(later(after, p.bound()))
+	if !p.Until.IsZero() && next.After(p.Until) {
+		return time.Time{}
+	}
+	return next
+}
+
+// Ended reports whether Until has ended the schedule: nothing falls due after now.
+func (p Plan) Ended(now time.Time) bool { return !p.Until.IsZero() && p.Next(now).IsZero() }
 
 // packKey identifies a pack.
 type packKey struct{ source, pack string }

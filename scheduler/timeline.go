@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 // Timeline is how a pack was scheduled over time: periods, the oldest first. Before
@@ -31,12 +33,17 @@ func (t Timeline) With(from time.Time, s Schedule) Timeline {
 }
 
 // Plan returns the timeline with another schedule from a time on, by which nothing is
-// due before since.
-func (t Timeline) Plan(from, since time.Time, s Schedule) Timeline {
+// due before since, nor after until; zero = no bound.
+func (t Timeline) Plan(from, since, until time.Time, s Schedule) Timeline {
 	if since.After(from) {
-		return t.With(from, Schedule{}).With(since, s)
+		t = t.With(from, Schedule{}).With(since, s)
+	} else {
+		t = t.With(from, s)
 	}
-	return t.With(from, s)
+	if !until.IsZero() {
+		t = t.With(later(from, evidence.NextSecond(until)), Schedule{})
+	}
+	return t
 }
 
 // Between yields the due times in (after, until], in their order.

@@ -12,7 +12,7 @@ func chinese() *locale {
 	return &locale{
 		Tag: "zh", Name: "中文",
 		Tagline: "合规报告存证", Skip: "跳到正文", Language: "语言", Packs: "合规包", All: "全部合规包",
-		History: "历史记录", Pack: "合规包", State: "状态", LastSealed: "最近封存", NextDue: "下次到期",
+		History: "历史记录", Pack: "合规包", State: "状态", LastSealed: "最近封存", NextDue: "下次到期", EndedOn: "结束于", Sinks: "存储",
 		Sealed: "已封存", Gaps: "缺失", Report: "最新报告", Schedule: "计划", Due: "到期时间",
 		Settled: "记录时间", After: "到期后 %s 就绪", Imported: "由 %s 导入", NotReady: "packseal 未能正常工作：",
 		LastTry: "最近一次尝试：", Paused: "暂停于", Until: "恢复于", AckedBy: "确认人：", AckedUntil: "有效至", Labels: "标签", Outcome: "结果", Never: "暂无", Reading: "正在读取",
@@ -23,7 +23,7 @@ func chinese() *locale {
 		NotFound:     "没有这个合规包。", Bad: "页面地址中的时间无效。",
 		states: map[string]string{
 			StateSealed: "已封存", StateGap: "缺失", StateWorking: "处理中", StateOverdue: "逾期",
-			StateWaiting: "未到期", StateReading: "正在读取",
+			StateWaiting: "未到期", StateReading: "正在读取", StateEnded: "已结束", StateDisabled: "已停用",
 		},
 		unknown: "未知", reasons: i18n.ChineseReasons(),
 		kinds: map[string]string{
@@ -106,6 +106,12 @@ func chineseHeadline(t totals, attention []string) string {
 	}
 	if t.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%d 个未到期", t.Waiting))
+	}
+	if t.Ended > 0 {
+		parts = append(parts, fmt.Sprintf("%d 个已结束", t.Ended))
+	}
+	if t.Disabled > 0 {
+		parts = append(parts, fmt.Sprintf("%d 个已停用", t.Disabled))
 	}
 	lead := "没有需要关注的合规包："
 	if t.Failing > 0 {

@@ -12,7 +12,7 @@ func english() *locale {
 	return &locale{
 		Tag: "en", Name: "English",
 		Tagline: "Compliance report archive", Skip: "Skip to content", Language: "Language", Packs: "Packs", All: "All packs",
-		History: "History", Pack: "Pack", State: "State", LastSealed: "Last sealed", NextDue: "Next due",
+		History: "History", Pack: "Pack", State: "State", LastSealed: "Last sealed", NextDue: "Next due", EndedOn: "ended on", Sinks: "Sinks",
 		Sealed: "Sealed", Gaps: "Gaps", Report: "Latest report", Schedule: "Schedule", Due: "Due",
 		Settled: "Recorded", After: "fetched %s after it was due", Imported: "imported by %s", NotReady: "packseal is not ready:",
 		LastTry: "Last attempt:", Paused: "Paused since", Until: "until", Labels: "Labels", Outcome: "Result", Never: "none yet", Reading: "reading history",
@@ -24,7 +24,7 @@ func english() *locale {
 		NotFound: "Pack not found.", Bad: "The address of this page contains an invalid time.",
 		states: map[string]string{
 			StateSealed: "Sealed", StateGap: "Gap", StateWorking: "In progress", StateOverdue: "Overdue",
-			StateWaiting: "Not due yet", StateReading: "Reading history",
+			StateWaiting: "Not due yet", StateReading: "Reading history", StateEnded: "Ended", StateDisabled: "Disabled",
 		},
 		unknown: "Unknown", reasons: i18n.EnglishReasons(),
 		kinds: map[string]string{
@@ -109,6 +109,12 @@ func englishHeadline(t totals, attention []string) string {
 	}
 	if t.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%d not due yet", t.Waiting))
+	}
+	if t.Ended > 0 {
+		parts = append(parts, fmt.Sprintf("%d ended", t.Ended))
+	}
+	if t.Disabled > 0 {
+		parts = append(parts, fmt.Sprintf("%d disabled", t.Disabled))
 	}
 	lead := "No pack needs attention."
 	if t.Failing > 0 {

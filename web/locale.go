@@ -18,7 +18,8 @@ type locale struct {
 	Switch *locale // the other language
 
 	Tagline, Skip, Language, Packs, All, History             string
-	Pack, State, LastSealed, NextDue, Sealed, Gaps           string
+	Pack, State, LastSealed, NextDue, EndedOn, Sealed, Gaps  string
+	Sinks                                                    string
 	Report, Schedule, Due, Settled, After, Imported, Outcome string
 	NotReady, LastTry, Never, Paused, Reading, Until, Labels string
 	AsOf, Refreshes, Pause, Resume, Older, Newest            string

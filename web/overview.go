@@ -18,6 +18,7 @@ const maxRows = 1000
 type totals struct {
 	Packs                                        int
 	Attention, Sealed, Working, Waiting, Reading int // packs by state
+	Ended, Disabled                              int
 	Incomplete                                   int // packs whose history is being read
 	Paused                                       int // packs that are paused by themselves
 	Failing                                      int // packs whose last attempt at the slot in progress failed
@@ -48,6 +49,7 @@ type row struct {
 	Attention bool
 	Sealed    timestamp
 	Next      timestamp
+	Ended     timestamp // its until, if that has come
 	LastGap   timestamp
 	Paused    timestamp // since when
 	Resumes   timestamp // when that ends by itself
@@ -121,6 +123,9 @@ func (p page) row(pack Pack, zones zones) row {
 		Why:       p.L.reason(pack.LastReason),
 		Hash:      pack.LastSHA256[:min(12, len(pack.LastSHA256))],
 	}
+	if pack.NextDue.IsZero() && pack.Until.Before(p.time) {
+		r.Ended = p.L.timestamp(pack.Until, p.time, zone)
+	}
 	r.Sealed.Relative = p.L.relativeTo(pack.LastSealed, p.time)
 	if pack.Paused != nil {
 		r.Paused = p.L.timestamp(pack.Paused.Since, p.time, zone)
@@ -153,6 +158,10 @@ func (t *totals) add(p Pack) {
 		t.Waiting++
 	case StateReading:
 		t.Reading++
+	case StateEnded:
+		t.Ended++
+	case StateDisabled:
+		t.Disabled++
 	default:
 		t.Attention++
 	}
@@ -162,14 +171,14 @@ func (t *totals) add(p Pack) {
 // it is with a state that is unknown here: better one alarm too many.
 func needsAttention(state string) bool {
 	switch state {
-	case StateSealed, StateWorking, StateWaiting, StateReading:
+	case StateSealed, StateWorking, StateWaiting, StateReading, StateEnded, StateDisabled:
 		return false
 	}
 	return true
 }
 
 // rank orders packs: first those that need attention, then those with trouble,
-// those in progress, and the rest.
+// those in progress, the rest, and last those that are not scheduled.
 func rank(p Pack) int {
 	switch {
 	case needsAttention(p.State):
@@ -178,6 +187,8 @@ func rank(p Pack) int {
 		return 1
 	case p.State == StateWorking:
 		return 2
+	case p.State == StateEnded || p.State == StateDisabled:
+		return 4
 	}
 	return 3
 }
@@ -185,7 +196,7 @@ func rank(p Pack) int {
 // mark returns the state if there is a shape for it, or "unknown".
 func mark(state string) string {
 	switch state {
-	case StateSealed, StateGap, StateWorking, StateOverdue, StateWaiting, StateReading:
+	case StateSealed, StateGap, StateWorking, StateOverdue, StateWaiting, StateReading, StateEnded, StateDisabled:
 		return state
 	}
 	return "unknown"

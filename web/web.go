@@ -16,12 +16,14 @@ import (
 
 // The states of a pack.
 const (
-	StateSealed  = "sealed"  // its latest slot is sealed
-	StateGap     = "gap"     // its latest slot is a gap
-	StateWorking = "working" // a slot is in progress
-	StateOverdue = "overdue" // its latest slot is past its time limit and not settled
-	StateWaiting = "waiting" // no slot has been due yet
-	StateReading = "reading" // its history is being read, and nothing is known yet
+	StateSealed   = "sealed"   // its latest slot is sealed
+	StateGap      = "gap"      // its latest slot is a gap
+	StateWorking  = "working"  // a slot is in progress
+	StateOverdue  = "overdue"  // its latest slot is past its time limit and not settled
+	StateWaiting  = "waiting"  // no slot has been due yet
+	StateReading  = "reading"  // its history is being read, and nothing is known yet
+	StateEnded    = "ended"    // its until has come, and its last slot is no gap
+	StateDisabled = "disabled" // the configuration has it with enabled: false
 )
 
 // Pack is one pack as the page and /api/v1/packs show it.
@@ -32,10 +34,12 @@ type Pack struct {
 	Labels     map[string]string `json:"labels,omitempty"`
 	Schedule   string            `json:"schedule"`
 	TimeZone   string            `json:"time_zone"`
-	State      string            `json:"state"` // one of the states above
+	Sinks      []string          `json:"sinks,omitempty"` // the names of those that keep its reports; none = all
+	State      string            `json:"state"`           // one of the states above
 	LastDue    time.Time         `json:"last_due,omitzero"`
 	LastSealed time.Time         `json:"last_sealed,omitzero"`
 	NextDue    time.Time         `json:"next_due,omitzero"`
+	Until      time.Time         `json:"until,omitzero"` // nothing falls due after that; zero = no bound
 	*Counts                      // nil until the pack's whole history has been read: absent rather than too low
 	LastGap    time.Time         `json:"last_gap,omitzero"` // the due time of the latest gap
 	LastReason fault.Reason      `json:"last_gap_reason,omitempty"`

@@ -177,7 +177,7 @@ func TestUnreadableRecords(t *testing.T) {
 	t.Parallel()
 	a := newArchive()
 	a.history("cp-1", 20)
-	newer := fault.New(fault.Newer, "schema packseal.manifest/v3 is newer").WithHint("upgrade")
+	newer := fault.New(fault.Newer, "schema packseal.manifest/v4 is newer").WithHint("upgrade")
 	a.errs[slotOf("cp-1", 19)] = newer
 	a.errs[slotOf("cp-1", 10)] = fault.New(fault.Damaged, "not JSON")
 	a.errs[slotOf("cp-1", 15)] = fault.New(fault.Damaged, "a gap that is none")

@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -165,7 +164,9 @@ func newBucket(t *testing.T) *bucket {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gateway.Process.Kill(); _ = gateway.Wait() })
-	c, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("us-east-1"), awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(id, secretKey, "")), awsconfig.WithRetryMaxAttempts(1))
+	c, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("us-east-1"), awsconfig.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secretKey}, nil
+	})), awsconfig.WithRetryMaxAttempts(1))
 	if err != nil {
 		t.Fatal(err)
 	}

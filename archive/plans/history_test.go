@@ -204,7 +204,7 @@ type file map[string]entry
 
 type entry struct {
 	schedule, zone string
-	since          time.Time
+	since, until   time.Time
 }
 
 // take puts a configuration into force.
@@ -217,8 +217,8 @@ func (r *replica) take(t *testing.T, f file) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planned = append(planned, evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: s.String(), Since: of.since, Zone: s.Zone()})
-		all = append(all, scheduler.Plan{Source: "prod", Pack: pack, Schedule: s, Since: of.since, CatchUp: 10 * time.Minute, Timeout: time.Minute, Jitter: 50 * time.Second})
+		planned = append(planned, evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: s.String(), Since: of.since, Until: of.until, Zone: s.Zone()})
+		all = append(all, scheduler.Plan{Source: "prod", Pack: pack, Schedule: s, Since: of.since, Until: of.until, CatchUp: 10 * time.Minute, Timeout: time.Minute, Jitter: 50 * time.Second})
 	}
 	since, err := r.kept.Adopt(r.store, planned, nil)
 	if err == nil {
@@ -256,7 +256,7 @@ func (m *model) due(t *testing.T, until time.Time) map[evidence.Slot]bool {
 				t.Fatal(err)
 			}
 			for at := range s.Between(m.since[i], end) {
-				if !at.Before(of.since) {
+				if !at.Before(of.since) && (of.until.IsZero() || !at.After(of.until)) {
 					due[evidence.Slot{Source: "prod", Pack: pack, Due: at}] = true
 				}
 			}
@@ -292,6 +292,9 @@ func (r random) change(f file) file {
 		e := entry{schedule: schedules[r.IntN(len(schedules))], zone: zones[r.IntN(len(zones))]}
 		if r.IntN(3) == 0 {
 			e.since = time.Now().UTC().Truncate(time.Second).Add(r.within(8*time.Hour).Truncate(time.Second) - 4*time.Hour)
+		}
+		if r.IntN(3) == 0 { // perhaps before since: then nothing is due at all
+			e.until = time.Now().UTC().Truncate(time.Second).Add(r.within(8*time.Hour).Truncate(time.Second) - 2*time.Hour)
 		}
 		f[pack] = e
 	}

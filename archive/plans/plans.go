@@ -227,8 +227,12 @@ func (s *Store) InForce(ctx context.Context, source, pack string) (t scheduler.T
 func (s *Store) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, err error) {
 	err = s.await(ctx, func() {
 		left = make(map[evidence.PackRef]time.Time)
+		scheduled := make(map[evidence.PackRef]bool) // also one whose until has come
+		for _, p := range s.last().packs {
+			scheduled[p.Ref()] = true
+		}
 		for ref, t := range s.timelines {
-			if n := len(t); n > 0 && t[n-1].Schedule == (scheduler.Schedule{}) {
+			if n := len(t); n > 0 && t[n-1].Schedule == (scheduler.Schedule{}) && !scheduled[ref] {
 				left[ref] = t[n-1].From
 			}
 		}

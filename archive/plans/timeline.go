@@ -38,7 +38,7 @@ func assemble(records map[string]evidence.Plan) (plans []plan) {
 
 // equals reports whether a plan is whole and of just these packs.
 func (p plan) equals(packs []evidence.PlannedPack) bool {
-	return p.whole && slices.Equal(p.packs, packs)
+	return p.whole && slices.EqualFunc(p.packs, packs, evidence.PlannedPack.Equal)
 }
 
 // at returns the plan that is in force then: the last whose since is not later.
@@ -49,6 +49,20 @@ func at(plans []plan, t time.Time) plan {
 		}
 	}
 	return plan{}
+}
+
+// Keeping returns what finds the names of the sinks that were to keep a slot's report
+// by the plans; nil = all.
+func Keeping(records map[string]evidence.Plan) func(evidence.Slot) []string {
+	plans := assemble(records)
+	return func(s evidence.Slot) []string {
+		for _, p := range at(plans, s.Due).packs {
+			if p.Source == s.Source && p.Pack == s.Pack {
+				return p.Sinks
+			}
+		}
+		return nil
+	}
 }
 
 // Timelines returns how each pack was scheduled by the plans. A pack that a plan
@@ -65,7 +79,7 @@ func timelines(plans []plan) map[evidence.PackRef]scheduler.Timeline {
 		for _, pack := range p.packs {
 			named[pack.Ref()] = true
 			s, _ := scheduler.ParseSchedule(pack.Schedule, pack.Zone)
-			all[pack.Ref()] = all[pack.Ref()].Plan(p.since, pack.Since, s)
+			all[pack.Ref()] = all[pack.Ref()].Plan(p.since, pack.Since, pack.Until, s)
 		}
 		for ref, t := range all {
 			if p.whole && !named[ref] {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"packseal.example/internal/i18n"
 )
 
 // newCheck makes the verb for editors and pipelines. It uses no network: a good
@@ -19,7 +17,7 @@ func newCheck() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := load(*path, c.ErrOrStderr())
 		if err == nil {
-			fmt.Fprintf(c.OutOrStdout(), "%s: %s, %s: good\n", cfg.File(), i18n.Count(len(cfg.Entries()), "pack"), i18n.Count(len(cfg.Sinks), "sink"))
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s: good\n", cfg.File(), cfg.Summary())
 		}
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/doctor"
 	"packseal.example/internal/diag"
+	"packseal.example/internal/units"
 )
 
 func newDoctor() *cobra.Command {
@@ -46,10 +48,10 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 	quiet := c.Flags().BoolP("quiet", "q", false, "show only what is bad")
 	all := c.Flags().Bool("all", false, "ask about every pack, however many there are")
 	c.Flags().BoolVar(&o.Notices, "notices", false, "send a test message to each notification channel")
-	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "time limit of one check")
+	durationFlag(c, &o.Timeout, "timeout", 30*time.Second, "time limit of one check")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		if o.Timeout <= 0 {
-			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, o.Timeout)
+			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, units.FormatDuration(o.Timeout))
 		}
 		if o.Config, err = load(*path, c.ErrOrStderr()); err != nil {
 			return err
@@ -84,11 +86,28 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 
 // choose returns the entries of the packs named; of all, when none is named.
 func choose(cfg *config.Config, names []string) ([]config.Entry, error) {
-	entries, err := config.Choose(cfg.Entries(), names)
+	for _, name := range names {
+		if _, err := config.Choose(cfg.Entries(), []string{name}); err == nil {
+			continue
+		}
+		if off, err := config.Choose(cfg.Disabled(), []string{name}); err == nil {
+			return nil, fmt.Errorf("%w: the pack %s/%s is disabled: enabled: false, in its entry or its source", errUsage, off[0].Pack.Source, off[0].Pack.Key())
+		}
+	}
+	return chooseOf(cfg.Entries(), names)
+}
+
+// chooseAny is choose with the packs that are disabled among them.
+func chooseAny(cfg *config.Config, names []string) ([]config.Entry, error) {
+	return chooseOf(slices.Concat(cfg.Entries(), cfg.Disabled()), names)
+}
+
+func chooseOf(entries []config.Entry, names []string) ([]config.Entry, error) {
+	chosen, err := config.Choose(entries, names)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return entries, nil
+	return chosen, nil
 }
 
 // examine prints each result as it is known. Its error decides the exit code.

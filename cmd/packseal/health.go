@@ -49,7 +49,7 @@ page that requires a password is alive; whether it is ready takes --user and
 	c.Flags().BoolVar(&h.insecure, "insecure", false, "take any certificate: one for the name that others know is wrong on loopback")
 	c.Flags().StringVar(&h.user, "user", "", "the user to ask as")
 	c.Flags().StringVar(&h.password, "password-file", "", "the file with that user's password")
-	c.Flags().DurationVar(&h.patience, "timeout", 5*time.Second, "how long to wait for the answer")
+	durationFlag(c, &h.patience, "timeout", 5*time.Second, "how long to wait for the answer")
 	c.MarkFlagsRequiredTogether("user", "password-file")
 	c.MarkFlagsMutuallyExclusive("url", "config")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"packseal.example/config"
 	"packseal.example/internal/fault"
 	"packseal.example/notify"
 )
@@ -53,7 +54,7 @@ in one attempt. A ping channel is pinged as if all were well.`,
 		if err != nil {
 			return err
 		}
-		if entries, err = chooseChannels(entries, args); err != nil {
+		if entries, err = chooseChannels(cfg, entries, args); err != nil {
 			return err
 		}
 		var errs []error
@@ -74,7 +75,12 @@ in one attempt. A ping channel is pinged as if all were well.`,
 }
 
 // chooseChannels returns the channels named; all, when none is named.
-func chooseChannels(entries []notify.Entry, names []string) ([]notify.Entry, error) {
+func chooseChannels(cfg *config.Config, entries []notify.Entry, names []string) ([]notify.Entry, error) {
+	for _, n := range cfg.Notify {
+		if n.Enabled != nil && !*n.Enabled && slices.Contains(names, n.Name) {
+			return nil, fmt.Errorf("%w: the channel %q is disabled: enabled: false", errUsage, n.Name)
+		}
+	}
 	if len(entries) == 0 {
 		return nil, fault.New(fault.Request, "%w: the configuration has no channel under notify", errUsage).WithHint("packseal init prints examples")
 	}

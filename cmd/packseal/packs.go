@@ -25,8 +25,9 @@ func newPacks() *cobra.Command {
 		Long: `packs lists the packs that sources have: of the account, and of the account groups
 that discover or an entry of packs names. STATE says whether their reports are
 kept, and BY what decided: packs, or a rule of discover by its number. A pack that
-is not kept is named by neither; an excluded one by a rule with keep: false. STATUS
-is Config's, or "not listed" of one that packs names and Config has not.
+is not kept is named by neither; an excluded one by a rule with keep: false. A
+disabled one has enabled: false, or its source has; one whose until has come has
+ended. STATUS is Config's, or "not listed" of one that packs names and Config has not.
 
 A running daemon answers with what it listed last; --refresh has it list anew, and
 keep what a rule says. Without a daemon, the sources are listed here and now, and
@@ -88,7 +89,7 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 	t := table.New(w, "STATE", "BY", "PACK", "NAME", "STATUS", "RISK", "SCHEDULE", "TAGS")
 	for _, s := range all {
 		for _, p := range s.Packs {
-			if err := t.Row(strings.ReplaceAll(p.State, "_", " "), decidedBy(p), p.Source+"/"+p.Key(), p.Name, packStatus(p), p.Risk, p.Schedule, tagList(p.Tags)); err != nil {
+			if err := t.Row(packState(p), decidedBy(p), p.Source+"/"+p.Key(), p.Name, packStatus(p), p.Risk, p.Schedule, tagList(p.Tags)); err != nil {
 				return err
 			}
 		}
@@ -102,7 +103,10 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 			counts[strings.ReplaceAll(p.State, "_", " ")]++
 		}
 		listed := "never listed completely"
-		if !s.Listed.IsZero() {
+		switch {
+		case s.Disabled:
+			listed = "the source is disabled"
+		case !s.Listed.IsZero():
 			listed = "listed " + roughly(now.Sub(s.Listed)) + " ago"
 		}
 		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", s.Source, counted(counts), listed); err != nil {
@@ -112,12 +116,31 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 	return nil
 }
 
+// packState is what is done with a pack.
+func packState(p control.FoundPack) string {
+	if p.State == string(config.Ended) {
+		return endedOn(p.Until, zoneOf(p.TimeZone))
+	}
+	return strings.ReplaceAll(p.State, "_", " ")
+}
+
+// zoneOf returns a time zone by its name, or UTC.
+func zoneOf(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
 // decidedBy says what decided about a pack.
 func decidedBy(p control.FoundPack) string {
 	switch {
 	case p.Rule > 0:
 		return fmt.Sprintf("rule %d", p.Rule)
-	case p.State == string(config.Kept):
+	case p.State == string(config.Disabled):
+		return "enabled"
+	case p.State == string(config.Kept), p.State == string(config.Ended):
 		return "packs"
 	}
 	return ""

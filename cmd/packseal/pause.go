@@ -29,10 +29,11 @@ it and why.`,
   packseal queue pause cp-fdc8626622af00f90000 --why "the pack is being changed"`,
 	}
 	why := c.Flags().String("why", "", "the reason, which is shown and kept; required")
-	duration := c.Flags().Duration("for", 0, "how long, such as 2h; the pause then ends by itself (default: until resume)")
+	var duration time.Duration
+	durationFlag(c, &duration, "for", 0, "how long, such as 2h or 3d; the pause then ends by itself (default: until resume)")
 	return ordering(c, func(o *control.Order) error {
-		if o.For = *duration; c.Flags().Changed("for") && o.For < time.Second {
-			return fmt.Errorf("%w: --for takes 1s or more, such as 2h", errUsage)
+		if o.For = duration; c.Flags().Changed("for") && o.For < time.Second {
+			return fmt.Errorf("%w: --for takes 1s or more, such as 2h or 3d", errUsage)
 		}
 		if o.Why = strings.TrimSpace(*why); o.Why == "" {
 			return fmt.Errorf("%w: --why is required: it is shown to whoever finds the pause, and recorded in gaps", errUsage)

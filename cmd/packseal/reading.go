@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,7 +83,7 @@ func (r *reading) daemon() *control.Client { return control.NewClient(r.state) }
 // no schedule. If all are wanted and the archive can't be asked for those, the
 // error comes beside the configured ones.
 func (r *reading) packs(ctx context.Context, names []string) ([]config.Entry, error) {
-	entries := r.cfg.Entries()
+	entries := slices.Concat(r.cfg.Entries(), r.cfg.Disabled())
 	if chosen, err := config.Choose(entries, names); err == nil && len(names) > 0 {
 		return chosen, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -14,6 +15,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/daemon"
 	"packseal.example/internal/journald"
+	"packseal.example/internal/units"
 )
 
 // newRoot makes the command with all its verbs.
@@ -45,6 +47,12 @@ func configFlag(c *cobra.Command) *string {
 // jsonFlag adds --json to a verb.
 func jsonFlag(c *cobra.Command) *bool {
 	return c.Flags().Bool("json", false, "print JSON, one object a line")
+}
+
+// durationFlag adds a flag that takes a duration.
+func durationFlag(c *cobra.Command, d *time.Duration, name string, def time.Duration, usage string) {
+	*d = def
+	c.Flags().Var((*units.Duration)(d), name, usage)
 }
 
 // load finds and reads the configuration file and prints its warnings. Packs that the

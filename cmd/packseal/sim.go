@@ -38,11 +38,12 @@ its address, the key that it takes, and each request.`,
 	listen := c.Flags().String("listen", "127.0.0.1:9798", "the address to listen on")
 	packs := c.Flags().Int("packs", 0, "serve so many packs instead of the demo's")
 	faults := c.Flags().StringSlice("faults", nil, "how packs misbehave, in turn")
-	latency := c.Flags().Duration("latency", 0, "how long each response takes")
+	var latency time.Duration
+	durationFlag(c, &latency, "latency", 0, "how long each response takes")
 	quotas := c.Flags().StringToInt("calls-per-minute", nil, "how many calls of a name are permitted a minute: `NAME=N`")
 	c.RegisterFlagCompletionFunc("faults", cobra.FixedCompletions(append(sim.Faults(), "all"), cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag is there
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		o := sim.Options{Packs: demoPacks(), Latency: *latency, Quotas: make(map[string]sim.Quota), Logger: newLogger(config.Log{}, c.ErrOrStderr())}
+		o := sim.Options{Packs: demoPacks(), Latency: latency, Quotas: make(map[string]sim.Quota), Logger: newLogger(config.Log{}, c.ErrOrStderr())}
 		for call, n := range *quotas {
 			o.Quotas[call] = sim.Quota{Calls: n, Period: time.Minute}
 		}

@@ -187,6 +187,11 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 			return err
 		}
 	}
+	if r.Elsewhere > 0 {
+		if _, err := fmt.Fprintf(w, "%d slots that were due have no record here: by their plans, no sink of this name was to keep them\n", r.Elsewhere); err != nil {
+			return err
+		}
+	}
 	known := ""
 	if r.Acked > 0 {
 		known = fmt.Sprintf(", %d of them acknowledged", r.Acked)

@@ -101,6 +101,7 @@ func (d *decoder) list(path string, n *yaml.Node, v reflect.Value) {
 		d.fail(path, n, `begin each item with "- "`, "expected a list, found %s", found(n))
 		return
 	}
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // an empty list is not the same as none
 	for i, item := range n.Content {
 		if d.exhausted(item) {
 			return

@@ -11,11 +11,14 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"packseal.example/internal/units"
 )
 
 var (
 	timeType     = reflect.TypeFor[time.Time]()
 	durationType = reflect.TypeFor[time.Duration]()
+	sizeType     = reflect.TypeFor[units.Size]()
 )
 
 // scalar decodes a single value. Messages are in the document's terms, without
@@ -82,7 +85,9 @@ type kind struct {
 func kindOf(t reflect.Type) kind {
 	switch t {
 	case durationType:
-		return kind{"a duration", "!!str", "a number with its unit: 0s, 90s, 10m, 1h30m", setDuration}
+		return kind{"a duration", "!!str", units.DurationHint, setDuration}
+	case sizeType:
+		return kind{"a size", "!!int !!str", units.SizeHint, setSize}
 	case timeType:
 		return kind{"a date or a time", "!!str !!timestamp", "2026-01-31, or 2026-01-31T08:00:00+08:00", setTime}
 	}
@@ -134,7 +139,7 @@ func setNumber(n *yaml.Node, v reflect.Value) error {
 // setDuration takes a number with its unit. A bare number is refused, even 0 in
 // quotes: it could mean seconds or minutes.
 func setDuration(n *yaml.Node, v reflect.Value) error {
-	t, err := time.ParseDuration(n.Value)
+	t, err := units.ParseDuration(n.Value)
 	switch {
 	case err != nil || n.Value == "0":
 		return fmt.Errorf("%.40q is not a duration", n.Value)
@@ -143,6 +148,16 @@ func setDuration(n *yaml.Node, v reflect.Value) error {
 	}
 	v.SetInt(int64(t))
 	return nil
+}
+
+// setSize takes a number of bytes, or a number with its unit.
+func setSize(n *yaml.Node, v reflect.Value) error {
+	if n.ShortTag() == "!!int" {
+		return setNumber(n, v)
+	}
+	size, err := units.ParseSize(n.Value)
+	v.SetInt(int64(size))
+	return err
 }
 
 // setTime takes a time with its zone, or a date, which stands for midnight UTC:

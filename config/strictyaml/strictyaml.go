@@ -9,8 +9,8 @@
 // can name lines too.
 //
 // Structs are decoded by their yaml tags, maps have text as keys, and scalars
-// are text, booleans, numbers that are not negative, [time.Duration] ("90s") and
-// [time.Time] (a date or an RFC 3339 time). Other kinds need no support: the set
+// are text, booleans, numbers that are not negative, [time.Duration] ("90s", "7d"),
+// [units.Size] ("64MiB") and [time.Time] (a date or an RFC 3339 time). Other kinds need no support: the set
 // of types is the caller's own. Aliases are followed; merge keys are not.
 package strictyaml
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	diff "github.com/google/go-cmp/cmp"
+
+	"packseal.example/internal/units"
 )
 
 // secretFile is a type whose values must not be shown.
@@ -22,6 +24,7 @@ type format struct {
 	Count   int64             `yaml:"count"`
 	Rate    float64           `yaml:"rate"`
 	Wait    time.Duration     `yaml:"wait"`
+	Room    units.Size        `yaml:"room"`
 	Since   time.Time         `yaml:"since"`
 	Maybe   *time.Duration    `yaml:"maybe,omitempty"`
 	Secret  secretFile        `yaml:"secret"`
@@ -59,7 +62,8 @@ func TestDecode(t *testing.T) {
 flag: true
 count: 7
 rate: 1.5
-wait: 1h30m
+wait: 1d12h
+room: 64 MiB
 since: 2026-02-03T08:00:00+08:00
 maybe: 0s
 secret: key.pem
@@ -68,7 +72,7 @@ table: {b: c, "": d}
 inner: {}
 `)
 	want := format{
-		Text: "default", Flag: true, Count: 7, Rate: 1.5, Wait: 90 * time.Minute, Since: time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC),
+		Text: "default", Flag: true, Count: 7, Rate: 1.5, Wait: 36 * time.Hour, Room: 64 << 20, Since: time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC),
 		Maybe: new(time.Duration), Secret: "key.pem", List: []item{{"a", []string{"x", "5"}}, {Name: "a"}},
 		Table: map[string]string{"b": "c", "": "d"}, Inner: &item{}, nothing: "left alone",
 	}
@@ -101,13 +105,13 @@ func TestFaults(t *testing.T) {
 3:8 count: expected a whole number, found the number 1.5 ()
 4:7 rate: must be a finite number ()
 `,
-		"wait: 5\nmaybe: -5s\nsince: soon\n": `1:7 wait: expected a duration, found the number 5 (a number with its unit: 0s, 90s, 10m, 1h30m)
-2:8 maybe: must not be negative, found -5s (a number with its unit: 0s, 90s, 10m, 1h30m)
+		"wait: 5\nmaybe: -5s\nsince: soon\n": `1:7 wait: expected a duration, found the number 5 (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)
+2:8 maybe: must not be negative, found -5s (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)
 3:8 since: "soon" is not a date or a time (2026-01-31, or 2026-01-31T08:00:00+08:00)
 `,
 		"count: -1\nrate: 99e999\n\"wait\": \"0\"\n": `1:8 count: must not be negative, found -1 ()
 2:7 rate: expected a number, found "99e999" ()
-3:9 wait: "0" is not a duration (a number with its unit: 0s, 90s, 10m, 1h30m)
+3:9 wait: "0" is not a duration (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)
 `,
 		"count: 0365\nrate: 1e3\nlist: [{tags: [\"0365\"]}]\n": `1:8 count: 0365 would be read as 245: write it in plain digits, without zeros before them ()
 2:7 rate: 1e3 would be read as 1000: write it in plain digits, without zeros before them ()
@@ -124,8 +128,14 @@ func TestFaults(t *testing.T) {
 		"txet: a\nlist: [{nam: b}, c]\n\"a b\": 1\nIgnored: x\n": `1:1 txet: unknown key (did you mean "text"?)
 2:9 list[0].nam: unknown key (did you mean "name"?)
 2:18 list[1]: expected keys and values, found "c" ()
-3:1 "a b": unknown key (known here: text, flag, count, rate, wait, since, maybe, secret, list, table, inner)
-4:1 Ignored: unknown key (known here: text, flag, count, rate, wait, since, maybe, secret, list, table, inner)
+3:1 "a b": unknown key (known here: text, flag, count, rate, wait, room, since, maybe, secret, list, table, inner)
+4:1 Ignored: unknown key (known here: text, flag, count, rate, wait, room, since, maybe, secret, list, table, inner)
+`,
+		"room: 1 M\nwait: 300y\n": `1:7 room: "1 M" is not a size (a number of bytes, or one with its unit: 512KiB, 64MiB, 1GB)
+2:7 wait: "300y" is not a duration (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)
+`,
+		"room: 1.5\nwait: 0\n": `1:7 room: expected a size, found the number 1.5 (a number of bytes, or one with its unit: 512KiB, 64MiB, 1GB)
+2:7 wait: expected a duration, found the number 0 (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)
 `,
 		"text: a\ntext: b\n[c]: d\n<<: {}\nlist: {}\n": `2:1 text: duplicate key, first on line 1 (remove one of the two)
 3:1 : a key must be text, not a list ()

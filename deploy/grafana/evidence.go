@@ -109,7 +109,7 @@ func packTable() panel {
 			{"1000 * (" + sealed + " > 0)", ""},
 			{age, ""},
 			{"(" + age + ") / " + interval, ""},
-			{"1000 * " + next, ""},
+			{"1000 * (" + next + " > 0)", ""},
 			{within("gap") + " and on (job, source, pack) " + next, ""},
 			{within("sealed") + " and on (job, source, pack) " + next, ""},
 			{settled("sealed", "") + " and on (job, source, pack) " + next, ""},

@@ -9,8 +9,11 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// PlanSchema is the schema of plans that is written today.
-const PlanSchema = "packseal.plan/v1"
+// The schemas of plans that are written today.
+const (
+	PlanSchema        = "packseal.plan/v1"
+	BoundedPlanSchema = "packseal.plan/v2" // of packs with sinks or until
+)
 
 // PlanDir is the prefix of plans' keys, with the closing slash.
 const PlanDir = LedgerDir + "plan/"
@@ -31,10 +34,22 @@ type Plan struct {
 type PlannedPack struct {
 	Pack     string    `json:"pack"` // the pack's key
 	Schedule string    `json:"schedule"`
-	Since    time.Time `json:"since,omitzero"` // nothing is due before, if that is later than the plan's own; UTC
+	Since    time.Time `json:"since,omitzero"`  // nothing is due before, if that is later than the plan's own; UTC
+	Sinks    []string  `json:"sinks,omitempty"` // v2: the names of those that keep its reports; none = all
 	Source   string    `json:"source"`
-	Zone     string    `json:"zone"` // an IANA name
+	Until    time.Time `json:"until,omitzero"` // v2: nothing is due after that; UTC
+	Zone     string    `json:"zone"`           // an IANA name
 }
+
+// Equal reports whether two packs are the same, scheduled in the same way and kept in
+// the same sinks.
+func (p PlannedPack) Equal(q PlannedPack) bool {
+	return p.Pack == q.Pack && p.Source == q.Source && p.Schedule == q.Schedule && p.Zone == q.Zone &&
+		p.Since.Equal(q.Since) && p.Until.Equal(q.Until) && slices.Equal(p.Sinks, q.Sinks)
+}
+
+// bounded reports whether the pack takes the newer schema.
+func (p PlannedPack) bounded() bool { return len(p.Sinks) > 0 || !p.Until.IsZero() }
 
 // Ref returns the pack.
 func (p PlannedPack) Ref() PackRef { return Ref(p.Source, p.Pack) }
@@ -76,6 +91,9 @@ func NewPlan(packs []PlannedPack, since time.Time, tool string) ([]Plan, error) 
 	plans := make([]Plan, len(parts))
 	for i, part := range parts {
 		plans[i] = Plan{Packs: part, Schema: PlanSchema, Since: since.UTC(), Tool: tool}
+		if slices.ContainsFunc(part, PlannedPack.bounded) {
+			plans[i].Schema = BoundedPlanSchema
+		}
 		if len(parts) > 1 {
 			plans[i].Part, plans[i].Parts = i+1, len(parts)
 		}
@@ -93,6 +111,15 @@ func IsPlan(key string) bool { return planKey.MatchString(key) }
 // packseal-ledger/plan/<since>-<first 12 hex digits of its SHA-256>.json.
 func (p Plan) Encode() (key string, raw []byte, err error) {
 	return encodeNamed(PlanDir+p.Since.UTC().Format(DueFormat)+"-", p)
+}
+
+// decodePlanV1 refuses the fields that came with v2.
+func decodePlanV1(b []byte) (any, error) {
+	v, err := canonical[Plan](b)
+	if err == nil && slices.ContainsFunc(v.(Plan).Packs, PlannedPack.bounded) {
+		return nil, fault.New(fault.Damaged, "the record has fields that its schema %s has not", PlanSchema)
+	}
+	return v, err
 }
 
 // DecodePlan reads the plan that lies under a key. One that belongs under another

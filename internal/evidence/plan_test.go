@@ -39,6 +39,44 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestBoundedPlan: sinks and an end take the newer schema, and no plan without them
+// does.
+func TestBoundedPlan(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
+	for name, c := range map[string]struct {
+		pack evidence.PlannedPack
+		want string
+	}{
+		"sinks": {evidence.PlannedPack{Pack: "cp-1", Schedule: "@daily", Sinks: []string{"a", "b"}, Source: "prod", Zone: "UTC"},
+			`{"packs":[{"pack":"cp-1","schedule":"@daily","sinks":["a","b"],"source":"prod","zone":"UTC"}],"schema":"packseal.plan/v2","since":"2026-03-01T10:20:30Z","tool":"t"}`},
+		"until": {evidence.PlannedPack{Pack: "cp-1", Schedule: "@daily", Source: "prod", Until: at, Zone: "UTC"},
+			`{"packs":[{"pack":"cp-1","schedule":"@daily","source":"prod","until":"2026-03-01T10:20:30Z","zone":"UTC"}],"schema":"packseal.plan/v2","since":"2026-03-01T10:20:30Z","tool":"t"}`},
+	} {
+		plans, err := evidence.NewPlan([]evidence.PlannedPack{c.pack}, at, "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, raw, err := plans[0].Encode()
+		if diff := cmp.Diff(c.want, string(raw)); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", name, err, diff)
+		}
+		again, err := evidence.DecodePlan(raw, key)
+		if diff := cmp.Diff(plans[0], again); err != nil || diff != "" || !again.Packs[0].Equal(c.pack) {
+			t.Errorf("%s: %v\n%s", name, err, diff)
+		}
+		bare := c.pack
+		bare.Sinks, bare.Until = nil, time.Time{}
+		if bare.Equal(c.pack) {
+			t.Errorf("%s: equal without", name)
+		}
+		old := strings.Replace(string(raw), "plan/v2", "plan/v1", 1)
+		if _, err := evidence.Decode([]byte(old)); fault.Of(err) != fault.Damaged {
+			t.Errorf("%s in v1: %v", name, err)
+		}
+	}
+}
+
 // TestLongPlan: a plan that is too long for one record is in several, and says so.
 func TestLongPlan(t *testing.T) {
 	t.Parallel()

@@ -43,7 +43,7 @@ type Record struct {
 // holds a link or a secret.
 //
 // Fields are in the order of their keys. Those marked v2 are not in v1, which
-// packseal wrote before; v1 can always be read.
+// packseal wrote before, and the one marked v3 not in v2; all can always be read.
 type Manifest struct {
 	Account         string            `json:"account,omitempty"`          // the Alibaba Cloud account that Config names
 	Aggregator      string            `json:"aggregator,omitempty"`       // the account group, ca-…
@@ -69,12 +69,13 @@ type Manifest struct {
 	RequestIDs      []string          `json:"request_ids,omitempty"`
 	Requested       time.Time         `json:"requested"` // when it was asked for
 	Schema          string            `json:"schema"`
-	Sealed          time.Time         `json:"sealed"`        // when this record was made
-	SHA256          string            `json:"sha256"`        // hex
-	Size            int64             `json:"size"`          // bytes
-	Source          string            `json:"source"`        // the source's name
-	SourceName      string            `json:"source_object"` // the object's name in Config's bucket
-	Tool            string            `json:"tool"`          // packseal/<version>
+	Sealed          time.Time         `json:"sealed"`          // when this record was made
+	SHA256          string            `json:"sha256"`          // hex
+	Sinks           []string          `json:"sinks,omitempty"` // v3: the names of the sinks that were to keep it, where that was not every one
+	Size            int64             `json:"size"`            // bytes
+	Source          string            `json:"source"`          // the source's name
+	SourceName      string            `json:"source_object"`   // the object's name in Config's bucket
+	Tool            string            `json:"tool"`            // packseal/<version>
 }
 
 // Evaluated is how many of a pack's rules had been evaluated when the report was
@@ -168,10 +169,28 @@ func decodeManifestV1(b []byte) (any, error) {
 		return nil, err
 	}
 	m := v.(Manifest)
-	if m.Anomalies != nil || m.ContentEncoding != "" || m.Evaluated != nil || m.Imported != nil || m.Labels != nil || m.ReportID != "" {
+	if m.Sinks != nil || m.Anomalies != nil || m.ContentEncoding != "" || m.Evaluated != nil || m.Imported != nil || m.Labels != nil || m.ReportID != "" {
 		return nil, fault.New(fault.Damaged, "the record has fields that its schema %s has not", m.Schema)
 	}
 	return m, nil
+}
+
+// decodeManifestV2 refuses the field that came with v3.
+func decodeManifestV2(b []byte) (any, error) {
+	v, err := canonical[Manifest](b)
+	if err == nil && v.(Manifest).Sinks != nil {
+		return nil, fault.New(fault.Damaged, "the record has fields that its schema %s has not", ManifestSchema)
+	}
+	return v, err
+}
+
+// In returns the manifest of a report that these sinks are to keep, by name; none =
+// every one. Only with sinks it needs the newer schema.
+func (m Manifest) In(sinks []string) Manifest {
+	if len(sinks) > 0 {
+		m.Sinks, m.Schema = sinks, ChosenManifestSchema
+	}
+	return m
 }
 
 // Gap is the record of a slot that ended without a report. Fields are in the
@@ -248,17 +267,20 @@ const (
 	ManifestSchema = "packseal.manifest/v2"
 	GapSchema      = "packseal.gap/v1"
 
-	LabelledGapSchema = "packseal.gap/v2" // of a pack with labels
+	LabelledGapSchema    = "packseal.gap/v2"      // of a pack with labels
+	ChosenManifestSchema = "packseal.manifest/v3" // of a pack that not every sink keeps
 )
 
 // schemas is the table of schemas: what decodes a record by its schema. A schema
 // that was ever written stays here forever.
 var schemas = map[string]func([]byte) (any, error){
 	"packseal.manifest/v1": decodeManifestV1,
-	ManifestSchema:         canonical[Manifest],
+	ManifestSchema:         decodeManifestV2,
+	ChosenManifestSchema:   canonical[Manifest],
 	GapSchema:              decodeGapV1,
 	LabelledGapSchema:      canonical[Gap],
-	PlanSchema:             canonical[Plan],
+	PlanSchema:             decodePlanV1,
+	BoundedPlanSchema:      canonical[Plan],
 	AckSchema:              canonical[Ack],
 	SlateSchema:            canonical[Slate],
 	PolicySchema:           canonical[Policy],

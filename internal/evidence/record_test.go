@@ -31,7 +31,7 @@ func golden(t testing.TB, version string) (evidence.Manifest, []byte) {
 // as the very same bytes.
 func TestManifests(t *testing.T) {
 	t.Parallel()
-	for version, imported := range map[string]string{"v1": "", "v2": "", "v2.imported": "李 <a>"} {
+	for version, imported := range map[string]string{"v1": "", "v2": "", "v3": "", "v2.imported": "李 <a>"} {
 		m, raw := golden(t, version)
 		if m.Schema != "packseal.manifest/"+version[:2] || m.Kind != m.Slot().Ref().Kind() {
 			t.Errorf("%s: schema %s, kind %s", version, m.Schema, m.Kind)
@@ -79,6 +79,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"not canonical":          {append([]byte(" "), v2...), m.Slot(), fault.Damaged},
 		"an unknown field":       {with(v2, `{"account"`, `{"a":1,"account"`), m.Slot(), fault.Damaged},
 		"a field of v2 in v1":    {with(v1, `"attached"`, `"anomalies":["x"],"attached"`), m.Slot(), fault.Damaged},
+		"a field of v3 in v2":    {with(v2, `"size"`, `"sinks":["a"],"size"`), m.Slot(), fault.Damaged},
+		"a field of v3 in v1":    {with(v1, `"size"`, `"sinks":["a"],"size"`), m.Slot(), fault.Damaged},
 		"imported, in v1":        {with(v1, `"kind"`, `"imported":{"at":"2026-05-01T18:00:00Z","by":"x","file":"x"},"kind"`), m.Slot(), fault.Damaged},
 		"imported by nobody":     {with(imported, `"李 <a>"`, `""`), m.Slot(), fault.Damaged},
 		"imported and fetched":   {with(imported, `"imported"`, `"fetched":"2026-05-01T18:00:00Z","imported"`), m.Slot(), fault.Damaged},
@@ -86,10 +88,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"another folder":         {with(v2, `"report-`, `"../report-`), m.Slot(), fault.Damaged},
 		"not an object's name":   {with(v2, `"report-`, `"report-\\`), m.Slot(), fault.Damaged},
 		"a negative size":        {with(v2, `"size":`, `"size":-`), m.Slot(), fault.Damaged},
-		"manifest v3":            {with(v2, "manifest/v2", "manifest/v3"), m.Slot(), fault.Newer},
-		"v3, with other fields":  {[]byte(`{"proof":{"a":[1]},"schema":"packseal.manifest/v3"}`), m.Slot(), fault.Newer},
+		"manifest v4":            {with(v2, "manifest/v2", "manifest/v4"), m.Slot(), fault.Newer},
+		"v4, with other fields":  {[]byte(`{"proof":{"a":[1]},"schema":"packseal.manifest/v4"}`), m.Slot(), fault.Newer},
 		"a record yet to come":   {[]byte(`{"schema":"packseal.statement/v1"}`), m.Slot(), fault.Newer},
-		"v3 that is no manifest": {[]byte(`{"schema":"packseal.manifest/v3"`), m.Slot(), fault.Damaged},
+		"v4 that is no manifest": {[]byte(`{"schema":"packseal.manifest/v4"`), m.Slot(), fault.Damaged},
 	} {
 		_, err := evidence.DecodeManifest(c.b, c.slot)
 		if fault.Of(err) != c.reason {

@@ -12,6 +12,7 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
+	"packseal.example/internal/units"
 	"packseal.example/notify"
 	"packseal.example/notify/post"
 )
@@ -34,7 +35,7 @@ type Options struct {
 func (o *Options) Check() []fault.Problem {
 	problems := post.Check("url_file", o.URLFile, o.AllowHTTP)
 	if o.Every != 0 && o.Every < minEvery {
-		problems = append(problems, fault.Problem{Path: "every", Message: fmt.Sprintf("%s is too short", o.Every), Hint: "use 10s or more"})
+		problems = append(problems, fault.Problem{Path: "every", Message: units.FormatDuration(o.Every) + " is too short", Hint: "use 10s or more"})
 	}
 	if o.Method != "" && o.Method != http.MethodGet && o.Method != http.MethodPost {
 		problems = append(problems, fault.Problem{Path: "method", Message: fmt.Sprintf("%.64q is neither GET nor POST", o.Method), Hint: "leave it out"})

@@ -9,18 +9,19 @@ import (
 
 	"packseal.example/internal/certfile"
 	"packseal.example/internal/secret"
+	"packseal.example/internal/units"
 	"packseal.example/scheduler/replica"
 )
 
 // Embedded are the options of the embedded queue: the `queue.embedded` entry of
 // the configuration file. A zero field means its default.
 type Embedded struct {
-	MaxBytes int64    `yaml:"max_bytes,omitempty"` // what the queue's store may take on disk; default 256 MiB
-	Cluster  *Cluster `yaml:"cluster,omitempty"`   // the replicas themselves form one queue; default: this process is alone
+	MaxBytes units.Size `yaml:"max_bytes,omitempty"` // what the queue's store may take on disk; default 256 MiB
+	Cluster  *Cluster   `yaml:"cluster,omitempty"`   // the replicas themselves form one queue; default: this process is alone
 }
 
 // maxBytes is MaxBytes or its default.
-func (e Embedded) maxBytes() int64 { return cmp.Or(e.MaxBytes, 256<<20) }
+func (e Embedded) maxBytes() int64 { return int64(cmp.Or(e.MaxBytes, 256<<20)) }
 
 // memberName is what the replica is called by its configuration, or empty.
 func (e Embedded) memberName() string { return cmp.Or(e.Cluster, &Cluster{}).Member }
@@ -53,11 +54,11 @@ type NATS struct {
 	Domain          string      `yaml:"domain,omitempty"`           // the JetStream domain; default: that of the account
 	Replicas        int         `yaml:"replicas,omitempty"`         // how many servers keep each slot, 1 to 5; default 3, or 1 where the servers form no cluster
 	Prefix          string      `yaml:"prefix,omitempty"`           // the stream's name, and the first word of subjects; default packseal
-	MaxBytes        int64       `yaml:"max_bytes,omitempty"`        // what the stream may take on disk; default 256 MiB
+	MaxBytes        units.Size  `yaml:"max_bytes,omitempty"`        // what the stream may take on disk; default 256 MiB
 }
 
 func (n NATS) prefix() prefix  { return prefix(cmp.Or(n.Prefix, defaultPrefix)) }
-func (n NATS) maxBytes() int64 { return cmp.Or(n.MaxBytes, 256<<20) }
+func (n NATS) maxBytes() int64 { return int64(cmp.Or(n.MaxBytes, 256<<20)) }
 
 // TLS are the certificates of one side. They are read for each connection, so
 // that new ones need no restart.

@@ -31,8 +31,8 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 		options:   *o,
 		keys:      ram.New(o.Credentials),
 		prefix:    bucket.Prefix(o.Prefix),
-		threshold: cmp.Or(o.MultipartThreshold, defaultThreshold),
-		part:      cmp.Or(o.PartSize, defaultPart),
+		threshold: int64(cmp.Or(o.MultipartThreshold, defaultThreshold)),
+		part:      int64(cmp.Or(o.PartSize, defaultPart)),
 		checking:  make(chan struct{}, 1),
 	}
 	s.api = newAPI(o.client(client, s.keys))

@@ -9,6 +9,7 @@ import (
 	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/ram"
+	"packseal.example/internal/units"
 	"packseal.example/sink/bucket"
 )
 
@@ -36,8 +37,8 @@ type Options struct {
 	BucketWorm *BucketWorm `yaml:"bucket_worm,omitempty"` // default: none is required
 	ObjectLock *ObjectLock `yaml:"object_lock,omitempty"` // default: none; only with overwrite "off"
 
-	MultipartThreshold int64 `yaml:"multipart_threshold,omitempty"` // larger objects are written in parts; in bytes, default 64 MiB
-	PartSize           int64 `yaml:"part_size,omitempty"`           // in bytes, at least 100 KiB; default 16 MiB
+	MultipartThreshold units.Size `yaml:"multipart_threshold,omitempty"` // larger objects are written in parts; default 64 MiB
+	PartSize           units.Size `yaml:"part_size,omitempty"`           // at least 100 KiB; default 16 MiB
 }
 
 // SSE is server-side encryption.
@@ -142,6 +143,6 @@ func (o *Options) checkStorage(ps *fault.Problems) {
 		ps.Require(known, "sse.type", fmt.Sprintf("%.64q is none of AES256, KMS, SM4", o.SSE.Type), "")
 		ps.Require(o.SSE.KMSKeyID == "" || o.SSE.Type == "KMS", "sse.kms_key_id", "set without KMS", "set type: KMS")
 	}
-	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", fmt.Sprintf("%d bytes", o.MultipartThreshold), "at most 5 GiB, the limit of a single write")
-	ps.Require(o.PartSize == 0 || o.PartSize >= minPart && o.PartSize <= maxSingle, "part_size", fmt.Sprintf("%d bytes", o.PartSize), "from 100 KiB to 5 GiB")
+	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", o.MultipartThreshold.String(), "at most 5 GiB, the limit of a single write")
+	ps.Require(o.PartSize == 0 || o.PartSize >= minPart && o.PartSize <= maxSingle, "part_size", o.PartSize.String(), "from 100 KiB to 5 GiB")
 }

@@ -26,8 +26,8 @@ func (o *Options) Open(context.Context) (sink.Sink, error) {
 	s := &Sink{
 		options:   *o,
 		prefix:    bucket.Prefix(o.Prefix),
-		threshold: cmp.Or(o.MultipartThreshold, defaultThreshold),
-		part:      cmp.Or(o.PartSize, defaultPart),
+		threshold: int64(cmp.Or(o.MultipartThreshold, defaultThreshold)),
+		part:      int64(cmp.Or(o.PartSize, defaultPart)),
 	}
 	client, err := bucket.Client(o.CAFile, isObject)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
+	"packseal.example/internal/units"
 	"packseal.example/sink/bucket"
 )
 
@@ -35,8 +36,8 @@ type Options struct {
 	SSE        *SSE        `yaml:"sse,omitempty"`         // default: as the bucket is configured
 	ObjectLock *ObjectLock `yaml:"object_lock,omitempty"` // default: as the bucket is configured
 
-	MultipartThreshold int64 `yaml:"multipart_threshold,omitempty"` // larger objects are written in parts; in bytes, default 64 MiB
-	PartSize           int64 `yaml:"part_size,omitempty"`           // in bytes, at least 5 MiB; default 16 MiB
+	MultipartThreshold units.Size `yaml:"multipart_threshold,omitempty"` // larger objects are written in parts; default 64 MiB
+	PartSize           units.Size `yaml:"part_size,omitempty"`           // at least 5 MiB; default 16 MiB
 }
 
 // SSE is server-side encryption.
@@ -110,6 +111,6 @@ func (o *Options) checkStorage(ps *fault.Problems) {
 		ps.Require(o.ObjectLock.Mode == "GOVERNANCE" || o.ObjectLock.Mode == "COMPLIANCE", "object_lock.mode", fmt.Sprintf("%.64q is neither GOVERNANCE nor COMPLIANCE", o.ObjectLock.Mode), "")
 		ps.Require(o.ObjectLock.Days >= 1 && o.ObjectLock.Days <= 36500, "object_lock.days", fmt.Sprintf("%d days", o.ObjectLock.Days), "from 1 to 36500")
 	}
-	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", fmt.Sprintf("%d bytes", o.MultipartThreshold), "at most 5 GiB, the limit of a single write")
-	ps.Require(o.PartSize == 0 || o.PartSize >= minPart && o.PartSize <= maxSingle, "part_size", fmt.Sprintf("%d bytes", o.PartSize), "from 5 MiB to 5 GiB")
+	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", o.MultipartThreshold.String(), "at most 5 GiB, the limit of a single write")
+	ps.Require(o.PartSize == 0 || o.PartSize >= minPart && o.PartSize <= maxSingle, "part_size", o.PartSize.String(), "from 5 MiB to 5 GiB")
 }

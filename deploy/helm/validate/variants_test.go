@@ -50,9 +50,15 @@ func TestVariants(t *testing.T) {
 			selected(t, all, set)
 			served(t, all)
 			mounted(t, set.Spec.Template.Spec, set.Spec.VolumeClaimTemplates)
+			packs := make(map[string]string)
+			for _, o := range all {
+				if c, ok := o.(*corev1.ConfigMap); ok && c.Name == resource+"-packs" {
+					packs = c.Data
+				}
+			}
 			for _, o := range all {
 				if c, ok := o.(*corev1.ConfigMap); ok && c.Data["packseal.yaml"] != "" {
-					checked(t, c.Data["packseal.yaml"])
+					checked(t, c.Data["packseal.yaml"], packs)
 				}
 			}
 		})
@@ -175,7 +181,7 @@ var secretFiles = regexp.MustCompile(`(_file: )(/run/secrets/packseal(?:-cluster
 
 // checked holds that packseal takes the configuration, with files where the
 // pod has its Secrets.
-func checked(t *testing.T, config string) {
+func checked(t *testing.T, config string, packs map[string]string) {
 	t.Helper()
 	program, err := packseal()
 	if err != nil {
@@ -185,6 +191,10 @@ func checked(t *testing.T, config string) {
 	for _, m := range secretFiles.FindAllStringSubmatch(config, -1) {
 		write(t, filepath.Join(dir, m[2]), "https://example.com/secret")
 	}
+	for name, content := range packs {
+		write(t, filepath.Join(dir, "packs", name), content)
+	}
+	config = strings.ReplaceAll(config, "/etc/packseal-packs/", filepath.Join(dir, "packs")+"/")
 	path := filepath.Join(dir, "packseal.yaml")
 	write(t, path, secretFiles.ReplaceAllString(config, "${1}"+dir+"${2}"))
 	out, err := exec.CommandContext(t.Context(), program, "check", "--config", path).CombinedOutput()
@@ -208,7 +218,7 @@ func TestParts(t *testing.T) {
 	t.Parallel()
 	all := render(t, variants(t)["everything"])
 	want := map[string]int{
-		"ConfigMap": 4, "Ingress": 1, "NetworkPolicy": 1, "Pod": 1, "PodDisruptionBudget": 1, "PrometheusRule": 1,
+		"ConfigMap": 5, "Ingress": 1, "NetworkPolicy": 1, "Pod": 1, "PodDisruptionBudget": 1, "PrometheusRule": 1,
 		"Service": 2, "ServiceAccount": 1, "ServiceMonitor": 1, "StatefulSet": 1,
 	}
 	if diff := cmp.Diff(want, all.kinds()); diff != "" {

@@ -44,10 +44,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- /* The configuration, with what the chart itself decides. */}}
+{{- define "packseal.packs" -}}
+{{- if or .Values.packsFiles .Values.existingPacksConfigMap }}{{ default (printf "%s-packs" (include "packseal.fullname" .)) .Values.existingPacksConfigMap }}{{ end }}
+{{- end }}
+
 {{- define "packseal.config" -}}
 {{- $config := deepCopy .Values.config }}
 {{- $_ := set $config "state_dir" "/var/lib/packseal" }}
 {{- $_ := set $config "web" (merge (dict "listen" (printf ":%v" .Values.web.port) "allow_open" true) ($config.web | default dict)) }}
+{{- if include "packseal.packs" . }}
+{{- $_ := set $config "packs_file" "/etc/packseal-packs/*.yaml" }}
+{{- end }}
 {{- if not (hasKey $config "verify") }}
 {{- $_ := set $config "verify" (dict "schedule" "0 4 * * SUN") }}
 {{- end }}
@@ -123,6 +130,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* Helm's record of the release has it twice, compressed, and holds 1 MiB as well. */}}
 {{- if gt (len (include "packseal.config" $)) 800000 }}
 {{- fail "config: over 800 kB, and a ConfigMap and Helm's record of the release hold 1 MiB each. Put packseal.yaml on a volume, and name that in configVolume." }}
+{{- end }}
+{{- if and .packsFiles .existingPacksConfigMap }}
+{{- fail "packsFiles and existingPacksConfigMap: two sets of files. Keep one of them." }}
+{{- end }}
+{{- if and .config.packs_file (or .packsFiles .existingPacksConfigMap) }}
+{{- fail "config.packs_file: the chart sets it. Leave it out, or packsFiles and existingPacksConfigMap." }}
+{{- end }}
+{{- if gt (len (toYaml .packsFiles)) 800000 }}
+{{- fail "packsFiles: over 800 kB, and a ConfigMap and Helm's record of the release hold 1 MiB each. Make ConfigMaps of your own, and name one in existingPacksConfigMap." }}
 {{- end }}
 {{- if and .persistence.existingClaim (gt (int .replicas) 1) }}
 {{- fail "persistence.existingClaim: one claim cannot be that of several replicas. Leave it out: each gets its own." }}
