@@ -97,9 +97,13 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 	return e.SaveReport(reportOf(d.Manifest)) // so that it waits for sinks that are down, too
 }
 
-// put brings the delivery to one sink: the report, then the manifest. The file
-// may be the report's own, which the sink may keep: one sink, so that damage to
-// its file is not damage to another's.
+// commitTime is how long the manifest of a report that a sink has may take once the
+// daemon stops.
+const commitTime = 10 * time.Second
+
+// put brings the delivery to one sink: the report, then the manifest, which a stop in
+// between does not keep from it. The file may be the report's own, which the sink may
+// keep: one sink, so that damage to its file is not damage to another's.
 func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (err error) {
 	ctx, s := trace.Begin(ctx, "sealing", trace.Sink.String(t.Name), trace.Bytes.Int64(d.Size))
 	defer func() { s.End(err) }()
@@ -110,6 +114,8 @@ func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (
 		report.Sums = &sink.Sums{MD5: md5, CRC64: crc64}
 	}
 	if err = t.Put(ctx, dir+d.Object, report); err == nil {
+		ctx, done := fault.Outlive(ctx, commitTime)
+		defer done()
 		record := sink.Bytes(d.raw)
 		record.About = a.aboutRecord(d.Slot(), d.Name, evidence.ManifestName)
 		err = t.Put(ctx, dir+evidence.ManifestName, record)

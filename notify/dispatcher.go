@@ -292,7 +292,7 @@ func (d *dispatcher) heartbeat(ctx context.Context) time.Duration {
 
 // send renders a message and tries once to send it. It counts and logs the result.
 func (d *dispatcher) send(ctx context.Context, render func(context.Context) (Message, error)) error {
-	sending, cancel := outlive(ctx, drainTimeout)
+	sending, cancel := fault.Outlive(ctx, drainTimeout)
 	defer cancel()
 	err := d.limit.Wait(sending)
 	if err == nil {
@@ -329,11 +329,4 @@ func permanent(err error) bool {
 	default:
 		return !r.Transient()
 	}
-}
-
-// outlive returns a context that ends a while after ctx does.
-func outlive(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
-	return longer, func() { stop(); cancel() }
 }
