@@ -50,6 +50,9 @@ type Target struct {
 type Options struct {
 	Sinks []Target       // required; the first is the one that decides
 	Spool *fetcher.Spool // required to seal and to record gaps, not to read
+	// Spooled returns the report of a slot that waits in a spool, for [Archive.Verify].
+	// Default: that of Spool.
+	Spooled func(evidence.Slot) (fetcher.Report, bool)
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error)
 
@@ -112,6 +115,9 @@ func New(o Options) (*Archive, error) {
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
+	}
+	if o.Spooled == nil && o.Spool != nil {
+		o.Spooled = o.Spool.Report
 	}
 	a := &Archive{
 		Options: o, reader: newReader(o),

@@ -66,6 +66,7 @@ type opening struct {
 	logger     *slog.Logger
 	tracer     trace.Tracer
 	spool      *fetcher.Spool // nil: for reading alone, without sources
+	spooled    func(evidence.Slot) (fetcher.Report, bool)
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
@@ -84,7 +85,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 		packs: make(map[evidence.PackRef]config.Entry), due: make(map[dueTogether]int),
 	}
 	a := archive.Options{
-		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
+		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Spooled: o.spooled, Seen: o.seen, NewContainer: o.container,
 		Blocked: o.blocked, Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.observe != nil {
@@ -245,10 +246,13 @@ type ArchiveOptions struct {
 // daemon.
 func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (_ *archive.Archive, err error) {
 	open := opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
-	if !o.ReadOnly {
-		if open.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
+	switch spool := filepath.Join(cfg.StateDir, "spool"); {
+	case !o.ReadOnly:
+		if open.spool, err = fetcher.OpenSpool(spool); err != nil {
 			return nil, err
 		}
+	case cfg.StateDir != "": // a copy of an archive has none
+		open.spooled = fetcher.ReadSpool(spool).Report
 	}
 	c, err := open.open(ctx, cfg)
 	if err != nil {

@@ -182,6 +182,11 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 			return err
 		}
 	}
+	if r.Pending > 0 {
+		if _, err := fmt.Fprintf(w, "%d slots are still being sealed: their reports wait in the spool\n", r.Pending); err != nil {
+			return err
+		}
+	}
 	if r.Skipped > 0 {
 		if _, err := fmt.Fprintf(w, "%d reports are not in the sample, and were not read\n", r.Skipped); err != nil {
 			return err
