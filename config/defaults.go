@@ -108,7 +108,9 @@ func (e Entry) Zone() *time.Location {
 // from the file's defaults and then from the built-in ones.
 func (c *Config) withDefaults(p Pack) Pack {
 	d := c.Defaults
-	p.Source = cmp.Or(p.Source, d.Source, c.onlySource())
+	if p.Source = cmp.Or(p.Source, d.Source); p.Source == "" {
+		p.Source = c.onlySource()
+	}
 	p.Schedule = cmp.Or(p.Schedule, d.Schedule, builtinSchedule)
 	p.TimeZone = cmp.Or(p.TimeZone, d.TimeZone, builtinZone)
 	// Pointers, because 0 is a value too: no jitter, no catching up.
@@ -131,12 +133,26 @@ func (p Pack) ref() evidence.PackRef {
 // group, so that it has no ID but the word for it.
 func (p Pack) withoutID() bool { return p.Kind == evidence.Rules || p.Kind == evidence.Inventory }
 
-// onlySource returns the name of the source when there is just one.
-func (c *Config) onlySource() string {
-	if len(c.Sources) != 1 {
-		return ""
+// onlySource returns the name of the source when there is just one, besides those of
+// its accounts.
+func (c *Config) onlySource() (only string) {
+	for name, s := range c.Sources {
+		switch {
+		case s.member.ID != "":
+		case only != "":
+			return ""
+		default:
+			only = name
+		}
 	}
-	return c.sourceNames()[0]
+	return only
+}
+
+// shareCredentials gives sources the default credentials where they have none.
+func (c *Config) shareCredentials() {
+	for _, s := range c.Sources {
+		s.CloudConfig.Credentials = s.CloudConfig.Credentials.Or(c.Defaults.Credentials)
+	}
 }
 
 // sourceNames returns the sources' names in a stable order.

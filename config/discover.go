@@ -47,6 +47,7 @@ type PackMatch struct {
 	Template   string            `yaml:"template,omitempty"`                                         // a pattern of the ID of the template that it was made from, "ct-…"
 	Status     string            `yaml:"status,omitempty"`                                           // a pattern of its status, such as ACTIVE; default any but CREATING
 	Aggregator string            `yaml:"aggregator,omitempty"`                                       // a pattern of its account group, or none for the account's own packs
+	Account    string            `yaml:"account,omitempty"`                                          // a pattern of the ID of the account that it belongs to
 }
 
 // What aggregators and a match's aggregator take beside IDs.
@@ -81,16 +82,23 @@ func (r Rule) pack() Pack {
 
 // fits reports whether the rule is for a pack.
 func (m PackMatch) fits(p fetcher.PackInfo) bool {
-	for key, pattern := range m.Tags {
-		if value, ok := p.Tags[key]; !ok || !fitsPattern(pattern, value) {
-			return false
-		}
-	}
-	return (m.Name == "" || fitsPattern(m.Name, p.Name)) &&
+	return fitsTags(m.Tags, p.Tags) &&
+		(m.Account == "" || fitsPattern(m.Account, p.Account)) &&
+		(m.Name == "" || fitsPattern(m.Name, p.Name)) &&
 		(len(m.Risk) == 0 || slices.Contains(m.Risk, RiskWord(p.Risk))) &&
 		(m.Template == "" || fitsPattern(m.Template, p.Template)) &&
 		(m.Status == "" || fitsPattern(m.Status, p.Status)) &&
 		(m.Aggregator == "" || fitsPattern(m.Aggregator, cmp.Or(p.Aggregator, noAggregator)))
+}
+
+// fitsTags reports whether all tags are there, with values that fit the patterns.
+func fitsTags(patterns, tags map[string]string) bool {
+	for key, pattern := range patterns {
+		if value, ok := tags[key]; !ok || !fitsPattern(pattern, value) {
+			return false
+		}
+	}
+	return true
 }
 
 // fitsPattern reports whether text fits a pattern of [path.Match], in which a slash is a
@@ -103,6 +111,12 @@ func fitsPattern(pattern, text string) bool {
 // Discovers reports whether packs of a source are kept that the file does not name.
 func (c *Config) Discovers(source string) bool { return c.Sources[source].Discover.keeps() }
 
+// NeedsListing reports whether it matters that a source can be listed: for packs, or
+// for the accounts that it has.
+func (c *Config) NeedsListing(source string) bool {
+	return c.Discovers(source) || c.Sources[source].Accounts != nil
+}
+
 // Refresh returns when the packs of a source are listed.
 func (c *Config) Refresh(source string) scheduler.Schedule {
 	schedule, _ := scheduler.ParseSchedule(cmp.Or(c.Sources[source].Discover.Refresh, builtinRefresh), cmp.Or(c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
@@ -112,6 +126,9 @@ func (c *Config) Refresh(source string) scheduler.Schedule {
 // Scope returns what of a source is listed: what discover says, and the account
 // groups of compliance packs.
 func (c *Config) Scope(source string) (s discovery.Scope) {
+	if a := c.Sources[source].Accounts; a != nil {
+		s.Directory = a.endpoint()
+	}
 	for _, a := range c.Sources[source].Discover.Aggregators {
 		if a == allAggregators {
 			s.All = true
@@ -155,8 +172,9 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 	for _, p := range c.Packs {
 		named[c.withDefaults(p).ref()] = true
 	}
-	rules := c.Sources[source].Discover.Rules
+	rules, member := c.Sources[source].Discover.Rules, c.Sources[source].member
 	return func(p fetcher.PackInfo) Judgement {
+		p.Account = cmp.Or(member.ID, p.Account)
 		if named[p.Ref(source)] {
 			return Judgement{Verdict: Kept}
 		}
@@ -177,18 +195,19 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 }
 
 // With returns the configuration with the packs that sources were found to have: those
-// that are kept by a rule are among its entries, after those of the file.
+// that are kept by a rule are among its entries, after those of the file, and member
+// accounts among its sources.
 func (c *Config) With(found map[string]discovery.State) *Config {
 	with := *c
-	with.discovered = nil
-	for _, source := range c.sourceNames() {
-		judge, scope := c.Judge(source), c.Scope(source)
+	with.discovered, with.Sources = nil, c.withMembers(found)
+	for _, source := range with.sourceNames() {
+		judge, scope := with.Judge(source), with.Scope(source)
 		for _, p := range found[source].Packs {
 			j := judge(p.PackInfo)
 			if j.Rule == 0 || j.Verdict != Kept || !scope.Has(p.Aggregator) {
 				continue
 			}
-			pack := c.Sources[source].Discover.Rules[j.Rule-1].pack()
+			pack := with.Sources[source].Discover.Rules[j.Rule-1].pack()
 			pack.ID, pack.Name, pack.Aggregator, pack.Source, pack.Since = p.ID, p.Name, p.Aggregator, source, p.Found
 			with.discovered = append(with.discovered, pack)
 		}
@@ -225,7 +244,7 @@ func (k *checker) discover(path string, d Discover) {
 
 // empty reports whether every pack is selected.
 func (m PackMatch) empty() bool {
-	return len(m.Tags)+len(m.Risk) == 0 && m.Name+m.Template+m.Status+m.Aggregator == ""
+	return len(m.Tags)+len(m.Risk) == 0 && m.Name+m.Template+m.Status+m.Aggregator+m.Account == ""
 }
 
 // rule checks one rule.
@@ -241,17 +260,13 @@ func (k *checker) rule(path string, r Rule) {
 
 // packMatch checks the patterns of a match.
 func (k *checker) packMatch(at string, m PackMatch) {
-	pattern := func(key, text string) {
-		if _, err := path.Match(text, ""); err != nil {
-			k.fail(at+"."+key, `write \[ for a bracket`, "%.64q is not a pattern", text)
-		}
-	}
-	pattern("name", m.Name)
-	pattern("template", m.Template)
-	pattern("status", m.Status)
-	pattern("aggregator", m.Aggregator)
+	k.pattern(at+".name", m.Name)
+	k.pattern(at+".template", m.Template)
+	k.pattern(at+".status", m.Status)
+	k.pattern(at+".aggregator", m.Aggregator)
+	k.pattern(at+".account", m.Account)
 	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
-		pattern(strictyaml.Join("tags", key), m.Tags[key])
+		k.pattern(strictyaml.Join(at+".tags", key), m.Tags[key])
 	}
 	for i, risk := range m.Risk {
 		k.oneOf(fmt.Sprintf("%s.risk[%d]", at, i), risk, risks[1:]...)

@@ -105,6 +105,9 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report,
 	return r, err
 }
 
+// Source returns the source, for [Env].Parent.
+func (f *Fetcher) Source() Source { return f.source }
+
 // Lister returns the source as what says which packs it has; nil if it does not.
 func (f *Fetcher) Lister() Lister {
 	l, _ := f.source.(Lister)

@@ -19,6 +19,11 @@ type response struct {
 	Packs     *page   `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
 	Groups    *groups `json:"AggregatorsResult" xml:"AggregatorsResult"`
 
+	// Of the Resource Directory.
+	Accounts *accountsPage `json:"Accounts" xml:"Accounts"`
+	Next     text          `json:"NextToken" xml:"NextToken"`
+	Total    text          `json:"TotalCount" xml:"TotalCount"`
+
 	// For evaluations.
 	Result text        `json:"Result" xml:"Result"` // whether one was started
 	Pack   *pack       `json:"CompliancePack" xml:"CompliancePack"`
@@ -44,7 +49,7 @@ func decode(body []byte) (response, error) {
 	if err := unmarshal(body, &a); err != nil {
 		return response{}, err
 	}
-	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Groups == nil && a.Pack == nil && a.Rule == nil {
+	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Groups == nil && a.Accounts == nil && a.Pack == nil && a.Rule == nil {
 		return response{}, errors.New("the response lacks the expected content")
 	}
 	return a, nil

@@ -21,6 +21,7 @@ import (
 type Scope struct {
 	All         bool     `json:"all,omitempty"`         // every account group
 	Aggregators []string `json:"aggregators,omitempty"` // these account groups; sorted, each once
+	Directory   string   `json:"directory,omitempty"`   // the endpoint of a Resource Directory whose member accounts are listed as well
 }
 
 // Has reports whether packs of that account group are listed; "" is the account.
@@ -30,7 +31,7 @@ func (s Scope) Has(aggregator string) bool {
 
 // Covers reports whether all of another scope is in this one.
 func (s Scope) Covers(t Scope) bool {
-	return s.All || !t.All && !slices.ContainsFunc(t.Aggregators, func(a string) bool { return !s.Has(a) })
+	return (t.Directory == "" || t.Directory == s.Directory) && (s.All || !t.All && !slices.ContainsFunc(t.Aggregators, func(a string) bool { return !s.Has(a) }))
 }
 
 // Trouble is why packs could not be listed.
@@ -39,7 +40,8 @@ type Trouble struct {
 	Message    string       `json:"message"`
 	Hint       string       `json:"hint,omitempty"`
 	Reason     fault.Reason `json:"reason"`
-	Passing    bool         `json:"passing,omitempty"` // nothing is wrong: it ends by itself
+	Accounts   bool         `json:"accounts,omitempty"` // it is about the member accounts
+	Passing    bool         `json:"passing,omitempty"`  // nothing is wrong: it ends by itself
 }
 
 // newTrouble is an error of listing an account group; "" is the account.
@@ -59,6 +61,7 @@ type listing struct {
 	packs    []fetcher.PackInfo // each once
 	read     map[string]bool    // account groups whose packs are all among packs, or that do not exist; "" is the account
 	groups   bool               // all account groups are known
+	members  *accountListing    // nil = they were not asked for
 	troubles []Trouble
 }
 
@@ -91,6 +94,9 @@ func list(ctx context.Context, l fetcher.Lister, s Scope) (*listing, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+	}
+	if found.directory(ctx, l, s); ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	return found, nil
 }

@@ -18,7 +18,7 @@ func (s *Server) listPacks(q *request) (any, *refusal) {
 	if q.aggregate() && q.group() == "" {
 		return nil, missing("AggregatorId")
 	}
-	if q.aggregate() && !s.usable(q.group()) {
+	if q.aggregate() && !s.usable(q) {
 		return nil, invalid("AggregatorId")
 	}
 	number, ok := q.number("PageNumber", 1, 1<<30)
@@ -53,7 +53,7 @@ func (s *Server) items(q *request) ([]packItem, *refusal) {
 	list := []packItem{}
 next:
 	for _, p := range s.order {
-		if !p.compliance() || p.Aggregator != q.group() || status != "" && p.Status != status {
+		if !p.compliance() || p.Member != q.member() || p.Aggregator != q.group() || status != "" && p.Status != status {
 			continue
 		}
 		for _, tag := range tags {
@@ -98,16 +98,20 @@ func (s *Server) listGroups(q *request) (any, *refusal) {
 			return nil, invalid("NextToken")
 		}
 	}
-	to := min(len(s.groups), from+size)
+	groups := s.groups
+	if q.member() != "" {
+		groups = nil
+	}
+	to := min(len(groups), from+size)
 	page := groupPage{Aggregators: []groupItem{}, MaxResults: size}
-	for _, g := range s.groups[from:to] {
+	for _, g := range groups[min(from, to):to] {
 		item := groupItem{AggregatorId: g.ID, AggregatorName: cmp.Or(g.Name, "账号组 "+g.ID), AggregatorStatus: 1, AggregatorType: cmp.Or(g.Type, "CUSTOM")}
 		if g.Creating {
 			item.AggregatorStatus = 0
 		}
 		page.Aggregators = append(page.Aggregators, item)
 	}
-	if to < len(s.groups) {
+	if to < len(groups) {
 		page.NextToken = base64.URLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
 	}
 	return groupList{AggregatorsResult: page, RequestId: q.id}, nil
