@@ -34,7 +34,7 @@ locals {
     }
     discover = {
       Effect   = "Allow"
-      Action   = ["config:ListCompliancePacks", "config:ListAggregateCompliancePacks", "config:ListAggregators"]
+      Action   = ["config:ListCompliancePacks", "config:ListAggregateCompliancePacks", "config:ListAggregators", "config:ListReportTemplates"]
       Resource = "*"
     }
   }
