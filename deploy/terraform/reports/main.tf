@@ -37,6 +37,11 @@ locals {
       Action   = ["config:ListCompliancePacks", "config:ListAggregateCompliancePacks", "config:ListAggregators", "config:ListReportTemplates"]
       Resource = "*"
     }
+    accounts = {
+      Effect   = "Allow"
+      Action   = "resourcedirectory:ListAccounts"
+      Resource = "*"
+    }
   }
   assume = {
     Effect   = "Allow"
