@@ -82,10 +82,11 @@ func (k *checker) sources() {
 			k.fail(path, "choose another name", "names that begin with %q are reserved for packseal's own objects in the sinks", evidence.ReservedPrefix)
 		}
 		if id := memberName.FindString(name); id != "" {
-			k.fail(path, "choose a name that does not end in a dot and digits", "the name is reserved for the member account %.64s of a source %.64q", id[1:], strings.TrimSuffix(name, id))
+			k.fail(path, "choose a name that does not end in a dot and digits", "the name is reserved for the member account %.64s of a source %.64q with accounts", id[1:], strings.TrimSuffix(name, id))
 		}
 		k.backend(path, k.Sources[name])
 		k.keptIn(path+".sinks", k.Sources[name].Sinks)
+		k.accounts(path, name, k.Sources[name])
 		k.discover(path+".discover", k.Sources[name].Discover)
 	}
 }
@@ -179,7 +180,7 @@ func (k *checker) uniqueName(list string, i int, what, name string, first map[st
 
 // backend checks that the entry has one backend, and has that check itself.
 func (k *checker) backend(path string, entry any) {
-	keys, b := chosen[interface{ Check() []fault.Problem }](entry)
+	keys, b := chosen[backend](entry)
 	switch len(keys) {
 	case 0:
 		var all []string

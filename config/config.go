@@ -74,11 +74,18 @@ type Source struct {
 	Enabled     *bool                `yaml:"enabled,omitempty"`     // false: nothing is asked of the source, and none of its packs is scheduled; default true
 	Sinks       []string             `yaml:"sinks,omitempty"`       // as under defaults, for its packs
 	CloudConfig *cloudconfig.Options `yaml:"cloudconfig,omitempty"` // Alibaba Cloud Config
+	Accounts    *Accounts            `yaml:"accounts,omitempty"`    // the member accounts of a Resource Directory, each of which is a source as this one is; default none
 	Discover    Discover             `yaml:"discover,omitempty"`    // which of its packs are kept without an entry under packs; default none
+
+	member Member         // of a source that stands for a member account
+	parent fetcher.Opener // what lists it
 }
 
-// Defaults are the settings of packs that leave them out.
+// Defaults are the settings of packs, and the credentials of sources, that leave them
+// out.
 type Defaults struct {
+	Credentials *cloudconfig.Credentials `yaml:"credentials,omitempty"` // of sources without credentials; one that has no more than a role_arn has it assumed with these; default: the Alibaba Cloud SDK credential chain
+
 	Source   string         `yaml:"source,omitempty"`    // a name under sources; default: the only one there is
 	Schedule string         `yaml:"schedule,omitempty"`  // cron fields, @daily and its like, or "@every 15m"; default "0 2 * * *"
 	TimeZone string         `yaml:"time_zone,omitempty"` // of the schedule, an IANA name; default UTC

@@ -64,7 +64,7 @@ func (c *Config) all() []Entry {
 }
 
 // Enabled reports whether anything is asked of a source.
-func (c *Config) Enabled(source string) bool { return isTrue(c.Sources[source].Enabled) }
+func (c *Config) Enabled(source string) bool { return isTrue(c.source(source).Enabled) }
 
 // isTrue reports whether a setting is true, as it is when it is left out.
 func isTrue(setting *bool) bool { return setting == nil || *setting }
@@ -144,10 +144,12 @@ func (e Entry) Zone() *time.Location {
 // from the file's defaults and then from the built-in ones.
 func (c *Config) withDefaults(p Pack) Pack {
 	d := c.Defaults
-	p.Source = cmp.Or(p.Source, d.Source, c.onlySource())
+	if p.Source = cmp.Or(p.Source, d.Source); p.Source == "" {
+		p.Source = c.onlySource()
+	}
 	p.Schedule = cmp.Or(p.Schedule, d.Schedule, builtinSchedule)
 	p.TimeZone = cmp.Or(p.TimeZone, d.TimeZone, builtinZone)
-	for _, sinks := range [][]string{c.Sources[p.Source].Sinks, d.Sinks} {
+	for _, sinks := range [][]string{c.source(p.Source).Sinks, d.Sinks} {
 		if p.Sinks == nil {
 			p.Sinks = sinks
 		}
@@ -172,12 +174,26 @@ func (p Pack) ref() evidence.PackRef {
 // group, so that it has no ID but the word for it.
 func (p Pack) withoutID() bool { return p.Kind == evidence.Rules || p.Kind == evidence.Inventory }
 
-// onlySource returns the name of the source when there is just one.
-func (c *Config) onlySource() string {
-	if len(c.Sources) != 1 {
-		return ""
+// onlySource returns the name of the source when there is just one, besides those of
+// its accounts.
+func (c *Config) onlySource() (only string) {
+	for name, s := range c.Sources {
+		switch {
+		case s.member.ID != "":
+		case only != "":
+			return ""
+		default:
+			only = name
+		}
 	}
-	return c.sourceNames()[0]
+	return only
+}
+
+// shareCredentials gives sources the default credentials where they have none.
+func (c *Config) shareCredentials() {
+	for _, s := range c.Sources {
+		s.CloudConfig.Credentials = s.CloudConfig.Credentials.Or(c.Defaults.Credentials)
+	}
 }
 
 // sourceNames returns the sources' names in a stable order.

@@ -49,6 +49,7 @@ type PackMatch struct {
 	Template   string            `yaml:"template,omitempty"`                                         // a pattern of the ID of the template that it was made from, "ct-…"
 	Status     string            `yaml:"status,omitempty"`                                           // a pattern of its status, such as ACTIVE; default any but CREATING
 	Aggregator string            `yaml:"aggregator,omitempty"`                                       // a pattern of its account group, or none for the account's own packs
+	Account    string            `yaml:"account,omitempty"`                                          // a pattern of the ID of the account that it belongs to
 }
 
 // What aggregators and a match's aggregator take beside IDs.
@@ -83,16 +84,23 @@ func (r Rule) pack() Pack {
 
 // fits reports whether the rule is for a pack.
 func (m PackMatch) fits(p fetcher.PackInfo) bool {
-	for key, pattern := range m.Tags {
-		if value, ok := p.Tags[key]; !ok || !fitsPattern(pattern, value) {
-			return false
-		}
-	}
-	return (m.Name == "" || fitsPattern(m.Name, p.Name)) &&
+	return fitsTags(m.Tags, p.Tags) &&
+		(m.Account == "" || fitsPattern(m.Account, p.Account)) &&
+		(m.Name == "" || fitsPattern(m.Name, p.Name)) &&
 		(len(m.Risk) == 0 || slices.Contains(m.Risk, RiskWord(p.Risk))) &&
 		(m.Template == "" || fitsPattern(m.Template, p.Template)) &&
 		(m.Status == "" || fitsPattern(m.Status, p.Status)) &&
 		(m.Aggregator == "" || fitsPattern(m.Aggregator, cmp.Or(p.Aggregator, noAggregator)))
+}
+
+// fitsTags reports whether all tags are there, with values that fit the patterns.
+func fitsTags(patterns, tags map[string]string) bool {
+	for key, pattern := range patterns {
+		if value, ok := tags[key]; !ok || !fitsPattern(pattern, value) {
+			return false
+		}
+	}
+	return true
 }
 
 // fitsPattern reports whether text fits a pattern of [path.Match], in which a slash is a
@@ -107,6 +115,12 @@ func (c *Config) Discovers(source string) bool {
 	return c.Enabled(source) && c.Sources[source].Discover.keeps()
 }
 
+// NeedsListing reports whether it matters that a source can be listed: for packs, or
+// for the accounts that it has.
+func (c *Config) NeedsListing(source string) bool {
+	return c.Enabled(source) && (c.Sources[source].Discover.keeps() || c.Sources[source].Accounts != nil)
+}
+
 // Refresh returns when the packs of a source are listed.
 func (c *Config) Refresh(source string) scheduler.Schedule {
 	schedule, _ := scheduler.ParseSchedule(cmp.Or(c.Sources[source].Discover.Refresh, builtinRefresh), cmp.Or(c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
@@ -116,6 +130,9 @@ func (c *Config) Refresh(source string) scheduler.Schedule {
 // Scope returns what of a source is listed: what discover says, the account groups of
 // compliance packs, and report templates.
 func (c *Config) Scope(source string) (s discovery.Scope) {
+	if a := c.Sources[source].Accounts; a != nil {
+		s.Directory = a.endpoint()
+	}
 	for _, a := range c.Sources[source].Discover.Aggregators {
 		if a == allAggregators {
 			s.All = true
@@ -168,8 +185,9 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 		named[e.PackRef] = e
 	}
 	enabled, now := c.Enabled(source), time.Now()
-	rules := c.Sources[source].Discover.Rules
+	rules, member := c.Sources[source].Discover.Rules, c.Sources[source].member
 	return func(p fetcher.PackInfo) Judgement {
+		p.Account = cmp.Or(member.ID, p.Account)
 		if e, ok := named[p.Ref(source)]; ok {
 			return Judgement{Verdict: e.Verdict(now)}
 		}
@@ -193,23 +211,23 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 }
 
 // With returns the configuration with the packs that sources were found to have: those
-// that are kept by a rule are among its entries, after those of the file, and entries
-// without a name go by that of the source.
+// that are kept by a rule are among its entries, after those of the file, and member
+// accounts among its sources. Entries without a name go by that of the source.
 func (c *Config) With(found map[string]discovery.State) *Config {
 	with := *c
-	with.discovered, with.names = nil, make(map[evidence.PackRef]string)
-	for _, source := range c.sourceNames() {
-		if !c.Enabled(source) {
+	with.Sources, with.discovered, with.names = c.withMembers(found), nil, make(map[evidence.PackRef]string)
+	for _, source := range with.sourceNames() {
+		if !with.Enabled(source) {
 			continue
 		}
-		judge, scope := c.Judge(source), c.Scope(source)
+		judge, scope := with.Judge(source), with.Scope(source)
 		for _, p := range found[source].Packs {
 			with.names[p.Ref(source)] = p.Name
 			j := judge(p.PackInfo)
 			if j.Rule == 0 || j.Verdict != Kept || !scope.Has(p.Aggregator) {
 				continue
 			}
-			pack := c.Sources[source].Discover.Rules[j.Rule-1].pack()
+			pack := with.Sources[source].Discover.Rules[j.Rule-1].pack()
 			pack.ID, pack.Aggregator, pack.Source, pack.Since = p.ID, p.Aggregator, source, p.Found
 			with.discovered = append(with.discovered, pack)
 		}
@@ -224,7 +242,7 @@ func (c *Config) SameFound(other *Config) bool {
 		ref := c.withDefaults(p).ref()
 		return p.Name == "" && c.names[ref] != other.names[ref]
 	}
-	return reflect.DeepEqual(c.discovered, other.discovered) && !slices.ContainsFunc(slices.Concat(c.Packs, c.discovered), renamed)
+	return reflect.DeepEqual(c.discovered, other.discovered) && maps.EqualFunc(c.Sources, other.Sources, Source.sameMember) && !slices.ContainsFunc(slices.Concat(c.Packs, c.discovered), renamed)
 }
 
 // discover checks how a source's packs are found.
@@ -253,7 +271,7 @@ func (k *checker) discover(path string, d Discover) {
 
 // empty reports whether every pack is selected.
 func (m PackMatch) empty() bool {
-	return len(m.Tags)+len(m.Risk) == 0 && m.Name+m.Template+m.Status+m.Aggregator == ""
+	return len(m.Tags)+len(m.Risk) == 0 && m.Name+m.Template+m.Status+m.Aggregator+m.Account == ""
 }
 
 // rule checks one rule.
@@ -269,17 +287,13 @@ func (k *checker) rule(path string, r Rule) {
 
 // packMatch checks the patterns of a match.
 func (k *checker) packMatch(at string, m PackMatch) {
-	pattern := func(key, text string) {
-		if _, err := path.Match(text, ""); err != nil {
-			k.fail(at+"."+key, `write \[ for a bracket`, "%.64q is not a pattern", text)
-		}
-	}
-	pattern("name", m.Name)
-	pattern("template", m.Template)
-	pattern("status", m.Status)
-	pattern("aggregator", m.Aggregator)
+	k.pattern(at+".name", m.Name)
+	k.pattern(at+".template", m.Template)
+	k.pattern(at+".status", m.Status)
+	k.pattern(at+".aggregator", m.Aggregator)
+	k.pattern(at+".account", m.Account)
 	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
-		pattern(strictyaml.Join("tags", key), m.Tags[key])
+		k.pattern(strictyaml.Join(at+".tags", key), m.Tags[key])
 	}
 	for i, risk := range m.Risk {
 		k.oneOf(fmt.Sprintf("%s.risk[%d]", at, i), risk, risks[1:]...)

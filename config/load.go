@@ -102,6 +102,7 @@ func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
 	if len(warnings) < len(faults) {
 		return nil, nil, newError(faults)
 	}
+	c.shareCredentials()
 	return c, warnings, nil
 }
 

@@ -28,6 +28,10 @@ func (k *checker) defaults() {
 	if d.Source != "" {
 		k.source("defaults.source", d.Source)
 	}
+	for _, p := range d.Credentials.Check() {
+		p.Path = "defaults." + p.Path
+		k.problems = append(k.problems, p)
+	}
 	k.schedule("defaults", d.Schedule, d.TimeZone)
 	k.jitter("defaults.jitter", k.withDefaults(Pack{}))
 	k.timeout("defaults.timeout", d.Timeout)
@@ -150,6 +154,14 @@ func (k *checker) labels(path string, labels map[string]string) {
 func (k *checker) source(path, name string) {
 	if _, ok := k.Sources[name]; ok || len(k.Sources) == 0 {
 		return
+	}
+	if parent, _, ok := evidence.SplitMember(name); ok {
+		if s, ok := k.Sources[parent]; ok && s.Accounts == nil {
+			k.fail(path, "add accounts to the source, with the role to assume", "%.64q would be a member account of %s, which has no accounts", name, parent)
+		}
+		if _, ok := k.Sources[parent]; ok {
+			return
+		}
 	}
 	k.unknown(path, "source", name, k.sourceNames())
 }

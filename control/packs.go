@@ -15,13 +15,15 @@ type Listing struct {
 
 // SourcePacks are the packs that a source has.
 type SourcePacks struct {
-	Source    string        `json:"source"`
-	Disabled  bool          `json:"disabled,omitempty"` // nothing is asked of it, and nothing of it is kept
-	Discovers bool          `json:"discovers"`          // packs are kept that the configuration does not name
-	Tried     time.Time     `json:"tried,omitzero"`     // the last listing
-	Listed    time.Time     `json:"listed,omitzero"`    // the last one that was complete; zero = none was
-	Troubles  []ListTrouble `json:"troubles,omitempty"`
-	Packs     []FoundPack   `json:"packs"`
+	Source      string        `json:"source"`
+	Account     string        `json:"account,omitempty"` // the ID of the member account that the source stands for
+	AccountName string        `json:"account_name,omitempty"`
+	Disabled    bool          `json:"disabled,omitempty"` // nothing is asked of it, and nothing of it is kept
+	Discovers   bool          `json:"discovers"`          // packs are kept that the configuration does not name
+	Tried       time.Time     `json:"tried,omitzero"`     // the last listing
+	Listed      time.Time     `json:"listed,omitzero"`    // the last one that was complete; zero = none was
+	Troubles    []ListTrouble `json:"troubles,omitempty"`
+	Packs       []FoundPack   `json:"packs"`
 }
 
 // ListTrouble is what could not be listed, and why.

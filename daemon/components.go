@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -178,15 +181,19 @@ func (o opening) openSinks(ctx context.Context, cfg *config.Config) (map[string]
 // openSources opens every source that is not open already.
 func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	sources := make(map[string]source, len(cfg.Sources))
-	for name, s := range cfg.Sources {
+	for _, name := range slices.SortedFunc(maps.Keys(cfg.Sources), parentsFirst(cfg)) {
 		if !cfg.Enabled(name) {
 			continue
 		}
-		s.Discover, s.Sinks = config.Discover{}, nil // not what the source is opened with
+		s := cfg.Sources[name]
+		s.Discover, s.Accounts, s.Sinks = config.Discover{}, nil, nil // not what the source is opened with
+		member, _ := cfg.Member(name)
+		parent := sources[member.Parent]
 		key := fingerprint(struct {
 			Source config.Source
 			Fetch  fetcher.Settings
-		}{s, cfg.Fetch})
+			Parent string
+		}{s, cfg.Fetch, parent.key})
 		var old source
 		if o.old != nil {
 			old = o.old.sources[name]
@@ -195,7 +202,7 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 			sources[name] = old
 			continue
 		}
-		opened, err := o.openSource(name, s, cfg.Fetch, old)
+		opened, err := o.openSource(name, s, cfg.Fetch, old, parent)
 		if err != nil {
 			return nil, fmt.Errorf("opening source %s: %w", name, err)
 		}
@@ -205,15 +212,29 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	return sources, nil
 }
 
-// openSource opens one source, in the place of an old one; the zero source: there is
-// none.
-func (o opening) openSource(name string, s config.Source, settings fetcher.Settings, old source) (source, error) {
+// parentsFirst orders sources so that those of accounts come after what lists them.
+func parentsFirst(cfg *config.Config) func(a, b string) int {
+	rank := func(name string) int {
+		if _, ok := cfg.Member(name); ok {
+			return 1
+		}
+		return 0
+	}
+	return func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) }
+}
+
+// openSource opens one source, in the place of an old one. That of an account has a
+// parent. The zero source: there is none.
+func (o opening) openSource(name string, s config.Source, settings fetcher.Settings, old, parent source) (source, error) {
 	logger := o.logger.With("source", name)
 	reg := prometheus.WrapRegistererWith(prometheus.Labels{"source": name}, o.registries.source(name))
 	opener := s.Opener()
 	env := fetcher.Env{Registerer: reg, Logger: logger, UserAgent: o.tool}
 	if old.Fetcher != nil {
 		env.Old = old.Source()
+	}
+	if parent.Fetcher != nil {
+		env.Parent = parent.Source()
 	}
 	if o.part != nil {
 		env.Share = func() float64 { return o.part(name) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -205,11 +206,17 @@ func (c controlled) wanted(names []string, find func(string) []queue.Pause) (all
 	return all, nil
 }
 
-// pausable returns what a person may mean by a name: a source, or packs by key,
-// by ID, or by source and key.
+// pausable returns what a person may mean by a name: a source, with those of its
+// accounts, or packs by key, by ID, or by source and key.
 func (c controlled) pausable(name string) (found []queue.Pause) {
-	if _, ok := c.runtime.Load().sources[name]; ok {
-		return []queue.Pause{{Source: name}}
+	sources := c.runtime.Load().sources
+	if _, ok := sources[name]; ok {
+		for _, source := range slices.Sorted(maps.Keys(sources)) {
+			if c.among(source, name) {
+				found = append(found, queue.Pause{Source: source})
+			}
+		}
+		return found
 	}
 	for _, p := range c.packsNamed(name) {
 		found = append(found, queue.Pause{Source: p.Source, Pack: p.Pack})

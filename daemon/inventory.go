@@ -6,22 +6,27 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"packseal.example/config"
 	"packseal.example/control"
 	"packseal.example/fetcher"
 	"packseal.example/fetcher/discovery"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 	"packseal.example/notify"
 )
 
-// tellChanges sends notices of what a listing of a source has changed. Before
-// everything was listed once, that a pack is kept is no news. old is the runtime from
-// before, which has the packs that are gone.
-func (s *services) tellChanges(old *runtime, source string, known bool, changes discovery.Changes) {
+// tellChanges sends notices of what a look at a source has changed. Before everything
+// was listed once, that a pack is kept is no news, unless the account is new. old is
+// the runtime from before, which has the packs that are gone.
+func (s *services) tellChanges(old *runtime, l listed) {
+	source, changes := l.source, l.changes
+	known := l.before.Known() || s.newMember(old.cfg, source)
 	judge, now := s.runtime.Load().cfg.Judge(source), time.Now().UTC().Truncate(time.Second)
 	event := func(p discovery.Pack, e config.Entry) notify.Event {
 		return notify.Event{Source: source, Pack: p.Ref(source).Key(), Name: cmp.Or(e.Name, p.Name), Labels: e.Labels, Zone: e.TimeZone, At: now}
@@ -50,10 +55,14 @@ func (s *services) tellChanges(old *runtime, source string, known bool, changes 
 // inventory describes the packs that a source has, or those of each source.
 func inventory(cfg *config.Config, found map[string]discovery.State, source string) []control.SourcePacks {
 	all := []control.SourcePacks{}
-	entries := slices.Concat(cfg.Entries(), cfg.Disabled())
+	entries := make(map[string][]config.Entry)
+	for _, e := range slices.Concat(cfg.Entries(), cfg.Disabled()) {
+		entries[e.Pack.Source] = append(entries[e.Pack.Source], e)
+	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
-		if source == "" || source == name {
-			all = append(all, sourcePacks(cfg, name, found[name], entries))
+		member, ok := cfg.Member(name)
+		if source == "" || source == name || ok && member.Parent == source {
+			all = append(all, sourcePacks(cfg, name, found[name], entries[name]))
 		}
 	}
 	return all
@@ -62,7 +71,11 @@ func inventory(cfg *config.Config, found map[string]discovery.State, source stri
 // sourcePacks describes the packs of one source: those that it has, and those of the
 // file that it was not seen to have.
 func sourcePacks(cfg *config.Config, source string, st discovery.State, entries []config.Entry) control.SourcePacks {
-	of := control.SourcePacks{Source: source, Disabled: !cfg.Enabled(source), Discovers: cfg.Discovers(source), Tried: st.Tried, Listed: st.Listed, Packs: []control.FoundPack{}}
+	member, _ := cfg.Member(source)
+	of := control.SourcePacks{
+		Source: source, Account: member.ID, AccountName: member.Name, Disabled: !cfg.Enabled(source), Discovers: cfg.Discovers(source),
+		Tried: st.Tried, Listed: st.Listed, Packs: []control.FoundPack{},
+	}
 	for _, t := range st.Troubles {
 		of.Troubles = append(of.Troubles, control.ListTrouble{Problem: *control.NewProblem(t.Err()), Aggregator: t.Aggregator, Passing: t.Passing})
 	}
@@ -84,7 +97,7 @@ func sourcePacks(cfg *config.Config, source string, st discovery.State, entries 
 		of.Packs = append(of.Packs, f)
 	}
 	for _, e := range entries {
-		if e.Pack.Source == source && !seen[e.PackRef] {
+		if !seen[e.PackRef] {
 			of.Packs = append(of.Packs, control.FoundPack{
 				Source: source, ID: e.Pack.ID, Aggregator: e.Pack.Aggregator, Name: e.Pack.Name, State: string(e.Verdict(now)), Until: e.Plan.Until,
 				Schedule: e.Schedule, TimeZone: e.TimeZone, Sinks: e.Sinks, Labels: e.Labels, Unseen: e.IsCompliancePack() || e.Kind() == evidence.Template, // no listing has the others
@@ -121,23 +134,66 @@ func ListPacks(ctx context.Context, cfg *config.Config, source, tool string) ([]
 	if states == nil {
 		states = make(map[string]discovery.State)
 	}
+	all := lister{tool: tool, states: states, opened: make(map[string]fetcher.Source)}
+	parent, _, _ := evidence.SplitMember(source)
+	if err := all.list(ctx, cfg, func(name string) bool { return source == "" || source == name || parent == name }); err != nil {
+		return nil, err
+	}
+	with := cfg.With(states)
+	if _, ok := with.Sources[source]; source != "" && !ok {
+		return nil, fault.New(fault.NotFound, "%s has no account of that ID, or a rule of accounts leaves it out: %s", parent, source)
+	}
+	if err := all.list(ctx, with, func(name string) bool {
+		member, ok := with.Member(name)
+		return ok && (source == "" || source == name || source == member.Parent)
+	}); err != nil {
+		return nil, err
+	}
+	return inventory(cfg.With(states), states, source), nil
+}
+
+// lister lists sources apart from any daemon.
+type lister struct {
+	tool string
+
+	mu     sync.Mutex
+	states map[string]discovery.State
+	opened map[string]fetcher.Source
+}
+
+// list lists those sources of a configuration that are not listed yet.
+func (l *lister) list(ctx context.Context, cfg *config.Config, which func(name string) bool) error {
+	listing, ctx := errgroup.WithContext(ctx)
+	listing.SetLimit(listedAtOnce)
 	for name, s := range cfg.Sources {
-		if source != "" && source != name || !cfg.Enabled(name) {
+		if l.opened[name] != nil || !which(name) || !cfg.Enabled(name) {
 			continue
 		}
-		opened, err := s.Opener().Open(fetcher.Env{Logger: slog.New(slog.DiscardHandler), UserAgent: tool})
-		if err != nil {
-			return nil, err
+		env := fetcher.Env{Logger: slog.New(slog.DiscardHandler), UserAgent: l.tool}
+		if member, ok := cfg.Member(name); ok {
+			env.Parent = l.opened[member.Parent]
 		}
-		lister, ok := opened.(fetcher.Lister)
+		opened, err := s.Opener().Open(env)
+		if err != nil {
+			return err
+		}
+		l.opened[name] = opened
+		from, ok := opened.(fetcher.Lister)
 		if !ok {
 			continue
 		}
-		if states[name], _, err = discovery.Refresh(ctx, lister, name, cfg.Scope(name), states[name]); err != nil {
-			return nil, err
-		}
+		listing.Go(func() error {
+			l.mu.Lock()
+			before := l.states[name]
+			l.mu.Unlock()
+			st, _, err := discovery.Refresh(ctx, from, name, cfg.Scope(name), before)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.states[name] = st
+			return err
+		})
 	}
-	return inventory(cfg.With(states), states, source), nil
+	return listing.Wait()
 }
 
 // WithDiscovered returns the configuration with the packs that the daemon of its
@@ -145,7 +201,7 @@ func ListPacks(ctx context.Context, cfg *config.Config, source, tool string) ([]
 // configuration without them, if a source discovers packs.
 func WithDiscovered(cfg *config.Config) (*config.Config, error) {
 	found, err := discovery.Load(cfg.StateDir)
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(cfg.Sources)), cfg.Discovers) {
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(cfg.Sources)), cfg.NeedsListing) {
 		err = nil // names are a convenience
 	}
 	return cfg.With(found), err
@@ -163,7 +219,11 @@ var (
 )
 
 // Describe implements [prometheus.Collector].
-func (discoveryCollector) Describe(ch chan<- *prometheus.Desc) { ch <- descFound; ch <- descListed }
+func (discoveryCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descFound
+	ch <- descListed
+	ch <- descAccounts
+}
 
 // Collect implements [prometheus.Collector].
 func (c discoveryCollector) Collect(ch chan<- prometheus.Metric) {
@@ -173,6 +233,7 @@ func (c discoveryCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for source := range r.cfg.Sources {
 		st := c.discovered.of(source)
+		c.accounts(ch, r.cfg, source, st)
 		if st.Known() {
 			n := make(map[config.Verdict]int)
 			judge := r.cfg.Judge(source)
@@ -183,7 +244,7 @@ func (c discoveryCollector) Collect(ch chan<- prometheus.Metric) {
 				ch <- prometheus.MustNewConstMetric(descFound, prometheus.GaugeValue, float64(n[v]), source, string(v))
 			}
 		}
-		if r.cfg.Discovers(source) && !st.Tried.IsZero() {
+		if r.cfg.NeedsListing(source) && !st.Tried.IsZero() {
 			ok := 0.0
 			if st.Failing() == nil {
 				ok = 1

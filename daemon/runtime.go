@@ -91,12 +91,17 @@ func (r *runtime) planned() []evidence.PlannedPack {
 	return planned
 }
 
-// open returns the sources that discover packs and were not listed yet.
+// open returns the sources that discover packs and were not listed yet, and those whose
+// accounts were not, with a dot after the name.
 func (r *runtime) open() map[string]bool {
 	open := make(map[string]bool)
-	for name := range r.cfg.Sources {
-		if r.cfg.Discovers(name) && !r.services.discovered.of(name).Known() {
+	for name, s := range r.cfg.Sources {
+		st := r.services.discovered.of(name)
+		if r.cfg.Discovers(name) && !st.Known() {
 			open[name] = true
+		}
+		if s.Accounts != nil && st.AccountsListed.IsZero() {
+			open[evidence.MemberSource(name, "")] = true
 		}
 	}
 	return open

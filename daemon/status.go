@@ -82,10 +82,12 @@ func (s *services) listed(r *runtime) (all []web.Listed) {
 				d.Some = append(d.Some, web.ListedPack{Key: p.Ref(source).Key(), Name: p.Name})
 			}
 		}
-		if err := st.Failing(); err != nil && r.cfg.Discovers(source) {
+		if err := st.Failing(); err != nil && r.cfg.NeedsListing(source) {
 			d.Why = err.Error()
 		}
-		if st.Known() || d.Why != "" {
+		member, isMember := r.cfg.Member(source)
+		d.Account = member.Name
+		if st.Known() && (!isMember || d.NotKept > 0) || d.Why != "" { // accounts may be thousands
 			all = append(all, d)
 		}
 	}

@@ -24,7 +24,9 @@ func (s *source) listed(ctx context.Context, cfg *config.Config, name string) []
 	if lister == nil {
 		return nil
 	}
-	st, _, err := discovery.Refresh(ctx, lister, name, cfg.Scope(name), discovery.State{})
+	scope := cfg.Scope(name)
+	scope.Directory = "" // see accounts
+	st, _, err := discovery.Refresh(ctx, lister, name, scope, discovery.State{})
 	if err != nil {
 		return []diag.Result{diag.Fail("packs", err)}
 	}

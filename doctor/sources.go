@@ -34,6 +34,9 @@ func (e *examination) sources() (all []check) {
 			continue
 		}
 		packs, generate := of(name, e.Packs), of(name, e.Generate)
+		if _, ok := e.Config.Member(name); ok && !e.All && len(generate) == 0 && len(e.Packs) == len(e.Config.Entries()) {
+			continue // there may be thousands: see accounts
+		}
 		if len(packs)+len(generate) == 0 && len(e.Packs) < len(e.Config.Entries()) {
 			continue // only packs of other sources were named
 		}
@@ -49,6 +52,9 @@ func (e *examination) sources() (all []check) {
 			asked = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond, within)
 		}
 		all = append(all, s.packs(name, asked, generate, len(packs)-len(asked))...)
+		if e.Config.Sources[name].Accounts != nil {
+			all = append(all, check{name: "accounts", target: "source " + name, run: func(ctx context.Context) []diag.Result { return e.accounts(ctx, s, name) }})
+		}
 		if len(e.Packs) == len(e.Config.Entries()) {
 			all = append(all, check{name: "packs", target: "source " + name, run: func(ctx context.Context) []diag.Result { return s.listed(ctx, e.Config, name) }})
 		}

@@ -92,10 +92,13 @@ func (d *dispatcher) wants(k Kind) bool {
 	return d.Channel.Traits().Heartbeat == 0 && slices.Contains(d.On, k)
 }
 
-// concerns reports whether the event is of a pack that the channel is for, or of
-// none.
+// concerns reports whether the event is of a pack or a source that the channel is for,
+// or of none.
 func (d *dispatcher) concerns(e Event) bool {
-	return e.Pack == "" || d.Match.Pack(e.Source, e.Pack, e.Labels)
+	if e.Pack == "" {
+		return e.Source == "" || Match{Sources: d.Match.Sources}.Pack(e.Source, "", nil)
+	}
+	return d.Match.Pack(e.Source, e.Pack, e.Labels)
 }
 
 // add accepts an event that is new to the channel. One that the channel does not

@@ -130,7 +130,14 @@ func chineseSummary(t totals) string {
 	return fmt.Sprintf("共封存 %d 份报告，记录缺失 %d 次。", t.Reports, t.Gaps)
 }
 
-func chineseNames(names []string) string { return "“" + strings.Join(names, "”、“") + "”" }
+func chineseNames(names []string) string {
+	some := names[:min(len(names), maxNames)]
+	text := "“" + strings.Join(some, "”、“") + "”"
+	if len(names) > len(some) {
+		text += fmt.Sprintf(" 等共 %d 个", len(names))
+	}
+	return text
+}
 
 func chineseVerified(when string, problems int) string {
 	switch {

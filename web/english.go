@@ -135,7 +135,10 @@ func englishSummary(t totals) string {
 }
 
 // englishNames quotes names, which may contain commas.
-func englishNames(names []string) string { return "“" + strings.Join(names, "”, “") + "”" }
+func englishNames(names []string) string {
+	some := names[:min(len(names), maxNames)]
+	return englishSome([]string{"“" + strings.Join(some, "”, “") + "”"}, 1+len(names)-len(some))
+}
 
 // englishSome lists the first of several.
 func englishSome(some []string, all int) string {

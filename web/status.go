@@ -21,11 +21,20 @@ type Status struct {
 // Listed is what a listing of a source's packs has shown.
 type Listed struct {
 	Source  string       `json:"source"`
-	At      time.Time    `json:"at,omitzero"`    // when everything was last listed; zero = never
-	Packs   int          `json:"packs"`          // that the source has
-	NotKept int          `json:"not_kept"`       // of these, packs that neither the configuration nor a rule names
-	Some    []ListedPack `json:"some,omitempty"` // the first of those
-	Why     string       `json:"why,omitempty"`  // why not everything could be listed last, of a source that discovers packs
+	Account string       `json:"account,omitempty"` // the name of the member account that the source stands for
+	At      time.Time    `json:"at,omitzero"`       // when everything was last listed; zero = never
+	Packs   int          `json:"packs"`             // that the source has
+	NotKept int          `json:"not_kept"`          // of these, packs that neither the configuration nor a rule names
+	Some    []ListedPack `json:"some,omitempty"`    // the first of those
+	Why     string       `json:"why,omitempty"`     // why not everything could be listed last, of a source that discovers packs
+}
+
+// name is the source, with the name of its account if it stands for one.
+func (l Listed) name() string {
+	if l.Account != "" {
+		return l.Source + " (" + l.Account + ")"
+	}
+	return l.Source
 }
 
 // ListedPack is a pack that a source has.
@@ -182,11 +191,20 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	return sentences, append(list, p.listed(st)...)
 }
 
+// maxNames is how many names a sentence has: accounts may be thousands.
+const maxNames = 8
+
+// maxListed is how many details of listings are shown.
+const maxListed = 50
+
 // listed returns the details of what listings of packs have shown.
 func (p page) listed(st Status) (list []trouble) {
 	for _, l := range st.Listed {
+		if len(list) >= maxListed {
+			break
+		}
 		if l.Why != "" {
-			list = append(list, trouble{Text: p.L.sourceNotListed(l.Source), Since: p.L.timestamp(l.At, p.time, p.zone), Why: l.Why})
+			list = append(list, trouble{Text: p.L.sourceNotListed(l.name()), Since: p.L.timestamp(l.At, p.time, p.zone), Why: l.Why})
 		}
 		var names []string
 		for _, pack := range l.Some {
@@ -197,7 +215,7 @@ func (p page) listed(st Status) (list []trouble) {
 			names = append(names, name)
 		}
 		if len(names) > 0 {
-			list = append(list, trouble{Text: p.L.sourceNotKept(l.Source, l.NotKept), Why: p.L.names(names, l.NotKept)})
+			list = append(list, trouble{Text: p.L.sourceNotKept(l.name(), l.NotKept), Why: p.L.names(names, l.NotKept)})
 		}
 	}
 	return list

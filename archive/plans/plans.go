@@ -105,7 +105,8 @@ func (s *Store) file(key string) string { return filepath.Join(s.Dir, filepath.B
 // with the process if no sink takes it.
 //
 // Packs of open sources, by name, are not all known yet: what the plan before has of
-// them stays in force. If that plan is not read yet, Run puts the new one into force.
+// them stays in force. A name with a dot after it stands for the sources of all member
+// accounts. If that plan is not read yet, Run puts the new one into force.
 func (s *Store) Adopt(a Archive, packs []evidence.PlannedPack, open map[string]bool) (since time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,12 +146,19 @@ func (s *Store) wanted(last plan) []evidence.PlannedPack {
 	}
 	wanted := slices.Clone(s.current)
 	for _, p := range last.packs {
-		if s.open[p.Source] && !named[p.Ref()] {
+		if s.isOpen(p.Source) && !named[p.Ref()] {
 			wanted = append(wanted, p)
 		}
 	}
 	slices.SortFunc(wanted, evidence.PlannedPack.Compare)
 	return wanted
+}
+
+// isOpen reports whether packs of a source are not all known yet, or whether accounts of
+// its kind are.
+func (s *Store) isOpen(source string) bool {
+	parent, _, member := evidence.SplitMember(source)
+	return s.open[source] || member && s.open[evidence.MemberSource(parent, "")]
 }
 
 // remove removes plans that are on their way to the archive.

@@ -15,6 +15,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/control"
 	"packseal.example/daemon"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/table"
 )
 
@@ -28,12 +29,14 @@ kept, and BY what decided: packs, or a rule of discover by its number. A pack th
 is not kept is named by neither; an excluded one by a rule with keep: false. A
 disabled one has enabled: false, or its source has; one whose until has come has
 ended. STATUS is Config's, or "not listed" of one that packs names and Config has not.
+Of a source with accounts, those of each account are listed, as <source>.<account ID>.
 
 A running daemon answers with what it listed last; --refresh has it list anew, and
 keep what a rule says. Without a daemon, the sources are listed here and now, and
 nothing is changed. Listing needs the RAM actions config:ListCompliancePacks and,
 for account groups, config:ListAggregators and config:ListAggregateCompliancePacks,
-and config:ListReportTemplates for the report templates under packs.
+and config:ListReportTemplates for the report templates under packs; listing accounts
+needs resourcedirectory:ListAccounts, and sts:AssumeRole.
 
 --yaml prints the packs that are not kept as entries for packs. With --json, each
 line is a source with its packs. If not everything could be listed, packs says why
@@ -51,7 +54,7 @@ and exits with the code of that error.`,
 		if err != nil {
 			return err
 		}
-		if _, ok := cfg.Sources[*source]; *source != "" && !ok {
+		if !hasSource(cfg, *source) {
 			return fmt.Errorf("%w: there is no source %q in the configuration", errUsage, *source)
 		}
 		all, err := control.NewClient(cfg.StateDir).Packs(c.Context(), *source, *refresh)
@@ -65,13 +68,21 @@ and exits with the code of that error.`,
 		case *asJSON:
 			err = printEach(c.OutOrStdout(), all)
 		case *asYAML:
-			err = printEntries(c.OutOrStdout(), all, len(cfg.Sources) > 1)
+			err = printEntries(c.OutOrStdout(), all, len(all) > 1 || len(cfg.Sources) > 1)
 		default:
 			err = printPacks(c.OutOrStdout(), all, time.Now())
 		}
 		return errors.Join(err, listTroubles(c.ErrOrStderr(), all))
 	}
 	return c
+}
+
+// hasSource reports whether the configuration has a source, or may have found it: an
+// account that is not known here may be to the daemon. No name stands for each.
+func hasSource(cfg *config.Config, name string) bool {
+	parent, _, member := evidence.SplitMember(name)
+	_, ok := cfg.Sources[name]
+	return ok || name == "" || member && cfg.Sources[parent].Accounts != nil
 }
 
 // printEach prints each source on a line of its own.
@@ -109,7 +120,7 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 		case !s.Listed.IsZero():
 			listed = "listed " + roughly(now.Sub(s.Listed)) + " ago"
 		}
-		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", s.Source, counted(counts), listed); err != nil {
+		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", sourceName(s), counted(counts), listed); err != nil {
 			return err
 		}
 	}
@@ -131,6 +142,14 @@ func zoneOf(name string) *time.Location {
 		return time.UTC
 	}
 	return zone
+}
+
+// sourceName is the source, with the name of its account if it stands for one.
+func sourceName(s control.SourcePacks) string {
+	if s.AccountName != "" {
+		return s.Source + " (" + s.AccountName + ")"
+	}
+	return s.Source
 }
 
 // decidedBy says what decided about a pack.
@@ -197,7 +216,7 @@ func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error
 func listTroubles(w io.Writer, all []control.SourcePacks) (err error) {
 	for _, s := range all {
 		for _, t := range s.Troubles {
-			fmt.Fprintf(w, "%s: %s\n", s.Source, t.Message)
+			fmt.Fprintf(w, "%s: %s\n", sourceName(s), t.Message)
 			if t.Hint != "" {
 				fmt.Fprintf(w, "  hint: %s\n", t.Hint)
 			}

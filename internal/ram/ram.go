@@ -110,7 +110,27 @@ func New(c *Credentials) Provider {
 	if c.files() && c.RoleARN == "" {
 		return fileKeys{c}
 	}
-	return &sdkProvider{name: c.name(), build: c.build}
+	return &sdkProvider{name: c.name(), role: c.RoleARN, build: c.build}
+}
+
+// Assume returns the provider for the role of c, which is assumed with the keys of
+// another provider. Several roles can be assumed with one.
+func Assume(c *Credentials, with Provider) Provider {
+	return &sdkProvider{with: with, role: c.RoleARN, build: func() (providers.CredentialsProvider, error) { return c.assume(sdkKeys{with}) }}
+}
+
+// Or returns c with what it leaves out taken from others: where keys come from, unless
+// c says so itself, and the role, unless c has one. Either may be nil.
+func (c *Credentials) Or(others *Credentials) *Credentials {
+	switch {
+	case c == nil || others == nil:
+		return cmp.Or(c, others)
+	case len(c.chosen()) > 0 || c.RoleARN == "":
+		return c
+	}
+	merged := *others
+	merged.RoleARN, merged.RoleSessionName, merged.ExternalID = c.RoleARN, c.RoleSessionName, c.ExternalID
+	return &merged
 }
 
 // name returns where the keys come from, for messages.
@@ -137,7 +157,7 @@ func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
 	// Do not return a typed nil as p: it would not be nil in the interface.
 	switch {
 	case c.files():
-		p = &sdkFiles{fileKeys{c}}
+		p = sdkKeys{fileKeys{c}}
 	case c.Profile != "":
 		p, err = providers.NewCLIProfileCredentialsProviderBuilder().WithProfileName(c.Profile).Build()
 	case c.ECSRole != "":
@@ -150,6 +170,11 @@ func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
 	if err != nil || c.RoleARN == "" {
 		return p, err
 	}
+	return c.assume(p)
+}
+
+// assume returns the provider of the SDK for the role.
+func (c *Credentials) assume(p providers.CredentialsProvider) (providers.CredentialsProvider, error) {
 	return providers.NewRAMRoleARNCredentialsProviderBuilder().
 		WithCredentialsProvider(p).
 		WithRoleArn(c.RoleARN).
@@ -177,20 +202,20 @@ func (f fileKeys) Get(context.Context) (k Keys, err error) {
 	return k, err
 }
 
-// sdkFiles is fileKeys as a provider of the SDK, to assume a role.
-type sdkFiles struct{ fileKeys }
+// sdkKeys is a Provider as one of the SDK, to assume a role.
+type sdkKeys struct{ Provider }
 
 // GetCredentials implements [providers.CredentialsProvider].
-func (f sdkFiles) GetCredentials() (*providers.Credentials, error) {
-	k, err := f.Get(context.Background())
+func (p sdkKeys) GetCredentials() (*providers.Credentials, error) {
+	k, err := p.Get(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	return &providers.Credentials{
 		AccessKeyId: k.ID.Reveal(), AccessKeySecret: k.Secret.Reveal(), SecurityToken: k.Token.Reveal(),
-		ProviderName: f.GetProviderName(),
+		ProviderName: p.GetProviderName(),
 	}, nil
 }
 
 // GetProviderName implements [providers.CredentialsProvider].
-func (sdkFiles) GetProviderName() string { return "static" }
+func (sdkKeys) GetProviderName() string { return "static" }

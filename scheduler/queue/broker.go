@@ -39,6 +39,8 @@ const bucketBytes = 32 << 20
 // serverOptions are what embedded servers have in common.
 func serverOptions(o Options) *server.Options {
 	return &server.Options{
+		// A consumer for each source: the server's own limit is 1,000.
+		JetStreamLimits:    server.JSLimitOpts{DefaultMaxConsumers: -1},
 		NoSigs:             true,
 		JetStream:          true,
 		StoreDir:           o.Dir,

@@ -19,7 +19,7 @@ func (s *Server) listPacks(q *request) (any, *refusal) {
 	if q.aggregate() && q.group() == "" {
 		return nil, missing("AggregatorId")
 	}
-	if q.aggregate() && !s.usable(q.group()) {
+	if q.aggregate() && !s.usable(q) {
 		return nil, invalid("AggregatorId")
 	}
 	number, ok := q.number("PageNumber", 1, 1<<30)
@@ -54,7 +54,7 @@ func (s *Server) items(q *request) ([]packItem, *refusal) {
 	list := []packItem{}
 next:
 	for _, p := range s.order {
-		if !p.compliance() || p.Aggregator != q.group() || status != "" && p.Status != status {
+		if !p.compliance() || p.Member != q.member() || p.Aggregator != q.group() || status != "" && p.Status != status {
 			continue
 		}
 		for _, tag := range tags {
@@ -86,12 +86,16 @@ func (s *Server) listGroups(q *request) (any, *refusal) {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p, refused := q.span(len(s.groups), 0, maxPage)
+	groups := s.groups
+	if q.member() != "" {
+		groups = nil
+	}
+	p, refused := q.span(len(groups), 0, maxPage)
 	if refused != nil {
 		return nil, refused
 	}
 	page := groupPage{Aggregators: []groupItem{}, MaxResults: p.size, NextToken: p.next}
-	for _, g := range s.groups[p.from:p.to] {
+	for _, g := range groups[p.from:p.to] {
 		item := groupItem{AggregatorId: g.ID, AggregatorName: cmp.Or(g.Name, "账号组 "+g.ID), AggregatorStatus: 1, AggregatorType: cmp.Or(g.Type, "CUSTOM")}
 		if g.Creating {
 			item.AggregatorStatus = 0
