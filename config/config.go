@@ -18,6 +18,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"packseal.example/config/strictyaml"
@@ -60,11 +61,30 @@ type Config struct {
 // File returns the name of the file, as it was given to [Load] or [Parse].
 func (c *Config) File() string { return c.file }
 
-// Summary says how many packs and sinks there are: "3 packs and 1 disabled, 2 sinks".
+// Summary says how many packs and sinks there are, and how many sources discover
+// packs: "3 packs, 1 ended and 1 disabled, discovery from 2 sources, 1 sink".
 func (c *Config) Summary() string {
-	packs := i18n.Count(len(c.Entries()), "pack")
-	if n := len(c.Disabled()); n > 0 {
-		packs += fmt.Sprintf(" and %d disabled", n)
+	n := make(map[Verdict]int)
+	for _, e := range c.all() {
+		n[e.Verdict(time.Now())]++
+	}
+	packs, more := i18n.Count(n[Kept], "pack"), []string(nil)
+	for _, v := range []Verdict{Ended, Disabled} {
+		if n[v] > 0 {
+			more = append(more, fmt.Sprintf("%d %s", n[v], v))
+		}
+	}
+	if len(more) > 0 {
+		packs = strings.Join(append([]string{packs}, more[:len(more)-1]...), ", ") + " and " + more[len(more)-1]
+	}
+	discovering := 0
+	for name := range c.Sources {
+		if _, member := c.Member(name); !member && c.Discovers(name) {
+			discovering++
+		}
+	}
+	if discovering > 0 {
+		packs += ", discovery from " + i18n.Count(discovering, "source")
 	}
 	return packs + ", " + i18n.Count(len(c.Sinks), "sink")
 }

@@ -126,30 +126,45 @@ func (c controlled) Packs(ctx context.Context, source string, refresh bool) ([]c
 // ListPacks lists the packs of sources, or of one, apart from any daemon. What a
 // daemon has kept in the state folder is read, and not changed.
 func ListPacks(ctx context.Context, cfg *config.Config, source, tool string) ([]control.SourcePacks, error) {
-	found, err := discovery.Load(cfg.StateDir)
-	if err != nil {
-		found = nil // everything is listed anyway
-	}
-	states := maps.Clone(found)
-	if states == nil {
-		states = make(map[string]discovery.State)
-	}
-	all := lister{tool: tool, states: states, opened: make(map[string]fetcher.Source)}
 	parent, _, _ := evidence.SplitMember(source)
-	if err := all.list(ctx, cfg, func(name string) bool { return source == "" || source == name || parent == name }); err != nil {
+	with, states, err := listApart(ctx, cfg, tool, func(cfg *config.Config, name string) bool {
+		member, ok := cfg.Member(name)
+		return source == "" || source == name || parent == name || ok && source == member.Parent
+	})
+	if err != nil {
 		return nil, err
 	}
-	with := cfg.With(states)
 	if _, ok := with.Sources[source]; source != "" && !ok {
 		return nil, fault.New(fault.NotFound, "%s has no account of that ID, or a rule of accounts leaves it out: %s", parent, source)
 	}
-	if err := all.list(ctx, with, func(name string) bool {
-		member, ok := with.Member(name)
-		return ok && (source == "" || source == name || source == member.Parent)
-	}); err != nil {
-		return nil, err
+	return inventory(with, states, source), nil
+}
+
+// Discover lists the packs of those sources of which rules keep some, as [ListPacks]
+// does, and returns the configuration with what was found, and all that could not be
+// listed.
+func Discover(ctx context.Context, cfg *config.Config, tool string) (*config.Config, []control.SourcePacks, error) {
+	with, states, err := listApart(ctx, cfg, tool, (*config.Config).NeedsListing)
+	if err != nil {
+		return nil, nil, err
 	}
-	return inventory(cfg.With(states), states, source), nil
+	return with, slices.DeleteFunc(inventory(with, states, ""), func(s control.SourcePacks) bool { return !with.NeedsListing(s.Source) }), nil
+}
+
+// listApart lists those sources of a configuration, and the accounts that they have.
+func listApart(ctx context.Context, cfg *config.Config, tool string, which func(cfg *config.Config, source string) bool) (*config.Config, map[string]discovery.State, error) {
+	states, err := discovery.Load(cfg.StateDir)
+	if err != nil || states == nil {
+		states = make(map[string]discovery.State) // everything is listed anyway
+	}
+	all := lister{tool: tool, states: states, opened: make(map[string]fetcher.Source)}
+	for range 2 { // the second time, accounts that the first one found
+		with := cfg.With(states)
+		if err := all.list(ctx, with, func(source string) bool { return which(with, source) }); err != nil {
+			return nil, nil, err
+		}
+	}
+	return cfg.With(states), states, nil
 }
 
 // lister lists sources apart from any daemon.
@@ -165,7 +180,7 @@ type lister struct {
 func (l *lister) list(ctx context.Context, cfg *config.Config, which func(name string) bool) error {
 	listing, ctx := errgroup.WithContext(ctx)
 	listing.SetLimit(listedAtOnce)
-	for name, s := range cfg.Sources {
+	for _, name := range slices.SortedFunc(maps.Keys(cfg.Sources), parentsFirst(cfg)) {
 		if l.opened[name] != nil || !which(name) || !cfg.Enabled(name) {
 			continue
 		}
@@ -173,7 +188,7 @@ func (l *lister) list(ctx context.Context, cfg *config.Config, which func(name s
 		if member, ok := cfg.Member(name); ok {
 			env.Parent = l.opened[member.Parent]
 		}
-		opened, err := s.Opener().Open(env)
+		opened, err := cfg.Sources[name].Opener().Open(env)
 		if err != nil {
 			return err
 		}

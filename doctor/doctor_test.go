@@ -97,7 +97,7 @@ func TestSample(t *testing.T) {
 	for i := range packs {
 		packs[i].Pack.Source = fmt.Sprint("account-", i%10)
 	}
-	e := &examination{Options{Packs: packs}}
+	e := &examination{Options: Options{Packs: packs}}
 	if n := len(sample(packs[:15], 5, packsTime/time.Duration(e.asked()))); n != 3 {
 		t.Errorf("of each of ten sources %d packs are asked about, want 3", n)
 	}

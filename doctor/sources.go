@@ -34,10 +34,10 @@ func (e *examination) sources() (all []check) {
 			continue
 		}
 		packs, generate := of(name, e.Packs), of(name, e.Generate)
-		if _, ok := e.Config.Member(name); ok && !e.All && len(generate) == 0 && len(e.Packs) == len(e.Config.Entries()) {
+		if _, ok := e.Config.Member(name); ok && !e.All && len(generate) == 0 && e.everything {
 			continue // there may be thousands: see accounts
 		}
-		if len(packs)+len(generate) == 0 && len(e.Packs) < len(e.Config.Entries()) {
+		if len(packs)+len(generate) == 0 && !e.everything {
 			continue // only packs of other sources were named
 		}
 		s, err := e.open(name)
@@ -52,10 +52,15 @@ func (e *examination) sources() (all []check) {
 			asked = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond, within)
 		}
 		all = append(all, s.packs(name, asked, generate, len(packs)-len(asked))...)
+		if ended := of(name, e.ended); len(ended) > 0 {
+			all = append(all, check{name: "permission", target: "source " + name, run: func(context.Context) []diag.Result {
+				return []diag.Result{diag.Skip("permission", "%s ended: nothing is asked of them", i18n.Count(len(ended), "pack"))}
+			}})
+		}
 		if e.Config.Sources[name].Accounts != nil {
 			all = append(all, check{name: "accounts", target: "source " + name, run: func(ctx context.Context) []diag.Result { return e.accounts(ctx, s, name) }})
 		}
-		if len(e.Packs) == len(e.Config.Entries()) {
+		if e.everything {
 			all = append(all, check{name: "packs", target: "source " + name, run: func(ctx context.Context) []diag.Result { return s.listed(ctx, e.Config, name) }})
 		}
 	}
