@@ -128,8 +128,10 @@ func (s *services) pack(e config.Entry) web.Pack {
 		Source: source, Key: key, Name: e.Pack.Name, Labels: e.Labels, Schedule: e.Schedule, TimeZone: e.TimeZone, Sinks: e.Sinks,
 		LastDue: last, NextDue: next, Until: e.Plan.Until, LastSealed: st.LastSealed.Settled,
 		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
-		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: s.state(e, st),
+		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble,
 	}
+	_, overdue := s.overdue(e)
+	p.State = state(e, st, overdue, time.Now())
 	if st.Complete {
 		p.Counts = &web.Counts{Sealed: st.Sealed, Gaps: st.Gaps}
 	}
@@ -145,10 +147,14 @@ func webPause(p queue.Pause) web.Pause {
 	return web.Pause{Since: p.Since, Until: p.Until, By: p.By, Why: p.Why}
 }
 
+// endedAttention is how long a gap that is a pack's last slot needs attention: no report
+// will follow. The rule packseal:ended has the same time.
+const endedAttention = 7 * 24 * time.Hour
+
 // state returns the state that the page shows of a pack.
-func (s *services) state(e config.Entry, st catalog.Status) string {
+func state(e config.Entry, st catalog.Status, overdue bool, now time.Time) string {
 	latest := later(st.LastSealed, st.LastGap)
-	_, overdue := s.overdue(e)
+	ended := e.Ended(now)
 	switch {
 	case e.Disabled:
 		return web.StateDisabled
@@ -156,9 +162,9 @@ func (s *services) state(e config.Entry, st catalog.Status) string {
 		return web.StateOverdue
 	case st.Working || st.Trouble != "":
 		return web.StateWorking
-	case latest.State == evidence.Gapped:
+	case latest.State == evidence.Gapped && !(ended && now.Sub(latest.Due) > endedAttention):
 		return web.StateGap
-	case e.Ended(time.Now()) && (st.Complete || latest.State != ""):
+	case ended && (st.Complete || latest.State != ""):
 		return web.StateEnded
 	case latest.State == evidence.Sealed:
 		return web.StateSealed
