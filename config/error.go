@@ -68,6 +68,24 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// First is the first fault, with the number of others, and what to do about it.
+func (e *Error) First() (message, hint string) {
+	faults := e.More
+	for _, f := range e.Faults {
+		if f.Warning {
+			continue
+		}
+		if faults++; message == "" {
+			hint, f.Hint = f.Hint, ""
+			message = f.String()
+		}
+	}
+	if faults > 1 {
+		message += fmt.Sprintf(" (and %s more)", i18n.Count(faults-1, "fault"))
+	}
+	return message, hint
+}
+
 // newError sorts the faults and keeps the first ones.
 func newError(faults []Fault) *Error {
 	slices.SortStableFunc(faults, compareFaults)

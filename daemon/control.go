@@ -45,15 +45,24 @@ type controlled struct {
 func (c controlled) Status(context.Context) control.Status {
 	shared := c.shared()
 	st := control.Status{
-		Version: c.daemon.Version, PID: os.Getpid(), Started: c.daemon.began, Ready: true, Refused: c.daemon.status.failed.Load(),
+		Version: c.daemon.Version, PID: os.Getpid(), Started: c.daemon.began, Ready: true,
 		Packs: make(map[string]int), Pauses: []queue.Pause{}, Down: []control.DownSink{}, Spooled: shared.Spool.Reports, Full: shared.Spool.Full,
 		Verified: shared.Verified.Passed, Problems: shared.Verified.Problems,
 	}
 	if err := c.ready(); err != nil {
 		st.Ready, st.Trouble = false, control.NewProblem(err)
 	}
+	if no := shared.Refused; no != nil {
+		st.Refused, st.RefusedAt, st.RefusedWhy, st.RefusedHint = true, no.At, no.Why, no.Hint
+	}
 	for _, p := range c.packs() {
 		st.Packs[p.State]++
+	}
+	for _, l := range shared.Listed {
+		st.NotKept += l.NotKept
+		if l.Why != "" {
+			st.Unlisted = append(st.Unlisted, control.Unlisted{Source: l.Source, AccountName: l.Account, Why: l.Why})
+		}
 	}
 	for _, s := range shared.Sinks {
 		if !s.Down.IsZero() {
@@ -62,7 +71,7 @@ func (c controlled) Status(context.Context) control.Status {
 	}
 	if e, due := c.next(); !due.IsZero() {
 		slot := e.Pack.Slot(due)
-		st.Next = &slot
+		st.Next, st.NextName, st.NextZone = &slot, e.Pack.Name, e.TimeZone
 	}
 	if q, err := c.queue.get(); err == nil {
 		st.Pauses = append(st.Pauses, q.Pauses()...)

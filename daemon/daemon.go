@@ -131,7 +131,7 @@ func (d *Daemon) reloads(ctx context.Context) error {
 		if err == nil {
 			err = s.update(ctx, cfg)
 		}
-		d.status.set(err == nil)
+		d.status.set(err)
 		if err == nil {
 			d.Logger.InfoContext(ctx, "configuration reloaded", "packs", len(s.runtime.Load().entries))
 		} else {

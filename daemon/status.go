@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/internal/diag"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
 	"packseal.example/web"
 )
@@ -37,6 +39,12 @@ const spoolFull = 16 << 20
 func (s *services) shared() web.Status {
 	v := s.verified()
 	st := web.Status{Sinks: []web.Sink{}, Verified: web.Verified{Passed: v.Success, Problems: v.counts()}}
+	if no := s.status.refused.Load(); no != nil {
+		st.Refused = &web.Refusal{At: no.at, Why: no.err.Error(), Hint: fault.Hint(no.err)}
+		if bad, ok := errors.AsType[*config.Error](no.err); ok {
+			st.Refused.Why, st.Refused.Hint = bad.First()
+		}
+	}
 	if r := s.runtime.Load(); r != nil {
 		for _, sink := range r.cfg.Sinks {
 			c := s.registries.sink(sink.Name).Contact(sink.Name)
@@ -72,6 +80,9 @@ const maxListed = 20
 // kept, and why not all could be listed where that matters.
 func (s *services) listed(r *runtime) (all []web.Listed) {
 	for _, source := range slices.Sorted(maps.Keys(r.cfg.Sources)) {
+		if !r.cfg.Enabled(source) {
+			continue
+		}
 		st, judge := s.discovered.of(source), r.cfg.Judge(source)
 		d := web.Listed{Source: source, At: st.Listed, Packs: len(st.Packs)}
 		for _, p := range st.Packs {
@@ -208,7 +219,7 @@ func (d *Daemon) outlook() string {
 	}
 	e, due := s.next()
 	line := fmt.Sprintf("next slot due %s (%s/%s); packs: %d", due.In(e.Zone()).Format(time.RFC3339), e.Pack.Source, e.Pack.Key(), len(s.entries()))
-	if d.status.failed.Load() {
+	if d.status.refused.Load() != nil {
 		line += "; the changed configuration is bad, the old one is in force"
 	}
 	return line

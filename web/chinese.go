@@ -54,7 +54,14 @@ func chinese() *locale {
 		notListed: func(sources []string) string {
 			return fmt.Sprintf("%d 个来源的合规包未能列出：%s。", len(sources), chineseNames(sources))
 		},
-		sourceNotListed: func(source string) string { return "来源“" + source + "”的合规包未能全部列出，始于" },
+		refused:      "修改后的配置被拒绝。",
+		refusedSince: "仍使用之前的配置。修改后的配置被拒绝于",
+		sourceNotListed: func(source string, ever bool) string {
+			if !ever {
+				return "来源“" + source + "”的合规包从未全部列出："
+			}
+			return "来源“" + source + "”的合规包未能全部列出，始于"
+		},
 		sourceNotKept: func(source string, n int) string {
 			return fmt.Sprintf("来源“%s”有 %d 个合规包未被 packs 或规则包含：", source, n)
 		},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,14 @@ type Status struct {
 	Paused   []PausedSource `json:"paused_sources,omitempty"`
 	Verified Verified       `json:"verified"`
 	Listed   []Listed       `json:"listed,omitempty"`
+	Refused  *Refusal       `json:"config_refused,omitempty"` // nil while the configuration file is in force
+}
+
+// Refusal says that a changed configuration is not in force, but the one from before.
+type Refusal struct {
+	At   time.Time `json:"at"`
+	Why  string    `json:"why"` // the first fault
+	Hint string    `json:"hint,omitempty"`
 }
 
 // Listed is what a listing of a source's packs has shown.
@@ -165,6 +174,7 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	}
 	down, paused, days, problems := st.down(), st.paused(), st.stale(p.time), st.Verified.total()
 	say(p.Trouble != "", p.L.notReady)
+	say(st.Refused != nil, p.L.refused)
 	say(len(down) > 0, p.L.sinksDown(down, len(st.Sinks)))
 	say(st.Spool.Full, p.L.spoolFull)
 	say(problems > 0, p.L.problems(problems))
@@ -174,6 +184,9 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	notKept, unlisted := st.notKept(), st.unlisted()
 	say(len(unlisted) > 0, p.L.notListed(unlisted))
 	say(notKept > 0, p.L.notKept(notKept))
+	if no := st.Refused; no != nil {
+		list = append(list, trouble{Text: p.L.refusedSince, Since: p.L.timestamp(no.At, p.time, p.zone), Why: strings.TrimSpace(no.Why + "\n" + no.Hint)})
+	}
 	for _, sink := range st.Sinks {
 		if !sink.Down.IsZero() {
 			list = append(list, trouble{Text: p.L.sinkDown(sink.Name), Since: p.L.timestamp(sink.Down, p.time, p.zone), Why: sink.Why})
@@ -204,7 +217,7 @@ func (p page) listed(st Status) (list []trouble) {
 			break
 		}
 		if l.Why != "" {
-			list = append(list, trouble{Text: p.L.sourceNotListed(l.name()), Since: p.L.timestamp(l.At, p.time, p.zone), Why: l.Why})
+			list = append(list, trouble{Text: p.L.sourceNotListed(l.name(), !l.At.IsZero()), Since: p.L.timestamp(l.At, p.time, p.zone), Why: l.Why})
 		}
 		var names []string
 		for _, pack := range l.Some {

@@ -53,7 +53,7 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, units.FormatDuration(o.Timeout))
 		}
 		if o.Config, err = load(*path, c.ErrOrStderr()); err != nil {
-			return err
+			return besideDaemon(c, *path, err)
 		}
 		o.All = *all || len(args) > 0
 		if named := slices.Concat(args, *generate); len(named) > 0 {
@@ -86,6 +86,18 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 		return err
 	}
 	return c
+}
+
+// besideDaemon says that a daemon goes on with the configuration from before, if one
+// runs beside a file with a fault.
+func besideDaemon(c *cobra.Command, path string, bad error) error {
+	client, err := reach(path)
+	if err == nil {
+		if _, err = client.Status(c.Context()); err == nil {
+			fmt.Fprintln(c.ErrOrStderr(), "the daemon goes on with the configuration from before, which packseal status shows; doctor tries what the file says:")
+		}
+	}
+	return bad
 }
 
 // examine prints each result as it is known. Its error decides the exit code.

@@ -50,31 +50,40 @@ and exits with the code of that error.`,
 	asYAML := c.Flags().Bool("yaml", false, "print the packs that are not kept as entries for packs")
 	c.MarkFlagsMutuallyExclusive("json", "yaml")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := load(*path, c.ErrOrStderr())
+		client, err := reach(*path)
 		if err != nil {
 			return err
 		}
-		if !hasSource(cfg, *source) {
-			return fmt.Errorf("%w: there is no source %q in the configuration", errUsage, *source)
-		}
-		all, err := control.NewClient(cfg.StateDir).Packs(c.Context(), *source, *refresh)
+		all, err := client.Packs(c.Context(), *source, *refresh)
 		if errors.Is(err, control.ErrNoDaemon) {
-			all, err = daemon.ListPacks(c.Context(), cfg, *source, tool())
+			all, err = listPacks(c, *path, *source)
 		}
 		if err != nil {
-			return err
+			return misnamed(err)
 		}
 		switch {
 		case *asJSON:
 			err = printEach(c.OutOrStdout(), all)
 		case *asYAML:
-			err = printEntries(c.OutOrStdout(), all, len(all) > 1 || len(cfg.Sources) > 1)
+			err = printEntries(c.OutOrStdout(), all, len(all) > 1 || *source != "")
 		default:
 			err = printPacks(c.OutOrStdout(), all, time.Now())
 		}
 		return errors.Join(err, listTroubles(c.ErrOrStderr(), all))
 	}
 	return c
+}
+
+// listPacks lists the packs of a configuration without a daemon.
+func listPacks(c *cobra.Command, path, source string) ([]control.SourcePacks, error) {
+	cfg, err := load(path, c.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	if !hasSource(cfg, source) {
+		return nil, fmt.Errorf("%w: there is no source %q in the configuration", errUsage, source)
+	}
+	return daemon.ListPacks(c.Context(), cfg, source, tool())
 }
 
 // hasSource reports whether the configuration has a source, or may have found it: an

@@ -61,13 +61,13 @@ func ordering(c *cobra.Command, complete func(*control.Order) error,
 		if err := complete(&o); err != nil {
 			return err
 		}
-		daemon, err := reach(c, *path)
+		daemon, err := reach(*path)
 		if err != nil {
 			return err
 		}
 		outcomes, err := give(daemon, c.Context(), o)
 		if err != nil {
-			return misnamed(err)
+			return misnamed(unanswered(err, *path))
 		}
 		for _, o := range outcomes {
 			if *asJSON {
