@@ -69,6 +69,7 @@ type Member struct {
 	Parent string // the source that lists the accounts
 	ID     string
 	Name   string // the display name; may be empty
+	Named  bool   // only packs names the account: no other pack of it is kept
 }
 
 // Member returns the account that a source stands for, if it does.
@@ -90,7 +91,7 @@ func (c *Config) KeepsAccount(source string, a fetcher.AccountInfo) bool {
 func (s Source) of(name, id, display string) Source {
 	options := *s.CloudConfig
 	options.Credentials = &cloudconfig.Credentials{RoleARN: fmt.Sprintf("acs:ram::%s:role/%s", id, s.Accounts.Role), ExternalID: s.Accounts.ExternalID}
-	m := Source{CloudConfig: &options, Discover: s.Discover, Sinks: s.Sinks, Enabled: s.Enabled, member: Member{name, id, display}, parent: s.Opener()}
+	m := Source{CloudConfig: &options, Discover: s.Discover, Sinks: s.Sinks, Enabled: s.Enabled, member: Member{Parent: name, ID: id, Name: display}, parent: s.Opener()}
 	m.Discover.Aggregators = nil // they belong to the account that lists
 	return m
 }
@@ -117,7 +118,7 @@ func (c *Config) withMembers(found map[string]discovery.State) map[string]Source
 			continue
 		}
 		m := c.Sources[parent].of(parent, id, "")
-		m.Discover.Rules = []Rule{{Keep: new(bool)}}
+		m.Discover.Rules, m.member.Named = nil, true
 		all[name] = m
 	}
 	return all

@@ -105,7 +105,7 @@ func TestMembers(t *testing.T) {
 	if b := member.Opener().Bounds(); b.RequestsPerSecond != 7 || b.MaxInFlight != 3 || o.CallsPerMinute["GetCompliancePackReport"] != 90 {
 		t.Errorf("bounds %+v", b)
 	}
-	if m, ok := with.Member("prod.1001"); !ok || m != (Member{"prod", "1001", "one"}) {
+	if m, ok := with.Member("prod.1001"); !ok || m != (Member{Parent: "prod", ID: "1001", Name: "one"}) {
 		t.Errorf("member %+v", m)
 	}
 	if _, ok := with.Member("prod"); ok || c.Sources["prod"].CloudConfig.Credentials.Profile != "company" {
@@ -117,9 +117,9 @@ func TestMembers(t *testing.T) {
 	if s := with.Scope("prod.1001"); s.All || s.Directory != "" {
 		t.Errorf("scope of an account %+v", s)
 	}
-	for source, want := range map[string]Verdict{"prod.1001": Kept, "prod.1003": Excluded, "prod.1009": Excluded} {
-		if got := with.Judge(source)(fetcher.PackInfo{ID: "cp-1", Name: "keep 1", Account: "spoofed"}).Verdict; got != want {
-			t.Errorf("%s: %s, want %s", source, got, want)
+	for source, want := range map[string]Judgement{"prod.1001": {Kept, 2}, "prod.1003": {Excluded, 1}, "prod.1009": {Excluded, 0}} {
+		if got := with.Judge(source)(fetcher.PackInfo{ID: "cp-1", Name: "keep 1", Account: "spoofed"}); got != want {
+			t.Errorf("%s: %+v, want %+v", source, got, want)
 		}
 	}
 	m := with.match(with.Notify[0].Match)

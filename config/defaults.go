@@ -47,7 +47,14 @@ func (c *Config) Entries() []Entry {
 	return slices.DeleteFunc(c.all(), func(e Entry) bool { return e.Disabled })
 }
 
-// Disabled returns the packs of the file that are not scheduled, because their entry
+// Named is Entries without the packs that were discovered.
+func (c *Config) Named() []Entry {
+	named := *c
+	named.discovered = nil
+	return named.Entries()
+}
+
+// Disabled returns the packs of the file, and those that a rule would keep, that are not scheduled, because their entry
 // or their source says enabled: false.
 func (c *Config) Disabled() []Entry {
 	return slices.DeleteFunc(c.all(), func(e Entry) bool { return !e.Disabled })

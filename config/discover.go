@@ -164,7 +164,7 @@ const (
 	NotKept  Verdict = "not_kept" // neither packs nor a rule names it
 	Excluded Verdict = "excluded" // a rule says that it is not kept
 	Creating Verdict = "creating" // it is being created: it is judged once it is there
-	Disabled Verdict = "disabled" // its entry or its source says enabled: false
+	Disabled Verdict = "disabled" // its entry says enabled: false, or its source, which would keep it
 	Ended    Verdict = "ended"    // its entry has an until, and nothing falls due any more
 )
 
@@ -174,7 +174,7 @@ func Verdicts() []Verdict { return []Verdict{Kept, NotKept, Excluded, Creating, 
 // Judgement is what the configuration makes of a pack.
 type Judgement struct {
 	Verdict
-	Rule int // the number of the rule that decided, from 1; 0 = none did
+	Rule int // the number of the rule that decided, from 1; 0 = none did, but packs or, of an account that only packs names, that
 }
 
 // Judge returns what decides about the packs that a source has.
@@ -191,12 +191,14 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 		if e, ok := named[p.Ref(source)]; ok {
 			return Judgement{Verdict: e.Verdict(now)}
 		}
-		if !enabled {
-			return Judgement{Verdict: Disabled}
+		if member.Named {
+			return Judgement{Verdict: Excluded}
 		}
 		for i, r := range rules {
 			switch {
 			case !r.Match.fits(p) || p.Status == "CREATING" && r.Match.Status == "":
+			case r.keeps() && !enabled:
+				return Judgement{Disabled, i + 1}
 			case r.keeps():
 				return Judgement{Kept, i + 1}
 			default:
@@ -211,20 +213,17 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 }
 
 // With returns the configuration with the packs that sources were found to have: those
-// that are kept by a rule are among its entries, after those of the file, and member
+// that are kept by a rule, or would be if their source were enabled, are among its entries, after those of the file, and member
 // accounts among its sources. Entries without a name go by that of the source.
 func (c *Config) With(found map[string]discovery.State) *Config {
 	with := *c
 	with.Sources, with.discovered, with.names = c.withMembers(found), nil, make(map[evidence.PackRef]string)
 	for _, source := range with.sourceNames() {
-		if !with.Enabled(source) {
-			continue
-		}
 		judge, scope := with.Judge(source), with.Scope(source)
 		for _, p := range found[source].Packs {
 			with.names[p.Ref(source)] = p.Name
 			j := judge(p.PackInfo)
-			if j.Rule == 0 || j.Verdict != Kept || !scope.Has(p.Aggregator) {
+			if j.Rule == 0 || j.Verdict == Excluded || !scope.Has(p.Aggregator) {
 				continue
 			}
 			pack := with.Sources[source].Discover.Rules[j.Rule-1].pack()

@@ -48,7 +48,7 @@ type FoundPack struct {
 	Rule       int               `json:"rule,omitempty"`   // the rule that decided, from 1; 0 = none did
 	Found      time.Time         `json:"found,omitzero"`   // when it was found; zero = it was there from the start
 	Missed     int               `json:"missed,omitempty"` // listings in a row that lacked it
-	Unseen     bool              `json:"unseen,omitempty"` // the configuration names it, and no listing has shown it
+	Unseen     bool              `json:"unseen,omitempty"` // the configuration names it, and the listings of its source have not shown it
 
 	Until    time.Time         `json:"until,omitzero"`     // nothing falls due after that
 	Schedule string            `json:"schedule,omitempty"` // of one that is kept, as the next three

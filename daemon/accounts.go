@@ -58,11 +58,11 @@ func notListed(source, name string, err error) notify.Event {
 }
 
 var descAccounts = prometheus.NewDesc("packseal_discovery_accounts",
-	"Member accounts that the source was found to have, by what is done with them: kept, excluded by a rule, refused (kept, but the last listing of its packs failed). Absent before all were listed once.", []string{"source", "state"}, nil)
+	"Member accounts that the source was found to have, by what is done with them: kept, excluded by a rule, refused (kept, but the last listing of its packs failed). Absent before all were listed once, and while the source is disabled.", []string{"source", "state"}, nil)
 
 // accounts shows how many member accounts a source has.
 func (c discoveryCollector) accounts(ch chan<- prometheus.Metric, cfg *config.Config, source string, st discovery.State) {
-	if cfg.Sources[source].Accounts == nil || st.AccountsListed.IsZero() {
+	if cfg.Sources[source].Accounts == nil || !cfg.Enabled(source) || st.AccountsListed.IsZero() {
 		return
 	}
 	kept, excluded, refused := 0, 0, 0

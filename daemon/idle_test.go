@@ -126,7 +126,7 @@ func TestDisabledSource(t *testing.T) {
 		t.Error("the page says that a pack of it is not kept")
 	}
 	all, err := controlled{d.services.Load(), d.Daemon}.Packs(t.Context(), lab.Source, true)
-	if err != nil || !all[0].Disabled || all[0].Packs[0].State != "disabled" || all[0].Packs[1].State != "disabled" {
+	if err != nil || !all[0].Disabled || all[0].Packs[0].State != "not_kept" || all[0].Packs[1].State != "disabled" {
 		t.Errorf("%+v, %v", all, err)
 	}
 	if n := server.Calls(); !maps.Equal(n, calls) {

@@ -52,13 +52,40 @@ func (s *services) tellChanges(old *runtime, l listed) {
 	}
 }
 
+// bySource returns the entries of each source.
+func bySource(all []config.Entry) map[string][]config.Entry {
+	entries := make(map[string][]config.Entry)
+	for _, e := range all {
+		entries[e.Pack.Source] = append(entries[e.Pack.Source], e)
+	}
+	return entries
+}
+
+// verdicts counts the packs of a source as [sourcePacks] describes them. Of a source
+// that is disabled, none is missed.
+func verdicts(cfg *config.Config, source string, st discovery.State, entries []config.Entry) map[config.Verdict]int {
+	n, seen := make(map[config.Verdict]int), make(map[evidence.PackRef]bool, len(st.Packs))
+	judge, now := cfg.Judge(source), time.Now()
+	for _, p := range st.Packs {
+		seen[p.Ref(source)] = true
+		n[judge(p.PackInfo).Verdict]++
+	}
+	for _, e := range entries {
+		if !seen[e.PackRef] {
+			n[e.Verdict(now)]++
+		}
+	}
+	if !cfg.Enabled(source) {
+		n[config.Disabled] += n[config.NotKept]
+		n[config.NotKept] = 0
+	}
+	return n
+}
+
 // inventory describes the packs that a source has, or those of each source.
 func inventory(cfg *config.Config, found map[string]discovery.State, source string) []control.SourcePacks {
 	all := []control.SourcePacks{}
-	entries := make(map[string][]config.Entry)
-	for _, e := range slices.Concat(cfg.Entries(), cfg.Disabled()) {
-		entries[e.Pack.Source] = append(entries[e.Pack.Source], e)
-	}
+	entries := bySource(slices.Concat(cfg.Entries(), cfg.Disabled()))
 	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
 		member, ok := cfg.Member(name)
 		if source == "" || source == name || ok && member.Parent == source {
@@ -78,6 +105,13 @@ func sourcePacks(cfg *config.Config, source string, st discovery.State, entries 
 	}
 	for _, t := range st.Troubles {
 		of.Troubles = append(of.Troubles, control.ListTrouble{Problem: *control.NewProblem(t.Err()), Aggregator: t.Aggregator, Passing: t.Passing})
+	}
+	if own := evidence.MemberSource(source, st.Account()); st.Account() != "" {
+		if m, ok := cfg.Member(own); ok && !m.Named && cfg.Enabled(own) {
+			twice := fault.New(fault.Request, "%s is the account of %s itself: its packs are there twice", own, source).
+				WithHint("leave it out: accounts: {rules: [{match: {id: %q}, keep: false}, …]}", m.ID)
+			of.Troubles = append(of.Troubles, control.ListTrouble{Problem: *control.NewProblem(twice), Passing: true})
+		}
 	}
 	judge, seen, planned := cfg.Judge(source), make(map[evidence.PackRef]bool, len(st.Packs)), make(map[evidence.PackRef]config.Entry)
 	for _, e := range entries {
@@ -100,11 +134,17 @@ func sourcePacks(cfg *config.Config, source string, st discovery.State, entries 
 		if !seen[e.PackRef] {
 			of.Packs = append(of.Packs, control.FoundPack{
 				Source: source, ID: e.Pack.ID, Aggregator: e.Pack.Aggregator, Name: e.Pack.Name, State: string(e.Verdict(now)), Until: e.Plan.Until,
-				Schedule: e.Schedule, TimeZone: e.TimeZone, Sinks: e.Sinks, Labels: e.Labels, Unseen: e.IsCompliancePack() || e.Kind() == evidence.Template, // no listing has the others
+				Schedule: e.Schedule, TimeZone: e.TimeZone, Sinks: e.Sinks, Labels: e.Labels, Unseen: notListedIn(cfg, st, e),
 			})
 		}
 	}
 	return of
+}
+
+// notListedIn reports whether listings of the source have not shown a pack that they would
+// show: there is none of other kinds, and none of a source that is not listed.
+func notListedIn(cfg *config.Config, st discovery.State, e config.Entry) bool {
+	return st.Known() && cfg.Enabled(e.Pack.Source) && (e.IsCompliancePack() || e.Kind() == evidence.Template)
 }
 
 // Packs implements [control.Operator].
@@ -228,7 +268,7 @@ type discoveryCollector struct{ *services }
 
 var (
 	descFound = prometheus.NewDesc("packseal_discovery_packs",
-		"Packs that the source was found to have, by what is done with them: kept, not_kept, excluded by a rule, creating, disabled, ended. Absent before all were listed once.", []string{"source", "state"}, nil)
+		"Packs that the source was found to have, or that the configuration names, by what is done with them: kept, not_kept, excluded by a rule, creating, disabled, ended. Absent before all were listed once.", []string{"source", "state"}, nil)
 	descListed = prometheus.NewDesc("packseal_discovery_last_refresh_successful",
 		"Whether the last listing of the source's packs was complete. Only of sources that discover packs.", []string{"source"}, nil)
 )
@@ -246,15 +286,12 @@ func (c discoveryCollector) Collect(ch chan<- prometheus.Metric) {
 	if r == nil {
 		return
 	}
+	entries := bySource(slices.Concat(r.entries, r.idle))
 	for source := range r.cfg.Sources {
 		st := c.discovered.of(source)
 		c.accounts(ch, r.cfg, source, st)
 		if st.Known() {
-			n := make(map[config.Verdict]int)
-			judge := r.cfg.Judge(source)
-			for _, p := range st.Packs {
-				n[judge(p.PackInfo).Verdict]++
-			}
+			n := verdicts(r.cfg, source, st, entries[source])
 			for _, v := range config.Verdicts() {
 				ch <- prometheus.MustNewConstMetric(descFound, prometheus.GaugeValue, float64(n[v]), source, string(v))
 			}

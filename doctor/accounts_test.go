@@ -56,3 +56,47 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("a directory that can't be listed: %+v", r)
 	}
 }
+
+// TestNamedAccounts: an account that packs names is asked, and its packs, whether the
+// directory has it or not. That the account which lists is one of them is told.
+func TestNamedAccounts(t *testing.T) {
+	t.Parallel()
+	accounts := []sim.Account{{ID: "54001"}, {ID: "54002", Name: "left out"}}
+	l := lab.Open(t, lab.Options{Options: sim.Options{Accounts: accounts, Packs: []sim.Pack{
+		{ID: lab.Pack, AccountID: "54001"}, {ID: lab.Pack, Member: "54001"}, {ID: lab.Pack, Member: "54002"}}}})
+	for _, a := range accounts {
+		ramtest.Role("acs:ram::"+a.ID+":role/packseal", l.ServeHTTP)
+	}
+	path := l.Configure(lab.Setup{
+		Accounts: fmt.Sprintf("role: packseal, endpoint: %q, rules: [{match: {id: \"54002\"}, keep: false}, {}]", l.HTTP.URL),
+		Packs:    []string{"{id: " + lab.Pack + ", source: prod.54002}", "{id: " + lab.Another + ", source: prod.54002}", "{id: " + lab.Pack + ", source: prod.54009}"},
+	})
+	cfg, _, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg = cfg.With(nil)
+	got := make(map[string]diag.Result)
+	for r := range Run(t.Context(), Options{Config: cfg, Packs: cfg.Entries(), Tool: "packseal/test"}) {
+		key := r.Check + " " + r.Target
+		if strings.Contains(r.Hint, `match: {id: "54001"}`) {
+			key += " 1"
+		}
+		got[key+" "+fmt.Sprint(r.State == diag.Bad)] = r
+	}
+	for key, detail := range map[string]string{
+		"permission prod.54002/" + lab.Pack + " false":   "config:GetCompliancePackReport",
+		"permission prod.54002/" + lab.Another + " true": "Invalid.CompliancePackId",
+		"accounts source prod.54009 true":                "EntityNotExist.Role",
+		"accounts source prod.54009 false":               "the directory does not list the account",
+		"accounts source prod 1 false":                   "prod.54001 is the account of prod itself",
+		"accounts source prod false":                     "2 accounts and 1 that packs names: 3 kept, in 2 of them",
+	} {
+		if r, ok := got[key]; !ok || !strings.Contains(r.Detail, detail) {
+			t.Errorf("%s: %+v", key, r)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%+v", got)
+	}
+}

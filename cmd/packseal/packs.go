@@ -24,11 +24,20 @@ func newPacks() *cobra.Command {
 	c := &cobra.Command{
 		Use: "packs", Short: "List the packs that exist, and which of them are kept", Args: noArgs,
 		Long: `packs lists the packs that sources have: of the account, and of the account groups
-that discover or an entry of packs names. STATE says whether their reports are
-kept, and BY what decided: packs, or a rule of discover by its number. A pack that
-is not kept is named by neither; an excluded one by a rule with keep: false. A
-disabled one has enabled: false, or its source has; one whose until has come has
-ended. STATUS is Config's, or "not listed" of one that packs names and Config has not.
+that discover or an entry of packs names. STATE says whether their reports are kept, and
+BY what decided. STATUS is Config's, or "not listed" of one that packs names and
+listings have not shown.
+
+  STATE      BY          the pack
+  kept       packs       has an entry
+  kept       rule 2      fits the second rule of discover, and none before it
+  not kept               has neither an entry nor a rule
+  excluded   rule 1      fits a rule with keep: false
+  excluded   only packs  is of an account that only packs names, and is not named
+  creating               is being created: rules decide once it is there
+  disabled   enabled     is kept but for enabled: false, in its entry or its source
+  ended on…  packs       has an entry whose until has come
+
 Of a source with accounts, those of each account are listed, as <source>.<account ID>.
 
 A running daemon answers with what it listed last; --refresh has it list anew, and
@@ -164,10 +173,12 @@ func sourceName(s control.SourcePacks) string {
 // decidedBy says what decided about a pack.
 func decidedBy(p control.FoundPack) string {
 	switch {
-	case p.Rule > 0:
-		return fmt.Sprintf("rule %d", p.Rule)
 	case p.State == string(config.Disabled):
 		return "enabled"
+	case p.Rule > 0:
+		return fmt.Sprintf("rule %d", p.Rule)
+	case p.State == string(config.Excluded):
+		return "only packs"
 	case p.State == string(config.Kept), p.State == string(config.Ended):
 		return "packs"
 	}
@@ -200,7 +211,7 @@ func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error
 	var entries []config.Pack
 	for _, s := range all {
 		for _, p := range s.Packs {
-			if p.State != string(config.NotKept) {
+			if p.State != string(config.NotKept) || s.Disabled {
 				continue
 			}
 			e := config.Pack{ID: p.ID, Name: p.Name, Aggregator: p.Aggregator}

@@ -92,6 +92,16 @@ func Refresh(ctx context.Context, l fetcher.Lister, source string, scope Scope, 
 	return next, changes, nil
 }
 
+// Account returns the ID of the account whose packs were listed; "" if it has none.
+func (s State) Account() string {
+	for _, p := range s.Packs {
+		if p.Aggregator == "" && !isTemplate(p.PackInfo) && p.Account != "" {
+			return p.Account
+		}
+	}
+	return ""
+}
+
 // foreign returns an error if a listing of the account is that of another one: it
 // has none of the packs that are known, and all of its packs are of other accounts.
 func (s State) foreign(l *listing) error {
