@@ -122,8 +122,9 @@ func (c controlled) Pause(ctx context.Context, o control.Order) ([]control.Outco
 		return nil, err
 	}
 	var outcomes []control.Outcome
+	now := time.Now().UTC().Truncate(time.Second)
 	for _, p := range wanted {
-		p.Since, p.By, p.Why = time.Now().UTC().Truncate(time.Second), o.By, o.Why
+		p.Since, p.By, p.Why = now, o.By, o.Why
 		if o.For > 0 {
 			p.Until = p.Since.Add(o.For)
 		}
@@ -247,8 +248,15 @@ func (c controlled) packsNamed(name string) (found []evidence.Slot) {
 
 // unknownName refuses a name, and suggests what may have been meant.
 func (c controlled) unknownName(name string) error {
+	r := c.runtime.Load()
+	if _, ok := r.cfg.Sources[name]; ok && !r.cfg.Enabled(name) {
+		return fault.New(fault.NotFound, "the source %s is disabled: enabled: false; no work is started on it anyway", name)
+	}
+	if idle, err := config.Choose(r.idle, []string{name}); err == nil {
+		return fault.New(fault.NotFound, "the pack %s/%s is disabled: enabled: false, in its entry or its source; no work is started on it anyway", idle[0].Pack.Source, idle[0].Pack.Key())
+	}
 	var known []string
-	for source := range c.runtime.Load().sources {
+	for source := range r.sources {
 		known = append(known, source)
 	}
 	slices.Sort(known)

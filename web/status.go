@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 // verifyEvery is how old the last verification that passed may be before the page
@@ -137,6 +139,22 @@ func (st Status) paused() (names []string) {
 	return names
 }
 
+// pauses returns the paused sources but for member accounts that are paused with the
+// source which lists them: there may be thousands.
+func (st Status) pauses() (own []PausedSource) {
+	of := make(map[string]Pause)
+	for _, p := range st.Paused {
+		of[p.Source] = p.Pause
+	}
+	for _, p := range st.Paused {
+		parent, _, member := evidence.SplitMember(p.Source)
+		if with, ok := of[parent]; !member || !ok || with != p.Pause {
+			own = append(own, p)
+		}
+	}
+	return own
+}
+
 // reached returns when the sink that has been silent for longest last answered;
 // zero if one has not answered yet.
 func (st Status) reached() (t time.Time) {
@@ -172,7 +190,11 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 			sentences = append(sentences, text)
 		}
 	}
-	down, paused, days, problems := st.down(), st.paused(), st.stale(p.time), st.Verified.total()
+	down, days, problems := st.down(), st.stale(p.time), st.Verified.total()
+	pauses, paused := st.pauses(), []string(nil)
+	for _, pause := range pauses {
+		paused = append(paused, pause.Source)
+	}
 	say(p.Trouble != "", p.L.notReady)
 	say(st.Refused != nil, p.L.refused)
 	say(len(down) > 0, p.L.sinksDown(down, len(st.Sinks)))
@@ -195,7 +217,7 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	if st.Spool.Full {
 		list = append(list, trouble{Text: p.L.spoolLeft(size(st.Spool.Free), st.Spool.Reports)})
 	}
-	for _, pause := range st.Paused {
+	for _, pause := range pauses {
 		list = append(list, trouble{
 			Text: p.L.sourcePaused(pause.Source), Since: p.L.timestamp(pause.Since, p.time, p.zone),
 			Until: p.L.timestamp(pause.Until, p.time, p.zone), Why: pause.By + ": " + pause.Why,

@@ -91,6 +91,10 @@ func TestHeadlineKnowsTheRest(t *testing.T) {
 			en:     "Packs could not be listed: “prod”, “test”. ", zh: "2 个来源的合规包未能列出：“prod”、“test”。",
 			details: []string{"Not all packs of the source “prod” were listed since", "denied", "Not all packs of the source “test” have ever been listed: <bdi>down</bdi>"}, attended: true,
 		},
+		"a source paused with its accounts": {
+			status: Status{Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "bob", Why: "move"}}, {"prod.1", Pause{Since: midnight, By: "bob", Why: "move"}}, {"prod.2", Pause{Since: midnight, By: "eve", Why: "move"}}}},
+			en:     "2 sources are paused: “prod”, “prod.2”. The pack’s latest", zh: "2 个来源已暂停：“prod”、“prod.2”。全部 1 个", attended: true,
+		},
 		"a configuration that was rejected": {
 			status: Status{Refused: &Refusal{At: midnight.Add(-time.Hour), Why: "packseal.yaml:3: id: <bad>", Hint: "fix it"}},
 			en:     "The changed configuration was rejected. The pack’s latest", zh: "修改后的配置被拒绝。全部 1 个",

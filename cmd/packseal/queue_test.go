@@ -101,7 +101,7 @@ func TestQueueVerb(t *testing.T) {
 
 	log := d.log.String()
 	d = startRun(t, path)
-	says(t, path, nil, "paused for ", ": prod, by ", ": prod/"+quickPack+", by ", "paused  prod/"+quickPack+"@")
+	says(t, path, nil, "paused ", " ago: prod, by ", ": prod/"+quickPack+", by ", "paused  prod/"+quickPack+"@")
 	if code, out, _ = verb(t, path, "resume", quickPack); code != 0 || !strings.Contains(out, "stays paused with its source") {
 		t.Errorf("resuming a pack of a paused source: %d %s", code, out)
 	}
@@ -177,7 +177,7 @@ func TestQueueRefuses(t *testing.T) {
 	if code, _, talk := verb(t, path, "pause", "prod", "--why", strings.Repeat("w", 501)); code != exitFailed || !strings.Contains(talk, "longer than 500 bytes") {
 		t.Errorf("a long reason: %d %s", code, talk)
 	}
-	if _, out, _ := verb(t, path); strings.Contains(out, "paused for") {
+	if _, out, _ := verb(t, path); strings.Contains(out, " ago: prod") {
 		t.Errorf("something is paused: %s", out)
 	}
 }

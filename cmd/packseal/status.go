@@ -93,8 +93,8 @@ func printStatus(w io.Writer, st control.Status, now time.Time) error {
 	}
 	row("spool", "%s", spool)
 	row("verified", "%s", verified(st, now))
-	for _, p := range st.Pauses {
-		row("paused", "%s for %s%s, by %s: %s", pausable(p), roughly(now.Sub(p.Since)), until(p), p.By, p.Why)
+	for _, p := range foldPauses(st.Pauses) {
+		row("paused", "%s %s, by %s: %s", p.name(), ago(p.Pause, now), p.By, p.Why)
 	}
 	return t.Flush()
 }

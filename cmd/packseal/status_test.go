@@ -90,13 +90,43 @@ func TestPrintStatus(t *testing.T) {
 		"not kept 2 packs that exist: packseal packs lists them\nnot listed prod.12 (shop): denied\n": {NotKept: 2, Unlisted: []control.Unlisted{{Source: "prod.12", AccountName: "shop", Why: "denied"}}},
 		"not listed a: x\nnot listed a: x\nnot listed a: x\nnot listed a: x\nnot listed a: x\nnot listed 2 more: packseal packs lists them\n": {
 			Unlisted: slices.Repeat([]control.Unlisted{{Source: "a", Why: "x"}}, 7)},
-		"spool 1 report waiting for a sink; its disk is full\n":                {Spooled: 1, Full: true},
-		"paused prod for 1m00s until 2026-04-01T01:00:00Z, by ops: the move\n": {Pauses: []queue.Pause{{Source: "prod", Since: now.Add(-time.Minute), Until: now.Add(time.Hour), By: "ops", Why: "the move"}}},
+		"spool 1 report waiting for a sink; its disk is full\n":                 {Spooled: 1, Full: true},
+		"paused prod 1m00s ago, until 2026-04-01T01:00:00Z, by ops: the move\n": {Pauses: []queue.Pause{{Source: "prod", Since: now.Add(-time.Minute), Until: now.Add(time.Hour), By: "ops", Why: "the move"}}},
 	} {
 		var out strings.Builder
 		st.Version, st.Ready, st.Started = "1", true, now
 		if err := printStatus(&out, st, now); err != nil || !strings.Contains(spaces.ReplaceAllString(out.String(), " "), want) {
 			t.Errorf("no %q in %v\n%s", want, err, out.String())
 		}
+	}
+}
+
+// TestFold: accounts that are paused with their source take no line of their own, in
+// what pause, resume, queue and status print.
+func TestFold(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	pause := func(source, pack, why string) queue.Pause {
+		return queue.Pause{Source: source, Pack: pack, Since: now.Add(-time.Second), Until: now.Add(time.Hour), By: "ops", Why: why}
+	}
+	pauses := []queue.Pause{pause("prod", "", "move"), pause("prod.1", "", "move"), pause("prod.2", "", "move"), pause("prod.3", "", "other"), pause("prod.1", "cp-1", "move"), pause("test.1", "", "move")}
+	var out strings.Builder
+	table := &queueTable{out: &out, now: now}
+	for i := range pauses {
+		if err := table.print(control.Line{Pause: &pauses[i]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := table.print(control.Line{Total: &control.Total{}}); err != nil {
+		t.Fatal(err)
+	}
+	const head = "paused 1s ago, until 2026-04-01T01:00:00Z: "
+	want := head + "prod, with 2 accounts, by ops: move\n" + head + "prod.3, by ops: other\n" + head + "prod.1/cp-1, by ops: move\n" + head + "test.1, by ops: move\n"
+	if !strings.HasPrefix(out.String(), want) {
+		t.Errorf("queue prints\n%swant\n%s", out.String(), want)
+	}
+	out.Reset()
+	if err := printStatus(&out, control.Status{Ready: true, Pauses: pauses[:3]}, now); err != nil || strings.Count(out.String(), "paused") != 1 || !strings.Contains(out.String(), "prod, with 2 accounts, 1s ago, until") {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
