@@ -141,8 +141,8 @@ func (c *Config) Scope(source string) (s discovery.Scope) {
 		}
 	}
 	for _, p := range c.Packs {
-		switch ref := c.withDefaults(p).ref(); {
-		case ref.Source != source:
+		switch ref := p.ref(); {
+		case c.sourceOf(p) != source:
 		case ref.Kind() == evidence.Template:
 			s.Templates = append(s.Templates, ref.ID)
 		case ref.Aggregator != "" && ref.IsCompliancePack():
@@ -179,10 +179,12 @@ type Judgement struct {
 
 // Judge returns what decides about the packs that a source has.
 func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
-	named := make(map[evidence.PackRef]Entry, len(c.Packs))
+	named := make(map[evidence.PackRef]Entry)
 	for _, p := range c.Packs {
-		e := c.entry(p)
-		named[e.PackRef] = e
+		if c.sourceOf(p) == source {
+			e := c.entry(p)
+			named[e.PackRef] = e
+		}
 	}
 	enabled, now := c.Enabled(source), time.Now()
 	rules, member := c.Sources[source].Discover.Rules, c.Sources[source].member

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -103,6 +104,7 @@ func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
 		return nil, nil, newError(faults)
 	}
 	c.shareCredentials()
+	c.Defaults.Source = cmp.Or(c.Defaults.Source, c.onlySource()) // before there are members
 	return c, warnings, nil
 }
 
