@@ -116,7 +116,13 @@ func (c *Config) withMembers(found map[string]discovery.State) map[string]Source
 		if _, there := all[name]; !ok || there {
 			continue
 		}
-		m := c.Sources[parent].of(parent, id, "")
+		display := ""
+		for _, a := range found[parent].Accounts { // that a rule leaves out
+			if a.ID == id {
+				display = a.Name
+			}
+		}
+		m := c.Sources[parent].of(parent, id, display)
 		m.Discover.Rules = []Rule{{Keep: new(bool)}}
 		all[name] = m
 	}
@@ -176,11 +182,21 @@ func (k *checker) accounts(at, name string, s Source) {
 
 // accountMatch checks the patterns of a match.
 func (k *checker) accountMatch(at string, m AccountMatch) {
-	k.pattern(at+".id", m.ID)
-	k.pattern(at+".name", m.Name)
-	k.pattern(at+".folder", m.Folder)
-	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
-		k.pattern(strictyaml.Join(at+".tags", key), m.Tags[key])
+	k.matched(at, map[string]string{"id": m.ID, "name": m.Name, "folder": m.Folder}, m.Tags)
+}
+
+// matched checks the patterns of a match, by their keys, and those of its tags. Only a
+// tag may be empty.
+func (k *checker) matched(at string, patterns, tags map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(patterns)) {
+		path := at + "." + key
+		if k.doc.Blank(path) {
+			k.fail(path, "leave it out for any", "must not be empty")
+		}
+		k.pattern(path, patterns[key])
+	}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		k.pattern(strictyaml.Join(at+".tags", key), tags[key])
 	}
 }
 

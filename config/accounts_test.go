@@ -108,6 +108,10 @@ func TestMembers(t *testing.T) {
 	if m, ok := with.Member("prod.1001"); !ok || m != (Member{"prod", "1001", "one"}) {
 		t.Errorf("member %+v", m)
 	}
+	named := parse(t, strings.Replace(members, "prod.1009", "prod.1002", 1)).With(foundMembers()) // a rule leaves it out, and a pack names it
+	if m, ok := named.Member("prod.1002"); !ok || m.Name != "test two" {
+		t.Errorf("member %+v", m)
+	}
 	if _, ok := with.Member("prod"); ok || c.Sources["prod"].CloudConfig.Credentials.Profile != "company" {
 		t.Error("the source itself is a member, or has no credentials")
 	}
@@ -186,15 +190,17 @@ sources:
   role: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {role_arn: "acs:ram::1:role/x", external_id: e}}}
   own: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {profile: p}}}
   both: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {profile: p, role_arn: "acs:ram::1:role/x"}}}
+  chain: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {}}}
 defaults: {credentials: {ecs_role: r, role_arn: "acs:ram::2:role/y"}}
 packs: [{id: cp-1, source: none}]
 sinks: [{name: archive, local: {dir: archive}}]
 `)
 	for name, want := range map[string]cloudconfig.Credentials{
-		"none": {ECSRole: "r", RoleARN: "acs:ram::2:role/y"},
-		"role": {ECSRole: "r", RoleARN: "acs:ram::1:role/x", ExternalID: "e"},
-		"own":  {Profile: "p"},
-		"both": {Profile: "p", RoleARN: "acs:ram::1:role/x"},
+		"none":  {ECSRole: "r", RoleARN: "acs:ram::2:role/y"},
+		"role":  {ECSRole: "r", RoleARN: "acs:ram::1:role/x", ExternalID: "e"},
+		"own":   {Profile: "p"},
+		"chain": {},
+		"both":  {Profile: "p", RoleARN: "acs:ram::1:role/x"},
 	} {
 		if diff := cmp.Diff(&want, c.Sources[name].CloudConfig.Credentials); diff != "" {
 			t.Errorf("%s: %s", name, diff)

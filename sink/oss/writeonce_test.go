@@ -117,7 +117,7 @@ func TestBucketWorm(t *testing.T) {
 	}{
 		"none":        {nil, false, "no retention policy"},
 		"in progress": {&ossfake.Worm{State: "InProgress", Days: 1827}, false, "not locked yet"},
-		"short":       {&ossfake.Worm{State: "Locked", Days: 1826}, false, "too short"},
+		"short":       {&ossfake.Worm{State: "Locked", Days: 1826}, false, "policy is for 1826 days: bucket_worm asks for 1827 days"},
 		"locked":      {&ossfake.Worm{State: "Locked", Days: 1827}, false, ""},
 		"longer":      {&ossfake.Worm{State: "Locked", Days: 3653}, false, ""},
 		"denied":      {&ossfake.Worm{State: "Locked", Days: 1827}, true, "cannot be read"},
