@@ -131,7 +131,7 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 // packState is what is done with a pack.
 func packState(p control.FoundPack) string {
 	if p.State == string(config.Ended) {
-		return endedOn(p.Until, zoneOf(p.TimeZone))
+		return endedAt(p.Until, zoneOf(p.TimeZone))
 	}
 	return strings.ReplaceAll(p.State, "_", " ")
 }
