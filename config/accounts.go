@@ -89,7 +89,11 @@ func (c *Config) KeepsAccount(source string, a fetcher.AccountInfo) bool {
 // of returns the source of a member account.
 func (s Source) of(name, id, display string) Source {
 	options := *s.CloudConfig
-	options.Credentials = &cloudconfig.Credentials{RoleARN: fmt.Sprintf("acs:ram::%s:role/%s", id, s.Accounts.Role), ExternalID: s.Accounts.ExternalID}
+	role := &cloudconfig.Credentials{RoleARN: fmt.Sprintf("acs:ram::%s:role/%s", id, s.Accounts.Role), ExternalID: s.Accounts.ExternalID}
+	if own := options.Credentials; own != nil {
+		role.STSEndpoint = own.STSEndpoint
+	}
+	options.Credentials = role
 	m := Source{CloudConfig: &options, Discover: s.Discover, Sinks: s.Sinks, Enabled: s.Enabled, member: Member{name, id, display}, parent: s.Opener()}
 	m.Discover.Aggregators = nil // they belong to the account that lists
 	return m

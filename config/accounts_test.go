@@ -54,7 +54,7 @@ sources:
     discover:
       aggregators: [all]
       rules: [{match: {account: "1003"}, keep: false}, {match: {name: "keep*"}, schedule: "@daily"}]
-defaults: {credentials: {profile: company}}
+defaults: {credentials: {profile: company, sts_endpoint: "sts-vpc.cn-shanghai.aliyuncs.com"}}
 packs: [{id: cp-9, source: prod.1009}, {id: cp-1}]
 sinks: [{name: archive, local: {dir: archive}}]
 notify: [{name: a, match: {sources: [prod, prod.1001]}, mail: {server: "127.0.0.1:25", tls: none, from: a@example.com, to: [b@example.com]}}]
@@ -99,7 +99,7 @@ func TestMembers(t *testing.T) {
 	}
 	member := with.Sources["prod.1001"]
 	o := member.CloudConfig
-	if diff := cmp.Diff(&cloudconfig.Credentials{RoleARN: "acs:ram::1001:role/auditor", ExternalID: "x-1"}, o.Credentials); diff != "" {
+	if diff := cmp.Diff(&cloudconfig.Credentials{RoleARN: "acs:ram::1001:role/auditor", ExternalID: "x-1", STSEndpoint: "sts-vpc.cn-shanghai.aliyuncs.com"}, o.Credentials); diff != "" {
 		t.Error(diff)
 	}
 	if b := member.Opener().Bounds(); b.RequestsPerSecond != 7 || b.MaxInFlight != 3 || o.CallsPerMinute["GetCompliancePackReport"] != 90 {
@@ -191,13 +191,13 @@ sources:
   own: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {profile: p}}}
   both: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {profile: p, role_arn: "acs:ram::1:role/x"}}}
   chain: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {}}}
-defaults: {credentials: {ecs_role: r, role_arn: "acs:ram::2:role/y"}}
+defaults: {credentials: {ecs_role: r, role_arn: "acs:ram::2:role/y", sts_endpoint: "sts.cn-shanghai.aliyuncs.com"}}
 packs: [{id: cp-1, source: none}]
 sinks: [{name: archive, local: {dir: archive}}]
 `)
 	for name, want := range map[string]cloudconfig.Credentials{
-		"none":  {ECSRole: "r", RoleARN: "acs:ram::2:role/y"},
-		"role":  {ECSRole: "r", RoleARN: "acs:ram::1:role/x", ExternalID: "e"},
+		"none":  {ECSRole: "r", RoleARN: "acs:ram::2:role/y", STSEndpoint: "sts.cn-shanghai.aliyuncs.com"},
+		"role":  {ECSRole: "r", RoleARN: "acs:ram::1:role/x", ExternalID: "e", STSEndpoint: "sts.cn-shanghai.aliyuncs.com"}, // in place of the default role
 		"own":   {Profile: "p"},
 		"chain": {},
 		"both":  {Profile: "p", RoleARN: "acs:ram::1:role/x"},

@@ -18,6 +18,11 @@ import (
 // packsHint is for a file that holds no packs.
 const packsHint = "a file of packs is written like the packs of the configuration: packs: [{id: cp-…}]"
 
+// packs is what is in a file of packs.
+type packs struct {
+	Packs []Pack `yaml:"packs"`
+}
+
 // packsFile is a file of packs that the configuration names.
 type packsFile struct {
 	name  string
@@ -120,9 +125,7 @@ func same(x, y string) bool {
 
 // addPacks adds the packs of one file.
 func (c *Config) addPacks(name string, b []byte) (faults []Fault, complete bool) {
-	var in struct {
-		Packs []Pack `yaml:"packs"`
-	}
+	var in packs
 	o := options(name)
 	o.EmptyHint, o.MayBeEmpty = packsHint, true
 	o.UnknownKey = func(key string, known []string) string {
