@@ -39,10 +39,11 @@ for account groups, config:ListAggregators and config:ListAggregateCompliancePac
 and config:ListReportTemplates for the report templates under packs; listing accounts
 needs resourcedirectory:ListAccounts, and sts:AssumeRole.
 
---yaml prints the packs that are not kept as entries for packs: a file for packs_file. With --json, each
+--yaml prints the packs that are not kept as entries for packs: a file for packs_file,
+under a name that is new there. With --json, each
 line is a source with its packs. If not everything could be listed, packs says why
 and exits with the code of that error.`,
-		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml > packs.d/new.yaml",
+		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml > packs.d/2026-11-30.yaml",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	source := c.Flags().String("source", "", "list the packs of this source")

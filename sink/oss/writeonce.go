@@ -137,7 +137,7 @@ func (s *Sink) checkWorm(ctx context.Context) error {
 	case worm == nil:
 		return want.refused("the bucket has no retention policy", "create the policy (BucketWorm) and lock it within 24 hours; it cannot be undone (docs/storage.md)")
 	case !worm.locked:
-		return want.refused("the bucket's retention policy is not locked yet, and lapses a day after it was made", "lock it; it cannot be undone (docs/storage.md)")
+		return want.refused("the bucket's retention policy is not locked yet", "lock it within 24 hours of its creation, or it lapses; it cannot be undone (docs/storage.md)")
 	case worm.days < want.Days:
 		return want.refused(fmt.Sprintf("the bucket's retention policy is for %d days", worm.days), fmt.Sprintf("extend the policy, which cannot be undone (docs/storage.md), or correct bucket_worm: {days: %d}", worm.days))
 	}
