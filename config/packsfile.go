@@ -77,8 +77,8 @@ func (c *Config) loadPacks() (faults []Fault, complete bool) {
 	switch {
 	case c.PacksFile == "":
 		return fail("leave it out, or name a file: packs_file: packs.d/*.yaml", "must not be empty")
-	case len(names) == 0 && strings.Contains(c.PacksFile, "**"):
-		return fail("* stands for names in one folder; for those in a folder below, packs.d/*/*.yaml", "no file matches %.200q: ** has no meaning of its own", c.PacksFile)
+	case strings.Contains(c.PacksFile, "**") && !slices.Equal(names, []string{c.PacksFile}):
+		return fail("* stands for names in one folder: packs.d/*.yaml, or of each folder in it packs.d/*/*.yaml", "** in %.200q does not stand for folders at any depth", c.PacksFile)
 	case err != nil:
 		return fail(`write \[ for a bracket`, "%.200q is not a pattern", c.PacksFile)
 	case len(names) == 0:

@@ -48,7 +48,7 @@ func TestPacksFiles(t *testing.T) {
 		"packs.d/c.yaml":  "packs: []\n",
 		"packs.d/c.other": "nothing",
 
-		"packs.d/.#a.yaml": "of an editor", "packs.d/.hidden.yaml": "- of nobody",
+		"packs.d/..data/d.yaml": "of a volume", "packs.d/more/d.yaml": "packs: []\n", "packs.d/.#a.yaml": "of an editor", "packs.d/.hidden.yaml": "- of nobody",
 	})
 	c, warnings, err := Load(file)
 	if err != nil || len(warnings) > 0 {
@@ -68,6 +68,9 @@ func TestPacksFiles(t *testing.T) {
 	}
 	if names, err := PacksFiles(filepath.Join(filepath.Dir(file), "packs.d/.h*.yaml")); err != nil || len(names) != 1 {
 		t.Errorf("a pattern with a dot: %v, %v", names, err)
+	}
+	if names, err := PacksFiles(filepath.Join(filepath.Dir(file), "packs.d/*/d.yaml")); err != nil || len(names) != 1 {
+		t.Errorf("a pattern over folders: %v, %v", names, err)
 	}
 	one := inFiles(t, map[string]string{"packseal.yaml": mainFile + "packs_file: more.yaml\n", "more.yaml": "packs: [{id: cp-9}]\n"})
 	if c, _, err = Load(one); err != nil || len(c.Entries()) != 1 {
@@ -99,9 +102,11 @@ func TestBadPacksFiles(t *testing.T) {
 		"more than packs": {map[string]string{"packseal.yaml": mainFile + pattern, "packs.d/a.yaml": "packs_file: b.yaml\nstate_dir: x\npack: []\n"},
 			"packs.d/a.yaml:1: packs_file: unknown key\n  hint: a file of packs cannot name others: give the configuration a pattern that matches them all\n" +
 				"packs.d/a.yaml:2: state_dir: unknown key\n  hint: only packs can be in a file of packs; all else is in packseal.yaml\npacks.d/a.yaml:3: pack: unknown key\n  hint: did you mean \"packs\"?\n3 faults"},
-		"a folder":     {map[string]string{"packseal.yaml": mainFile + "packs_file: packs.d\n", "packs.d/a.yaml": ""}, "packs.d: reading the configuration: is a directory\n  hint: name the files in it: packs_file: packs.d/*.yaml\n1 fault"},
-		"itself":       {map[string]string{"packseal.yaml": mainFile + "packs_file: '*.yaml'\n"}, "packseal.yaml:4: packs_file: \"packseal.yaml\" is this file itself\n  hint: put the packs into files of their own: packs_file: packs.d/*.yaml\n1 fault"},
-		"missing":      {map[string]string{"packseal.yaml": mainFile + "packs_file: more.yaml\n"}, "more.yaml: reading the configuration: no such file or directory\n  hint: packs_file in packseal.yaml names it\n1 fault"},
+		"a folder": {map[string]string{"packseal.yaml": mainFile + "packs_file: packs.d\n", "packs.d/a.yaml": ""}, "packs.d: reading the configuration: is a directory\n  hint: name the files in it: packs_file: packs.d/*.yaml\n1 fault"},
+		"itself":   {map[string]string{"packseal.yaml": mainFile + "packs_file: '*.yaml'\n"}, "packseal.yaml:4: packs_file: \"packseal.yaml\" is this file itself\n  hint: put the packs into files of their own: packs_file: packs.d/*.yaml\n1 fault"},
+		"missing":  {map[string]string{"packseal.yaml": mainFile + "packs_file: more.yaml\n"}, "more.yaml: reading the configuration: no such file or directory\n  hint: packs_file in packseal.yaml names it\n1 fault"},
+		"any depth": {map[string]string{"packseal.yaml": mainFile + "packs_file: packs.d/**/*.yaml\n", "packs.d/a/a.yaml": "packs: [{id: cp-1}]\n"},
+			"packseal.yaml:4: packs_file: ** in \"packs.d/**/*.yaml\" does not stand for folders at any depth\n  hint: * stands for names in one folder: packs.d/*.yaml, or of each folder in it packs.d/*/*.yaml\n1 fault"},
 		"no match":     {map[string]string{"packseal.yaml": mainFile + pattern}, "packseal.yaml:4: packs_file: no file matches \"packs.d/*.yaml\"\n  hint: a pattern must match at least one file\n1 fault"},
 		"many too big": {map[string]string{"packseal.yaml": mainFile + pattern, "packs.d/a.yaml": "packs: []\n" + strings.Repeat("#\n", maxSize/4), "packs.d/b.yaml": "packs: []\n" + strings.Repeat("#\n", maxSize/4)}, "packseal.yaml:4: packs_file: its files are over 16 MiB together\n1 fault"},
 	} {

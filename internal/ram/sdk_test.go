@@ -225,7 +225,7 @@ func TestChain(t *testing.T) {
 	p := New(nil)
 	for range 2 {
 		_, err := p.Get(t.Context())
-		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || fault.Hint(err) == "" {
+		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || !strings.Contains(fault.Hint(err), "those of sources can stand under defaults") {
 			t.Errorf("got %v", err)
 		}
 	}
