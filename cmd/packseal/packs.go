@@ -25,10 +25,11 @@ func newPacks() *cobra.Command {
 		Use: "packs", Short: "List the packs that exist, and which of them are kept", Args: noArgs,
 		Long: `packs lists the packs that sources have: of the account, and of the account groups
 that discover or an entry of packs names. STATE says whether their reports are
-kept, and BY what decided: packs, or a rule of discover by its number. A pack that
-is not kept is named by neither; an excluded one by a rule with keep: false. A
-disabled one has enabled: false, or its source has; one whose until has come has
-ended. STATUS is Config's, or "not listed" of one that packs names and Config has not.
+kept, and BY what decided: packs, a rule of discover by its number, or enabled, the
+setting of the pack or of its source. A pack that is not kept is named by neither; an
+excluded one by a rule with keep: false. One with enabled: false is disabled; one
+whose until has come has ended. One that Config is still creating is judged once it is
+there. STATUS is Config's, or "not listed" of one that packs names and Config has not.
 Of a source with accounts, those of each account are listed, as <source>.<account ID>.
 
 A running daemon answers with what it listed last; --refresh has it list anew, and
@@ -38,10 +39,11 @@ for account groups, config:ListAggregators and config:ListAggregateCompliancePac
 and config:ListReportTemplates for the report templates under packs; listing accounts
 needs resourcedirectory:ListAccounts, and sts:AssumeRole.
 
---yaml prints the packs that are not kept as entries for packs. With --json, each
+--yaml prints the packs that are not kept as entries for packs: a file for packs_file,
+under a name that is new there. With --json, each
 line is a source with its packs. If not everything could be listed, packs says why
 and exits with the code of that error.`,
-		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml >> packs.yaml",
+		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml > packs.d/2026-11-30.yaml",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	source := c.Flags().String("source", "", "list the packs of this source")
@@ -130,7 +132,7 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 // packState is what is done with a pack.
 func packState(p control.FoundPack) string {
 	if p.State == string(config.Ended) {
-		return endedOn(p.Until, zoneOf(p.TimeZone))
+		return endedAt(p.Until, zoneOf(p.TimeZone))
 	}
 	return strings.ReplaceAll(p.State, "_", " ")
 }
@@ -188,7 +190,7 @@ func tagList(tags map[string]string) string {
 // printEntries prints the packs that are not kept as they are written in a
 // configuration file.
 func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error {
-	var entries []config.Pack
+	entries := []config.Pack{}
 	for _, s := range all {
 		for _, p := range s.Packs {
 			if p.State != string(config.NotKept) {
@@ -200,9 +202,6 @@ func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error
 			}
 			entries = append(entries, e)
 		}
-	}
-	if len(entries) == 0 {
-		return nil
 	}
 	b, err := yaml.Marshal(map[string][]config.Pack{"packs": entries})
 	if err == nil {
