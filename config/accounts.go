@@ -90,7 +90,11 @@ func (c *Config) KeepsAccount(source string, a fetcher.AccountInfo) bool {
 // of returns the source of a member account.
 func (s Source) of(name, id, display string) Source {
 	options := *s.CloudConfig
-	options.Credentials = &cloudconfig.Credentials{RoleARN: fmt.Sprintf("acs:ram::%s:role/%s", id, s.Accounts.Role), ExternalID: s.Accounts.ExternalID}
+	role := &cloudconfig.Credentials{RoleARN: fmt.Sprintf("acs:ram::%s:role/%s", id, s.Accounts.Role), ExternalID: s.Accounts.ExternalID}
+	if own := options.Credentials; own != nil {
+		role.STSEndpoint = own.STSEndpoint
+	}
+	options.Credentials = role
 	m := Source{CloudConfig: &options, Discover: s.Discover, Sinks: s.Sinks, Enabled: s.Enabled, member: Member{Parent: name, ID: id, Name: display}, parent: s.Opener()}
 	m.Discover.Aggregators = nil // they belong to the account that lists
 	return m
@@ -117,7 +121,13 @@ func (c *Config) withMembers(found map[string]discovery.State) map[string]Source
 		if _, there := all[name]; !ok || there {
 			continue
 		}
-		m := c.Sources[parent].of(parent, id, "")
+		display := ""
+		for _, a := range found[parent].Accounts { // that a rule leaves out
+			if a.ID == id {
+				display = a.Name
+			}
+		}
+		m := c.Sources[parent].of(parent, id, display)
 		m.Discover.Rules, m.member.Named = nil, true
 		all[name] = m
 	}
@@ -177,11 +187,21 @@ func (k *checker) accounts(at, name string, s Source) {
 
 // accountMatch checks the patterns of a match.
 func (k *checker) accountMatch(at string, m AccountMatch) {
-	k.pattern(at+".id", m.ID)
-	k.pattern(at+".name", m.Name)
-	k.pattern(at+".folder", m.Folder)
-	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
-		k.pattern(strictyaml.Join(at+".tags", key), m.Tags[key])
+	k.matched(at, map[string]string{"id": m.ID, "name": m.Name, "folder": m.Folder}, m.Tags)
+}
+
+// matched checks the patterns of a match, by their keys, and those of its tags. Only a
+// tag may be empty.
+func (k *checker) matched(at string, patterns, tags map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(patterns)) {
+		path := at + "." + key
+		if k.doc.Blank(path) {
+			k.fail(path, "leave it out for any", "must not be empty")
+		}
+		k.pattern(path, patterns[key])
+	}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		k.pattern(strictyaml.Join(at+".tags", key), tags[key])
 	}
 }
 

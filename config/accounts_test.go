@@ -54,7 +54,7 @@ sources:
     discover:
       aggregators: [all]
       rules: [{match: {account: "1003"}, keep: false}, {match: {name: "keep*"}, schedule: "@daily"}]
-defaults: {credentials: {profile: company}}
+defaults: {credentials: {profile: company, sts_endpoint: "sts-vpc.cn-shanghai.aliyuncs.com"}}
 packs: [{id: cp-9, source: prod.1009}, {id: cp-1}]
 sinks: [{name: archive, local: {dir: archive}}]
 notify: [{name: a, match: {sources: [prod, prod.1001]}, mail: {server: "127.0.0.1:25", tls: none, from: a@example.com, to: [b@example.com]}}]
@@ -99,13 +99,17 @@ func TestMembers(t *testing.T) {
 	}
 	member := with.Sources["prod.1001"]
 	o := member.CloudConfig
-	if diff := cmp.Diff(&cloudconfig.Credentials{RoleARN: "acs:ram::1001:role/auditor", ExternalID: "x-1"}, o.Credentials); diff != "" {
+	if diff := cmp.Diff(&cloudconfig.Credentials{RoleARN: "acs:ram::1001:role/auditor", ExternalID: "x-1", STSEndpoint: "sts-vpc.cn-shanghai.aliyuncs.com"}, o.Credentials); diff != "" {
 		t.Error(diff)
 	}
 	if b := member.Opener().Bounds(); b.RequestsPerSecond != 7 || b.MaxInFlight != 3 || o.CallsPerMinute["GetCompliancePackReport"] != 90 {
 		t.Errorf("bounds %+v", b)
 	}
 	if m, ok := with.Member("prod.1001"); !ok || m != (Member{Parent: "prod", ID: "1001", Name: "one"}) {
+		t.Errorf("member %+v", m)
+	}
+	named := parse(t, strings.Replace(members, "prod.1009", "prod.1002", 1)).With(foundMembers()) // a rule leaves it out, and a pack names it
+	if m, ok := named.Member("prod.1002"); !ok || m.Name != "test two" {
 		t.Errorf("member %+v", m)
 	}
 	if _, ok := with.Member("prod"); ok || c.Sources["prod"].CloudConfig.Credentials.Profile != "company" {
@@ -186,15 +190,17 @@ sources:
   role: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {role_arn: "acs:ram::1:role/x", external_id: e}}}
   own: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {profile: p}}}
   both: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {profile: p, role_arn: "acs:ram::1:role/x"}}}
-defaults: {credentials: {ecs_role: r, role_arn: "acs:ram::2:role/y"}}
+  chain: {cloudconfig: {endpoint: "http://127.0.0.1:1", credentials: {}}}
+defaults: {credentials: {ecs_role: r, role_arn: "acs:ram::2:role/y", sts_endpoint: "sts.cn-shanghai.aliyuncs.com"}}
 packs: [{id: cp-1, source: none}]
 sinks: [{name: archive, local: {dir: archive}}]
 `)
 	for name, want := range map[string]cloudconfig.Credentials{
-		"none": {ECSRole: "r", RoleARN: "acs:ram::2:role/y"},
-		"role": {ECSRole: "r", RoleARN: "acs:ram::1:role/x", ExternalID: "e"},
-		"own":  {Profile: "p"},
-		"both": {Profile: "p", RoleARN: "acs:ram::1:role/x"},
+		"none":  {ECSRole: "r", RoleARN: "acs:ram::2:role/y", STSEndpoint: "sts.cn-shanghai.aliyuncs.com"},
+		"role":  {ECSRole: "r", RoleARN: "acs:ram::1:role/x", ExternalID: "e", STSEndpoint: "sts.cn-shanghai.aliyuncs.com"}, // in place of the default role
+		"own":   {Profile: "p"},
+		"chain": {},
+		"both":  {Profile: "p", RoleARN: "acs:ram::1:role/x"},
 	} {
 		if diff := cmp.Diff(&want, c.Sources[name].CloudConfig.Credentials); diff != "" {
 			t.Errorf("%s: %s", name, diff)

@@ -133,7 +133,7 @@ type Pack struct {
 	Enabled    *bool             `yaml:"enabled,omitempty"`  // false: the pack is not scheduled, as if it were not here, but is not told of as not kept; default true
 	Evaluate   time.Duration     `yaml:"evaluate,omitempty"` // have the rules of the compliance pack evaluated before each report, and wait so long for that at most; it may run functions of yours, which cost money; default 0s = never
 	Since      time.Time         `yaml:"since,omitempty"`    // no report is owed for slots before this: a date (midnight UTC) or an RFC 3339 time; default: no bound
-	Until      time.Time         `yaml:"until,omitempty"`    // no slot falls due after this, written like since; default: no bound
+	Until      time.Time         `yaml:"until,omitempty"`    // no slot falls due after this, written like since: of a date, midnight UTC as well, so that 2027-12-31 leaves out that day; default: no bound
 }
 
 // Sink is one place where reports are kept. Exactly one of its backends is set.

@@ -151,9 +151,7 @@ func (e Entry) Zone() *time.Location {
 // from the file's defaults and then from the built-in ones.
 func (c *Config) withDefaults(p Pack) Pack {
 	d := c.Defaults
-	if p.Source = cmp.Or(p.Source, d.Source); p.Source == "" {
-		p.Source = c.onlySource()
-	}
+	p.Source = c.sourceOf(p)
 	p.Schedule = cmp.Or(p.Schedule, d.Schedule, builtinSchedule)
 	p.TimeZone = cmp.Or(p.TimeZone, d.TimeZone, builtinZone)
 	for _, sinks := range [][]string{c.source(p.Source).Sinks, d.Sinks} {
@@ -180,6 +178,14 @@ func (p Pack) ref() evidence.PackRef {
 // withoutID reports whether there is one pack of this kind in an account or account
 // group, so that it has no ID but the word for it.
 func (p Pack) withoutID() bool { return p.Kind == evidence.Rules || p.Kind == evidence.Inventory }
+
+// sourceOf returns the name of the source that a pack is of.
+func (c *Config) sourceOf(p Pack) string {
+	if name := cmp.Or(p.Source, c.Defaults.Source); name != "" {
+		return name
+	}
+	return c.onlySource()
+}
 
 // onlySource returns the name of the source when there is just one, besides those of
 // its accounts.

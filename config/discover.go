@@ -141,8 +141,8 @@ func (c *Config) Scope(source string) (s discovery.Scope) {
 		}
 	}
 	for _, p := range c.Packs {
-		switch ref := c.withDefaults(p).ref(); {
-		case ref.Source != source:
+		switch ref := p.ref(); {
+		case c.sourceOf(p) != source:
 		case ref.Kind() == evidence.Template:
 			s.Templates = append(s.Templates, ref.ID)
 		case ref.Aggregator != "" && ref.IsCompliancePack():
@@ -179,10 +179,12 @@ type Judgement struct {
 
 // Judge returns what decides about the packs that a source has.
 func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
-	named := make(map[evidence.PackRef]Entry, len(c.Packs))
+	named := make(map[evidence.PackRef]Entry)
 	for _, p := range c.Packs {
-		e := c.entry(p)
-		named[e.PackRef] = e
+		if c.sourceOf(p) == source {
+			e := c.entry(p)
+			named[e.PackRef] = e
+		}
 	}
 	enabled, now := c.Enabled(source), time.Now()
 	rules, member := c.Sources[source].Discover.Rules, c.Sources[source].member
@@ -277,23 +279,28 @@ func (m PackMatch) empty() bool {
 func (k *checker) rule(path string, r Rule) {
 	k.packMatch(path+".match", r.Match)
 	p := r.pack()
-	if !r.keeps() && (len(p.Labels) > 0 || p.Schedule+p.TimeZone != "" || p.Jitter != nil || p.CatchUp != nil || p.Timeout != nil || p.Sinks != nil || p.Evaluate != 0) {
-		k.fail(path+".keep", "remove the other settings, or keep", "has no use for labels and schedules: with keep: false nothing is kept")
+	if others := set(p); !r.keeps() && len(others) > 0 {
+		list := strings.Join(others, ", ")
+		k.fail(path+".keep", "remove "+list+", or keep", "false: nothing is kept, which has no use for %s", list)
 	}
 	k.labels(path+".labels", p.Labels)
 	k.settings(path, p)
 }
 
+// set returns the keys of a pack that have a value.
+func set(p Pack) (keys []string) {
+	v := reflect.ValueOf(p)
+	for key, i := range strictyaml.Fields(v.Type()) {
+		if !v.Field(i).IsZero() {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // packMatch checks the patterns of a match.
 func (k *checker) packMatch(at string, m PackMatch) {
-	k.pattern(at+".name", m.Name)
-	k.pattern(at+".template", m.Template)
-	k.pattern(at+".status", m.Status)
-	k.pattern(at+".aggregator", m.Aggregator)
-	k.pattern(at+".account", m.Account)
-	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
-		k.pattern(strictyaml.Join(at+".tags", key), m.Tags[key])
-	}
+	k.matched(at, map[string]string{"name": m.Name, "template": m.Template, "status": m.Status, "aggregator": m.Aggregator, "account": m.Account}, m.Tags)
 	for i, risk := range m.Risk {
 		k.oneOf(fmt.Sprintf("%s.risk[%d]", at, i), risk, risks[1:]...)
 	}

@@ -204,7 +204,8 @@ sources:
     enabled: false
     cloudconfig: {endpoint: "http://127.0.0.1:1"}
     discover: {rules: [{match: {name: "test*"}, keep: false}, {match: {name: "*2"}}]}
-packs: [{id: cp-1}]
+  other: {cloudconfig: {endpoint: "http://127.0.0.1:1"}}
+packs: [{id: cp-1, source: prod}, {id: cp-9, source: other}]
 sinks: [{name: primary, local: {dir: archive}}]
 `)
 	st := discovery.State{}
@@ -216,7 +217,7 @@ sinks: [{name: primary, local: {dir: archive}}]
 	for _, e := range with.Disabled() {
 		names[e.Pack.Key()] = e.Pack.Name
 	}
-	if diff := cmp.Diff(map[string]string{"cp-1": "one", "cp-2": "no 2"}, names); diff != "" || len(with.Entries()) != 0 {
+	if diff := cmp.Diff(map[string]string{"cp-1": "one", "cp-2": "no 2"}, names); diff != "" || len(with.Entries()) != 1 {
 		t.Errorf("%s%v", diff, with.Entries())
 	}
 	want := map[string]Judgement{"cp-1": {Disabled, 0}, "cp-2": {Disabled, 2}, "cp-3": {NotKept, 0}, "cp-4": {Excluded, 1}}

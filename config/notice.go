@@ -197,7 +197,7 @@ func (k *checker) notices() {
 		if n.Ping != nil && (len(n.On) > 0 || n.Group > 0 || n.Digest != "" || !reflect.ValueOf(n.Match).IsZero()) {
 			k.fail(path+".ping", "remove on, match, group and digest", "a ping reports no events, only whether packseal works")
 		}
-		k.backend(path, n)
+		k.backend(path, n, isTrue(n.Enabled))
 	}
 }
 

@@ -125,7 +125,7 @@ func TestAccounts(t *testing.T) {
 		t.Error(err)
 	}
 	d.keptIn(t, "prod."+one+"/"+lab.Pack, "prod."+three+"/"+lab.Pack, "prod."+four+"/"+lab.Another)
-	lab.Eventually(t, "people were told of the packs of a new account", func() bool { return strings.Contains(told(), "pack found") })
+	lab.Eventually(t, "people were told of the packs of a new account", func() bool { return strings.Contains(told(), `"kind":"found"`) })
 	d.sealedIn(t, "prod."+four, 1)
 	if record := d.Latest("prod."+two, lab.Pack); record.Pack != "" {
 		t.Errorf("a pack that is gone is watched: %+v", record)

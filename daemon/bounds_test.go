@@ -172,11 +172,6 @@ func TestReplicasShareLimitsOfCalls(t *testing.T) {
 	if n := api.count("ListCompliancePacks"); n != 1 {
 		t.Errorf("%d listings", n)
 	}
-	for i, d := range all {
-		if m := d.get(t, "/metrics"); strings.Contains(m, `packseal_api_throttled_total{call="`+limited+`",source="prod"} 1`) {
-			t.Errorf("replica %d was throttled", i)
-		}
-	}
 }
 
 // divided waits until each of the daemons has so many places.

@@ -97,6 +97,9 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	if o.catalog != nil {
 		a.Observers, a.Attempt, a.Seen = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt, o.catalog.Seen
 	}
+	for _, e := range c.idle {
+		a.Packs = append(a.Packs, e.Pack)
+	}
 	for _, e := range c.entries {
 		c.packs[e.PackRef] = e
 		c.count(e)

@@ -31,9 +31,17 @@ func (s *services) tellChanges(old *runtime, l listed) {
 	event := func(p discovery.Pack, e config.Entry) notify.Event {
 		return notify.Event{Source: source, Pack: p.Ref(source).Key(), Name: cmp.Or(e.Name, p.Name), Labels: e.Labels, Zone: e.TimeZone, At: now}
 	}
-	for _, p := range changes.Found {
+	was := make(map[evidence.PackRef]config.Verdict, len(l.before.Packs))
+	for _, p := range l.before.Packs {
+		was[p.Ref(source)] = judge(p.PackInfo).Verdict
+	}
+	for _, p := range l.after.Packs {
+		j := judge(p.PackInfo)
+		if j.Verdict == was[p.Ref(source)] {
+			continue
+		}
 		e := event(p, s.named(p.Ref(source)))
-		switch j := judge(p.PackInfo); {
+		switch {
 		case j.Verdict == config.NotKept:
 			s.Logger.Warn("pack not kept", "source", source, "pack", e.Pack, "name", e.Name)
 			s.notices.NotKept(e)

@@ -105,6 +105,8 @@ func (s *services) accept(ctx context.Context, batch []listed) {
 	r, states := s.runtime.Load(), make(map[string]discovery.State, len(batch))
 	for _, l := range batch {
 		states[l.source] = l.after
+	}
+	for _, l := range batch { // whose account is gone was perhaps listed at the same time
 		for _, a := range l.changes.AccountsGone { // should it come back, it is new
 			source := evidence.MemberSource(l.source, a.ID)
 			states[source] = discovery.State{Revision: s.discovered.of(source).Revision + 1}

@@ -78,7 +78,8 @@ func TestReload(t *testing.T) {
 
 	lab.Write(t, s.Dir, map[string]string{"packseal.yaml": "pakcs: []\n"})
 	status, said := d.post(t)
-	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(lab.Pack) || !strings.Contains(log.String(), "configuration not reloaded") {
+	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(lab.Pack) || !strings.Contains(log.String(), "configuration not reloaded") ||
+		!strings.Contains(log.String(), `no pack is configured (the first of 4 faults)`) || strings.Contains(log.String(), `\n  hint`) || !strings.Contains(log.String(), "discover: {rules: [{}]}") {
 		t.Errorf("a bad file: %d, %s", status, said)
 	}
 	inForce(true)

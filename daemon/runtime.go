@@ -100,7 +100,7 @@ func (r *runtime) open() map[string]bool {
 		if r.cfg.Discovers(name) && !st.Known() {
 			open[name] = true
 		}
-		if s.Accounts != nil && st.AccountsListed.IsZero() {
+		if s.Accounts != nil && r.cfg.Enabled(name) && st.AccountsListed.IsZero() {
 			open[evidence.MemberSource(name, "")] = true
 		}
 	}

@@ -36,7 +36,7 @@ listings have not shown.
   excluded   only packs  is of an account that only packs names, and is not named
   creating               is being created: rules decide once it is there
   disabled   enabled     is kept but for enabled: false, in its entry or its source
-  ended on…  packs       has an entry whose until has come
+  ended at…  packs       has an entry whose until has come
 
 Of a source with accounts, those of each account are listed, as <source>.<account ID>.
 
@@ -47,10 +47,11 @@ for account groups, config:ListAggregators and config:ListAggregateCompliancePac
 and config:ListReportTemplates for the report templates under packs; listing accounts
 needs resourcedirectory:ListAccounts, and sts:AssumeRole.
 
---yaml prints the packs that are not kept as entries for packs. With --json, each
+--yaml prints the packs that are not kept as entries for packs: a file for packs_file,
+under a name that is new there. With --json, each
 line is a source with its packs. If not everything could be listed, packs says why
 and exits with the code of that error.`,
-		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml >> packs.yaml",
+		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml > packs.d/2026-11-30.yaml",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	source := c.Flags().String("source", "", "list the packs of this source")
@@ -148,7 +149,7 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 // packState is what is done with a pack.
 func packState(p control.FoundPack) string {
 	if p.State == string(config.Ended) {
-		return endedOn(p.Until, zoneOf(p.TimeZone))
+		return endedAt(p.Until, zoneOf(p.TimeZone))
 	}
 	return strings.ReplaceAll(p.State, "_", " ")
 }
@@ -208,7 +209,7 @@ func tagList(tags map[string]string) string {
 // printEntries prints the packs that are not kept as they are written in a
 // configuration file.
 func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error {
-	var entries []config.Pack
+	entries := []config.Pack{}
 	for _, s := range all {
 		for _, p := range s.Packs {
 			if p.State != string(config.NotKept) || s.Disabled {
@@ -220,9 +221,6 @@ func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error
 			}
 			entries = append(entries, e)
 		}
-	}
-	if len(entries) == 0 {
-		return nil
 	}
 	b, err := yaml.Marshal(map[string][]config.Pack{"packs": entries})
 	if err == nil {

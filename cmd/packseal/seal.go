@@ -129,7 +129,7 @@ same; late_seconds in its manifest says how late.`,
 func notEnded(stderr io.Writer, entries []config.Entry, named bool, now time.Time) []config.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool {
 		if e.Ended(now) && named {
-			fmt.Fprintf(stderr, "warning: %s/%s %s: a report is made of it because it was named\n", e.Pack.Source, e.Pack.Key(), endedOn(e.Plan.Until, e.Zone()))
+			fmt.Fprintf(stderr, "warning: %s/%s %s: a report is made of it because it was named\n", e.Pack.Source, e.Pack.Key(), endedAt(e.Plan.Until, e.Zone()))
 		}
 		return e.Ended(now) && !named
 	})

@@ -32,12 +32,14 @@ type Credentials struct {
 	RoleARN         string `yaml:"role_arn,omitempty"`          // a RAM role to assume: acs:ram::<account>:role/<name>
 	RoleSessionName string `yaml:"role_session_name,omitempty"` // default packseal
 	ExternalID      string `yaml:"external_id,omitempty"`
+	STSEndpoint     string `yaml:"sts_endpoint,omitempty"` // host of the STS that roles are assumed at, such as sts-vpc.cn-shanghai.aliyuncs.com within a VPC; always by https; default sts.aliyuncs.com, or as ALIBABA_CLOUD_STS_REGION and ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED say
 }
 
 // The formats that RAM documents for ARNs and session names.
 var (
 	roleARN     = regexp.MustCompile(`^acs:ram::\d+:role/[A-Za-z0-9._-]+$`)
 	sessionName = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,64}$`)
+	hostAndPort = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$`)
 )
 
 // Check returns all problems, with paths that begin with "credentials". There are
@@ -64,6 +66,8 @@ func (c *Credentials) Check() []fault.Problem {
 	ps.Require(c.RoleARN != "" || c.ExternalID == "", path+"external_id", "set without role_arn", "set role_arn too")
 	ps.Require(c.RoleSessionName == "" || sessionName.MatchString(c.RoleSessionName), path+"role_session_name",
 		"not a valid session name", "2 to 64 of A-Z a-z 0-9 . @ - _")
+	ps.Require(c.STSEndpoint == "" || hostAndPort.MatchString(c.STSEndpoint), path+"sts_endpoint",
+		fmt.Sprintf("%.80q is not a host", c.STSEndpoint), "a host, without https:// and path: sts-vpc.cn-shanghai.aliyuncs.com")
 	return ps
 }
 
@@ -130,6 +134,7 @@ func (c *Credentials) Or(others *Credentials) *Credentials {
 	}
 	merged := *others
 	merged.RoleARN, merged.RoleSessionName, merged.ExternalID = c.RoleARN, c.RoleSessionName, c.ExternalID
+	merged.STSEndpoint = cmp.Or(c.STSEndpoint, others.STSEndpoint)
 	return &merged
 }
 
@@ -180,6 +185,7 @@ func (c *Credentials) assume(p providers.CredentialsProvider) (providers.Credent
 		WithRoleArn(c.RoleARN).
 		WithRoleSessionName(cmp.Or(c.RoleSessionName, "packseal")).
 		WithExternalId(c.ExternalID).
+		WithStsEndpoint(c.STSEndpoint).
 		Build()
 }
 

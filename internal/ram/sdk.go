@@ -186,7 +186,7 @@ func (p *sdkProvider) classify(err error) error {
 	case p.with != nil:
 		return failed
 	}
-	return failed.WithHint("set credentials, here or for all sources under defaults: access_key_id_file and access_key_secret_file, or a source of the SDK credential chain: ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, OIDC, a profile, an ECS role or a credentials URI")
+	return failed.WithHint("set credentials (those of sources can stand under defaults as well): access_key_id_file and access_key_secret_file, or a source of the SDK credential chain: ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, OIDC, a profile, an ECS role or a credentials URI")
 }
 
 // distinct removes duplicates.

@@ -178,13 +178,16 @@ func TestAssumeRole(t *testing.T) {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
 		}
+		if r.Host != "sts-vpc.cn-shanghai.aliyuncs.com" {
+			t.Errorf("asked at %s", r.Host)
+		}
 		if broken.Load() {
 			http.Error(w, `{"RequestId":"R-sts","Code":"NoPermission","Message":"MARKED"}`, http.StatusForbidden)
 			return
 		}
 		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, markedJSON())
 	})
-	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-base"), AccessKeySecretFile: secretFile(t, "MARKED-base-secret"), RoleARN: role, ExternalID: "x-1"}
+	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-base"), AccessKeySecretFile: secretFile(t, "MARKED-base-secret"), RoleARN: role, ExternalID: "x-1", STSEndpoint: "sts-vpc.cn-shanghai.aliyuncs.com"}
 	p := New(c)
 	broken.Store(true)
 	_, err := p.Get(t.Context())
@@ -222,7 +225,7 @@ func TestChain(t *testing.T) {
 	p := New(nil)
 	for range 2 {
 		_, err := p.Get(t.Context())
-		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || fault.Hint(err) == "" {
+		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || !strings.Contains(fault.Hint(err), "those of sources can stand under defaults") {
 			t.Errorf("got %v", err)
 		}
 	}
