@@ -43,12 +43,18 @@ func (p *pausedSlots) resume() {
 }
 
 // How often paused slots are checked for deadlines that have passed: at most and
-// at least so often, and for no more than a fiftieth of the time.
+// at least so often, and in between the less often the more of them there are. How
+// long a check takes does not count: it says as much of the machine's load.
 const (
 	expireSoonest = 2 * time.Second
 	expireLatest  = 5 * time.Minute
-	expireShare   = 50
+	expireEach    = 10 * time.Millisecond // for each slot that is read, and for ten that are listed
 )
+
+// expireAfter returns how long after a check of so many slots the next one is due.
+func expireAfter(listed, read int) time.Duration {
+	return min(max(time.Duration(read+listed/10)*expireEach, expireSoonest), expireLatest)
+}
 
 // run resumes what is no longer paused and settles what expires, until ctx ends.
 func (p *pausedSlots) run(ctx context.Context) {
@@ -58,11 +64,11 @@ func (p *pausedSlots) run(ctx context.Context) {
 		_, n, changed := p.pauses.source(p.source)
 		p.resume()
 		if next.Stop(); n > 0 {
-			began := time.Now()
-			if err := p.expire(ctx); err != nil && ctx.Err() == nil {
+			wait, err := p.expire(ctx)
+			if err != nil && ctx.Err() == nil {
 				p.log.WarnContext(ctx, "expired paused slots not settled", "source", p.source, "reason", fault.Of(err), "err", err)
 			}
-			next.Reset(min(max(expireShare*time.Since(began), expireSoonest), expireLatest))
+			next.Reset(wait)
 		}
 		select {
 		case <-ctx.Done():
@@ -76,13 +82,13 @@ func (p *pausedSlots) run(ctx context.Context) {
 const expireAtOnce = 8
 
 // expire settles the paused slots whose deadline has passed and that no other
-// replica works on: the handler records why there is no report, unless there is
+// replica works on, and returns how long to wait before it does so again: the handler records why there is no report, unless there is
 // one after all. Of two replicas that do so at once, the archive accepts the
 // first; then the slot is deleted.
-func (p *pausedSlots) expire(ctx context.Context) error {
-	late, err := p.expired(ctx)
+func (p *pausedSlots) expire(ctx context.Context) (time.Duration, error) {
+	late, wait, err := p.expired(ctx)
 	if err != nil || len(late) == 0 {
-		return err
+		return wait, err
 	}
 	claims, _ := gatherClaims(ctx, p.group, p.stream.prefix)
 	var settling errgroup.Group
@@ -102,23 +108,26 @@ func (p *pausedSlots) expire(ctx context.Context) error {
 			return p.stream.delete(ctx, slot.seq)
 		})
 	}
-	return settling.Wait()
+	return wait, settling.Wait()
 }
 
-// expired returns the source's paused slots whose deadline has passed.
-func (p *pausedSlots) expired(ctx context.Context) (late []stored, err error) {
+// expired returns the source's paused slots whose deadline has passed, and how long to
+// wait before it is asked again.
+func (p *pausedSlots) expired(ctx context.Context) (late []stored, wait time.Duration, err error) {
 	subjects, err := p.stream.subjects(ctx, p.source)
 	if err != nil {
-		return nil, err
+		return nil, expireSoonest, err
 	}
+	listed := len(subjects)
 	subjects = slices.DeleteFunc(subjects, func(s string) bool { _, paused := p.pauses.of(s); return !paused })
+	wait = expireAfter(listed, len(subjects))
 	for s, err := range p.stream.read(ctx, subjects) {
 		if err != nil {
-			return nil, err
+			return nil, wait, err
 		}
 		if time.Now().After(s.Deadline) {
 			late = append(late, s)
 		}
 	}
-	return late, nil
+	return late, wait, nil
 }
