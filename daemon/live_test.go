@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel()
+	lab.Parallel(8)
 	os.Exit(m.Run())
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel()
+	lab.Parallel(16)
 	// A stream that nats-server 2.15.3 is creating while it shuts down is not
 	// stopped: its store's loop stays, with the clock that stores share.
 	const server = "github.com/nats-io/nats-server/v2/server"
