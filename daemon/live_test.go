@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel()
+	lab.Parallel(8)
 	os.Exit(ramtest.M{Tests: m}.Run())
 }
 

@@ -15,6 +15,7 @@ type pausedSlots struct {
 	*common
 	source string
 	settle Handler
+	wait   time.Duration // after a check, until the next
 }
 
 // deferred puts a slot back if it is paused, and reports whether it is.
@@ -25,30 +26,27 @@ func (p *pausedSlots) deferred(ctx context.Context, d *delivery) bool {
 	}
 	d.answer(ctx, putBack(deferDelay))
 	p.inflight.deferUntilResume(d.Task, d.Reply)
-	if _, paused := p.pauses.of(subject); !paused { // in between
-		p.resume()
-	}
+	p.resume() // if it is no longer paused
 	return true
 }
 
 // resume has the server hand out at once what this replica has deferred and is
 // no longer paused: it takes a second answer to the same delivery.
 func (p *pausedSlots) resume() {
-	paused := func(subject string) bool { _, paused := p.pauses.of(subject); return paused }
-	for _, reply := range p.inflight.resumed(paused) {
+	for _, reply := range p.inflight.resumed(p.pauses.of) {
 		if err := p.stream.conn.Publish(reply, putBack(0)); err != nil {
 			return // the connection is gone; they come by themselves
 		}
 	}
 }
 
-// How often paused slots are checked for deadlines that have passed: at most and
-// at least so often, and in between the less often the more of them there are. How
-// long a check takes does not count: it says as much of the machine's load.
+// How paused slots are checked for deadlines that have passed: at most and at least
+// so often, and the less often the more there are, whatever the load.
 const (
 	expireSoonest = 2 * time.Second
 	expireLatest  = 5 * time.Minute
 	expireEach    = 10 * time.Millisecond // for each slot that is read, and for ten that are listed
+	expireAtOnce  = 8                     // how many slots are settled at the same time
 )
 
 // expireAfter returns how long after a check of so many slots the next one is due.
@@ -64,11 +62,10 @@ func (p *pausedSlots) run(ctx context.Context) {
 		_, n, changed := p.pauses.source(p.source)
 		p.resume()
 		if next.Stop(); n > 0 {
-			wait, err := p.expire(ctx)
-			if err != nil && ctx.Err() == nil {
+			if err := p.expire(ctx); err != nil && ctx.Err() == nil {
 				p.log.WarnContext(ctx, "expired paused slots not settled", "source", p.source, "reason", fault.Of(err), "err", err)
 			}
-			next.Reset(wait)
+			next.Reset(p.wait)
 		}
 		select {
 		case <-ctx.Done():
@@ -78,17 +75,14 @@ func (p *pausedSlots) run(ctx context.Context) {
 	}
 }
 
-// expireAtOnce is how many slots are settled at the same time.
-const expireAtOnce = 8
-
 // expire settles the paused slots whose deadline has passed and that no other
-// replica works on, and returns how long to wait before it does so again: the handler records why there is no report, unless there is
+// replica works on: the handler records why there is no report, unless there is
 // one after all. Of two replicas that do so at once, the archive accepts the
 // first; then the slot is deleted.
-func (p *pausedSlots) expire(ctx context.Context) (time.Duration, error) {
-	late, wait, err := p.expired(ctx)
+func (p *pausedSlots) expire(ctx context.Context) error {
+	late, err := p.expired(ctx)
 	if err != nil || len(late) == 0 {
-		return wait, err
+		return err
 	}
 	claims, _ := gatherClaims(ctx, p.group, p.stream.prefix)
 	var settling errgroup.Group
@@ -108,26 +102,25 @@ func (p *pausedSlots) expire(ctx context.Context) (time.Duration, error) {
 			return p.stream.delete(ctx, slot.seq)
 		})
 	}
-	return wait, settling.Wait()
+	return settling.Wait()
 }
 
-// expired returns the source's paused slots whose deadline has passed, and how long to
-// wait before it is asked again.
-func (p *pausedSlots) expired(ctx context.Context) (late []stored, wait time.Duration, err error) {
+// expired returns the source's paused slots whose deadline has passed.
+func (p *pausedSlots) expired(ctx context.Context) (late []stored, err error) {
 	subjects, err := p.stream.subjects(ctx, p.source)
-	if err != nil {
-		return nil, expireSoonest, err
-	}
 	listed := len(subjects)
+	if err != nil {
+		return nil, err
+	}
 	subjects = slices.DeleteFunc(subjects, func(s string) bool { _, paused := p.pauses.of(s); return !paused })
-	wait = expireAfter(listed, len(subjects))
+	p.wait = expireAfter(listed, len(subjects))
 	for s, err := range p.stream.read(ctx, subjects) {
 		if err != nil {
-			return nil, wait, err
+			return nil, err
 		}
 		if time.Now().After(s.Deadline) {
 			late = append(late, s)
 		}
 	}
-	return late, wait, nil
+	return late, nil
 }

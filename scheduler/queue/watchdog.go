@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -36,9 +37,7 @@ func (w *watchdog) run(ctx context.Context) {
 			if c := claims[subject]; c.Working || c.Again > 0 || paused {
 				continue
 			}
-			if waiting[subject] = now; !since[subject].IsZero() {
-				waiting[subject] = since[subject]
-			}
+			waiting[subject] = cmp.Or(since[subject], now)
 			longest = max(longest, now.Sub(waiting[subject]))
 		}
 		if since = waiting; !w.hasRoom(claims) {
