@@ -26,7 +26,9 @@ func (p *pausedSlots) deferred(ctx context.Context, d *delivery) bool {
 	}
 	d.answer(ctx, putBack(deferDelay))
 	p.inflight.deferUntilResume(d.Task, d.Reply)
-	p.resume() // if it is no longer paused
+	if _, paused := p.pauses.of(subject); !paused { // in between
+		p.resume()
+	}
 	return true
 }
 
@@ -107,13 +109,12 @@ func (p *pausedSlots) expire(ctx context.Context) error {
 
 // expired returns the source's paused slots whose deadline has passed.
 func (p *pausedSlots) expired(ctx context.Context) (late []stored, err error) {
-	subjects, err := p.stream.subjects(ctx, p.source)
-	listed := len(subjects)
+	all, err := p.stream.subjects(ctx, p.source)
 	if err != nil {
 		return nil, err
 	}
-	subjects = slices.DeleteFunc(subjects, func(s string) bool { _, paused := p.pauses.of(s); return !paused })
-	p.wait = expireAfter(listed, len(subjects))
+	subjects := slices.DeleteFunc(all, func(s string) bool { _, paused := p.pauses.of(s); return !paused })
+	p.wait = expireAfter(len(all), len(subjects))
 	for s, err := range p.stream.read(ctx, subjects) {
 		if err != nil {
 			return nil, err
