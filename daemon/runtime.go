@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"slices"
+	"time"
 
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 	"packseal.example/notify"
 	"packseal.example/scheduler"
 )
@@ -55,6 +57,22 @@ func (r *runtime) start(ctx context.Context, old *runtime) {
 		defer close(r.drained)
 		return r.archive.Drain(draining)
 	})
+	r.services.running.Go(func() error {
+		r.recheckSinks(draining)
+		return nil
+	})
+}
+
+// recheckEvery is how often a sink that is down is asked whether it is back.
+const recheckEvery = 30 * time.Second
+
+// recheckSinks asks the sinks that are down again, until ctx ends.
+func (r *runtime) recheckSinks(ctx context.Context) {
+	for fault.Sleep(ctx, recheckEvery) {
+		for name, s := range r.sinks {
+			r.services.registries.sink(name).Recheck(ctx, name, s)
+		}
+	}
 }
 
 // has reports whether the configuration has the pack.
