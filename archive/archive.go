@@ -59,7 +59,7 @@ type Options struct {
 	// Keep returns the names of the sinks that are to keep a pack's reports and gaps,
 	// the first sink among them; nil = all. Plans and acknowledgements are in every sink.
 	// May be nil.
-	Keep func(evidence.PackRef) []string
+	Keep func(context.Context, evidence.PackRef) []string
 
 	Packs []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
 	// Within is how long after it fell due a pack's slot is settled at the latest,

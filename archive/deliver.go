@@ -30,7 +30,7 @@ type delivery struct {
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
-	lacking := have.lacking(a.wanting(d.Slot().Ref(), &m), d.from)
+	lacking := have.lacking(a.wanting(ctx, d.Slot().Ref(), &m), d.from)
 	if len(lacking) == 0 {
 		a.observe(d.Record(), false)
 		return d.Record(), errors.Join(have.missing(), e.Remove())

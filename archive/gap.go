@@ -64,7 +64,7 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	content.About = a.aboutRecord(s, "", evidence.GapName)
 	recorded := 0
 	var errs []error
-	for _, t := range a.chosen(a.keeping(s.Ref())) {
+	for _, t := range a.chosen(a.keeping(ctx, s.Ref())) {
 		switch err := t.Put(ctx, s.GapKey(), content); {
 		case err == nil:
 			recorded++

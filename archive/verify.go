@@ -38,9 +38,9 @@ type verifying struct {
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
 
-	keeping func(evidence.PackRef) []string            // by the configuration
-	spooled func(evidence.Slot) (fetcher.Report, bool) // nil = none
-	waiting map[evidence.Slot]bool                     // whose reports the spool holds
+	keeping func(context.Context, evidence.PackRef) []string // by the configuration
+	spooled func(evidence.Slot) (fetcher.Report, bool)       // nil = none
+	waiting map[evidence.Slot]bool                           // whose reports the spool holds
 
 	refused error // why one of the objects could not be read
 
@@ -211,7 +211,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 			return err
 		}
 	case v.unread(err):
-		v.keep(t, s, [sha256.Size]byte{})
+		v.keep(ctx, t, s, [sha256.Size]byte{})
 		return nil
 	case fault.Of(err) == fault.Newer:
 		v.report(t.Name, Newer, s.ManifestKey(), "%v", err)
@@ -263,13 +263,13 @@ func (v *verifying) unread(err error) bool {
 }
 
 // keep keeps the digest of a slot's manifest.
-func (v *verifying) keep(t Target, s evidence.Slot, sum [sha256.Size]byte) {
+func (v *verifying) keep(ctx context.Context, t Target, s evidence.Slot, sum [sha256.Size]byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.result.Sealed++
 	if v.raw[s] == nil {
 		v.raw[s] = make(map[string][sha256.Size]byte)
-		v.ask(s, v.keeping(s.Ref())) // until a manifest says it
+		v.ask(s, v.keeping(ctx, s.Ref())) // until a manifest says it
 	}
 	v.raw[s][t.Name] = sum
 }
@@ -280,7 +280,7 @@ func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (ev
 	if err != nil {
 		return evidence.Manifest{}, err
 	}
-	v.keep(t, s, sha256.Sum256(raw))
+	v.keep(ctx, t, s, sha256.Sum256(raw))
 	m, err := evidence.DecodeManifest(raw, s)
 	if err == nil {
 		v.mu.Lock()

@@ -34,6 +34,7 @@ type components struct {
 	due     map[dueTogether]int // how many packs with an evaluation fall due together
 	sinks   map[string]*openSink
 	archive *archive.Archive
+	planned func(context.Context, evidence.PackRef) (sinks []string, ok bool) // opening.planned
 }
 
 // dueTogether tells slots that fall due at the same time from others.
@@ -74,7 +75,8 @@ type opening struct {
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
 	registries *registries
-	part       func(source string) float64 // this process's part of a source's rate; nil = all
+	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool) // by the last plan that has the pack; may be nil
+	part       func(source string) float64                                       // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
 	container  func(m evidence.Manifest, detail string) // archive.Options.NewContainer; may be nil
@@ -84,7 +86,7 @@ type opening struct {
 // open opens what the configuration names.
 func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, err error) {
 	c := &components{
-		cfg: cfg, entries: cfg.Entries(), idle: cfg.Disabled(),
+		cfg: cfg, entries: cfg.Entries(), idle: cfg.Disabled(), planned: o.planned,
 		packs: make(map[evidence.PackRef]config.Entry), due: make(map[dueTogether]int),
 	}
 	a := archive.Options{
@@ -124,13 +126,20 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 }
 
 // keeping returns the names of the sinks that are to keep a pack's reports; nil = all.
-func (c *components) keeping(p evidence.PackRef) []string {
+// A pack that is not in the configuration, because it left or is not discovered yet, is
+// kept in those that its last plan names.
+func (c *components) keeping(ctx context.Context, p evidence.PackRef) []string {
 	if e, ok := c.packs[p]; ok {
 		return e.Sinks
 	}
 	for _, e := range c.idle {
 		if e.PackRef == p {
 			return e.Sinks
+		}
+	}
+	if c.planned != nil {
+		if sinks, ok := c.planned(ctx, p); ok {
+			return sinks
 		}
 	}
 	return c.cfg.Former(p, "").Sinks

@@ -58,10 +58,11 @@ type Store struct {
 	recorded  map[string]evidence.Plan // that the archive has
 	pending   map[string]evidence.Plan // that are on their way there
 	timelines map[evidence.PackRef]scheduler.Timeline
-	first     time.Time     // since of the first plan of all
-	read      bool          // the archive's plans are known
-	failed    error         // of the last attempt to read them
-	attempted chan struct{} // closed at the end of the attempt
+	sinks     map[evidence.PackRef][]string // by the last plan that has the pack
+	first     time.Time                     // since of the first plan of all
+	read      bool                          // the archive's plans are known
+	failed    error                         // of the last attempt to read them
+	attempted chan struct{}                 // closed at the end of the attempt
 }
 
 // Open opens the store, with what is in the folder.
@@ -210,10 +211,15 @@ func (s *Store) add(packs []evidence.PlannedPack, since time.Time) error {
 	return nil
 }
 
-// derive derives what InForce answers.
+// derive derives what InForce, Left and Sinks answer.
 func (s *Store) derive() {
 	plans := assemble(s.all())
-	s.timelines, s.first = timelines(plans), time.Time{}
+	s.timelines, s.first, s.sinks = timelines(plans), time.Time{}, make(map[evidence.PackRef][]string)
+	for _, plan := range plans {
+		for _, p := range plan.packs {
+			s.sinks[p.Ref()] = p.Sinks
+		}
+	}
 	if len(plans) > 0 {
 		s.first = plans[0].since
 	}
@@ -228,6 +234,13 @@ func (s *Store) InForce(ctx context.Context, source, pack string) (t scheduler.T
 		first = len(t) > 0 && t[0].From.Equal(s.first)
 	})
 	return t, first, err
+}
+
+// Sinks returns the names of the sinks that keep a pack's reports, by the last plan that
+// has the pack; nil = all. It waits as InForce does.
+func (s *Store) Sinks(ctx context.Context, p evidence.PackRef) (names []string, ok bool) {
+	err := s.await(ctx, func() { names, ok = s.sinks[p] })
+	return names, ok && err == nil
 }
 
 // Left returns the packs that are not scheduled any more, and since when. It waits
