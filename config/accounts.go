@@ -105,6 +105,7 @@ func (s Source) of(name, id, display string) Source {
 // wanted.
 func (c *Config) withMembers(found map[string]discovery.State) map[string]Source {
 	all := maps.Clone(c.Sources)
+	maps.DeleteFunc(all, func(_ string, s Source) bool { return s.member.ID != "" }) // c may be one With found packs
 	for name, s := range c.Sources {
 		if s.Accounts == nil {
 			continue

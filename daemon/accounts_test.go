@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -213,5 +214,49 @@ func TestListPacksOfAccounts(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("%q: %v, %v", source, got, err)
 		}
+	}
+}
+
+// TestQueueOfAccounts: the slots of member accounts are listed with the source that
+// lists the accounts, also those of a pack that is not kept any more.
+func TestQueueOfAccounts(t *testing.T) {
+	t.Parallel()
+	const one, two = "56001", "56002"
+	slow := func(account string) sim.Pack {
+		p := memberPack(account, lab.Pack)
+		p.Script = sim.Script{Make: time.Hour}
+		return p
+	}
+	l := directory(t, 0, []sim.Account{{ID: one}, {ID: two}}, slow(one), slow(two))
+	s := lab.Setup{Dir: l.Dir, Endpoint: l.HTTP.URL, Defaults: `schedule: "@every 1s"`, Discover: production}
+	accounts := func(rules string) {
+		s.Accounts = fmt.Sprintf("role: packseal, endpoint: %q, rules: %s", l.HTTP.URL, rules)
+		s.Write(t)
+	}
+	accounts("[{}]")
+	d := start(t, filepath.Join(s.Dir, "packseal.yaml"), io.Discard)
+	listed := func(source string, names ...string) int {
+		c, err := controlled{d.services.Load(), d.Daemon}.List(t.Context(), control.Selection{Source: source, Names: names})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, of := range c.Counts {
+			n += of
+		}
+		return n
+	}
+	d.keptIn(t, "prod."+one+"/"+lab.Pack, "prod."+two+"/"+lab.Pack)
+	lab.Eventually(t, "both have a slot", func() bool { return listed("") == 2 })
+	if all, first, named := listed("prod"), listed("prod."+one), listed("prod", "prod."+two+"/"+lab.Pack); all != 2 || first != 1 || named != 1 {
+		t.Errorf("prod has %d slots, its first account %d, and by name %d", all, first, named)
+	}
+	accounts("[{match: {id: \"" + two + "\"}, keep: false}, {}]")
+	if err := d.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.keptIn(t, "prod."+one+"/"+lab.Pack)
+	if all, left := listed("prod"), listed("prod", lab.Pack); all != 2 || left != 1 {
+		t.Errorf("after one left, prod has %d slots, and %d of the pack that is kept", all, left)
 	}
 }

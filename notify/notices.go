@@ -65,8 +65,7 @@ func (m Match) Pack(source, key string, labels map[string]string) bool {
 			return false
 		}
 	}
-	parent, _, member := evidence.SplitMember(source)
-	return (len(m.Sources) == 0 || slices.Contains(m.Sources, source) || member && slices.Contains(m.Sources, parent)) &&
+	return (len(m.Sources) == 0 || slices.ContainsFunc(m.Sources, func(s string) bool { return evidence.Within(source, s) })) &&
 		(len(m.Packs) == 0 || slices.Contains(m.Packs, key) || slices.Contains(m.Packs, source+"/"+key))
 }
 

@@ -63,6 +63,13 @@ func SplitMember(name string) (source, account string, ok bool) {
 	return name[:i], name[i+1:], true
 }
 
+// Within reports whether the source of that name is another one, or of a member account
+// of that one.
+func Within(name, source string) bool {
+	parent, _, member := SplitMember(name)
+	return name == source || member && parent == source
+}
+
 // IsAccount reports whether text is the ID of an account: digits.
 func IsAccount(text string) bool {
 	return text != "" && len(text) <= 20 && strings.Trim(text, "0123456789") == ""

@@ -109,7 +109,7 @@ func (p *pausedSlots) expire(ctx context.Context) error {
 
 // expired returns the source's paused slots whose deadline has passed.
 func (p *pausedSlots) expired(ctx context.Context) (late []stored, err error) {
-	all, err := p.stream.subjects(ctx, p.source)
+	all, err := p.stream.subjects(ctx, consumer(p.source))
 	if err != nil {
 		return nil, err
 	}

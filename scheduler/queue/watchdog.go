@@ -25,7 +25,7 @@ type watchdog struct {
 func (w *watchdog) run(ctx context.Context) {
 	since := make(map[string]time.Time) // when a slot was first seen that nobody has
 	for fault.Sleep(ctx, w.timing.StallCheck) {
-		subjects, err := w.stream.subjects(ctx, w.source)
+		subjects, err := w.stream.subjects(ctx, consumer(w.source))
 		if err != nil || len(subjects) == 0 {
 			clear(since) // a server that does not answer is another matter
 			continue
