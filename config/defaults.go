@@ -103,6 +103,15 @@ func (c *Config) entry(p Pack) Entry {
 	}
 }
 
+// BySource returns the entries of each source.
+func BySource(all []Entry) map[string][]Entry {
+	entries := make(map[string][]Entry)
+	for _, e := range all {
+		entries[e.Pack.Source] = append(entries[e.Pack.Source], e)
+	}
+	return entries
+}
+
 // Entry returns a pack's entry, if the configuration has one.
 func (c *Config) Entry(p evidence.PackRef) (e Entry, ok bool) {
 	for _, e := range c.all() {

@@ -60,15 +60,6 @@ func (s *services) tellChanges(old *runtime, l listed) {
 	}
 }
 
-// bySource returns the entries of each source.
-func bySource(all []config.Entry) map[string][]config.Entry {
-	entries := make(map[string][]config.Entry)
-	for _, e := range all {
-		entries[e.Pack.Source] = append(entries[e.Pack.Source], e)
-	}
-	return entries
-}
-
 // verdicts counts the packs of a source as [sourcePacks] describes them. Of a source
 // that is disabled, none is missed.
 func verdicts(cfg *config.Config, source string, st discovery.State, entries []config.Entry) map[config.Verdict]int {
@@ -93,7 +84,7 @@ func verdicts(cfg *config.Config, source string, st discovery.State, entries []c
 // inventory describes the packs that a source has, or those of each source.
 func inventory(cfg *config.Config, found map[string]discovery.State, source string) []control.SourcePacks {
 	all := []control.SourcePacks{}
-	entries := bySource(slices.Concat(cfg.Entries(), cfg.Disabled()))
+	entries := config.BySource(slices.Concat(cfg.Entries(), cfg.Disabled()))
 	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
 		member, ok := cfg.Member(name)
 		if source == "" || source == name || ok && member.Parent == source {
@@ -278,7 +269,7 @@ var (
 	descFound = prometheus.NewDesc("packseal_discovery_packs",
 		"Packs that the source was found to have, or that the configuration names, by what is done with them: kept, not_kept, excluded by a rule, creating, disabled, ended. Absent before all were listed once.", []string{"source", "state"}, nil)
 	descListed = prometheus.NewDesc("packseal_discovery_last_refresh_successful",
-		"Whether the last listing of the source's packs was complete. Only of sources that discover packs.", []string{"source"}, nil)
+		"Whether the last listing of the source was complete. Only of sources that discover packs or have accounts.", []string{"source"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
@@ -294,7 +285,7 @@ func (c discoveryCollector) Collect(ch chan<- prometheus.Metric) {
 	if r == nil {
 		return
 	}
-	entries := bySource(slices.Concat(r.entries, r.idle))
+	entries := config.BySource(slices.Concat(r.entries, r.idle))
 	for source := range r.cfg.Sources {
 		st := c.discovered.of(source)
 		c.accounts(ch, r.cfg, source, st)

@@ -97,7 +97,7 @@ sinks: [{name: primary, local: {dir: archive}}]
 		"old":    {"[]", "map[disabled:2 not_kept:2]", "map[disabled:4 not_kept:0]"},
 		"unread": {"[]", "map[kept:1]", "map[kept:1]"},
 	} {
-		entries := bySource(slices.Concat(cfg.Entries(), cfg.Disabled()))[source]
+		entries := config.BySource(slices.Concat(cfg.Entries(), cfg.Disabled()))[source]
 		unseen, states := []string{}, make(map[string]int)
 		of := sourcePacks(cfg, source, found[source], entries)
 		for _, p := range of.Packs {

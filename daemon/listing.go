@@ -163,12 +163,13 @@ func (s *services) share(ctx context.Context, states map[string]discovery.State)
 		}
 		var b []byte
 		if b, err = st.Encode(); err == nil {
-			err = q.Notes(sharedStates).Write(ctx, source, b)
+			err = fault.Retry(ctx, 3, fault.Backoff{}, func() error {
+				return fault.Wrap(fault.Unavailable, q.Notes(sharedStates).Write(ctx, source, b))
+			})
 		}
 	}
-	if err != nil {
+	if err != nil { // what could be written is shared all the same
 		s.Logger.WarnContext(ctx, "discovered packs not shared", "reason", fault.Of(err), "err", err)
-		return
 	}
 	s.publish(news{Discovered: true})
 }

@@ -53,7 +53,16 @@ func (s *source) listed(ctx context.Context, cfg *config.Config, name string) []
 		}
 	}
 	if n[config.NotKept] == 0 {
-		return append(results, diag.OK("packs", "%d exist: %d kept, %d excluded by rules, %d being created", len(st.Packs), n[config.Kept], n[config.Excluded], n[config.Creating]))
+		var which []string
+		for _, v := range []struct {
+			config.Verdict
+			words string
+		}{{config.Kept, "kept"}, {config.Excluded, "excluded by rules"}, {config.Creating, "being created"}, {config.Disabled, "disabled"}, {config.Ended, "ended"}} {
+			if n[v.Verdict] > 0 {
+				which = append(which, fmt.Sprintf("%d %s", n[v.Verdict], v.words))
+			}
+		}
+		return append(results, diag.OK("packs", "%s", strings.Join(append([]string{fmt.Sprintf("%d exist", len(st.Packs))}, which...), ", ")))
 	}
 	if more := n[config.NotKept] - len(some); more > 0 {
 		some = append(some, fmt.Sprintf("%d more", more))

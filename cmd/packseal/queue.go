@@ -32,7 +32,7 @@ line has one of pause, member, slot and total, the total last.`,
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	c.ValidArgsFunction = completePacks
-	source := c.Flags().String("source", "", "list the slots of this source")
+	source := c.Flags().String("source", "", "list the slots of this source, and of its accounts")
 	c.RegisterFlagCompletionFunc("source", completeSources) //nolint:errcheck // the flag is there
 	all := c.Flags().Bool("all", false, fmt.Sprintf("list all slots, not the first %d", listedAtMost))
 	c.RunE = func(c *cobra.Command, args []string) error {
