@@ -62,7 +62,10 @@ func (s *source) listed(ctx context.Context, cfg *config.Config, name string) []
 				which = append(which, fmt.Sprintf("%d %s", n[v.Verdict], v.words))
 			}
 		}
-		return append(results, diag.OK("packs", "%s", strings.Join(append([]string{fmt.Sprintf("%d exist", len(st.Packs))}, which...), ", ")))
+		if which == nil {
+			return append(results, diag.OK("packs", "none exists"))
+		}
+		return append(results, diag.OK("packs", "%d exist: %s", len(st.Packs), strings.Join(which, ", ")))
 	}
 	if more := n[config.NotKept] - len(some); more > 0 {
 		some = append(some, fmt.Sprintf("%d more", more))
