@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel(8)
+	lab.Parallel(24)
 	os.Exit(ramtest.M{Tests: m}.Run())
 }
 
