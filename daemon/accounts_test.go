@@ -189,6 +189,31 @@ func TestAccountsLost(t *testing.T) {
 	clean(t, s)
 }
 
+// TestAccountsByOne: of three replicas one lists accounts and their packs, and all work
+// on them.
+func TestAccountsByOne(t *testing.T) {
+	t.Parallel()
+	const one, two = "57001", "57002"
+	l := directory(t, 0, []sim.Account{{ID: one}, {ID: two}}, memberPack(one, lab.Pack), memberPack(two, lab.Pack))
+	setups := replicas(t, lab.Setup{
+		Endpoint: l.HTTP.URL, Discover: `refresh: "@yearly", rules: [` + prodRule + "]", Accounts: fmt.Sprintf("role: packseal, endpoint: %q", l.HTTP.URL),
+	})
+	var all []*live
+	for _, s := range setups {
+		all = append(all, start(t, s.Write(t), io.Discard))
+	}
+	for _, d := range all {
+		d.keptIn(t, "prod."+one+"/"+lab.Pack, "prod."+two+"/"+lab.Pack)
+	}
+	sealed(t, setups[0].Archive, 2)
+	if n := l.Calls(); n["ListAccounts"] != 1 || n["ListCompliancePacks"] != 3 {
+		t.Errorf("%d listings of accounts, %d of packs", n["ListAccounts"], n["ListCompliancePacks"])
+	}
+	for _, d := range all {
+		d.stop()
+	}
+}
+
 // TestListPacksOfAccounts: without a daemon, the accounts are listed as well, or the one
 // that is named.
 func TestListPacksOfAccounts(t *testing.T) {
