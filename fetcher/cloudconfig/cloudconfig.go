@@ -110,13 +110,16 @@ func (c *Client) do(ctx context.Context, q call) (response, error) {
 		}
 		k, err := c.keys.Get(ctx)
 		if err != nil {
+			c.limits.of(q.name).ended(false)
 			err = fmt.Errorf("%s: %w", q.name, err)
 		} else {
-			a, tryErr := c.try(ctx, q, k)
-			if tryErr == nil {
+			var a response
+			a, err = c.try(ctx, q, k)
+			_, unsent := errors.AsType[notSent](err)
+			c.limits.of(q.name).ended(!unsent && fault.Of(err) != fault.Throttled)
+			if err == nil {
 				return a, nil
 			}
-			err = tryErr
 			if q.once && uncertain(err) {
 				return response{}, &lostAnswer{err}
 			}
