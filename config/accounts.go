@@ -41,7 +41,7 @@ type AccountMatch struct {
 	Tags   map[string]string `yaml:"tags,omitempty"`   // tags that the account has, each with a value that fits the pattern, such as env: prod
 }
 
-func (r AccountRule) keeps() bool { return r.Keep == nil || *r.Keep }
+func (r AccountRule) keeps() bool { return isTrue(r.Keep) }
 
 // endpoint returns where the directory is listed.
 func (a *Accounts) endpoint() string { return cmp.Or(a.Endpoint, cloudconfig.DirectoryEndpoint) }

@@ -222,7 +222,7 @@ func (c controlled) pausable(name string) (found []queue.Pause) {
 	sources := c.runtime.Load().sources
 	if _, ok := sources[name]; ok {
 		for _, source := range slices.Sorted(maps.Keys(sources)) {
-			if c.among(source, name) {
+			if among(source, name) {
 				found = append(found, queue.Pause{Source: source})
 			}
 		}

@@ -126,8 +126,8 @@ func (s *services) discover(ctx context.Context) {
 		case <-s.discovered.wanted:
 			taken = time.Time{}
 		case r := <-s.discovered.asked:
-			s.refreshAll(ctx, func(source string) bool { return s.among(source, r.source) })
-			s.refreshAll(ctx, func(source string) bool { return s.among(source, r.source) && s.discovered.of(source).Tried.IsZero() }) // accounts that were found
+			s.refreshAll(ctx, func(source string) bool { return among(source, r.source) })
+			s.refreshAll(ctx, func(source string) bool { return among(source, r.source) && s.discovered.of(source).Tried.IsZero() }) // accounts that were found
 			close(r.done)
 		case <-timer.C:
 		}

@@ -86,8 +86,7 @@ func inventory(cfg *config.Config, found map[string]discovery.State, source stri
 	all := []control.SourcePacks{}
 	entries := config.BySource(slices.Concat(cfg.Entries(), cfg.Disabled()))
 	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
-		member, ok := cfg.Member(name)
-		if source == "" || source == name || ok && member.Parent == source {
+		if among(name, source) {
 			all = append(all, sourcePacks(cfg, name, found[name], entries[name]))
 		}
 	}
@@ -166,9 +165,8 @@ func (c controlled) Packs(ctx context.Context, source string, refresh bool) ([]c
 // daemon has kept in the state folder is read, and not changed.
 func ListPacks(ctx context.Context, cfg *config.Config, source, tool string) ([]control.SourcePacks, error) {
 	parent, _, _ := evidence.SplitMember(source)
-	with, states, err := listApart(ctx, cfg, tool, func(cfg *config.Config, name string) bool {
-		member, ok := cfg.Member(name)
-		return source == "" || source == name || parent == name || ok && source == member.Parent
+	with, states, err := listApart(ctx, cfg, tool, func(_ *config.Config, name string) bool {
+		return name == parent || among(name, source)
 	})
 	if err != nil {
 		return nil, err

@@ -32,10 +32,7 @@ type listed struct {
 
 // among reports whether somebody who names a source means this one: itself, or that of
 // one of its accounts. No name means each.
-func (s *services) among(source, name string) bool {
-	member, ok := s.runtime.Load().cfg.Member(source)
-	return name == "" || source == name || ok && member.Parent == name
-}
+func among(source, name string) bool { return name == "" || evidence.Within(source, name) }
 
 // refreshAll lists the packs of those sources, keeps, shares and tells what has
 // changed, and puts it into force.

@@ -132,9 +132,10 @@ func (st Status) down() (names []string) {
 }
 
 // paused returns the names of the paused sources.
-func (st Status) paused() (names []string) {
+func (st Status) paused() map[string]bool {
+	names := make(map[string]bool, len(st.Paused))
 	for _, p := range st.Paused {
-		names = append(names, p.Source)
+		names[p.Source] = true
 	}
 	return names
 }

@@ -110,17 +110,14 @@ func (s *Server) listAccounts(q *request) (any, *refusal) {
 	if q.member() != "" {
 		return nil, Failure{Code: "NoPermission"}.worded("You are not authorized to do this action: the account does not manage the resource directory.")
 	}
-	number, ok := q.number("PageNumber", 1, 1<<30)
-	if !ok {
-		return nil, invalid("PageNumber")
-	}
-	size, ok := q.number("PageSize", 10, maxPage)
-	if !ok {
-		return nil, invalid("PageSize")
+	number, size, refused := q.page()
+	if refused != nil {
+		return nil, refused
 	}
 	from := (number - 1) * size
 	byToken := q.params.Get("MaxResults") != ""
 	if byToken {
+		var ok bool
 		if size, ok = q.number("MaxResults", 10, maxPage); !ok {
 			return nil, invalid("MaxResults")
 		}

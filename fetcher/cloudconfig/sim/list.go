@@ -22,13 +22,9 @@ func (s *Server) listPacks(q *request) (any, *refusal) {
 	if q.aggregate() && !s.usable(q) {
 		return nil, invalid("AggregatorId")
 	}
-	number, ok := q.number("PageNumber", 1, 1<<30)
-	if !ok {
-		return nil, invalid("PageNumber")
-	}
-	size, ok := q.number("PageSize", 10, maxPage)
-	if !ok {
-		return nil, invalid("PageSize")
+	number, size, refused := q.page()
+	if refused != nil {
+		return nil, refused
 	}
 	all, refused := s.items(q)
 	if refused != nil {
@@ -164,4 +160,16 @@ func (c *call) number(name string, def, highest int) (int, bool) {
 	}
 	n, err := strconv.Atoi(text)
 	return n, err == nil && n >= 1 && n <= highest
+}
+
+// page returns the number and the size of the page that is asked for.
+func (c *call) page() (number, size int, refused *refusal) {
+	number, ok := c.number("PageNumber", 1, 1<<30)
+	if !ok {
+		return 0, 0, invalid("PageNumber")
+	}
+	if size, ok = c.number("PageSize", 10, maxPage); !ok {
+		return 0, 0, invalid("PageSize")
+	}
+	return number, size, nil
 }
