@@ -52,13 +52,16 @@ type Target struct {
 type Options struct {
 	Sinks []Target       // required; the first is the one that decides
 	Spool *fetcher.Spool // required to seal and to record gaps, not to read
+	// Spooled returns the report of a slot that waits in a spool, for [Archive.Verify].
+	// Default: that of Spool.
+	Spooled func(evidence.Slot) (fetcher.Report, bool)
 	// Fetch gets a slot's report into the spool entry. Required to seal.
 	Fetch func(ctx context.Context, e *fetcher.Entry, s evidence.Slot) (fetcher.Report, error)
 
 	// Keep returns the names of the sinks that are to keep a pack's reports and gaps,
 	// the first sink among them; nil = all. Plans and acknowledgements are in every sink.
 	// May be nil.
-	Keep func(evidence.PackRef) []string
+	Keep func(context.Context, evidence.PackRef) []string
 
 	Packs []evidence.Pack // that are configured: whose names and labels manifests have, and whose spool entries are kept
 	// Within is how long after it fell due a pack's slot is settled at the latest,
@@ -118,6 +121,9 @@ func New(o Options) (*Archive, error) {
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
+	}
+	if o.Spooled == nil && o.Spool != nil {
+		o.Spooled = o.Spool.Report
 	}
 	a := &Archive{
 		Options: o, reader: newReader(o),

@@ -28,7 +28,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel()
+	lab.Parallel(16)
 	m.Run()
 }
 

@@ -30,7 +30,7 @@ type delivery struct {
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
-	lacking := have.lacking(a.wanting(d.Slot().Ref(), &m), d.from)
+	lacking := have.lacking(a.wanting(ctx, d.Slot().Ref(), &m), d.from)
 	if len(lacking) == 0 {
 		a.observe(d.Record(), false)
 		return d.Record(), errors.Join(have.missing(), e.Remove())
@@ -118,9 +118,13 @@ func (d *delivery) fetch(ctx context.Context, e *fetcher.Entry, t Target) error 
 	return e.SaveReport(reportOf(d.Manifest)) // so that it waits for sinks that are down, too
 }
 
-// put brings the delivery to one sink: the report, then the manifest. The file
-// may be the report's own, which the sink may keep: one sink, so that damage to
-// its file is not damage to another's.
+// commitTime is how long the manifest of a report that a sink has may take once the
+// daemon stops.
+const commitTime = 10 * time.Second
+
+// put brings the delivery to one sink: the report, then the manifest, which a stop in
+// between does not keep from it. The file may be the report's own, which the sink may
+// keep: one sink, so that damage to its file is not damage to another's.
 func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (err error) {
 	ctx, s := trace.Begin(ctx, "sealing", trace.Sink.String(t.Name), trace.Bytes.Int64(d.Size))
 	defer func() { s.End(err) }()
@@ -131,6 +135,8 @@ func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (
 		report.Sums = &sink.Sums{MD5: md5, CRC64: crc64}
 	}
 	if err = t.Put(ctx, dir+d.Object, report); err == nil {
+		ctx, done := fault.Outlive(ctx, commitTime)
+		defer done()
 		record := sink.Bytes(d.raw)
 		record.About = a.aboutRecord(d.Slot(), d.Name, evidence.ManifestName)
 		err = t.Put(ctx, dir+evidence.ManifestName, record)

@@ -160,7 +160,7 @@ func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	content := sink.Bytes(raw)
 	content.About = d.aboutRecord(s, "", evidence.GapName)
 	var errs []error
-	for _, t := range d.chosen(d.keeping(s.Ref())) {
+	for _, t := range d.chosen(d.keeping(ctx, s.Ref())) {
 		if !have.lacks(t, have.gap) {
 			continue
 		}

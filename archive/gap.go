@@ -66,7 +66,7 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	var first error // of the first sink that has a record of the slot, if it is another one
 	recorded := 0
 	err = a.log(s.GapKey(), raw, func() error {
-		for _, t := range a.chosen(a.keeping(s.Ref())) {
+		for _, t := range a.chosen(a.keeping(ctx, s.Ref())) {
 			switch err := t.Put(ctx, s.GapKey(), content); {
 			case err == nil:
 				recorded++

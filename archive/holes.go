@@ -50,7 +50,7 @@ func (v *verifying) holes(ctx context.Context, a *Archive) error {
 		}
 		for due := range timeline.Between(from, now.Add(-within)) {
 			s := ref.Slot(due)
-			if !v.has(s) || v.raw[s] != nil || v.gaps[s] || v.lost[s] || v.anyGone(s.ManifestKey()) || v.anyGone(s.GapKey()) {
+			if !v.has(s) || v.raw[s] != nil || v.gaps[s] || v.lost[s] || v.anyGone(s.ManifestKey()) || v.anyGone(s.GapKey()) || v.pending(s) != "" {
 				continue
 			}
 			if _, err := a.Record(ctx, catalog.Listed{Slot: s}); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"slices"
 
 	"packseal.example/internal/evidence"
@@ -12,11 +13,11 @@ import (
 // slot is settled once more, and takes none away.
 
 // keeping returns the names of the sinks that are to keep a pack's reports; nil = all.
-func (r *reader) keeping(p evidence.PackRef) []string {
+func (r *reader) keeping(ctx context.Context, p evidence.PackRef) []string {
 	if r.keep == nil {
 		return nil
 	}
-	return r.keep(p)
+	return r.keep(ctx, p)
 }
 
 // chosen returns the sinks with those names; nil = all.
@@ -29,8 +30,8 @@ func (r *reader) chosen(names []string) []Target {
 
 // wanting returns the sinks that are to have a report: those that its manifest names,
 // where there is one, and those of the configuration.
-func (r *reader) wanting(p evidence.PackRef, m *evidence.Manifest) []Target {
-	names := r.keeping(p)
+func (r *reader) wanting(ctx context.Context, p evidence.PackRef, m *evidence.Manifest) []Target {
+	names := r.keeping(ctx, p)
 	switch {
 	case m == nil || names == nil:
 	case len(m.Sinks) == 0:

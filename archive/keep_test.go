@@ -62,7 +62,7 @@ func threeSinks(t *testing.T, keep *[]string) (h *rig, sinks [3]*ailing) {
 		targets = append(targets, archive.Target{Name: name, Sink: sinks[i]})
 	}
 	h = newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, targets...)
-	h.Options.Keep = func(evidence.PackRef) []string { return *keep }
+	h.Options.Keep = func(context.Context, evidence.PackRef) []string { return *keep }
 	return h.again(t), sinks
 }
 

@@ -44,6 +44,7 @@ type Result struct {
 	Gaps      int       `json:"gaps"`                   // gap records, over all sinks
 	Bytes     int64     `json:"bytes"`                  // of reports, over all sinks
 	Unread    int       `json:"unread"`                 // objects that the store does not let us read, such as those in an archive tier; they were not checked
+	Pending   int       `json:"pending,omitempty"`      // slots without a record whose reports wait in the spool: they are still being sealed
 	Skipped   int       `json:"skipped,omitempty"`      // reports that are not in the sample
 	Elsewhere int       `json:"elsewhere,omitempty"`    // slots that were due and have no record here, and that only other sinks were to keep, by their names
 	Problems  []Problem `json:"problems"`               // also the acknowledged ones

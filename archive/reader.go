@@ -22,8 +22,8 @@ import (
 type reader struct {
 	sinks  []Target
 	logger *slog.Logger
-	copies bool                            // gap records that a sink lacks are to be copied to it
-	keep   func(evidence.PackRef) []string // Options.Keep
+	copies bool                                             // gap records that a sink lacks are to be copied to it
+	keep   func(context.Context, evidence.PackRef) []string // Options.Keep
 
 	mu     sync.Mutex
 	gaps   map[evidence.Slot]bool // whose records a sink may lack
@@ -85,7 +85,7 @@ func (r *reader) find(ctx context.Context, s evidence.Slot) (f *found, err error
 	defer func() { span.End(err) }()
 	var errs []error
 	all, asked := new(found), false
-	names := r.keeping(s.Ref())
+	names := r.keeping(ctx, s.Ref())
 	for _, t := range r.sinks {
 		if err := all.ask(ctx, t, s); err != nil {
 			errs = append(errs, r.unlisted(ctx, t, s.Dir(), err))
@@ -223,7 +223,7 @@ func (r *reader) List(ctx context.Context, source, pack string, from, to time.Ti
 				}
 				return !advance(l)
 			})
-			if !yield(r.listed(first, f), nil) {
+			if !yield(r.listed(ctx, first, f), nil) {
 				return
 			}
 		}
@@ -238,11 +238,11 @@ func (r *reader) List(ctx context.Context, source, pack string, from, to time.Ti
 
 // listed is what was found of a slot, as a listing shows it. A gap record that a
 // sink lacks is noted.
-func (r *reader) listed(s evidence.Slot, f *found) catalog.Listed {
+func (r *reader) listed(ctx context.Context, s evidence.Slot, f *found) catalog.Listed {
 	if len(f.manifest) > 0 {
 		return catalog.Listed{Slot: s, State: evidence.Sealed}
 	}
-	if wanting := r.chosen(r.keeping(s.Ref())); r.copies && len(f.lacking(wanting, f.gap)) > 0 {
+	if wanting := r.chosen(r.keeping(ctx, s.Ref())); r.copies && len(f.lacking(wanting, f.gap)) > 0 {
 		r.uncopied(s)
 	}
 	return catalog.Listed{Slot: s, State: evidence.Gapped}

@@ -34,7 +34,7 @@ func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slo
 		var r evidence.Record
 		r, m, raw, err = have.read(ctx, s)
 		switch {
-		case elsewhere(err) && whole && len(have.lacking(a.wanting(s.Ref(), nil), have.manifest)) > 0:
+		case elsewhere(err) && whole && len(have.lacking(a.wanting(ctx, s.Ref(), nil), have.manifest)) > 0:
 			return r, fmt.Errorf("the report stays in the spool, for the sinks that lack it: %w", err)
 		case elsewhere(err):
 			return r, entry.Remove()
@@ -74,7 +74,7 @@ func (a *Archive) draft(ctx context.Context, e *fetcher.Entry, s evidence.Slot, 
 			return evidence.Manifest{}, nil, err
 		}
 	}
-	m := newManifest(r, a.packs[ref], time.Now(), a.Tool).In(a.keeping(ref))
+	m := newManifest(r, a.packs[ref], time.Now(), a.Tool).In(a.keeping(ctx, ref))
 	raw, err := evidence.Encode(m)
 	if err == nil {
 		err = e.SaveDraft(string(raw))

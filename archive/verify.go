@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"packseal.example/fetcher"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
@@ -37,7 +38,9 @@ type verifying struct {
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
 
-	keeping func(evidence.PackRef) []string // by the configuration
+	keeping func(context.Context, evidence.PackRef) []string // by the configuration
+	spooled func(evidence.Slot) (fetcher.Report, bool)       // nil = none
+	waiting map[evidence.Slot]bool                           // whose reports the spool holds
 
 	refused error // why one of the objects could not be read
 
@@ -62,7 +65,8 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), asked: make(map[evidence.Slot][]string), gone: make(map[string]map[string]sink.Deletion),
 		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
-	v.result.Problems, v.keeping = []Problem{}, a.keeping
+	v.result.Problems, v.keeping, v.spooled = []Problem{}, a.keeping, a.Spooled
+	v.waiting = make(map[evidence.Slot]bool)
 	wanted, err := s.targets(a.Sinks)
 	if err != nil {
 		return v.result, err
@@ -88,6 +92,11 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	if len(read) == len(a.Sinks) {
 		if err := v.holes(ctx, a); err != nil {
 			errs = append(errs, fmt.Errorf("comparing with what was due: %w", err))
+		}
+	}
+	for s := range v.waiting {
+		if v.raw[s] == nil && !v.gaps[s] {
+			v.result.Pending++
 		}
 	}
 	slices.SortFunc(v.result.Problems, func(x, y Problem) int {
@@ -188,9 +197,11 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	if err != nil || len(entries) == 0 {
 		return err
 	}
+	pending := ""
 	if at(evidence.ManifestName) < 0 {
 		newest := slices.MaxFunc(entries, func(x, y sink.Entry) int { return x.ModTime.Compare(y.ModTime) })
 		fault.Sleep(ctx, orphanAge-time.Since(newest.ModTime)) // it may be on its way
+		pending = v.pending(s)
 	}
 	m, err = v.manifest(ctx, t, s)
 	sealed := err == nil
@@ -200,7 +211,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 			return err
 		}
 	case v.unread(err):
-		v.keep(t, s, [sha256.Size]byte{})
+		v.keep(ctx, t, s, [sha256.Size]byte{})
 		return nil
 	case fault.Of(err) == fault.Newer:
 		v.report(t.Name, Newer, s.ManifestKey(), "%v", err)
@@ -212,11 +223,30 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	}
 	for _, e := range entries {
 		name := e.Key[len(s.Dir()):]
+		if !sealed && name == pending {
+			continue
+		}
 		if name != evidence.ManifestName && name != evidence.GapName && (!sealed || name != m.Object) && !v.isGone(t, s.ManifestKey()) {
 			v.report(t.Name, Orphaned, e.Key, "no manifest names this object of %d bytes", e.Size)
 		}
 	}
 	return nil
+}
+
+// pending returns the name of a slot's report that waits in the spool, and notes that
+// one does; empty if none does.
+func (v *verifying) pending(s evidence.Slot) string {
+	if v.spooled == nil {
+		return ""
+	}
+	r, ok := v.spooled(s)
+	if !ok {
+		return ""
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.waiting[s] = true
+	return objectName(r)
 }
 
 // unread reports whether an error says that an object is there and the store does not
@@ -233,13 +263,13 @@ func (v *verifying) unread(err error) bool {
 }
 
 // keep keeps the digest of a slot's manifest.
-func (v *verifying) keep(t Target, s evidence.Slot, sum [sha256.Size]byte) {
+func (v *verifying) keep(ctx context.Context, t Target, s evidence.Slot, sum [sha256.Size]byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.result.Sealed++
 	if v.raw[s] == nil {
 		v.raw[s] = make(map[string][sha256.Size]byte)
-		v.ask(s, v.keeping(s.Ref())) // until a manifest says it
+		v.ask(s, v.keeping(ctx, s.Ref())) // until a manifest says it
 	}
 	v.raw[s][t.Name] = sum
 }
@@ -250,7 +280,7 @@ func (v *verifying) manifest(ctx context.Context, t Target, s evidence.Slot) (ev
 	if err != nil {
 		return evidence.Manifest{}, err
 	}
-	v.keep(t, s, sha256.Sum256(raw))
+	v.keep(ctx, t, s, sha256.Sum256(raw))
 	m, err := evidence.DecodeManifest(raw, s)
 	if err == nil {
 		v.mu.Lock()

@@ -5,6 +5,7 @@ import (
 
 	"packseal.example/config/strictyaml"
 	"packseal.example/fetcher"
+	"packseal.example/internal/fault"
 	"packseal.example/notify"
 	"packseal.example/sink"
 )
@@ -12,6 +13,9 @@ import (
 // Opener returns the source's backend, or nil unless exactly one is set.
 func (s Source) Opener() fetcher.Opener {
 	_, o := chosen[fetcher.Opener](s)
+	if s.parent != nil {
+		return memberOpener{o, s.parent}
+	}
 	return o
 }
 
@@ -46,12 +50,15 @@ func chosen[T any](entry any) (keys []string, backend T) {
 	return keys, backend
 }
 
-// backends yields the keys and indices of the pointers in the entry's type:
-// the backends that it can have.
+// backend is what every backend checks by itself.
+type backend interface{ Check() []fault.Problem }
+
+// backends yields the keys and indices of the fields in the entry's type that are
+// backends, as pointers.
 func backends(entry reflect.Type) func(yield func(string, int) bool) {
 	return func(yield func(string, int) bool) {
 		for key, i := range strictyaml.Fields(entry) {
-			if t := entry.Field(i).Type; t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && !yield(key, i) {
+			if entry.Field(i).Type.Implements(reflect.TypeFor[backend]()) && !yield(key, i) {
 				return
 			}
 		}

@@ -70,7 +70,7 @@ func TestProblemsOfABackendGetTheWholePath(t *testing.T) {
 	k := &checker{Config: &Config{}}
 	k.backend("sinks[2]", entry{B: &fake{[]fault.Problem{
 		{Path: "sse.type", Message: "x"}, {Path: "", Message: "y", Warning: true},
-	}}})
+	}}}, true)
 	want := []fault.Problem{{Path: "sinks[2].b.sse.type", Message: "x"}, {Path: "sinks[2].b", Message: "y", Warning: true}}
 	if diff := cmp.Diff(want, k.problems); diff != "" {
 		t.Error(diff)

@@ -82,10 +82,11 @@ func (k *checker) sources() {
 			k.fail(path, "choose another name", "names that begin with %q are reserved for packseal's own objects in the sinks", evidence.ReservedPrefix)
 		}
 		if id := memberName.FindString(name); id != "" {
-			k.fail(path, "choose a name that does not end in a dot and digits", "the name is reserved for the member account %.64s of a source %.64q", id[1:], strings.TrimSuffix(name, id))
+			k.fail(path, "choose a name that does not end in a dot and digits", "the name is reserved for the member account %.64s of a source %.64q with accounts", id[1:], strings.TrimSuffix(name, id))
 		}
-		k.backend(path, k.Sources[name])
+		k.backend(path, k.Sources[name], isTrue(k.Sources[name].Enabled))
 		k.keptIn(path+".sinks", k.Sources[name].Sinks)
+		k.accounts(path, name, k.Sources[name])
 		k.discover(path+".discover", k.Sources[name].Discover)
 	}
 }
@@ -99,7 +100,7 @@ func (k *checker) sinks() {
 	first := map[string]int{}
 	for i, s := range k.Sinks {
 		k.uniqueName("sinks", i, "a sink", s.Name, first)
-		k.backend(fmt.Sprintf("sinks[%d]", i), s)
+		k.backend(fmt.Sprintf("sinks[%d]", i), s, true)
 	}
 	k.unused()
 }
@@ -177,9 +178,10 @@ func (k *checker) uniqueName(list string, i int, what, name string, first map[st
 	}
 }
 
-// backend checks that the entry has one backend, and has that check itself.
-func (k *checker) backend(path string, entry any) {
-	keys, b := chosen[interface{ Check() []fault.Problem }](entry)
+// backend checks that the entry has one backend, and has that check itself. The files
+// of one that is not enabled need not be there.
+func (k *checker) backend(path string, entry any, enabled bool) {
+	keys, b := chosen[backend](entry)
 	switch len(keys) {
 	case 0:
 		var all []string
@@ -189,6 +191,9 @@ func (k *checker) backend(path string, entry any) {
 		k.fail(path, "set one of: "+strings.Join(all, ", "), "no backend is set")
 	case 1:
 		for _, p := range b.Check() {
+			if !enabled && namesFile(p.Path) {
+				continue
+			}
 			p.Path = strings.TrimSuffix(path+"."+keys[0]+"."+p.Path, ".")
 			k.problems = append(k.problems, p)
 		}
@@ -204,7 +209,7 @@ func (k *checker) rest() {
 	}
 	k.web()
 	if k.Queue != (Queue{}) {
-		k.backend("queue", k.Queue)
+		k.backend("queue", k.Queue, true)
 	}
 	if f := k.Fetch; f.PollMin > 0 && f.PollMax > 0 && f.PollMin > f.PollMax {
 		k.fail("fetch.poll_min", "", "%s is more than poll_max, %s", units.FormatDuration(f.PollMin), units.FormatDuration(f.PollMax))

@@ -18,6 +18,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"packseal.example/config/strictyaml"
@@ -60,11 +61,30 @@ type Config struct {
 // File returns the name of the file, as it was given to [Load] or [Parse].
 func (c *Config) File() string { return c.file }
 
-// Summary says how many packs and sinks there are: "3 packs and 1 disabled, 2 sinks".
+// Summary says how many packs and sinks there are, and how many sources discover
+// packs: "3 packs, 1 ended and 1 disabled, discovery from 2 sources, 1 sink".
 func (c *Config) Summary() string {
-	packs := i18n.Count(len(c.Entries()), "pack")
-	if n := len(c.Disabled()); n > 0 {
-		packs += fmt.Sprintf(" and %d disabled", n)
+	n := make(map[Verdict]int)
+	for _, e := range c.all() {
+		n[e.Verdict(time.Now())]++
+	}
+	packs, more := i18n.Count(n[Kept], "pack"), []string(nil)
+	for _, v := range []Verdict{Ended, Disabled} {
+		if n[v] > 0 {
+			more = append(more, fmt.Sprintf("%d %s", n[v], v))
+		}
+	}
+	if len(more) > 0 {
+		packs = strings.Join(append([]string{packs}, more[:len(more)-1]...), ", ") + " and " + more[len(more)-1]
+	}
+	discovering := 0
+	for name := range c.Sources {
+		if _, member := c.Member(name); !member && c.Discovers(name) {
+			discovering++
+		}
+	}
+	if discovering > 0 {
+		packs += ", discovery from " + i18n.Count(discovering, "source")
 	}
 	return packs + ", " + i18n.Count(len(c.Sinks), "sink")
 }
@@ -74,11 +94,18 @@ type Source struct {
 	Enabled     *bool                `yaml:"enabled,omitempty"`     // false: nothing is asked of the source, and none of its packs is scheduled; default true
 	Sinks       []string             `yaml:"sinks,omitempty"`       // as under defaults, for its packs
 	CloudConfig *cloudconfig.Options `yaml:"cloudconfig,omitempty"` // Alibaba Cloud Config
+	Accounts    *Accounts            `yaml:"accounts,omitempty"`    // the member accounts of a Resource Directory, each of which is a source as this one is; default none
 	Discover    Discover             `yaml:"discover,omitempty"`    // which of its packs are kept without an entry under packs; default none
+
+	member Member         // of a source that stands for a member account
+	parent fetcher.Opener // what lists it
 }
 
-// Defaults are the settings of packs that leave them out.
+// Defaults are the settings of packs, and the credentials of sources, that leave them
+// out.
 type Defaults struct {
+	Credentials *cloudconfig.Credentials `yaml:"credentials,omitempty"` // of sources without credentials; one that has no more than a role_arn has it assumed with these; default: the Alibaba Cloud SDK credential chain
+
 	Source   string         `yaml:"source,omitempty"`    // a name under sources; default: the only one there is
 	Schedule string         `yaml:"schedule,omitempty"`  // cron fields, @daily and its like, or "@every 15m"; default "0 2 * * *"
 	TimeZone string         `yaml:"time_zone,omitempty"` // of the schedule, an IANA name; default UTC
@@ -106,7 +133,7 @@ type Pack struct {
 	Enabled    *bool             `yaml:"enabled,omitempty"`  // false: the pack is not scheduled, as if it were not here, but is not told of as not kept; default true
 	Evaluate   time.Duration     `yaml:"evaluate,omitempty"` // have the rules of the compliance pack evaluated before each report, and wait so long for that at most; it may run functions of yours, which cost money; default 0s = never
 	Since      time.Time         `yaml:"since,omitempty"`    // no report is owed for slots before this: a date (midnight UTC) or an RFC 3339 time; default: no bound
-	Until      time.Time         `yaml:"until,omitempty"`    // no slot falls due after this, written like since; default: no bound
+	Until      time.Time         `yaml:"until,omitempty"`    // no slot falls due after this, written like since: of a date, midnight UTC as well, so that 2027-12-31 leaves out that day; default: no bound
 }
 
 // Sink is one place where reports are kept. Exactly one of its backends is set.

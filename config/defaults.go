@@ -47,7 +47,14 @@ func (c *Config) Entries() []Entry {
 	return slices.DeleteFunc(c.all(), func(e Entry) bool { return e.Disabled })
 }
 
-// Disabled returns the packs of the file that are not scheduled, because their entry
+// Named is Entries without the packs that were discovered.
+func (c *Config) Named() []Entry {
+	named := *c
+	named.discovered = nil
+	return named.Entries()
+}
+
+// Disabled returns the packs of the file, and those that a rule would keep, that are not scheduled, because their entry
 // or their source says enabled: false.
 func (c *Config) Disabled() []Entry {
 	return slices.DeleteFunc(c.all(), func(e Entry) bool { return !e.Disabled })
@@ -64,7 +71,7 @@ func (c *Config) all() []Entry {
 }
 
 // Enabled reports whether anything is asked of a source.
-func (c *Config) Enabled(source string) bool { return isTrue(c.Sources[source].Enabled) }
+func (c *Config) Enabled(source string) bool { return isTrue(c.source(source).Enabled) }
 
 // isTrue reports whether a setting is true, as it is when it is left out.
 func isTrue(setting *bool) bool { return setting == nil || *setting }
@@ -94,6 +101,15 @@ func (c *Config) entry(p Pack) Entry {
 		Schedule: p.Schedule, TimeZone: p.TimeZone, Evaluate: p.Evaluate, Sinks: p.Sinks,
 		Disabled: !isTrue(p.Enabled) || !c.Enabled(p.Source),
 	}
+}
+
+// BySource returns the entries of each source.
+func BySource(all []Entry) map[string][]Entry {
+	entries := make(map[string][]Entry)
+	for _, e := range all {
+		entries[e.Pack.Source] = append(entries[e.Pack.Source], e)
+	}
+	return entries
 }
 
 // Entry returns a pack's entry, if the configuration has one.
@@ -144,10 +160,10 @@ func (e Entry) Zone() *time.Location {
 // from the file's defaults and then from the built-in ones.
 func (c *Config) withDefaults(p Pack) Pack {
 	d := c.Defaults
-	p.Source = cmp.Or(p.Source, d.Source, c.onlySource())
+	p.Source = c.sourceOf(p)
 	p.Schedule = cmp.Or(p.Schedule, d.Schedule, builtinSchedule)
 	p.TimeZone = cmp.Or(p.TimeZone, d.TimeZone, builtinZone)
-	for _, sinks := range [][]string{c.Sources[p.Source].Sinks, d.Sinks} {
+	for _, sinks := range [][]string{c.source(p.Source).Sinks, d.Sinks} {
 		if p.Sinks == nil {
 			p.Sinks = sinks
 		}
@@ -172,12 +188,34 @@ func (p Pack) ref() evidence.PackRef {
 // group, so that it has no ID but the word for it.
 func (p Pack) withoutID() bool { return p.Kind == evidence.Rules || p.Kind == evidence.Inventory }
 
-// onlySource returns the name of the source when there is just one.
-func (c *Config) onlySource() string {
-	if len(c.Sources) != 1 {
-		return ""
+// sourceOf returns the name of the source that a pack is of.
+func (c *Config) sourceOf(p Pack) string {
+	if name := cmp.Or(p.Source, c.Defaults.Source); name != "" {
+		return name
 	}
-	return c.sourceNames()[0]
+	return c.onlySource()
+}
+
+// onlySource returns the name of the source when there is just one, besides those of
+// its accounts.
+func (c *Config) onlySource() (only string) {
+	for name, s := range c.Sources {
+		switch {
+		case s.member.ID != "":
+		case only != "":
+			return ""
+		default:
+			only = name
+		}
+	}
+	return only
+}
+
+// shareCredentials gives sources the default credentials where they have none.
+func (c *Config) shareCredentials() {
+	for _, s := range c.Sources {
+		s.CloudConfig.Credentials = s.CloudConfig.Credentials.Or(c.Defaults.Credentials)
+	}
 }
 
 // sourceNames returns the sources' names in a stable order.

@@ -49,6 +49,7 @@ type PackMatch struct {
 	Template   string            `yaml:"template,omitempty"`                                         // a pattern of the ID of the template that it was made from, "ct-…"
 	Status     string            `yaml:"status,omitempty"`                                           // a pattern of its status, such as ACTIVE; default any but CREATING
 	Aggregator string            `yaml:"aggregator,omitempty"`                                       // a pattern of its account group, or none for the account's own packs
+	Account    string            `yaml:"account,omitempty"`                                          // a pattern of the ID of the account that it belongs to
 }
 
 // What aggregators and a match's aggregator take beside IDs.
@@ -83,16 +84,23 @@ func (r Rule) pack() Pack {
 
 // fits reports whether the rule is for a pack.
 func (m PackMatch) fits(p fetcher.PackInfo) bool {
-	for key, pattern := range m.Tags {
-		if value, ok := p.Tags[key]; !ok || !fitsPattern(pattern, value) {
-			return false
-		}
-	}
-	return (m.Name == "" || fitsPattern(m.Name, p.Name)) &&
+	return fitsTags(m.Tags, p.Tags) &&
+		(m.Account == "" || fitsPattern(m.Account, p.Account)) &&
+		(m.Name == "" || fitsPattern(m.Name, p.Name)) &&
 		(len(m.Risk) == 0 || slices.Contains(m.Risk, RiskWord(p.Risk))) &&
 		(m.Template == "" || fitsPattern(m.Template, p.Template)) &&
 		(m.Status == "" || fitsPattern(m.Status, p.Status)) &&
 		(m.Aggregator == "" || fitsPattern(m.Aggregator, cmp.Or(p.Aggregator, noAggregator)))
+}
+
+// fitsTags reports whether all tags are there, with values that fit the patterns.
+func fitsTags(patterns, tags map[string]string) bool {
+	for key, pattern := range patterns {
+		if value, ok := tags[key]; !ok || !fitsPattern(pattern, value) {
+			return false
+		}
+	}
+	return true
 }
 
 // fitsPattern reports whether text fits a pattern of [path.Match], in which a slash is a
@@ -107,6 +115,12 @@ func (c *Config) Discovers(source string) bool {
 	return c.Enabled(source) && c.Sources[source].Discover.keeps()
 }
 
+// NeedsListing reports whether it matters that a source can be listed: for packs, or
+// for the accounts that it has.
+func (c *Config) NeedsListing(source string) bool {
+	return c.Enabled(source) && (c.Sources[source].Discover.keeps() || c.Sources[source].Accounts != nil)
+}
+
 // Refresh returns when the packs of a source are listed.
 func (c *Config) Refresh(source string) scheduler.Schedule {
 	schedule, _ := scheduler.ParseSchedule(cmp.Or(c.Sources[source].Discover.Refresh, builtinRefresh), cmp.Or(c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
@@ -116,6 +130,9 @@ func (c *Config) Refresh(source string) scheduler.Schedule {
 // Scope returns what of a source is listed: what discover says, the account groups of
 // compliance packs, and report templates.
 func (c *Config) Scope(source string) (s discovery.Scope) {
+	if a := c.Sources[source].Accounts; a != nil {
+		s.Directory = a.endpoint()
+	}
 	for _, a := range c.Sources[source].Discover.Aggregators {
 		if a == allAggregators {
 			s.All = true
@@ -124,8 +141,8 @@ func (c *Config) Scope(source string) (s discovery.Scope) {
 		}
 	}
 	for _, p := range c.Packs {
-		switch ref := c.withDefaults(p).ref(); {
-		case ref.Source != source:
+		switch ref := p.ref(); {
+		case c.sourceOf(p) != source:
 		case ref.Kind() == evidence.Template:
 			s.Templates = append(s.Templates, ref.ID)
 		case ref.Aggregator != "" && ref.IsCompliancePack():
@@ -147,7 +164,7 @@ const (
 	NotKept  Verdict = "not_kept" // neither packs nor a rule names it
 	Excluded Verdict = "excluded" // a rule says that it is not kept
 	Creating Verdict = "creating" // it is being created: it is judged once it is there
-	Disabled Verdict = "disabled" // its entry or its source says enabled: false
+	Disabled Verdict = "disabled" // its entry says enabled: false, or its source, which would keep it
 	Ended    Verdict = "ended"    // its entry has an until, and nothing falls due any more
 )
 
@@ -157,28 +174,33 @@ func Verdicts() []Verdict { return []Verdict{Kept, NotKept, Excluded, Creating, 
 // Judgement is what the configuration makes of a pack.
 type Judgement struct {
 	Verdict
-	Rule int // the number of the rule that decided, from 1; 0 = none did
+	Rule int // the number of the rule that decided, from 1; 0 = none did, but packs or, of an account that only packs names, that
 }
 
 // Judge returns what decides about the packs that a source has.
 func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
-	named := make(map[evidence.PackRef]Entry, len(c.Packs))
+	named := make(map[evidence.PackRef]Entry)
 	for _, p := range c.Packs {
-		e := c.entry(p)
-		named[e.PackRef] = e
+		if c.sourceOf(p) == source {
+			e := c.entry(p)
+			named[e.PackRef] = e
+		}
 	}
 	enabled, now := c.Enabled(source), time.Now()
-	rules := c.Sources[source].Discover.Rules
+	rules, member := c.Sources[source].Discover.Rules, c.Sources[source].member
 	return func(p fetcher.PackInfo) Judgement {
+		p.Account = cmp.Or(member.ID, p.Account)
 		if e, ok := named[p.Ref(source)]; ok {
 			return Judgement{Verdict: e.Verdict(now)}
 		}
-		if !enabled {
-			return Judgement{Verdict: Disabled}
+		if member.Named {
+			return Judgement{Verdict: Excluded}
 		}
 		for i, r := range rules {
 			switch {
 			case !r.Match.fits(p) || p.Status == "CREATING" && r.Match.Status == "":
+			case r.keeps() && !enabled:
+				return Judgement{Disabled, i + 1}
 			case r.keeps():
 				return Judgement{Kept, i + 1}
 			default:
@@ -193,23 +215,20 @@ func (c *Config) Judge(source string) func(fetcher.PackInfo) Judgement {
 }
 
 // With returns the configuration with the packs that sources were found to have: those
-// that are kept by a rule are among its entries, after those of the file, and entries
-// without a name go by that of the source.
+// that are kept by a rule, or would be if their source were enabled, are among its entries, after those of the file, and member
+// accounts among its sources. Entries without a name go by that of the source.
 func (c *Config) With(found map[string]discovery.State) *Config {
 	with := *c
-	with.discovered, with.names = nil, make(map[evidence.PackRef]string)
-	for _, source := range c.sourceNames() {
-		if !c.Enabled(source) {
-			continue
-		}
-		judge, scope := c.Judge(source), c.Scope(source)
+	with.Sources, with.discovered, with.names = c.withMembers(found), nil, make(map[evidence.PackRef]string)
+	for _, source := range with.sourceNames() {
+		judge, scope := with.Judge(source), with.Scope(source)
 		for _, p := range found[source].Packs {
 			with.names[p.Ref(source)] = p.Name
 			j := judge(p.PackInfo)
-			if j.Rule == 0 || j.Verdict != Kept || !scope.Has(p.Aggregator) {
+			if j.Rule == 0 || j.Verdict == Excluded || !scope.Has(p.Aggregator) {
 				continue
 			}
-			pack := c.Sources[source].Discover.Rules[j.Rule-1].pack()
+			pack := with.Sources[source].Discover.Rules[j.Rule-1].pack()
 			pack.ID, pack.Aggregator, pack.Source, pack.Since = p.ID, p.Aggregator, source, p.Found
 			with.discovered = append(with.discovered, pack)
 		}
@@ -224,7 +243,7 @@ func (c *Config) SameFound(other *Config) bool {
 		ref := c.withDefaults(p).ref()
 		return p.Name == "" && c.names[ref] != other.names[ref]
 	}
-	return reflect.DeepEqual(c.discovered, other.discovered) && !slices.ContainsFunc(slices.Concat(c.Packs, c.discovered), renamed)
+	return reflect.DeepEqual(c.discovered, other.discovered) && maps.EqualFunc(c.Sources, other.Sources, Source.sameMember) && !slices.ContainsFunc(slices.Concat(c.Packs, c.discovered), renamed)
 }
 
 // discover checks how a source's packs are found.
@@ -253,34 +272,35 @@ func (k *checker) discover(path string, d Discover) {
 
 // empty reports whether every pack is selected.
 func (m PackMatch) empty() bool {
-	return len(m.Tags)+len(m.Risk) == 0 && m.Name+m.Template+m.Status+m.Aggregator == ""
+	return len(m.Tags)+len(m.Risk) == 0 && m.Name+m.Template+m.Status+m.Aggregator+m.Account == ""
 }
 
 // rule checks one rule.
 func (k *checker) rule(path string, r Rule) {
 	k.packMatch(path+".match", r.Match)
 	p := r.pack()
-	if !r.keeps() && (len(p.Labels) > 0 || p.Schedule+p.TimeZone != "" || p.Jitter != nil || p.CatchUp != nil || p.Timeout != nil || p.Sinks != nil || p.Evaluate != 0) {
-		k.fail(path+".keep", "remove the other settings, or keep", "has no use for labels and schedules: with keep: false nothing is kept")
+	if others := set(p); !r.keeps() && len(others) > 0 {
+		list := strings.Join(others, ", ")
+		k.fail(path+".keep", "remove "+list+", or keep", "false: nothing is kept, which has no use for %s", list)
 	}
 	k.labels(path+".labels", p.Labels)
 	k.settings(path, p)
 }
 
-// packMatch checks the patterns of a match.
-func (k *checker) packMatch(at string, m PackMatch) {
-	pattern := func(key, text string) {
-		if _, err := path.Match(text, ""); err != nil {
-			k.fail(at+"."+key, `write \[ for a bracket`, "%.64q is not a pattern", text)
+// set returns the keys of a pack that have a value.
+func set(p Pack) (keys []string) {
+	v := reflect.ValueOf(p)
+	for key, i := range strictyaml.Fields(v.Type()) {
+		if !v.Field(i).IsZero() {
+			keys = append(keys, key)
 		}
 	}
-	pattern("name", m.Name)
-	pattern("template", m.Template)
-	pattern("status", m.Status)
-	pattern("aggregator", m.Aggregator)
-	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
-		pattern(strictyaml.Join("tags", key), m.Tags[key])
-	}
+	return keys
+}
+
+// packMatch checks the patterns of a match.
+func (k *checker) packMatch(at string, m PackMatch) {
+	k.matched(at, map[string]string{"name": m.Name, "template": m.Template, "status": m.Status, "aggregator": m.Aggregator, "account": m.Account}, m.Tags)
 	for i, risk := range m.Risk {
 		k.oneOf(fmt.Sprintf("%s.risk[%d]", at, i), risk, risks[1:]...)
 	}

@@ -193,3 +193,39 @@ sinks: [{name: archive, local: {dir: archive}}]
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestWithDisabledSource: of a source that is disabled, the packs that a rule would keep
+// are disabled and keep their names, and the others are what they were.
+func TestWithDisabledSource(t *testing.T) {
+	t.Parallel()
+	c := parse(t, `
+sources:
+  prod:
+    enabled: false
+    cloudconfig: {endpoint: "http://127.0.0.1:1"}
+    discover: {rules: [{match: {name: "test*"}, keep: false}, {match: {name: "*2"}}]}
+  other: {cloudconfig: {endpoint: "http://127.0.0.1:1"}}
+packs: [{id: cp-1, source: prod}, {id: cp-9, source: other}]
+sinks: [{name: primary, local: {dir: archive}}]
+`)
+	st := discovery.State{}
+	for id, name := range map[string]string{"cp-1": "one", "cp-2": "no 2", "cp-3": "no 3", "cp-4": "test 4"} {
+		st.Packs = append(st.Packs, discovery.Pack{PackInfo: fetcher.PackInfo{ID: id, Name: name}})
+	}
+	with := c.With(map[string]discovery.State{"prod": st})
+	names := make(map[string]string)
+	for _, e := range with.Disabled() {
+		names[e.Pack.Key()] = e.Pack.Name
+	}
+	if diff := cmp.Diff(map[string]string{"cp-1": "one", "cp-2": "no 2"}, names); diff != "" || len(with.Entries()) != 1 {
+		t.Errorf("%s%v", diff, with.Entries())
+	}
+	want := map[string]Judgement{"cp-1": {Disabled, 0}, "cp-2": {Disabled, 2}, "cp-3": {NotKept, 0}, "cp-4": {Excluded, 1}}
+	got, judge := make(map[string]Judgement), with.Judge("prod")
+	for _, p := range st.Packs {
+		got[p.ID] = judge(p.PackInfo)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -48,14 +48,34 @@ type Error struct {
 	More   int     // faults left out
 }
 
+// faults returns how many are no warnings.
+func (e *Error) faults() int {
+	n := e.More
+	for _, f := range e.Faults {
+		if !f.Warning {
+			n++
+		}
+	}
+	return n
+}
+
+// Brief returns the first fault on one line, with the number of all if there are more,
+// and its hint: what a log can hold.
+func (e *Error) Brief() (message, hint string) {
+	first := e.Faults[max(0, slices.IndexFunc(e.Faults, func(f Fault) bool { return !f.Warning }))]
+	first.Hint, hint = "", first.Hint
+	message = first.String()
+	if n := e.faults(); n > 1 {
+		message += fmt.Sprintf(" (the first of %d faults)", n)
+	}
+	return message, hint
+}
+
 // Error lists the faults and ends with their number.
 func (e *Error) Error() string {
 	var b strings.Builder
-	faults := e.More
+	faults := e.faults()
 	for _, f := range e.Faults {
-		if !f.Warning {
-			faults++
-		}
 		b.WriteString(f.String() + "\n")
 	}
 	b.WriteString(i18n.Count(faults, "fault"))
@@ -66,6 +86,24 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, "; %d not shown", e.More)
 	}
 	return b.String()
+}
+
+// First is the first fault, with the number of others, and what to do about it.
+func (e *Error) First() (message, hint string) {
+	faults := e.More
+	for _, f := range e.Faults {
+		if f.Warning {
+			continue
+		}
+		if faults++; message == "" {
+			hint, f.Hint = f.Hint, ""
+			message = f.String()
+		}
+	}
+	if faults > 1 {
+		message += fmt.Sprintf(" (and %s more)", i18n.Count(faults-1, "fault"))
+	}
+	return message, hint
 }
 
 // newError sorts the faults and keeps the first ones.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,7 @@ func Load(path string) (*Config, []fault.Problem, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			p.Hint = initHint
 		}
-		return nil, nil, newError([]Fault{{Problem: p, File: path}})
+		return nil, nil, newError([]Fault{{Problem: p, File: filepath.Clean(path)}})
 	}
 	return Parse(path, b)
 }
@@ -81,7 +82,7 @@ func read(path string) ([]byte, error) {
 // reported under; relative paths start from its folder.
 func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
 	c := decode(name, b)
-	faults := located(name, c.doc)
+	faults := located(c.file, c.doc)
 	var warnings []fault.Problem
 	if c.doc.Complete {
 		more, complete := c.loadPacks()
@@ -94,14 +95,18 @@ func Parse(name string, b []byte) (*Config, []fault.Problem, error) {
 		slices.SortStableFunc(problems, func(x, y fault.Problem) int { return compareFaults(c.Locate(x), c.Locate(y)) })
 		for _, p := range problems {
 			faults = append(faults, c.Locate(p))
-			if p.Warning {
-				warnings = append(warnings, p)
+		}
+		for _, f := range faults {
+			if f.Warning {
+				warnings = append(warnings, f.Problem)
 			}
 		}
 	}
 	if len(warnings) < len(faults) {
 		return nil, nil, newError(faults)
 	}
+	c.shareCredentials()
+	c.Defaults.Source = cmp.Or(c.Defaults.Source, c.onlySource()) // before there are members
 	return c, warnings, nil
 }
 
@@ -130,7 +135,7 @@ func (c *Config) Locate(p fault.Problem) Fault {
 // decode decodes the file over the defaults, without judging it as a whole.
 func decode(name string, b []byte) *Config {
 	c := Default()
-	c.file = name
+	c.file = filepath.Clean(name) // as the names of the other files are
 	c.doc = strictyaml.Decode(b, &c, options(name))
 	return &c
 }

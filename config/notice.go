@@ -32,7 +32,7 @@ type Notice struct {
 	Enabled *bool  `yaml:"enabled,omitempty"` // false: nothing is sent; default true
 	Name    string `yaml:"name"`              // in logs, metrics and notify.json; required
 	// The kinds of events that are sent. Default all.
-	On       []string      `yaml:"on,omitempty" jsonschema:"enum=gap,enum=blocked,enum=overdue,enum=recovered,enum=findings,enum=reload_failed,enum=container,enum=not_kept,enum=found,enum=gone,enum=digest"`
+	On       []string      `yaml:"on,omitempty" jsonschema:"enum=gap,enum=blocked,enum=overdue,enum=recovered,enum=findings,enum=reload_failed,enum=container,enum=not_listed,enum=not_kept,enum=found,enum=gone,enum=digest"`
 	Language string        `yaml:"language,omitempty" jsonschema:"enum=en,enum=zh,enum=both"` // en, zh or both; default en
 	Group    time.Duration `yaml:"group,omitempty"`                                           // how long an event waits for others, so that they go out in one message; default 1m
 	Digest   string        `yaml:"digest,omitempty"`                                          // when digests are due, written like a pack's schedule; default "0 9 * * *"
@@ -197,7 +197,7 @@ func (k *checker) notices() {
 		if n.Ping != nil && (len(n.On) > 0 || n.Group > 0 || n.Digest != "" || !reflect.ValueOf(n.Match).IsZero()) {
 			k.fail(path+".ping", "remove on, match, group and digest", "a ping reports no events, only whether packseal works")
 		}
-		k.backend(path, n)
+		k.backend(path, n, isTrue(n.Enabled))
 	}
 }
 

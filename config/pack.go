@@ -28,6 +28,10 @@ func (k *checker) defaults() {
 	if d.Source != "" {
 		k.source("defaults.source", d.Source)
 	}
+	for _, p := range d.Credentials.Check() {
+		p.Path = "defaults." + p.Path
+		k.problems = append(k.problems, p)
+	}
 	k.schedule("defaults", d.Schedule, d.TimeZone)
 	k.jitter("defaults.jitter", k.withDefaults(Pack{}))
 	k.timeout("defaults.timeout", d.Timeout)
@@ -38,8 +42,11 @@ func (k *checker) defaults() {
 // the same, whether named or by default.
 func (k *checker) packs() {
 	if len(k.Packs) == 0 && !k.anyDiscovers() {
-		k.fail("packs", "packs: [{id: cp-…}], or a source with discover: {rules: [{}]}", "no pack is configured")
+		p := fault.Problem{Path: "packs", Message: "no pack is configured", Hint: "packs: [{id: cp-…}], or a source with discover: {rules: [{}]}"}
+		p.Warning = k.PacksFile != "" // packs are about to be there
+		k.problems = append(k.problems, p)
 	}
+	k.idle()
 	first := map[evidence.PackRef]int{}
 	for i, p := range k.Packs {
 		path := fmt.Sprintf("packs[%d]", i)
@@ -54,6 +61,16 @@ func (k *checker) packs() {
 		} else {
 			first[ref] = i
 		}
+	}
+}
+
+// idle warns that nothing is scheduled, because of enabled: false.
+func (k *checker) idle() {
+	switch sources := k.sourceNames(); {
+	case len(sources) > 0 && !slices.ContainsFunc(sources, k.Enabled):
+		k.problems = append(k.problems, fault.Problem{Path: "sources", Warning: true, Message: "no report is kept: every source has enabled: false"})
+	case len(k.Packs) > 0 && len(k.Entries()) == 0 && !slices.ContainsFunc(sources, k.Discovers):
+		k.problems = append(k.problems, fault.Problem{Path: "packs", Warning: true, Message: "no report is kept: every pack, or its source, has enabled: false"})
 	}
 }
 
@@ -106,9 +123,15 @@ func (k *checker) packID(path string, p Pack) {
 			k.fail(path+".id", "leave it out", "there is one %s of an account or account group: it has no ID", map[string]string{evidence.Rules: "report of all rules", evidence.Inventory: "inventory"}[p.Kind])
 		}
 		return
+	case p.ID == "" && p.Kind == evidence.Template:
+		k.fail(path+".id", `it begins with "crt-"`, "missing: a report template needs one")
+		return
+	case p.ID == "":
+		k.fail(path+".id", `it begins with "cp-"; reports of other kinds have a kind: `+strings.Join(packKinds, ", "), "missing: a compliance pack needs one")
+		return
 	case p.Kind == evidence.Template && p.Aggregator != "":
 		k.fail(path+".aggregator", "leave it out", "a report template belongs to no account group")
-	case p.Kind == evidence.Template && p.ID != "" && kind != evidence.Template:
+	case p.Kind == evidence.Template && kind != evidence.Template:
 		k.fail(path+".id", `the ID of a report template begins with "crt-"`, "%.64q is not a report template", p.ID)
 	case p.Kind == "" && kind != evidence.CompliancePack:
 		k.fail(path+".id", fmt.Sprintf("add kind: %s; the ID of a compliance pack begins with %q", kind, "cp-"), "%.64q is not a compliance pack", p.ID)
@@ -150,6 +173,14 @@ func (k *checker) labels(path string, labels map[string]string) {
 func (k *checker) source(path, name string) {
 	if _, ok := k.Sources[name]; ok || len(k.Sources) == 0 {
 		return
+	}
+	if parent, _, ok := evidence.SplitMember(name); ok {
+		if s, ok := k.Sources[parent]; ok && s.Accounts == nil {
+			k.fail(path, "add accounts to the source, with the role to assume", "%.64q would be a member account of %s, which has no accounts", name, parent)
+		}
+		if _, ok := k.Sources[parent]; ok {
+			return
+		}
 	}
 	k.unknown(path, "source", name, k.sourceNames())
 }

@@ -18,6 +18,11 @@ import (
 // packsHint is for a file that holds no packs.
 const packsHint = "a file of packs is written like the packs of the configuration: packs: [{id: cp-…}]"
 
+// packs is what is in a file of packs.
+type packs struct {
+	Packs []Pack `yaml:"packs"`
+}
+
 // packsFile is a file of packs that the configuration names.
 type packsFile struct {
 	name  string
@@ -37,18 +42,32 @@ func PacksPattern(path string) string {
 
 // PacksFiles returns the names of the files that a packs_file stands for, in their
 // order. A name that is no pattern stands for itself, whether there is such a file or
-// not.
+// not. As in a shell, names that begin with a dot fit only a pattern that does: editors
+// and Kubernetes have files of their own there.
 func PacksFiles(pattern string) ([]string, error) {
 	if _, err := os.Lstat(pattern); err == nil || pattern == "" || !strings.ContainsAny(pattern, `*?[\`) {
 		return slices.DeleteFunc([]string{pattern}, func(name string) bool { return name == "" }), nil
 	}
-	return filepath.Glob(pattern)
+	names, err := filepath.Glob(pattern)
+	return slices.DeleteFunc(names, func(name string) bool { return hidden(name, pattern) }), err
+}
+
+// hidden reports whether a dot at the beginning of a name, or of a folder in its path,
+// was fitted by a wildcard.
+func hidden(name, pattern string) bool {
+	names, patterns := strings.Split(filepath.Clean(name), "/"), strings.Split(filepath.Clean(pattern), "/")
+	for i := range min(len(names), len(patterns)) {
+		if strings.HasPrefix(names[i], ".") && strings.ContainsAny(patterns[i][:1], `*?[`) {
+			return true
+		}
+	}
+	return false
 }
 
 // loadPacks adds the packs of the files that the configuration names. It reports
 // whether each file could be looked at as a whole.
 func (c *Config) loadPacks() (faults []Fault, complete bool) {
-	if c.PacksFile == "" {
+	if c.PacksFile == "" && !c.doc.Blank("packs_file") {
 		return nil, true
 	}
 	fail := func(hint, format string, args ...any) ([]Fault, bool) {
@@ -56,6 +75,10 @@ func (c *Config) loadPacks() (faults []Fault, complete bool) {
 	}
 	names, err := PacksFiles(c.PacksFile)
 	switch {
+	case c.PacksFile == "":
+		return fail("leave it out, or name a file: packs_file: packs.d/*.yaml", "must not be empty")
+	case strings.Contains(c.PacksFile, "**") && !slices.Equal(names, []string{c.PacksFile}):
+		return fail("* stands for names in one folder: packs.d/*.yaml, or of each folder in it packs.d/*/*.yaml", "** in %.200q does not stand for folders at any depth", c.PacksFile)
 	case err != nil:
 		return fail(`write \[ for a bracket`, "%.200q is not a pattern", c.PacksFile)
 	case len(names) == 0:
@@ -69,10 +92,7 @@ func (c *Config) loadPacks() (faults []Fault, complete bool) {
 		}
 		b, err := read(name)
 		if err != nil {
-			p := fault.Problem{Message: err.Error()}
-			if errors.Is(err, fs.ErrNotExist) {
-				p.Hint = "packs_file in " + c.file + " names it"
-			}
+			p := fault.Problem{Message: err.Error(), Hint: c.unreadHint(name, err)}
 			faults, complete = append(faults, Fault{Problem: p, File: name}), false
 			continue
 		}
@@ -85,6 +105,17 @@ func (c *Config) loadPacks() (faults []Fault, complete bool) {
 	return faults, complete
 }
 
+// unreadHint is the hint for a file that can't be read.
+func (c *Config) unreadHint(name string, err error) string {
+	switch fi, _ := os.Stat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "packs_file in " + c.file + " names it"
+	case fi != nil && fi.IsDir():
+		return "name the files in it: packs_file: " + name + "/*.yaml"
+	}
+	return ""
+}
+
 // same reports whether two names are of one file.
 func same(x, y string) bool {
 	a, errA := os.Stat(x)
@@ -94,11 +125,9 @@ func same(x, y string) bool {
 
 // addPacks adds the packs of one file.
 func (c *Config) addPacks(name string, b []byte) (faults []Fault, complete bool) {
-	var in struct {
-		Packs []Pack `yaml:"packs"`
-	}
+	var in packs
 	o := options(name)
-	o.EmptyHint = packsHint
+	o.EmptyHint, o.MayBeEmpty = packsHint, true
 	o.UnknownKey = func(key string, known []string) string {
 		switch {
 		case !slices.Equal(known, []string{"packs"}):
@@ -114,11 +143,11 @@ func (c *Config) addPacks(name string, b []byte) (faults []Fault, complete bool)
 	doc := strictyaml.Decode(b, &in, o)
 	faults = located(name, doc)
 	if doc.Complete && in.Packs == nil && len(faults) == 0 {
-		faults = append(faults, Fault{Problem: fault.Problem{Message: "it holds no packs", Hint: packsHint}, File: name})
+		faults = append(faults, c.Locate(fault.Problem{Path: "packs_file", Warning: true, Message: name + " holds no packs", Hint: packsHint}))
 	}
 	c.files = append(c.files, packsFile{name, doc, len(c.Packs)})
 	c.Packs = append(c.Packs, in.Packs...)
-	return faults, doc.Complete && in.Packs != nil
+	return faults, doc.Complete && (in.Packs != nil || len(doc.Faults) == 0)
 }
 
 // packPath matches the path of a pack, and of what is in it.

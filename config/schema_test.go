@@ -16,7 +16,11 @@ import (
 	"packseal.example/internal/units"
 )
 
-const schemaFile = "../config.schema.json"
+// The schemas of the configuration and of a file of packs.
+const (
+	schemaFile      = "../config.schema.json"
+	packsFileSchema = "../packs.schema.json"
+)
 
 // enums are the words that fields of other packages take, by definition and
 // key. The packages check them themselves.
@@ -30,9 +34,9 @@ var enums = map[string][]any{
 	"queue.Cluster.size":            {3, 5, 7},
 }
 
-// schema makes the JSON Schema of the file from the structs and their
-// comments. It is made here, so that the program need not hold the maker.
-func schema(t *testing.T) []byte {
+// reflector makes a JSON Schema from structs and their comments. It is made here, so
+// that the program need not hold the maker.
+func reflector(t *testing.T) *jsonschema.Reflector {
 	t.Helper()
 	r := &jsonschema.Reflector{
 		FieldNameTag:   "yaml",
@@ -45,17 +49,43 @@ func schema(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 	}
-	s := r.Reflect(Config{})
-	s.ID, s.Title = "", "packseal configuration"
-	refine("config.Config", s)
+	return r
+}
+
+// schemaOf makes the schema of a file.
+func schemaOf(t *testing.T, name, title string, file any) *jsonschema.Schema {
+	t.Helper()
+	s := reflector(t).Reflect(file)
+	s.ID, s.Title = "", title
+	refine(name, s)
 	for name, def := range s.Definitions {
 		refine(name, def)
 	}
 	oneKind(s.Definitions["config.Pack"])
+	return s
+}
+
+// packsSchema makes the schema of a file of packs.
+func packsSchema(t *testing.T) []byte {
+	t.Helper()
+	s := schemaOf(t, "config.packs", "packs of packseal", packs{})
+	s.Properties.Value("packs").Description = "what reports are kept of, written as in the configuration"
+	return encoded(t, s)
+}
+
+// schema makes the schema of the configuration.
+func schema(t *testing.T) []byte {
+	t.Helper()
+	s := schemaOf(t, "config.Config", "packseal configuration", Config{})
 	oneBackend(s.Definitions["config.Source"], reflect.TypeFor[Source]())
 	oneBackend(s.Definitions["config.Sink"], reflect.TypeFor[Sink]())
 	oneBackend(s.Definitions["config.Notice"], reflect.TypeFor[Notice]())
 	s.Definitions["config.Queue"].MaxProperties = new(uint64(1))
+	return encoded(t, s)
+}
+
+func encoded(t *testing.T, s *jsonschema.Schema) []byte {
+	t.Helper()
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -144,6 +174,7 @@ func oneBackend(s *jsonschema.Schema, entry reflect.Type) {
 func TestSchemaIsUpToDate(t *testing.T) {
 	t.Parallel()
 	generated(t, schemaFile, schema(t))
+	generated(t, packsFileSchema, packsSchema(t))
 }
 
 func TestSchemaDescribesEveryKey(t *testing.T) {
@@ -170,10 +201,10 @@ func TestSchemaDescribesEveryKey(t *testing.T) {
 	}
 }
 
-// compile makes a validator of the schema as it is made now.
-func compile(t *testing.T) *validator.Schema {
+// compile makes a validator of a schema.
+func compile(t *testing.T, schema []byte) *validator.Schema {
 	t.Helper()
-	doc, err := validator.UnmarshalJSON(strings.NewReader(string(schema(t))))
+	doc, err := validator.UnmarshalJSON(strings.NewReader(string(schema)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,9 +254,29 @@ func textTimes(v any) any {
 	return v
 }
 
+// TestPacksSchema: the schema of a file of packs takes what such a file takes, and no
+// configuration.
+func TestPacksSchema(t *testing.T) {
+	t.Parallel()
+	s := compile(t, packsSchema(t))
+	for text, good := range map[string]bool{
+		"packs: [{id: cp-1, schedule: '@daily', until: 2027-12-31, enabled: false}, {kind: rules}]": true,
+		"packs: []": true, "packs: [{id: cp-1, timeout: 5}]": false, "packs: [{kind: template}]": false,
+		"packs: [{id: cp-1}]\nstate_dir: x": false, minimal: false,
+	} {
+		if err := s.Validate(plain(t, []byte(text))); (err == nil) != good {
+			t.Errorf("%s: %v", text, err)
+		}
+		file := inFiles(t, map[string]string{"packseal.yaml": mainFile + "packs_file: more.yaml\n", "more.yaml": text})
+		if _, _, err := Load(file); (err == nil) != good {
+			t.Errorf("Load of %s: %v", text, err)
+		}
+	}
+}
+
 func TestSchemaTakesTheExample(t *testing.T) {
 	t.Parallel()
-	s := compile(t)
+	s := compile(t, schema(t))
 	for name, b := range map[string][]byte{"example": Example(), "minimal": []byte(minimal)} {
 		if err := s.Validate(plain(t, b)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -244,7 +295,7 @@ func TestSchemaTakesTheExample(t *testing.T) {
 // must not disagree.
 func TestSchemaRefuses(t *testing.T) {
 	t.Parallel()
-	s := compile(t)
+	s := compile(t, schema(t))
 	for name, change := range map[string][2]string{
 		"typo":              {"packs:", "paks:"},
 		"typo deep down":    {"endpoint:", "endpiont:"},

@@ -53,20 +53,27 @@ type Operator interface {
 
 // Status is how a daemon is doing.
 type Status struct {
-	Version  string         `json:"version"`
-	PID      int            `json:"pid"`
-	Started  time.Time      `json:"started"`
-	Ready    bool           `json:"ready"`
-	Trouble  *Problem       `json:"trouble,omitempty"` // why it is not ready
-	Refused  bool           `json:"config_refused"`    // the configuration file was changed and is not valid; the old one is in force
-	Packs    map[string]int `json:"packs"`             // by state, as the page has them
-	Next     *evidence.Slot `json:"next,omitempty"`    // that falls due next
-	Down     []DownSink     `json:"sinks_down"`        // sinks that can't be used
-	Spooled  int            `json:"spooled"`           // reports that wait for a sink
-	Full     bool           `json:"spool_full"`        // too little room for another report
-	Pauses   []queue.Pause  `json:"pauses"`            // in force
-	Verified time.Time      `json:"verified,omitzero"` // when a verification last read everything and found no problem
-	Problems map[string]int `json:"problems"`          // that the last verification found, by kind
+	Version     string         `json:"version"`
+	PID         int            `json:"pid"`
+	Started     time.Time      `json:"started"`
+	Ready       bool           `json:"ready"`
+	Trouble     *Problem       `json:"trouble,omitempty"`             // why it is not ready
+	Refused     bool           `json:"config_refused"`                // the configuration file was changed and is not valid; the old one is in force
+	RefusedAt   time.Time      `json:"config_refused_at,omitzero"`    // when that was found; this and the next two: of a configuration that is refused
+	RefusedWhy  string         `json:"config_refused_why,omitempty"`  // the first fault
+	RefusedHint string         `json:"config_refused_hint,omitempty"` // what to do about it
+	Packs       map[string]int `json:"packs"`                         // by state, as the page has them
+	NotKept     int            `json:"not_kept"`                      // packs that exist, and that neither the configuration nor a rule names
+	Unlisted    []Unlisted     `json:"unlisted,omitempty"`            // sources and accounts that rules need a listing of, and that can't be listed
+	Next        *evidence.Slot `json:"next,omitempty"`                // that falls due next
+	NextName    string         `json:"next_name,omitempty"`           // what people call its pack
+	NextZone    string         `json:"next_time_zone,omitempty"`      // the pack's
+	Down        []DownSink     `json:"sinks_down"`                    // sinks that can't be used
+	Spooled     int            `json:"spooled"`                       // reports that wait for a sink
+	Full        bool           `json:"spool_full"`                    // too little room for another report
+	Pauses      []queue.Pause  `json:"pauses"`                        // in force
+	Verified    time.Time      `json:"verified,omitzero"`             // when a verification last read everything and found no problem
+	Problems    map[string]int `json:"problems"`                      // that the last verification found, by kind
 }
 
 // DownSink is a sink that can't be used.
@@ -74,6 +81,13 @@ type DownSink struct {
 	Sink  string    `json:"sink"`
 	Since time.Time `json:"since"`
 	Why   string    `json:"why"` // the last error
+}
+
+// Unlisted is a source whose packs, or accounts, could not be listed last.
+type Unlisted struct {
+	Source      string `json:"source"`
+	AccountName string `json:"account_name,omitempty"` // of the member account that the source stands for
+	Why         string `json:"why"`
 }
 
 // Queue lists and pauses the queue. Names are of sources and packs, as people

@@ -15,13 +15,15 @@ type Listing struct {
 
 // SourcePacks are the packs that a source has.
 type SourcePacks struct {
-	Source    string        `json:"source"`
-	Disabled  bool          `json:"disabled,omitempty"` // nothing is asked of it, and nothing of it is kept
-	Discovers bool          `json:"discovers"`          // packs are kept that the configuration does not name
-	Tried     time.Time     `json:"tried,omitzero"`     // the last listing
-	Listed    time.Time     `json:"listed,omitzero"`    // the last one that was complete; zero = none was
-	Troubles  []ListTrouble `json:"troubles,omitempty"`
-	Packs     []FoundPack   `json:"packs"`
+	Source      string        `json:"source"`
+	Account     string        `json:"account,omitempty"` // the ID of the member account that the source stands for
+	AccountName string        `json:"account_name,omitempty"`
+	Disabled    bool          `json:"disabled,omitempty"` // nothing is asked of it, and nothing of it is kept
+	Discovers   bool          `json:"discovers"`          // packs are kept that the configuration does not name
+	Tried       time.Time     `json:"tried,omitzero"`     // the last listing
+	Listed      time.Time     `json:"listed,omitzero"`    // the last one that was complete; zero = none was
+	Troubles    []ListTrouble `json:"troubles,omitempty"`
+	Packs       []FoundPack   `json:"packs"`
 }
 
 // ListTrouble is what could not be listed, and why.
@@ -46,7 +48,7 @@ type FoundPack struct {
 	Rule       int               `json:"rule,omitempty"`   // the rule that decided, from 1; 0 = none did
 	Found      time.Time         `json:"found,omitzero"`   // when it was found; zero = it was there from the start
 	Missed     int               `json:"missed,omitempty"` // listings in a row that lacked it
-	Unseen     bool              `json:"unseen,omitempty"` // the configuration names it, and no listing has shown it
+	Unseen     bool              `json:"unseen,omitempty"` // the configuration names it, and the listings of its source have not shown it
 
 	Until    time.Time         `json:"until,omitzero"`     // nothing falls due after that
 	Schedule string            `json:"schedule,omitempty"` // of one that is kept, as the next three

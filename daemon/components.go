@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +34,7 @@ type components struct {
 	due     map[dueTogether]int // how many packs with an evaluation fall due together
 	sinks   map[string]*openSink
 	archive *archive.Archive
+	planned func(context.Context, evidence.PackRef) (sinks []string, ok bool) // opening.planned
 }
 
 // dueTogether tells slots that fall due at the same time from others.
@@ -66,11 +70,13 @@ type opening struct {
 	logger     *slog.Logger
 	tracer     trace.Tracer
 	spool      *fetcher.Spool // nil: for reading alone, without sources
+	spooled    func(evidence.Slot) (fetcher.Report, bool)
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
 	registries *registries
-	part       func(source string) float64 // this process's part of a source's rate; nil = all
+	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool) // by the last plan that has the pack; may be nil
+	part       func(source string) float64                                       // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
 	container  func(m evidence.Manifest, detail string) // archive.Options.NewContainer; may be nil
@@ -80,11 +86,11 @@ type opening struct {
 // open opens what the configuration names.
 func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, err error) {
 	c := &components{
-		cfg: cfg, entries: cfg.Entries(), idle: cfg.Disabled(),
+		cfg: cfg, entries: cfg.Entries(), idle: cfg.Disabled(), planned: o.planned,
 		packs: make(map[evidence.PackRef]config.Entry), due: make(map[dueTogether]int),
 	}
 	a := archive.Options{
-		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Seen: o.seen, NewContainer: o.container,
+		Tool: o.tool, Logger: o.logger, Identity: fingerprint(cfg.Sinks), Metrics: o.metrics, Tracer: o.tracer, Spool: o.spool, Spooled: o.spooled, Seen: o.seen, NewContainer: o.container,
 		Blocked: o.blocked, Within: make(map[evidence.PackRef]time.Duration),
 	}
 	if o.observe != nil {
@@ -92,6 +98,9 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	}
 	if o.catalog != nil {
 		a.Observers, a.Attempt, a.Seen = []func(catalog.Event){o.catalog.Observe}, o.catalog.Attempt, o.catalog.Seen
+	}
+	for _, e := range c.idle {
+		a.Packs = append(a.Packs, e.Pack)
 	}
 	for _, e := range c.entries {
 		c.packs[e.PackRef] = e
@@ -117,13 +126,20 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 }
 
 // keeping returns the names of the sinks that are to keep a pack's reports; nil = all.
-func (c *components) keeping(p evidence.PackRef) []string {
+// A pack that is not in the configuration, because it left or is not discovered yet, is
+// kept in those that its last plan names.
+func (c *components) keeping(ctx context.Context, p evidence.PackRef) []string {
 	if e, ok := c.packs[p]; ok {
 		return e.Sinks
 	}
 	for _, e := range c.idle {
 		if e.PackRef == p {
 			return e.Sinks
+		}
+	}
+	if c.planned != nil {
+		if sinks, ok := c.planned(ctx, p); ok {
+			return sinks
 		}
 	}
 	return c.cfg.Former(p, "").Sinks
@@ -177,15 +193,19 @@ func (o opening) openSinks(ctx context.Context, cfg *config.Config) (map[string]
 // openSources opens every source that is not open already.
 func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	sources := make(map[string]source, len(cfg.Sources))
-	for name, s := range cfg.Sources {
+	for _, name := range slices.SortedFunc(maps.Keys(cfg.Sources), parentsFirst(cfg)) {
 		if !cfg.Enabled(name) {
 			continue
 		}
-		s.Discover, s.Sinks = config.Discover{}, nil // not what the source is opened with
+		s := cfg.Sources[name]
+		s.Discover, s.Accounts, s.Sinks = config.Discover{}, nil, nil // not what the source is opened with
+		member, _ := cfg.Member(name)
+		parent := sources[member.Parent]
 		key := fingerprint(struct {
 			Source config.Source
 			Fetch  fetcher.Settings
-		}{s, cfg.Fetch})
+			Parent string
+		}{s, cfg.Fetch, parent.key})
 		var old source
 		if o.old != nil {
 			old = o.old.sources[name]
@@ -194,7 +214,7 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 			sources[name] = old
 			continue
 		}
-		opened, err := o.openSource(name, s, cfg.Fetch, old)
+		opened, err := o.openSource(name, s, cfg.Fetch, old, parent)
 		if err != nil {
 			return nil, fmt.Errorf("opening source %s: %w", name, err)
 		}
@@ -204,15 +224,29 @@ func (o opening) openSources(cfg *config.Config) (map[string]source, error) {
 	return sources, nil
 }
 
-// openSource opens one source, in the place of an old one; the zero source: there is
-// none.
-func (o opening) openSource(name string, s config.Source, settings fetcher.Settings, old source) (source, error) {
+// parentsFirst orders sources so that those of accounts come after what lists them.
+func parentsFirst(cfg *config.Config) func(a, b string) int {
+	rank := func(name string) int {
+		if _, ok := cfg.Member(name); ok {
+			return 1
+		}
+		return 0
+	}
+	return func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) }
+}
+
+// openSource opens one source, in the place of an old one. That of an account has a
+// parent. The zero source: there is none.
+func (o opening) openSource(name string, s config.Source, settings fetcher.Settings, old, parent source) (source, error) {
 	logger := o.logger.With("source", name)
 	reg := prometheus.WrapRegistererWith(prometheus.Labels{"source": name}, o.registries.source(name))
 	opener := s.Opener()
 	env := fetcher.Env{Registerer: reg, Logger: logger, UserAgent: o.tool}
 	if old.Fetcher != nil {
 		env.Old = old.Source()
+	}
+	if parent.Fetcher != nil {
+		env.Parent = parent.Source()
 	}
 	if o.part != nil {
 		env.Share = func() float64 { return o.part(name) }
@@ -245,10 +279,13 @@ type ArchiveOptions struct {
 // daemon.
 func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (_ *archive.Archive, err error) {
 	open := opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
-	if !o.ReadOnly {
-		if open.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
+	switch spool := filepath.Join(cfg.StateDir, "spool"); {
+	case !o.ReadOnly:
+		if open.spool, err = fetcher.OpenSpool(spool); err != nil {
 			return nil, err
 		}
+	case cfg.StateDir != "": // a copy of an archive has none
+		open.spooled = fetcher.ReadSpool(spool).Report
 	}
 	c, err := open.open(ctx, cfg)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -44,15 +45,24 @@ type controlled struct {
 func (c controlled) Status(context.Context) control.Status {
 	shared := c.shared()
 	st := control.Status{
-		Version: c.daemon.Version, PID: os.Getpid(), Started: c.daemon.began, Ready: true, Refused: c.daemon.status.failed.Load(),
+		Version: c.daemon.Version, PID: os.Getpid(), Started: c.daemon.began, Ready: true,
 		Packs: make(map[string]int), Pauses: []queue.Pause{}, Down: []control.DownSink{}, Spooled: shared.Spool.Reports, Full: shared.Spool.Full,
 		Verified: shared.Verified.Passed, Problems: shared.Verified.Problems,
 	}
 	if err := c.ready(); err != nil {
 		st.Ready, st.Trouble = false, control.NewProblem(err)
 	}
+	if no := shared.Refused; no != nil {
+		st.Refused, st.RefusedAt, st.RefusedWhy, st.RefusedHint = true, no.At, no.Why, no.Hint
+	}
 	for _, p := range c.packs() {
 		st.Packs[p.State]++
+	}
+	for _, l := range shared.Listed {
+		st.NotKept += l.NotKept
+		if l.Why != "" {
+			st.Unlisted = append(st.Unlisted, control.Unlisted{Source: l.Source, AccountName: l.Account, Why: l.Why})
+		}
 	}
 	for _, s := range shared.Sinks {
 		if !s.Down.IsZero() {
@@ -61,7 +71,7 @@ func (c controlled) Status(context.Context) control.Status {
 	}
 	if e, due := c.next(); !due.IsZero() {
 		slot := e.Pack.Slot(due)
-		st.Next = &slot
+		st.Next, st.NextName, st.NextZone = &slot, e.Pack.Name, e.TimeZone
 	}
 	if q, err := c.queue.get(); err == nil {
 		st.Pauses = append(st.Pauses, q.Pauses()...)
@@ -112,8 +122,9 @@ func (c controlled) Pause(ctx context.Context, o control.Order) ([]control.Outco
 		return nil, err
 	}
 	var outcomes []control.Outcome
+	now := time.Now().UTC().Truncate(time.Second)
 	for _, p := range wanted {
-		p.Since, p.By, p.Why = time.Now().UTC().Truncate(time.Second), o.By, o.Why
+		p.Since, p.By, p.Why = now, o.By, o.Why
 		if o.For > 0 {
 			p.Until = p.Since.Add(o.For)
 		}
@@ -205,11 +216,17 @@ func (c controlled) wanted(names []string, find func(string) []queue.Pause) (all
 	return all, nil
 }
 
-// pausable returns what a person may mean by a name: a source, or packs by key,
-// by ID, or by source and key.
+// pausable returns what a person may mean by a name: a source, with those of its
+// accounts, or packs by key, by ID, or by source and key.
 func (c controlled) pausable(name string) (found []queue.Pause) {
-	if _, ok := c.runtime.Load().sources[name]; ok {
-		return []queue.Pause{{Source: name}}
+	sources := c.runtime.Load().sources
+	if _, ok := sources[name]; ok {
+		for _, source := range slices.Sorted(maps.Keys(sources)) {
+			if among(source, name) {
+				found = append(found, queue.Pause{Source: source})
+			}
+		}
+		return found
 	}
 	for _, p := range c.packsNamed(name) {
 		found = append(found, queue.Pause{Source: p.Source, Pack: p.Pack})
@@ -231,8 +248,15 @@ func (c controlled) packsNamed(name string) (found []evidence.Slot) {
 
 // unknownName refuses a name, and suggests what may have been meant.
 func (c controlled) unknownName(name string) error {
+	r := c.runtime.Load()
+	if _, ok := r.cfg.Sources[name]; ok && !r.cfg.Enabled(name) {
+		return fault.New(fault.NotFound, "the source %s is disabled: enabled: false; no work is started on it anyway", name)
+	}
+	if idle, err := config.Choose(r.idle, []string{name}); err == nil {
+		return fault.New(fault.NotFound, "the pack %s/%s is disabled: enabled: false, in its entry or its source; no work is started on it anyway", idle[0].Pack.Source, idle[0].Pack.Key())
+	}
 	var known []string
-	for source := range c.runtime.Load().sources {
+	for source := range r.sources {
 		known = append(known, source)
 	}
 	slices.Sort(known)

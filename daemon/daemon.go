@@ -131,16 +131,25 @@ func (d *Daemon) reloads(ctx context.Context) error {
 		if err == nil {
 			err = s.update(ctx, cfg)
 		}
-		d.status.set(err == nil)
+		d.status.set(err)
 		if err == nil {
 			d.Logger.InfoContext(ctx, "configuration reloaded", "packs", len(s.runtime.Load().entries))
 		} else {
-			d.Logger.ErrorContext(ctx, "configuration not reloaded", "err", err, "hint", fault.Hint(err))
+			message, hint := brief(err)
+			d.Logger.ErrorContext(ctx, "configuration not reloaded", "err", message, "hint", hint)
 			s.notices.ReloadFailed(err)
 		}
 		d.systemd.ready()
 		answer <- err
 	}
+}
+
+// brief returns an error on one line, and its hint.
+func brief(err error) (message, hint string) {
+	if bad, ok := errors.AsType[*config.Error](err); ok {
+		return bad.Brief()
+	}
+	return err.Error(), fault.Hint(err)
 }
 
 // Reload loads the configuration anew and returns what is wrong with it.

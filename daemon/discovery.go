@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -76,15 +75,18 @@ func (d *discovered) all() map[string]discovery.State {
 // of returns what is known of a source.
 func (d *discovered) of(source string) discovery.State { return d.all()[source] }
 
-// set replaces what is known of a source, and keeps it in the state folder.
-func (d *discovered) set(source string, st discovery.State) error {
+// set replaces what is known of sources, and keeps it in the state folder.
+func (d *discovered) set(changed map[string]discovery.State) error {
+	if len(changed) == 0 {
+		return nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	states := maps.Clone(d.states)
 	if states == nil {
 		states = make(map[string]discovery.State)
 	}
-	states[source] = st
+	maps.Copy(states, changed)
 	d.states = states
 	return discovery.Save(d.dir, states)
 }
@@ -124,20 +126,12 @@ func (s *services) discover(ctx context.Context) {
 		case <-s.discovered.wanted:
 			taken = time.Time{}
 		case r := <-s.discovered.asked:
-			s.refreshAll(ctx, func(source string) bool { return r.source == "" || r.source == source })
+			s.refreshAll(ctx, func(source string) bool { return among(source, r.source) })
+			s.refreshAll(ctx, func(source string) bool { return among(source, r.source) && s.discovered.of(source).Tried.IsZero() }) // accounts that were found
 			close(r.done)
 		case <-timer.C:
 		}
 		timer.Stop()
-	}
-}
-
-// refreshAll lists the packs of those sources.
-func (s *services) refreshAll(ctx context.Context, which func(source string) bool) {
-	for _, source := range slices.Sorted(maps.Keys(s.runtime.Load().sources)) {
-		if ctx.Err() == nil && which(source) {
-			s.refresh(ctx, source)
-		}
 	}
 }
 
@@ -164,48 +158,18 @@ func (s *services) nextRefresh(source string) time.Time {
 	if next.IsZero() { // it is never due again
 		next = now.Add(24 * time.Hour)
 	}
-	if !cfg.Discovers(source) || st.Failing() == nil {
+	failing := st.Failing()
+	if !cfg.NeedsListing(source) || failing == nil {
 		return next
 	}
 	again := st.Tried.Add(discoverAgain)
-	if !st.Known() {
+	if _, member := cfg.Member(source); !st.Known() && (!member || fault.Of(failing).Transient()) { // an account that refuses is one of many
 		again = st.Tried.Add(discoverFirst)
 	}
 	if again.Before(next) {
 		return again
 	}
 	return next
-}
-
-// refresh lists the packs of a source, keeps, shares and tells what has changed, and
-// puts it into force.
-func (s *services) refresh(ctx context.Context, source string) {
-	r := s.runtime.Load()
-	opened, ok := r.sources[source]
-	if !ok || opened.Lister() == nil {
-		return
-	}
-	s.takeShared(ctx)
-	began, log := time.Now(), s.Logger.With("source", source)
-	before := s.discovered.of(source)
-	st, changes, err := discovery.Refresh(ctx, opened.Lister(), source, r.cfg.Scope(source), before)
-	if err != nil {
-		return // the daemon stops
-	}
-	if err := s.discovered.set(source, st); err != nil {
-		log.WarnContext(ctx, "discovered packs not written to disk", "reason", fault.Of(err), "err", err)
-	}
-	s.share(ctx, source, st)
-	s.applyDiscovered(ctx)
-	s.tellChanges(r, source, before.Known(), changes)
-	switch failing := st.Failing(); {
-	case failing == nil:
-		log.InfoContext(ctx, "packs listed", "packs", len(st.Packs), "found", len(changes.Found), "gone", len(changes.Gone), "took", time.Since(began).Round(time.Millisecond).String())
-	case r.cfg.Discovers(source):
-		log.WarnContext(ctx, "packs not listed", "reason", fault.Of(failing), "err", failing, "hint", fault.Hint(failing))
-	default: // names and what is not kept are a convenience
-		log.DebugContext(ctx, "packs not listed", "reason", fault.Of(failing), "err", failing)
-	}
 }
 
 // applyDiscovered puts into force what was discovered, if that changes anything.
@@ -221,47 +185,4 @@ func (s *services) applyDiscovered(ctx context.Context) {
 		return
 	}
 	s.Logger.InfoContext(ctx, "discovered packs in force", "packs", len(s.runtime.Load().entries))
-}
-
-// share gives the other replicas what is known of a source.
-func (s *services) share(ctx context.Context, source string, st discovery.State) {
-	if !s.cfg.Queue.Shared() {
-		return
-	}
-	q, err := s.queue.get()
-	if err == nil {
-		var b []byte
-		if b, err = st.Encode(); err == nil {
-			err = q.Notes(sharedStates).Write(ctx, source, b)
-		}
-	}
-	if err != nil {
-		s.Logger.WarnContext(ctx, "discovered packs not shared", "source", source, "reason", fault.Of(err), "err", err)
-		return
-	}
-	s.publish(news{Discovered: true})
-}
-
-// takeShared takes over what other replicas know that is newer.
-func (s *services) takeShared(ctx context.Context) {
-	if !s.cfg.Queue.Shared() {
-		return
-	}
-	q, err := s.queue.get()
-	if err != nil {
-		return
-	}
-	shared, err := q.Notes(sharedStates).Read(ctx)
-	if err != nil && ctx.Err() == nil {
-		s.Logger.DebugContext(ctx, "discovered packs of other replicas not read", "reason", fault.Of(err), "err", err)
-	}
-	for source, b := range shared {
-		st, err := discovery.Decode(b)
-		if err == nil && st.Replaces(s.discovered.of(source)) {
-			err = s.discovered.set(source, st)
-		}
-		if err != nil {
-			s.Logger.WarnContext(ctx, "discovered packs of other replicas not taken over", "source", source, "reason", fault.Of(err), "err", err)
-		}
-	}
 }

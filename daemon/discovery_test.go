@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -128,22 +129,38 @@ func TestDiscover(t *testing.T) {
 
 	api.Remove(lab.Another)
 	d.kept(t, lab.Pack, group+"/"+lab.Pack)
-	lab.Eventually(t, "people were told", func() bool {
-		var all string
-		for _, m := range people.Taken(notifytest.Webhook) {
-			all += m.Text
-		}
-		return strings.Contains(all, "2 packs found") && strings.Contains(all, "1 pack not kept") && strings.Contains(all, "1 pack gone")
-	})
+	news := fmt.Sprintf("found %s/%s, found %s, gone %[3]s, not_kept %[4]s", group, lab.Pack, lab.Another, stray)
+	lab.Eventually(t, "people were told", func() bool { return told(t, people) == news })
 	gaps := gapsOf(t, s, lab.Another)
 	d.await(t, d.pack(t, lab.Pack).Sealed+3)
 	if now := gapsOf(t, s, lab.Another); now != gaps {
 		t.Errorf("a pack that is gone had %d gaps and has %d", gaps, now)
 	}
 	d.stop()
+	if got := told(t, people); got != news {
+		t.Errorf("people were told: %s; want: %s", got, news)
+	}
 	if clean(t, s); strings.Contains(log.String(), "another plan") {
 		t.Errorf("plans were not at one:\n%s", log.String())
 	}
+}
+
+// told returns which packs people were told of and how, in however many notices: packs
+// that appear together may be found by two listings.
+func told(t *testing.T, people *notifytest.Server) string {
+	t.Helper()
+	var all []string
+	for _, m := range people.Taken(notifytest.Webhook) {
+		var notice struct{ Events []struct{ Kind, Pack string } }
+		if err := json.Unmarshal([]byte(m.Text), &notice); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range notice.Events {
+			all = append(all, e.Kind+" "+e.Pack)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }
 
 // gapsOf counts the gap records of a pack.

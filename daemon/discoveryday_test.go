@@ -12,17 +12,29 @@ import (
 	"packseal.example/test/lab"
 )
 
-// TestDiscoverDay has 1,000 packs come and go within the 24 hours of a day that is
-// over in a minute: each slot that was due by the plans is sealed or recorded as a
-// gap, and the queue's server goes on.
+// day is a day in which packs come and go.
+type day struct {
+	hours    int           // how many it has
+	perHour  int           // packs come in each of them
+	life     int           // and go after so many
+	hour     time.Duration // how long one takes
+	schedule string        // of the packs
+}
+
+// aDay is what TestDiscoverDay takes for one. With the tag scale it is one of 1,000
+// packs.
+var aDay = day{hours: 5, perHour: 40, life: 2, hour: 500 * time.Millisecond, schedule: `"@every 2s", jitter: 1s`}
+
+// TestDiscoverDay has packs come and go for a day that is soon over: each slot that
+// was due by the plans is sealed or recorded as a gap, and the queue's server goes on.
 func TestDiscoverDay(t *testing.T) {
 	t.Parallel()
-	const hours, perHour, life = 24, 42, 6
+	hours, perHour, life := aDay.hours, aDay.perHour, aDay.life
 	id := func(i int) string { return fmt.Sprintf("cp-%020d", i) }
 	l := lab.New(t, prodPack(id(0), "the first"))
 	l.Configure(lab.Setup{
 		Source: "requests_per_second: 10000, max_in_flight: 500", Discover: `refresh: "@yearly", rules: [` + prodRule + "]",
-		Defaults: `schedule: "@every 12s", jitter: 6s, catch_up: 1h, timeout: 1m`,
+		Defaults: "schedule: " + aDay.schedule + ", catch_up: 1h, timeout: 1m",
 	})
 	s := lab.Setup{Dir: l.Dir}
 	var log lab.Buffer
@@ -52,8 +64,9 @@ func TestDiscoverDay(t *testing.T) {
 		if n := len(d.packs(t)); n != came-went {
 			t.Errorf("hour %d: %d packs are kept of %d", hour, n, came-went)
 		}
-		d.rest(t, began.Add(time.Duration(hour+1)*1500*time.Millisecond))
+		d.rest(t, began.Add(time.Duration(hour+1)*aDay.hour))
 	}
+	d.await(t, 1)
 	if after, err := d.services.Load().queue.get(); err != nil || after != before {
 		t.Errorf("the queue was opened anew: %v", err)
 	}
@@ -65,8 +78,8 @@ func TestDiscoverDay(t *testing.T) {
 			t.Errorf("pack %d is there, and has %v", i, lost)
 		}
 	}
-	if came < 1000 || result.Sealed < came-went {
-		t.Errorf("%d packs, %d slots were sealed", came, result.Sealed)
+	if result.Sealed+result.Gaps < came-went || result.Sealed == 0 {
+		t.Errorf("%d packs stay, %d slots were sealed, %d are gaps", came-went, result.Sealed, result.Gaps)
 	}
 	for _, bad := range []string{"another plan", "panic", "queue reopening", "not in force"} {
 		if strings.Contains(log.String(), bad) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"packseal.example/config"
+	"packseal.example/control"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/test/lab"
@@ -125,8 +126,14 @@ func TestDisabledSource(t *testing.T) {
 	if strings.Contains(d.get(t, "/"), "not kept") {
 		t.Error("the page says that a pack of it is not kept")
 	}
+	for _, name := range []string{lab.Source, lab.Pack} {
+		_, err := controlled{d.services.Load(), d.Daemon}.Pause(t.Context(), control.Order{Names: []string{name}, By: "a", Why: "b"})
+		if err == nil || !strings.Contains(err.Error(), "is disabled: enabled: false") {
+			t.Errorf("pausing %s: %v", name, err)
+		}
+	}
 	all, err := controlled{d.services.Load(), d.Daemon}.Packs(t.Context(), lab.Source, true)
-	if err != nil || !all[0].Disabled || all[0].Packs[0].State != "disabled" || all[0].Packs[1].State != "disabled" {
+	if err != nil || !all[0].Disabled || all[0].Packs[0].State != "not_kept" || all[0].Packs[1].State != "disabled" {
 		t.Errorf("%+v, %v", all, err)
 	}
 	if n := server.Calls(); !maps.Equal(n, calls) {

@@ -3,12 +3,19 @@ package daemon
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/config"
 	"packseal.example/control"
+	"packseal.example/fetcher"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/fetcher/discovery"
 	"packseal.example/internal/fault"
 	"packseal.example/test/lab"
 )
@@ -62,6 +69,60 @@ func TestListingOfMany(t *testing.T) {
 	of := listPacks(t, lab.Setup{Endpoint: endpoint, Source: "requests_per_second: 10000", Discover: "rules: [{}]"})
 	if len(of.Packs) != packs || of.Packs[packs-1].State != "kept" || len(of.Troubles) > 0 || api.Calls()["ListCompliancePacks"] != packs/100 {
 		t.Errorf("%d packs, %+v, %v", len(of.Packs), of.Troubles, api.Calls())
+	}
+}
+
+// TestInventoryAgrees: what metrics count is what packs lists; STATUS is "not listed"
+// only of what a listing would have shown.
+func TestInventoryAgrees(t *testing.T) {
+	t.Parallel()
+	parsed, _, err := config.Parse("packseal.yaml", []byte(`
+sources:
+  prod: {cloudconfig: {endpoint: "http://127.0.0.1:1"}, accounts: {role: packseal}, discover: {rules: [{match: {name: found}}]}}
+  old: {enabled: false, cloudconfig: {endpoint: "http://127.0.0.1:1"}, accounts: {role: packseal}, discover: {rules: [{match: {name: found}}]}}
+  unread: {cloudconfig: {endpoint: "http://127.0.0.1:1"}}
+packs: [{id: cp-1, source: prod}, {id: cp-2, source: prod}, {id: rules, kind: rules, source: prod}, {id: cp-1, source: old}, {id: cp-1, source: unread}]
+sinks: [{name: primary, local: {dir: archive}}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := discovery.State{Tried: time.Now(), Listed: time.Now(), Packs: []discovery.Pack{
+		{PackInfo: fetcher.PackInfo{ID: "cp-2", Account: "1001"}}, {PackInfo: fetcher.PackInfo{ID: "cp-3", Name: "found", Account: "1001"}}, {PackInfo: fetcher.PackInfo{ID: "cp-4", Account: "1001"}}},
+		Accounts: []discovery.Account{{AccountInfo: fetcher.AccountInfo{ID: "1001"}}}, AccountsListed: time.Now()}
+	found := map[string]discovery.State{"prod": listed, "old": listed}
+	cfg := parsed.With(found)
+	for source, want := range map[string]struct{ unseen, states, verdicts string }{
+		"prod":   {"[cp-1]", "map[kept:4 not_kept:1]", "map[kept:4 not_kept:1]"},
+		"old":    {"[]", "map[disabled:2 not_kept:2]", "map[disabled:4 not_kept:0]"},
+		"unread": {"[]", "map[kept:1]", "map[kept:1]"},
+	} {
+		entries := config.BySource(slices.Concat(cfg.Entries(), cfg.Disabled()))[source]
+		unseen, states := []string{}, make(map[string]int)
+		of := sourcePacks(cfg, source, found[source], entries)
+		for _, p := range of.Packs {
+			if states[p.State]++; p.Unseen {
+				unseen = append(unseen, p.Key())
+			}
+		}
+		if got := fmt.Sprint(unseen); got != want.unseen {
+			t.Errorf("%s: not listed %s, want %s", source, got, want.unseen)
+		}
+		if got := fmt.Sprint(states); got != want.states {
+			t.Errorf("%s: %s, want %s", source, got, want.states)
+		}
+		if got := fmt.Sprint(verdicts(cfg, source, found[source], entries)); got != want.verdicts {
+			t.Errorf("%s: counted %s, want %s", source, got, want.verdicts)
+		}
+		series := make(chan prometheus.Metric, 3)
+		discoveryCollector{&services{discovered: new(discovered)}}.accounts(series, cfg, source, found[source])
+		if n := len(series); n != map[string]int{"prod": 3}[source] {
+			t.Errorf("%s: %d series of its accounts", source, n)
+		}
+		twice := len(of.Troubles) == 1 && of.Troubles[0].Passing && of.Troubles[0].Message == source+".1001 is the account of "+source+" itself: its packs are there twice"
+		if twice != (source == "prod") {
+			t.Errorf("%s: %+v", source, of.Troubles)
+		}
 	}
 }
 

@@ -14,13 +14,14 @@ import (
 	"testing"
 
 	"packseal.example/config"
+	"packseal.example/internal/ram/ramtest"
 	"packseal.example/test/lab"
 	"packseal.example/web"
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel()
-	os.Exit(m.Run())
+	lab.Parallel(24)
+	os.Exit(ramtest.M{Tests: m}.Run())
 }
 
 // live is a daemon that runs in this process.

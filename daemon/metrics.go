@@ -6,6 +6,7 @@ import (
 	goruntime "runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,8 +15,8 @@ import (
 
 // reloadStatus is how the last reload went.
 type reloadStatus struct {
-	ok, at prometheus.Gauge
-	failed atomic.Bool
+	ok, at  prometheus.Gauge
+	refused atomic.Pointer[refusal] // nil while the file is in force
 }
 
 func newReloadStatus() *reloadStatus {
@@ -23,14 +24,23 @@ func newReloadStatus() *reloadStatus {
 		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: "packseal_config_last_reload_successful", Help: "Whether the last load of the configuration succeeded."}),
 		at: prometheus.NewGauge(prometheus.GaugeOpts{Name: "packseal_config_last_reload_success_timestamp_seconds", Help: "When the configuration was last loaded with success."}),
 	}
-	s.set(true)
+	s.set(nil)
 	return s
 }
 
-func (s *reloadStatus) set(ok bool) {
-	s.failed.Store(!ok)
+// refusal is why a changed configuration is not in force, and since when.
+type refusal struct {
+	at  time.Time
+	err error
+}
+
+// set notes how a load of the configuration went: err is nil, or why it is not in force.
+func (s *reloadStatus) set(err error) {
+	s.refused.Store(nil)
 	s.ok.Set(0)
-	if ok {
+	if err != nil {
+		s.refused.Store(&refusal{time.Now().UTC().Truncate(time.Second), err})
+	} else {
 		s.ok.Set(1)
 		s.at.SetToCurrentTime()
 	}

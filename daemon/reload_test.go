@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,36 @@ func TestReloadKeepsWhatIsAtWork(t *testing.T) {
 		if p.Sealed != 1 || p.Counts.Gaps != 0 {
 			t.Errorf("%+v", p)
 		}
+	}
+}
+
+// TestReloadKeepsSinks: a pack that leaves while its report is in the making is kept in
+// the sinks that were its own.
+func TestReloadKeepsSinks(t *testing.T) {
+	t.Parallel()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: slowPack, Script: sim.Script{Make: 2 * time.Second}})
+	s := lab.Setup{
+		Dir: t.TempDir(), Endpoint: endpoint, Packs: []string{slowPack + ", sinks: [primary]", lab.Pack},
+		Sinks: "\n  - {name: primary, local: {dir: archive}}\n  - {name: mirror, local: {dir: copies}}",
+	}
+	d := start(t, s.Write(t), io.Discard)
+	lab.Eventually(t, "the slow pack is at work", func() bool { return d.pack(t, slowPack).State == "working" })
+	s.Packs = s.Packs[1:]
+	s.Write(t)
+	if err := d.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kept := func(dir string) int {
+		manifests, err := filepath.Glob(filepath.Join(s.Dir, dir, "prod", slowPack, "*", "*", "*", "manifest.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(manifests)
+	}
+	lab.Eventually(t, "the slow pack's report is sealed", func() bool { return kept("archive") == 1 })
+	lab.Eventually(t, "nothing waits", func() bool { return len(slices.Collect(d.services.Load().spool.Waiting())) == 0 })
+	if n := kept("copies"); n != 0 {
+		t.Errorf("%d reports of it are in a sink that was not to keep them", n)
 	}
 }
 
@@ -78,7 +109,8 @@ func TestReload(t *testing.T) {
 
 	lab.Write(t, s.Dir, map[string]string{"packseal.yaml": "pakcs: []\n"})
 	status, said := d.post(t)
-	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(lab.Pack) || !strings.Contains(log.String(), "configuration not reloaded") {
+	if status/100 == 2 || !strings.Contains(said, `did you mean "packs"`) || !in(lab.Pack) || !strings.Contains(log.String(), "configuration not reloaded") ||
+		!strings.Contains(log.String(), `no pack is configured (the first of 4 faults)`) || strings.Contains(log.String(), `\n  hint`) || !strings.Contains(log.String(), "discover: {rules: [{}]}") {
 		t.Errorf("a bad file: %d, %s", status, said)
 	}
 	inForce(true)

@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"slices"
+	"time"
 
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 	"packseal.example/notify"
 	"packseal.example/scheduler"
 )
@@ -28,7 +30,7 @@ func (s *services) openRuntime(ctx context.Context, file *config.Config) (*runti
 	cfg := file.With(s.discovered.all())
 	o := opening{
 		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive, blocked: s.blocked,
-		registries: s.registries, part: s.queue.part, container: s.notifyContainer,
+		registries: s.registries, part: s.queue.part, planned: s.plans.Sinks, container: s.notifyContainer,
 	}
 	old := s.runtime.Load()
 	if old != nil {
@@ -55,6 +57,22 @@ func (r *runtime) start(ctx context.Context, old *runtime) {
 		defer close(r.drained)
 		return r.archive.Drain(draining)
 	})
+	r.services.running.Go(func() error {
+		r.recheckSinks(draining)
+		return nil
+	})
+}
+
+// recheckEvery is how often a sink that is down is asked whether it is back.
+const recheckEvery = 30 * time.Second
+
+// recheckSinks asks the sinks that are down again, until ctx ends.
+func (r *runtime) recheckSinks(ctx context.Context) {
+	for fault.Sleep(ctx, recheckEvery) {
+		for name, s := range r.sinks {
+			r.services.registries.sink(name).Recheck(ctx, name, s)
+		}
+	}
 }
 
 // has reports whether the configuration has the pack.
@@ -91,12 +109,17 @@ func (r *runtime) planned() []evidence.PlannedPack {
 	return planned
 }
 
-// open returns the sources that discover packs and were not listed yet.
+// open returns the sources that discover packs and were not listed yet, and those whose
+// accounts were not, with a dot after the name.
 func (r *runtime) open() map[string]bool {
 	open := make(map[string]bool)
-	for name := range r.cfg.Sources {
-		if r.cfg.Discovers(name) && !r.services.discovered.of(name).Known() {
+	for name, s := range r.cfg.Sources {
+		st := r.services.discovered.of(name)
+		if r.cfg.Discovers(name) && !st.Known() {
 			open[name] = true
+		}
+		if s.Accounts != nil && r.cfg.Enabled(name) && st.AccountsListed.IsZero() {
+			open[evidence.MemberSource(name, "")] = true
 		}
 	}
 	return open

@@ -26,6 +26,7 @@ import (
 // services are made once per process, and outlive every reload.
 type services struct {
 	Options
+	status     *reloadStatus
 	cfg        *config.Config // of the start: queue, state_dir, web and log.format are as it says
 	registries *registries
 	spool      *fetcher.Spool
@@ -46,7 +47,7 @@ type services struct {
 
 // openServices makes the services and the first runtime. It starts nothing.
 func openServices(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *services, err error) {
-	s := &services{Options: o, cfg: cfg, registries: newRegistries(), discovered: openDiscovered(cfg.StateDir, o.Logger)}
+	s := &services{Options: o, status: status, cfg: cfg, registries: newRegistries(), discovered: openDiscovered(cfg.StateDir, o.Logger)}
 	if s.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
 		return nil, err
 	}

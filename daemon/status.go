@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/internal/diag"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 	"packseal.example/scheduler/queue"
 	"packseal.example/web"
 )
@@ -37,6 +39,12 @@ const spoolFull = 16 << 20
 func (s *services) shared() web.Status {
 	v := s.verified()
 	st := web.Status{Sinks: []web.Sink{}, Verified: web.Verified{Passed: v.Success, Problems: v.counts()}}
+	if no := s.status.refused.Load(); no != nil {
+		st.Refused = &web.Refusal{At: no.at, Why: no.err.Error(), Hint: fault.Hint(no.err)}
+		if bad, ok := errors.AsType[*config.Error](no.err); ok {
+			st.Refused.Why, st.Refused.Hint = bad.First()
+		}
+	}
 	if r := s.runtime.Load(); r != nil {
 		for _, sink := range r.cfg.Sinks {
 			c := s.registries.sink(sink.Name).Contact(sink.Name)
@@ -72,6 +80,9 @@ const maxListed = 20
 // kept, and why not all could be listed where that matters.
 func (s *services) listed(r *runtime) (all []web.Listed) {
 	for _, source := range slices.Sorted(maps.Keys(r.cfg.Sources)) {
+		if !r.cfg.Enabled(source) {
+			continue
+		}
 		st, judge := s.discovered.of(source), r.cfg.Judge(source)
 		d := web.Listed{Source: source, At: st.Listed, Packs: len(st.Packs)}
 		for _, p := range st.Packs {
@@ -82,10 +93,12 @@ func (s *services) listed(r *runtime) (all []web.Listed) {
 				d.Some = append(d.Some, web.ListedPack{Key: p.Ref(source).Key(), Name: p.Name})
 			}
 		}
-		if err := st.Failing(); err != nil && r.cfg.Discovers(source) {
+		if err := st.Failing(); err != nil && r.cfg.NeedsListing(source) {
 			d.Why = err.Error()
 		}
-		if st.Known() || d.Why != "" {
+		member, isMember := r.cfg.Member(source)
+		d.Account = member.Name
+		if st.Known() && (!isMember || d.NotKept > 0) || d.Why != "" { // accounts may be thousands
 			all = append(all, d)
 		}
 	}
@@ -126,8 +139,10 @@ func (s *services) pack(e config.Entry) web.Pack {
 		Source: source, Key: key, Name: e.Pack.Name, Labels: e.Labels, Schedule: e.Schedule, TimeZone: e.TimeZone, Sinks: e.Sinks,
 		LastDue: last, NextDue: next, Until: e.Plan.Until, LastSealed: st.LastSealed.Settled,
 		LastGap: st.LastGap.Due, LastReason: st.LastGap.Reason, LastObject: st.LastSealed.Object,
-		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble, State: s.state(e, st),
+		LastSHA256: st.LastSealed.SHA256, LastSize: st.LastSealed.Size, Trouble: st.Trouble,
 	}
+	_, overdue := s.overdue(e)
+	p.State = state(e, st, overdue, time.Now())
 	if st.Complete {
 		p.Counts = &web.Counts{Sealed: st.Sealed, Gaps: st.Gaps}
 	}
@@ -143,10 +158,14 @@ func webPause(p queue.Pause) web.Pause {
 	return web.Pause{Since: p.Since, Until: p.Until, By: p.By, Why: p.Why}
 }
 
+// endedAttention is how long a gap that is a pack's last slot needs attention: no report
+// will follow. The rule packseal:ended has the same time.
+const endedAttention = 7 * 24 * time.Hour
+
 // state returns the state that the page shows of a pack.
-func (s *services) state(e config.Entry, st catalog.Status) string {
+func state(e config.Entry, st catalog.Status, overdue bool, now time.Time) string {
 	latest := later(st.LastSealed, st.LastGap)
-	_, overdue := s.overdue(e)
+	ended := e.Ended(now)
 	switch {
 	case e.Disabled:
 		return web.StateDisabled
@@ -154,9 +173,9 @@ func (s *services) state(e config.Entry, st catalog.Status) string {
 		return web.StateOverdue
 	case st.Working || st.Trouble != "":
 		return web.StateWorking
-	case latest.State == evidence.Gapped:
+	case latest.State == evidence.Gapped && !(ended && now.Sub(latest.Due) > endedAttention):
 		return web.StateGap
-	case e.Ended(time.Now()) && (st.Complete || latest.State != ""):
+	case ended && (st.Complete || latest.State != ""):
 		return web.StateEnded
 	case latest.State == evidence.Sealed:
 		return web.StateSealed
@@ -200,7 +219,7 @@ func (d *Daemon) outlook() string {
 	}
 	e, due := s.next()
 	line := fmt.Sprintf("next slot due %s (%s/%s); packs: %d", due.In(e.Zone()).Format(time.RFC3339), e.Pack.Source, e.Pack.Key(), len(s.entries()))
-	if d.status.failed.Load() {
+	if d.status.refused.Load() != nil {
 		line += "; the changed configuration is bad, the old one is in force"
 	}
 	return line

@@ -5,9 +5,13 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/catalog"
+	"packseal.example/config"
 	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
 	"packseal.example/test/lab"
 	"packseal.example/web"
 )
@@ -43,4 +47,31 @@ func TestStatus(t *testing.T) {
 	}
 	const says = "1 of 2 sinks cannot be used: “gone”. Verification found 1 problem. The pack’s latest known report was sealed."
 	lab.Eventually(t, "the page says: "+says, func() bool { return strings.Contains(d.get(t, "/"), says) })
+}
+
+// TestStateOfEnded: a gap that is the last slot of a pack needs attention for a week, and
+// of a pack that goes on until a report is sealed.
+func TestStateOfEnded(t *testing.T) {
+	t.Parallel()
+	cfg, _, err := config.Parse("packseal.yaml", []byte(`{sources: {prod: {cloudconfig: {endpoint: https://config.cn-shanghai.aliyuncs.com}}}, packs: [{id: cp-1, until: 2026-01-02}, {id: cp-2}], sinks: [{name: primary, local: {dir: archive}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := time.Date(2026, 1, 1, 2, 0, 0, 0, time.UTC)
+	gap := catalog.Status{Complete: true, LastGap: evidence.Record{Slot: evidence.Slot{Due: due}, State: evidence.Gapped}}
+	for i, c := range []struct {
+		status      catalog.Status
+		after       time.Duration
+		ended, open string
+	}{
+		{gap, 6 * 24 * time.Hour, web.StateGap, web.StateGap},
+		{gap, 8 * 24 * time.Hour, web.StateEnded, web.StateGap},
+		{catalog.Status{Complete: true}, 3 * 24 * time.Hour, web.StateEnded, web.StateWaiting},
+	} {
+		for n, want := range []string{c.ended, c.open} {
+			if got := state(cfg.Entries()[n], c.status, false, due.Add(c.after)); got != want {
+				t.Errorf("%d: pack %d is %s, want %s", i, n, got, want)
+			}
+		}
+	}
 }

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"packseal.example/config"
 	"packseal.example/internal/diag"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/i18n"
@@ -18,7 +20,27 @@ import (
 )
 
 // examination is one run of all checks.
-type examination struct{ Options }
+type examination struct {
+	Options
+	everything bool           // all packs are wanted
+	ended      []config.Entry // of these, those of which nothing falls due any more: nothing is asked of them
+}
+
+func newExamination(o Options, now time.Time) *examination {
+	e := &examination{Options: o, everything: len(o.Packs) == len(o.Config.Entries())}
+	if !e.everything {
+		return e
+	}
+	e.Packs = nil
+	for _, p := range o.Packs {
+		if p.Ended(now) {
+			e.ended = append(e.ended, p)
+		} else {
+			e.Packs = append(e.Packs, p)
+		}
+	}
+	return e
+}
 
 // checks returns the whole examination in its order. A new kind of check is one
 // more line here.
@@ -37,16 +59,22 @@ func (e *examination) checks() []check {
 // configuration reports what was loaded: it was checked before.
 func (e *examination) configuration(context.Context) []diag.Result {
 	results := []diag.Result{diag.OK("configuration", "%s: good", e.Config.Summary())}
-	entries := e.Config.Entries()
+	if !e.everything {
+		return results
+	}
 	for _, s := range e.Config.Sinks {
 		kept := 0
-		for _, p := range entries {
+		for _, p := range e.Packs {
 			if p.Sinks == nil || slices.Contains(p.Sinks, s.Name) {
 				kept++
 			}
 		}
-		if kept < len(entries) {
-			results = append(results, diag.OK("sinks", "%s keeps the reports of %d of %s", s.Name, kept, i18n.Count(len(entries), "pack")))
+		switch all := i18n.Count(len(e.Packs), "pack"); {
+		case kept == len(e.Packs):
+		case kept == 0:
+			results = append(results, diag.Skip("sinks", "%s keeps the reports of 0 of %s", s.Name, all).WithHint("name it under sinks of defaults, a source or a pack, or remove it once nothing is in it that you need"))
+		default:
+			results = append(results, diag.OK("sinks", "%s keeps the reports of %d of %s", s.Name, kept, all))
 		}
 	}
 	return results

@@ -46,7 +46,7 @@ func Run(ctx context.Context, o Options) iter.Seq[diag.Result] {
 	return func(yield func(diag.Result) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		e := &examination{o}
+		e := newExamination(o, time.Now())
 		for results := range inOrder(ctx, e.checks(), cmp.Or(o.Timeout, 30*time.Second)) {
 			for _, r := range results {
 				if !yield(r) {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,11 +95,40 @@ func TestSample(t *testing.T) {
 			t.Errorf("at %g a second: %s, want %s", perSecond, got, want)
 		}
 	}
-	for i := range packs {
-		packs[i].Pack.Source = fmt.Sprint("account-", i%10)
+}
+
+// TestAsked: the time is divided among the sources that are asked. Accounts are not,
+// unless their packs are named, or all are wanted.
+func TestAsked(t *testing.T) {
+	t.Parallel()
+	cfg, _, err := config.Parse("packseal.yaml", []byte(`
+sources:
+  prod: {cloudconfig: {endpoint: "https://config.cn-shanghai.aliyuncs.com"}, accounts: {role: packseal}, discover: {rules: [{}]}}
+  test: {cloudconfig: {endpoint: "https://config.cn-shanghai.aliyuncs.com"}}
+  off: {cloudconfig: {endpoint: "https://config.cn-shanghai.aliyuncs.com"}, enabled: false}
+sinks: [{name: primary, local: {dir: archive}}]
+packs: [{id: cp-1, source: prod.1001}, {id: cp-1, source: prod.1002}, {id: cp-1, source: test}, {id: cp-1, source: off}]
+`))
+	if err != nil {
+		t.Fatal(err)
 	}
-	e := &examination{Options{Packs: packs}}
-	if n := len(sample(packs[:15], 5, packsTime/time.Duration(e.asked()))); n != 3 {
-		t.Errorf("of each of ten sources %d packs are asked about, want 3", n)
+	cfg = cfg.With(nil)
+	packs := config.BySource(slices.Concat(cfg.Entries(), cfg.Disabled()))
+	for name, c := range map[string]struct {
+		options    Options
+		everything bool
+		generate   map[string][]config.Entry
+		within     time.Duration
+	}{
+		"everything":          {Options{}, true, nil, packsTime},
+		"all":                 {Options{All: true}, true, nil, packsTime / 3},
+		"packs by name":       {Options{}, false, nil, packsTime / 3},
+		"one to be generated": {Options{}, true, map[string][]config.Entry{"prod.1001": packs["prod.1001"]}, packsTime / 2},
+	} {
+		c.options.Config = cfg
+		e := &examination{Options: c.options, everything: c.everything}
+		if asks, within := e.asked(packs, c.generate); within != c.within || !asks("test") || asks("prod.1002") != (within == packsTime/3) {
+			t.Errorf("%s: each has %s, want %s", name, within, c.within)
+		}
 	}
 }

@@ -24,7 +24,9 @@ func (s *source) listed(ctx context.Context, cfg *config.Config, name string) []
 	if lister == nil {
 		return nil
 	}
-	st, _, err := discovery.Refresh(ctx, lister, name, cfg.Scope(name), discovery.State{})
+	scope := cfg.Scope(name)
+	scope.Directory = "" // see accounts
+	st, _, err := discovery.Refresh(ctx, lister, name, scope, discovery.State{})
 	if err != nil {
 		return []diag.Result{diag.Fail("packs", err)}
 	}
@@ -51,7 +53,19 @@ func (s *source) listed(ctx context.Context, cfg *config.Config, name string) []
 		}
 	}
 	if n[config.NotKept] == 0 {
-		return append(results, diag.OK("packs", "%d exist: %d kept, %d excluded by rules, %d being created", len(st.Packs), n[config.Kept], n[config.Excluded], n[config.Creating]))
+		var which []string
+		for _, v := range []struct {
+			config.Verdict
+			words string
+		}{{config.Kept, "kept"}, {config.Excluded, "excluded by rules"}, {config.Creating, "being created"}, {config.Disabled, "disabled"}, {config.Ended, "ended"}} {
+			if n[v.Verdict] > 0 {
+				which = append(which, fmt.Sprintf("%d %s", n[v.Verdict], v.words))
+			}
+		}
+		if which == nil {
+			return append(results, diag.OK("packs", "none exists"))
+		}
+		return append(results, diag.OK("packs", "%d exist: %s", len(st.Packs), strings.Join(which, ", ")))
 	}
 	if more := n[config.NotKept] - len(some); more > 0 {
 		some = append(some, fmt.Sprintf("%d more", more))

@@ -25,7 +25,8 @@ type source struct {
 
 // sources are the checks of each source, followed by those of its packs.
 func (e *examination) sources() (all []check) {
-	within := packsTime / time.Duration(max(1, e.asked()))
+	ofPacks, ofGenerate, ofEnded := config.BySource(e.Packs), config.BySource(e.Generate), config.BySource(e.ended)
+	asks, within := e.asked(ofPacks, ofGenerate)
 	for _, name := range slices.Sorted(maps.Keys(e.Config.Sources)) {
 		if !e.Config.Enabled(name) {
 			all = append(all, check{name: "source", target: "source " + name, run: func(context.Context) []diag.Result {
@@ -33,10 +34,10 @@ func (e *examination) sources() (all []check) {
 			}})
 			continue
 		}
-		packs, generate := of(name, e.Packs), of(name, e.Generate)
-		if len(packs)+len(generate) == 0 && len(e.Packs) < len(e.Config.Entries()) {
-			continue // only packs of other sources were named
+		if !asks(name) {
+			continue
 		}
+		packs, generate := ofPacks[name], ofGenerate[name]
 		s, err := e.open(name)
 		all = append(all, check{name: "source", target: "source " + name, run: func(ctx context.Context) []diag.Result {
 			if err != nil {
@@ -44,34 +45,46 @@ func (e *examination) sources() (all []check) {
 			}
 			return s.examine(ctx, slices.Concat(packs, generate))
 		}})
-		asked := packs
+		some := packs
 		if !e.All {
-			asked = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond, within)
+			some = sample(packs, e.Config.Sources[name].Opener().Bounds().RequestsPerSecond, within)
 		}
-		all = append(all, s.packs(name, asked, generate, len(packs)-len(asked))...)
-		if len(e.Packs) == len(e.Config.Entries()) {
+		all = append(all, s.packs(name, some, generate, len(packs)-len(some))...)
+		if ended := ofEnded[name]; len(ended) > 0 {
+			all = append(all, check{name: "permission", target: "source " + name, run: func(context.Context) []diag.Result {
+				return []diag.Result{diag.Skip("permission", "%s ended: nothing is asked of them", i18n.Count(len(ended), "pack"))}
+			}})
+		}
+		if e.Config.Sources[name].Accounts != nil {
+			all = append(all, check{name: "accounts", target: "source " + name, run: func(ctx context.Context) []diag.Result { return e.accounts(ctx, s, name) }})
+		}
+		if e.everything {
 			all = append(all, check{name: "packs", target: "source " + name, run: func(ctx context.Context) []diag.Result { return s.listed(ctx, e.Config, name) }})
 		}
 	}
 	return all
 }
 
-// of returns the entries of a source.
-func of(source string, entries []config.Entry) []config.Entry {
-	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool { return e.Pack.Source != source })
-}
-
 // packsTime is how long asking about packs may take, over all sources: they are
 // asked one after another.
 const packsTime = 6 * time.Second
 
-// asked returns how many sources are asked about packs.
-func (e *examination) asked() int {
-	sources := make(map[string]bool)
-	for _, p := range e.Packs {
-		sources[p.Pack.Source] = true
+// asked returns which sources are asked, and how long each may be about its packs.
+func (e *examination) asked(packs, generate map[string][]config.Entry) (asks func(name string) bool, within time.Duration) {
+	asks = func(name string) bool {
+		if !e.everything {
+			return len(packs[name])+len(generate[name]) > 0
+		}
+		_, member := e.Config.Member(name)
+		return !member || e.All || len(generate[name]) > 0 // of accounts there may be thousands: see accounts
 	}
-	return len(sources)
+	n := 0
+	for name := range packs {
+		if e.Config.Enabled(name) && asks(name) {
+			n++
+		}
+	}
+	return asks, packsTime / time.Duration(max(1, n))
 }
 
 // sample returns as many of the packs as can be asked about in that time, at least

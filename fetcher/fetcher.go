@@ -106,7 +106,7 @@ func (f *Fetcher) Fetch(ctx context.Context, e *Entry, s evidence.Slot) (Report,
 	return r, err
 }
 
-// Source returns the source.
+// Source returns the source, for [Env].
 func (f *Fetcher) Source() Source { return f.source }
 
 // Lister returns the source as what says which packs it has; nil if it does not.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -96,6 +97,36 @@ type AggregatorInfo struct {
 	Creating bool // it can't be used yet
 }
 
+// Directory is a Source whose credentials may list the member accounts of a Resource
+// Directory. It needs a permission that Source does without.
+type Directory interface {
+	// Accounts yields the member accounts of the Resource Directory whose API has that
+	// endpoint. It stops at the first error. An account that is deleted or moves while
+	// the listing is read may hide another one.
+	Accounts(ctx context.Context, endpoint string) iter.Seq2[AccountInfo, error]
+}
+
+// AccountInfo is a member account in a listing. Texts are on one line, and without
+// control characters.
+type AccountInfo struct {
+	ID       string            `json:"id"`                 // digits, as the source writes them
+	Name     string            `json:"name,omitempty"`     // the display name
+	Status   string            `json:"status,omitempty"`   // CreateSuccess, InviteSuccess, PromoteSuccess, CreateVerifying or what was added later
+	Deletion string            `json:"deletion,omitempty"` // Checking, Deleting, CheckFailed, DeleteFailed or what was added later; empty = nobody deletes it
+	Path     string            `json:"path,omitempty"`     // the IDs of directory, root and folders above it and its own, with slashes between them
+	Folder   string            `json:"folder,omitempty"`   // the ID of the folder that it is in
+	Tags     map[string]string `json:"tags,omitempty"`
+}
+
+// Leaving reports whether the account is being deleted. One whose deletion has failed
+// stays.
+func (a AccountInfo) Leaving() bool {
+	return a.Deletion != "" && !strings.HasSuffix(a.Deletion, "Failed")
+}
+
+// Joined reports whether the account is there: not while it is created or invited.
+func (a AccountInfo) Joined() bool { return strings.HasSuffix(a.Status, "Success") }
+
 // Ticket is a requested report. It is kept in the spool, so that a restarted
 // process waits for the same report.
 type Ticket struct {
@@ -148,6 +179,10 @@ type Env struct {
 	// Old is the source that this one takes the place of, or nil. What it has learnt
 	// of the limits of its API still holds.
 	Old Source
+
+	// Parent is the source whose credentials assume the role of this one's, which is
+	// that of a member account; nil = they stand for themselves.
+	Parent Source
 
 	// Share returns the current share of this process in the source's rate,
 	// more than 0, up to 1; nil means all of it.

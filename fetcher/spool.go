@@ -42,6 +42,10 @@ func OpenSpool(dir string) (*Spool, error) {
 	return &Spool{dir: dir}, nil
 }
 
+// ReadSpool returns the spool in a directory, for reading alone. One that does not
+// exist, or may not be read, is empty.
+func ReadSpool(dir string) *Spool { return &Spool{dir: dir} }
+
 // lockPoll is how often Lock tries to take a lock that another worker holds.
 const lockPoll = 100 * time.Millisecond
 

@@ -43,22 +43,33 @@ func (s *Spool) Waiting() iter.Seq[Report] {
 	return func(yield func(Report) bool) {
 		files, _ := os.ReadDir(s.dir) // an unreadable spool is empty here, and an error in Lock
 		for _, file := range files {
-			base, ok := strings.CutSuffix(filepath.Join(s.dir, file.Name()), stateExt)
-			if !ok {
-				continue
-			}
-			f, err := os.Open(base + stateExt)
-			if err != nil {
-				continue // removed meanwhile
-			}
-			e := Entry{base: base}
-			e.state, err = readState(f)
-			f.Close() //nolint:errcheck // read only
-			if r, ok := e.Report(); ok && err == nil && !yield(r) {
-				return
+			if name, ok := strings.CutSuffix(file.Name(), stateExt); ok {
+				if r, ok := s.report(name); ok && !yield(r) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// Report returns the slot's report if the spool holds it, whoever has its entry.
+func (s *Spool) Report(slot evidence.Slot) (r Report, ok bool) {
+	r, ok = s.report(entryName(slot))
+	return r, ok && r.Slot == slot
+}
+
+// report returns the report of the files with that name, if its download is complete.
+func (s *Spool) report(name string) (r Report, ok bool) {
+	e := Entry{base: filepath.Join(s.dir, name)}
+	f, err := os.Open(e.base + stateExt)
+	if err != nil {
+		return r, false // removed meanwhile
+	}
+	defer f.Close() //nolint:errcheck // read only
+	if e.state, err = readState(f); err != nil {
+		return r, false
+	}
+	return e.Report()
 }
 
 // Unfinished yields the slots of entries without a complete report: those in

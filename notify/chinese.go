@@ -13,8 +13,11 @@ func chinese() *messages {
 		prefix: "packseal：", comma: "，", counts: chineseCounts, reasons: i18n.ChineseReasons(),
 		gap:     func(reason string) string { return "缺失：" + reason },
 		blocked: func(reason string) string { return "需要处理：" + reason },
-		until:   func(at string) string { return "将重试至 " + at + "，届时仍未解决则记为缺失" },
-		todo:    func(hint string) string { return "处理方法：" + hint },
+		notListed: func(reason string) string {
+			return "无法列出合规包，需要处理，在此之前不会发现新的合规包：" + reason
+		},
+		until: func(at string) string { return "将重试至 " + at + "，届时仍未解决则记为缺失" },
+		todo:  func(hint string) string { return "处理方法：" + hint },
 		heads: map[Kind]string{
 			Overdue:      "逾期：已过时限，报告仍未封存。",
 			Recovered:    "已恢复：最新报告已封存。",
@@ -59,6 +62,8 @@ func chineseCounts(k Kind, packs int) string {
 		return fmt.Sprintf("%d 个合规包已恢复", packs)
 	case NewContainer:
 		return fmt.Sprintf("%d 个合规包的报告格式有变化", packs)
+	case NotListed:
+		return fmt.Sprintf("%d 个来源无法列出", packs)
 	case NotKept:
 		return fmt.Sprintf("%d 个合规包未留存", packs)
 	case Found:

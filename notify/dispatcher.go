@@ -92,10 +92,13 @@ func (d *dispatcher) wants(k Kind) bool {
 	return d.Channel.Traits().Heartbeat == 0 && slices.Contains(d.On, k)
 }
 
-// concerns reports whether the event is of a pack that the channel is for, or of
-// none.
+// concerns reports whether the event is of a pack or a source that the channel is for,
+// or of none.
 func (d *dispatcher) concerns(e Event) bool {
-	return e.Pack == "" || d.Match.Pack(e.Source, e.Pack, e.Labels)
+	if e.Pack == "" {
+		return e.Source == "" || Match{Sources: d.Match.Sources}.Pack(e.Source, "", nil)
+	}
+	return d.Match.Pack(e.Source, e.Pack, e.Labels)
 }
 
 // add accepts an event that is new to the channel. One that the channel does not
@@ -292,7 +295,7 @@ func (d *dispatcher) heartbeat(ctx context.Context) time.Duration {
 
 // send renders a message and tries once to send it. It counts and logs the result.
 func (d *dispatcher) send(ctx context.Context, render func(context.Context) (Message, error)) error {
-	sending, cancel := outlive(ctx, drainTimeout)
+	sending, cancel := fault.Outlive(ctx, drainTimeout)
 	defer cancel()
 	err := d.limit.Wait(sending)
 	if err == nil {
@@ -329,11 +332,4 @@ func permanent(err error) bool {
 	default:
 		return !r.Transient()
 	}
-}
-
-// outlive returns a context that ends a while after ctx does.
-func outlive(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
-	return longer, func() { stop(); cancel() }
 }

@@ -12,8 +12,11 @@ func english() *messages {
 		prefix: "packseal: ", comma: ", ", counts: englishCounts, reasons: i18n.EnglishReasons(),
 		gap:     func(reason string) string { return "Gap: " + reason },
 		blocked: func(reason string) string { return "Blocked until somebody acts: " + reason },
-		until:   func(at string) string { return "Tried again until " + at + ", then recorded as a gap" },
-		todo:    func(hint string) string { return "What to do: " + hint },
+		notListed: func(reason string) string {
+			return "Packs can't be listed until somebody acts, so new ones are not noticed: " + reason
+		},
+		until: func(at string) string { return "Tried again until " + at + ", then recorded as a gap" },
+		todo:  func(hint string) string { return "What to do: " + hint },
 		heads: map[Kind]string{
 			Overdue:      "Overdue: the time limit has passed, and the report is not sealed.",
 			Recovered:    "Recovered: the latest report is sealed.",
@@ -59,6 +62,8 @@ func englishCounts(k Kind, packs int) string {
 		return "configuration not loaded"
 	case NotKept:
 		return n + " not kept"
+	case NotListed:
+		return i18n.Count(packs, "source") + " not listed"
 	}
 	return fmt.Sprintf("%s %s", n, k)
 }

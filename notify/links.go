@@ -13,7 +13,7 @@ const runbook = "https://packseal.example/docs/runbook"
 func (k Kind) anchor() string {
 	return map[Kind]string{
 		Gap: "gap", Blocked: "refused", Overdue: "overdue", Problems: "verify-damage", ReloadFailed: "config-reload-failed",
-		NotKept: "pack-not-kept",
+		NotKept: "pack-not-kept", NotListed: "packs-not-listed",
 	}[k]
 }
 

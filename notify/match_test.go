@@ -84,7 +84,7 @@ func TestKinds(t *testing.T) {
 		want  []Kind
 	}{
 		{Entry{Channel: new(chat)}, Kinds()},
-		{Entry{Channel: new(chat), Match: some}, []Kind{Gap, Blocked, Overdue, NotKept, Gone, Recovered, Found, DigestDue}},
+		{Entry{Channel: new(chat), Match: some}, []Kind{Gap, Blocked, Overdue, NotListed, NotKept, Gone, Recovered, Found, DigestDue}},
 		{Entry{Channel: &chat{traits: Traits{Incidents: true}}}, []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, Recovered}},
 		{Entry{Channel: &chat{traits: Traits{Incidents: true}}, Match: some, On: []Kind{DigestDue, Problems}}, []Kind{DigestDue, Problems}},
 	} {
@@ -162,4 +162,27 @@ func TestRunbookSections(t *testing.T) {
 	if n < 5 {
 		t.Errorf("%d kinds have a section", n)
 	}
+}
+
+// TestNotListed: that a source can't be listed is sent to whom its packs are reported,
+// those of a member account with the source that lists it.
+func TestNotListed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		all, prod, other := new(chat), new(chat), new(chat)
+		entry := func(c *chat, name string, m Match) Entry {
+			e := c.entry()
+			e.Name, e.Match, e.On = name, m, []Kind{NotListed}
+			return e
+		}
+		w := newFixture(t)
+		n, stop := w.start(t, entry(all, "all", Match{}), entry(prod, "prod", Match{Sources: []string{"prod"}}), entry(other, "other", Match{Sources: []string{"other"}}))
+		for _, account := range []string{"1001", "1002"} {
+			n.NotListed(Event{Source: "prod." + account, Name: "account " + account, At: time.Now(), Reason: "credentials", Detail: "NoPermission", Hint: "allow sts:AssumeRole in " + account})
+		}
+		rest(time.Hour)
+		all.want(t, "2 sources not listed")
+		prod.want(t, "2 sources not listed")
+		other.want(t)
+		stop()
+	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/guard"
 	"packseal.example/scheduler"
@@ -49,7 +50,7 @@ func (e Entry) kinds() []Kind {
 
 // Match selects packs. What is empty selects all.
 type Match struct {
-	Sources []string
+	Sources []string          // each with those of its member accounts
 	Packs   []string          // keys, or <source>/<key>
 	Labels  map[string]string // which the pack must have, each with that value
 }
@@ -64,7 +65,7 @@ func (m Match) Pack(source, key string, labels map[string]string) bool {
 			return false
 		}
 	}
-	return (len(m.Sources) == 0 || slices.Contains(m.Sources, source)) &&
+	return (len(m.Sources) == 0 || slices.ContainsFunc(m.Sources, func(s string) bool { return evidence.Within(source, s) })) &&
 		(len(m.Packs) == 0 || slices.Contains(m.Packs, key) || slices.Contains(m.Packs, source+"/"+key))
 }
 
@@ -194,6 +195,10 @@ func (n *Notices) Found(e Event) { n.add(Found, e) }
 
 // Gone reports a pack that is kept and does not exist any more.
 func (n *Notices) Gone(e Event) { n.add(Gone, e) }
+
+// NotListed reports a source whose packs can't be listed, or whose accounts, until an
+// administrator removes the cause. It is called once for each cause.
+func (n *Notices) NotListed(e Event) { n.add(NotListed, e) }
 
 // ReloadFailed reports a new configuration that was refused.
 func (n *Notices) ReloadFailed(err error) {

@@ -40,12 +40,13 @@ const (
 	NotKept      Kind = "not_kept"      // a source has a pack whose reports nobody asked to be kept
 	Found        Kind = "found"         // a pack was discovered, and is kept from its next slot on
 	Gone         Kind = "gone"          // a pack that is kept does not exist any more
+	NotListed    Kind = "not_listed"    // the packs of a source can't be listed until an administrator removes the cause
 	DigestDue    Kind = "digest"        // a digest is due
 )
 
 // Kinds returns all kinds, the most important ones first.
 func Kinds() []Kind {
-	return []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, NotKept, Gone, NewContainer, Recovered, Found, DigestDue}
+	return []Kind{Gap, Blocked, Problems, Overdue, ReloadFailed, NotListed, NotKept, Gone, NewContainer, Recovered, Found, DigestDue}
 }
 
 // perReplica reports whether events of the kind come from one replica (the file that
@@ -57,27 +58,27 @@ func (k Kind) perReplica() bool { return k.ofAll() || k.listed() }
 func (k Kind) ofAll() bool { return k == Problems || k == ReloadFailed || k == NewContainer }
 
 // listed reports whether events of the kind come from a listing of packs.
-func (k Kind) listed() bool { return k == NotKept || k == Found || k == Gone }
+func (k Kind) listed() bool { return k == NotKept || k == Found || k == Gone || k == NotListed }
 
 // Event is one thing that happened.
 type Event struct {
 	Kind   Kind              `json:"kind"`
-	Source string            `json:"source,omitempty"`    // of a pack: its source's name
+	Source string            `json:"source,omitempty"`    // of a pack: its source's name; of what is not listed: the source
 	Pack   string            `json:"pack,omitempty"`      // its key
-	Name   string            `json:"name,omitempty"`      // its display name
+	Name   string            `json:"name,omitempty"`      // its display name; of what is not listed: that of the account, if the source is one of many
 	Labels map[string]string `json:"labels,omitempty"`    // its labels
 	Zone   string            `json:"time_zone,omitempty"` // its schedule's zone, an IANA name; empty = UTC
 	Due    time.Time         `json:"due,omitzero"`        // the slot's
 	At     time.Time         `json:"at,omitzero"`         // when it was recorded or noticed
-	Reason fault.Reason      `json:"reason,omitempty"`    // of a gap or a blocked slot
+	Reason fault.Reason      `json:"reason,omitempty"`    // of a gap, a blocked slot or what is not listed
 	Detail string            `json:"detail,omitempty"`    // of those or a refused configuration: the error; of a container: what it is, and was before
-	Hint   string            `json:"hint,omitempty"`      // of a blocked slot: what to do
+	Hint   string            `json:"hint,omitempty"`      // of a blocked slot or what is not listed: what to do
 	Until  time.Time         `json:"until,omitzero"`      // of a blocked slot: when it becomes a gap
 	Counts map[string]int    `json:"counts,omitempty"`    // of problems: how many of each kind; none = there are none any more
 }
 
-// pack identifies the event's pack.
-func (e Event) pack() string { return e.Source + "/" + e.Pack }
+// pack identifies the event's pack, or the source if it is of no pack.
+func (e Event) pack() string { return strings.TrimSuffix(e.Source+"/"+e.Pack, "/") }
 
 // cause identifies what blocks a slot: packs of one source that lack the same
 // permission have the same cause.
@@ -86,6 +87,9 @@ func (e Event) cause() string {
 	sum := sha256.Sum256([]byte(e.Source + "\n" + strings.ReplaceAll(e.Hint, id, "")))
 	return string(e.Reason) + " " + hex.EncodeToString(sum[:8])
 }
+
+// reasonAlone is why a source is not listed: of many accounts, each names its role.
+func (e Event) reasonAlone() string { return string(e.Reason) }
 
 // slot identifies the event's slot among those of its pack.
 func (e Event) slot() string { return e.Due.UTC().Format(evidence.DueFormat) }

@@ -21,22 +21,24 @@ type messages struct {
 	comma  string
 	counts func(k Kind, packs int) string // in a title: how many packs had such events
 
-	gap      func(reason string) string
-	blocked  func(reason string) string
-	until    func(at string) string
-	todo     func(hint string) string
-	reasons  map[fault.Reason]string
-	heads    map[Kind]string
-	cleared  string // head of problems that are gone
-	problems func(kind string, n int) string
-	slots    func(pack string, n int, first, last string) string
-	detail   func(text string) string
-	more     func(n int) string
-	dropped  func(n int) string
-	foot     func(instance, at, zone string) string
-	test     func(channel string) (title, text string)
-	digest   func(d Digest, at func(time.Time) string) (title string, lines []string)
-	period   func(from, to string) string
+	gap     func(reason string) string
+	blocked func(reason string) string
+
+	notListed func(reason string) string // head of sources that can't be listed
+	until     func(at string) string
+	todo      func(hint string) string
+	reasons   map[fault.Reason]string
+	heads     map[Kind]string
+	cleared   string // head of problems that are gone
+	problems  func(kind string, n int) string
+	slots     func(pack string, n int, first, last string) string
+	detail    func(text string) string
+	more      func(n int) string
+	dropped   func(n int) string
+	foot      func(instance, at, zone string) string
+	test      func(channel string) (title, text string)
+	digest    func(d Digest, at func(time.Time) string) (title string, lines []string)
+	period    func(from, to string) string
 
 	overview, runbook string // texts of links
 }
@@ -186,10 +188,15 @@ func (r renderer) parts(text *messages, k Kind, events []Event) (parts []Part) {
 			parts = append(parts, r.failed(text, text.gap(text.reason(reason)), of[reason]))
 		}
 		return parts
-	case k == Blocked:
-		causes, of := group(events, Event.cause)
-		for _, cause := range causes {
-			parts = append(parts, r.failed(text, text.blocked(text.reason(of[cause][0].Reason)), of[cause]))
+	case k == Blocked || k == NotListed:
+		head := text.blocked
+		cause := Event.cause
+		if k == NotListed {
+			head, cause = text.notListed, Event.reasonAlone
+		}
+		causes, of := group(events, cause)
+		for _, c := range causes {
+			parts = append(parts, r.failed(text, head(text.reason(of[c][0].Reason)), of[c]))
 		}
 		return parts
 	}

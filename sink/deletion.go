@@ -67,7 +67,7 @@ func (m measured) Deletions(ctx context.Context, prefix string) ([]Deletion, err
 	}
 	start := time.Now()
 	ds, err := Deletions(ctx, m.sink, prefix)
-	m.done("list", time.Since(start), err)
+	m.done(opList, prefix, time.Since(start), err)
 	return ds, err
 }
 

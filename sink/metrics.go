@@ -21,41 +21,15 @@ type Metrics struct {
 	up         *prometheus.GaugeVec     // sink
 
 	mu       sync.Mutex
-	contacts map[string]Contact
+	contacts map[string]*contact
 }
 
-// Contact is how a sink has answered.
-type Contact struct {
-	Reached time.Time // when it last did; zero = not yet
-	Down    time.Time // since when it can't be used; zero = it can, or was not asked yet
-	Err     error     // with Down: the last error
-}
-
-// Contact returns how a sink has answered so far.
-func (m *Metrics) Contact(name string) Contact {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.contacts[name]
-}
-
-// contact records an answer, or with an error that there was none or a refusal.
-func (m *Metrics) contact(name string, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now, c := time.Now(), m.contacts[name]
-	up := 0.0
-	switch {
-	case err == nil:
-		c, up = Contact{Reached: now}, 1
-	case c.Down.IsZero():
-		c.Down = now
-		fallthrough
-	default:
-		c.Err = err
-	}
-	m.contacts[name] = c
-	m.up.WithLabelValues(name).Set(up)
-}
+// The values of the label op.
+const (
+	opPut  = "put"
+	opOpen = "open"
+	opList = "list"
+)
 
 // The results other than a fault.Reason.
 const (
@@ -80,7 +54,7 @@ func results() []string {
 func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 	f := promauto.With(reg)
 	m := &Metrics{
-		contacts: make(map[string]Contact),
+		contacts: make(map[string]*contact),
 		operations: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "packseal_sink_operations_total",
 			Help: "Operations on a sink, by result.",
@@ -92,12 +66,12 @@ func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 		}, []string{"sink", "op"}),
 		up: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "packseal_sink_up",
-			Help: "1 when the last operation reached the storage, 0 when it did not, or when none was made yet.",
+			Help: "1 when the storage answers, 0 when the last put, open or list did not reach it, or when none was made yet.",
 		}, []string{"sink"}),
 	}
 	for _, name := range names {
 		m.up.WithLabelValues(name)
-		for _, op := range []string{"put", "open", "list"} {
+		for _, op := range []string{opPut, opOpen, opList} {
 			m.duration.WithLabelValues(name, op)
 			for _, result := range results() {
 				m.operations.WithLabelValues(name, op, result)
@@ -121,7 +95,7 @@ type measured struct {
 func (m measured) Put(ctx context.Context, key string, c Content) error {
 	start := time.Now()
 	err := m.sink.Put(ctx, key, c)
-	m.done("put", time.Since(start), err)
+	m.done(opPut, key, time.Since(start), err)
 	return err
 }
 
@@ -129,7 +103,7 @@ func (m measured) Put(ctx context.Context, key string, c Content) error {
 func (m measured) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	start := time.Now()
 	rc, err := m.sink.Open(ctx, key)
-	m.done("open", time.Since(start), err)
+	m.done(opOpen, key, time.Since(start), err)
 	return rc, err
 }
 
@@ -143,19 +117,19 @@ func (m measured) List(ctx context.Context, prefix, after string) iter.Seq2[Entr
 		for e, err := range m.sink.List(ctx, prefix, after) {
 			spent, last = spent+time.Since(start), err
 			if !yield(e, err) {
-				m.done("list", spent, last)
+				m.done(opList, prefix, spent, last)
 				return
 			}
 			start = time.Now()
 		}
-		m.done("list", spent+time.Since(start), last)
+		m.done(opList, prefix, spent+time.Since(start), last)
 	}
 }
 
-// done counts an operation that ended with err and sets the gauge "up": to 1 for
-// any result that a healthy storage can give, such as a conflict. It keeps its
-// value if the result says nothing about the storage, such as a cancellation.
-func (m measured) done(op string, took time.Duration, err error) {
+// done counts an operation on a key, or on a prefix, that ended with err. Any
+// result that a healthy storage can give, such as a conflict, shows that it
+// answers; one such as a cancellation says nothing about it.
+func (m measured) done(op, key string, took time.Duration, err error) {
 	m.duration.WithLabelValues(m.name, op).Observe(took.Seconds())
 	result := resultOK
 	switch reason := fault.Of(err); {
@@ -167,8 +141,8 @@ func (m measured) done(op string, took time.Duration, err error) {
 	m.operations.WithLabelValues(m.name, op, result).Inc()
 	switch result {
 	case resultOK, resultNotExist, string(fault.Conflict), string(fault.Deleted), string(fault.NotRestored), string(fault.Throttled):
-		m.contact(m.name, nil)
+		m.answered(m.name, op)
 	case string(fault.SinkUnavailable), string(fault.SinkDenied), string(fault.Credentials):
-		m.contact(m.name, err)
+		m.failed(m.name, op, key, err)
 	}
 }

@@ -74,11 +74,69 @@ func TestUp(t *testing.T) {
 	} {
 		f.errs = []error{step.fails}
 		_ = s.Put(t.Context(), "k", sink.Bytes(nil))
-		want := "# HELP packseal_sink_up 1 when the last operation reached the storage, 0 when it did not, or when none was made yet.\n" +
+		want := "# HELP packseal_sink_up 1 when the storage answers, 0 when the last put, open or list did not reach it, or when none was made yet.\n" +
 			"# TYPE packseal_sink_up gauge\npackseal_sink_up{sink=\"a\"} " + step.up + "\n"
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "packseal_sink_up"); err != nil {
 			t.Errorf("after %v: %v", step.fails, err)
 		}
+	}
+}
+
+// A sink is up again when what failed works again. Recheck asks for that, except
+// for a Put, which counts until nobody can be expected to try it again.
+func TestRecheck(t *testing.T) {
+	t.Parallel()
+	type step func(context.Context, sink.Sink, *flaky)
+	put := func(ctx context.Context, s sink.Sink, _ *flaky) { _ = s.Put(ctx, "k", sink.Bytes(nil)) }
+	open := func(ctx context.Context, s sink.Sink, _ *flaky) { _, _ = s.Open(ctx, "k") }
+	list := func(ctx context.Context, s sink.Sink, _ *flaky) {
+		for range s.List(ctx, "", "") {
+			continue
+		}
+	}
+	fails := func(op step) step {
+		return func(ctx context.Context, s sink.Sink, f *flaky) {
+			f.errs = []error{down}
+			op(ctx, s, f)
+		}
+	}
+	later := func(context.Context, sink.Sink, *flaky) { time.Sleep(10 * time.Minute) }
+	for name, c := range map[string]struct {
+		before    []step
+		down      bool // before Recheck
+		stillDown bool
+		calls     int // of Recheck
+	}{
+		"up":                          {[]step{put, open, list}, false, false, 0},
+		"open":                        {[]step{fails(open)}, true, false, 1},
+		"list":                        {[]step{fails(list)}, true, false, 1},
+		"list and open":               {[]step{fails(list), fails(open)}, true, false, 2},
+		"open works, list failed":     {[]step{fails(list), open}, true, false, 1},
+		"put":                         {[]step{fails(put)}, true, true, 1},
+		"put works, but not listing":  {[]step{fails(list), put}, true, false, 1},
+		"put that nobody tried again": {[]step{fails(put), later}, true, false, 1},
+		"put works again":             {[]step{fails(put), put}, false, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := sink.NewMetrics(nil, nil)
+				f := &flaky{Memory: sink.NewMemory()}
+				s := sink.Measured(f, "a", m)
+				put(t.Context(), s, f)
+				for _, do := range c.before {
+					do(t.Context(), s, f)
+				}
+				if got := !m.Contact("a").Down.IsZero(); got != c.down {
+					t.Errorf("down before: %v", got)
+				}
+				f.calls = 0
+				m.Recheck(t.Context(), "a", s)
+				if got := !m.Contact("a").Down.IsZero(); got != c.stillDown || f.calls != c.calls {
+					t.Errorf("down: %v after %d calls, want %v after %d", got, f.calls, c.stillDown, c.calls)
+				}
+			})
+		})
 	}
 }
 

@@ -54,7 +54,14 @@ func chinese() *locale {
 		notListed: func(sources []string) string {
 			return fmt.Sprintf("%d 个来源的合规包未能列出：%s。", len(sources), chineseNames(sources))
 		},
-		sourceNotListed: func(source string) string { return "来源“" + source + "”的合规包未能全部列出，始于" },
+		refused:      "修改后的配置被拒绝。",
+		refusedSince: "仍使用之前的配置。修改后的配置被拒绝于",
+		sourceNotListed: func(source string, ever bool) string {
+			if !ever {
+				return "来源“" + source + "”的合规包从未全部列出："
+			}
+			return "来源“" + source + "”的合规包未能全部列出，始于"
+		},
 		sourceNotKept: func(source string, n int) string {
 			return fmt.Sprintf("来源“%s”有 %d 个合规包未被 packs 或规则包含：", source, n)
 		},
@@ -130,7 +137,14 @@ func chineseSummary(t totals) string {
 	return fmt.Sprintf("共封存 %d 份报告，记录缺失 %d 次。", t.Reports, t.Gaps)
 }
 
-func chineseNames(names []string) string { return "“" + strings.Join(names, "”、“") + "”" }
+func chineseNames(names []string) string {
+	some := names[:min(len(names), maxNames)]
+	text := "“" + strings.Join(some, "”、“") + "”"
+	if len(names) > len(some) {
+		text += fmt.Sprintf(" 等共 %d 个", len(names))
+	}
+	return text
+}
 
 func chineseVerified(when string, problems int) string {
 	switch {

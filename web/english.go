@@ -52,8 +52,13 @@ func english() *locale {
 			}
 			return fmt.Sprintf("%d packs exist and are not kept.", n)
 		},
-		notListed: func(sources []string) string { return "Packs could not be listed: " + englishNames(sources) + "." },
-		sourceNotListed: func(source string) string {
+		notListed:    func(sources []string) string { return "Packs could not be listed: " + englishNames(sources) + "." },
+		refused:      "The changed configuration was rejected.",
+		refusedSince: "The configuration from before is in force. The changed one was rejected",
+		sourceNotListed: func(source string, ever bool) string {
+			if !ever {
+				return "Not all packs of the source “" + source + "” have ever been listed:"
+			}
 			return "Not all packs of the source “" + source + "” were listed since"
 		},
 		sourceNotKept: func(source string, n int) string {
@@ -135,7 +140,10 @@ func englishSummary(t totals) string {
 }
 
 // englishNames quotes names, which may contain commas.
-func englishNames(names []string) string { return "“" + strings.Join(names, "”, “") + "”" }
+func englishNames(names []string) string {
+	some := names[:min(len(names), maxNames)]
+	return englishSome([]string{"“" + strings.Join(some, "”, “") + "”"}, 1+len(names)-len(some))
+}
 
 // englishSome lists the first of several.
 func englishSome(some []string, all int) string {

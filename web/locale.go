@@ -40,6 +40,7 @@ type locale struct {
 
 	// Of what all packs share: sentences, and the beginnings of their details.
 	notReady, spoolFull    string
+	refused, refusedSince  string
 	sinksDown              func(names []string, all int) string
 	sinkDown, sourcePaused func(name string) string
 	spoolLeft              func(free string, reports int) string
@@ -47,7 +48,7 @@ type locale struct {
 	sourcesPaused          func(names []string) string
 	packsPaused, notKept   func(n int) string
 	notListed              func(sources []string) string
-	sourceNotListed        func(source string) string
+	sourceNotListed        func(source string, ever bool) string // ever: its last listing follows
 	sourceNotKept          func(source string, n int) string
 	names                  func(some []string, all int) string    // the first of all
 	reached                func(when string) string               // how long ago the sinks were last reached; "" = not yet

@@ -39,6 +39,7 @@ var documented = map[reflect.Type]string{
 	reflect.TypeFor[Verified]():     "Verified",
 	reflect.TypeFor[Listed]():       "Listed",
 	reflect.TypeFor[ListedPack]():   "ListedPack",
+	reflect.TypeFor[Refusal]():      "Refusal",
 	reflect.TypeFor[problem]():      "Error",
 	reflect.TypeFor[evidence.Ack](): "Ack",
 }

@@ -62,10 +62,11 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	o := overview{page: s.newPage(r), Paused: r.URL.Query().Has("pause")}
 	packs, status, zones := s.opts.Packs(), s.opts.Status(), zones{}
 	o.in(zones.common(packs))
+	paused := status.paused()
 	order := make([]int, len(packs)) // the slice of packs is the caller's
 	for i, p := range packs {
 		o.Totals.add(p)
-		if p.Paused != nil && !slices.Contains(status.paused(), p.Source) {
+		if p.Paused != nil && !paused[p.Source] {
 			o.Totals.Paused++
 		}
 		order[i] = i

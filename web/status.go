@@ -2,7 +2,10 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 // verifyEvery is how old the last verification that passed may be before the page
@@ -16,16 +19,33 @@ type Status struct {
 	Paused   []PausedSource `json:"paused_sources,omitempty"`
 	Verified Verified       `json:"verified"`
 	Listed   []Listed       `json:"listed,omitempty"`
+	Refused  *Refusal       `json:"config_refused,omitempty"` // nil while the configuration file is in force
+}
+
+// Refusal says that a changed configuration is not in force, but the one from before.
+type Refusal struct {
+	At   time.Time `json:"at"`
+	Why  string    `json:"why"` // the first fault
+	Hint string    `json:"hint,omitempty"`
 }
 
 // Listed is what a listing of a source's packs has shown.
 type Listed struct {
 	Source  string       `json:"source"`
-	At      time.Time    `json:"at,omitzero"`    // when everything was last listed; zero = never
-	Packs   int          `json:"packs"`          // that the source has
-	NotKept int          `json:"not_kept"`       // of these, packs that neither the configuration nor a rule names
-	Some    []ListedPack `json:"some,omitempty"` // the first of those
-	Why     string       `json:"why,omitempty"`  // why not everything could be listed last, of a source that discovers packs
+	Account string       `json:"account,omitempty"` // the name of the member account that the source stands for
+	At      time.Time    `json:"at,omitzero"`       // when everything was last listed; zero = never
+	Packs   int          `json:"packs"`             // that the source has
+	NotKept int          `json:"not_kept"`          // of these, packs that neither the configuration nor a rule names
+	Some    []ListedPack `json:"some,omitempty"`    // the first of those
+	Why     string       `json:"why,omitempty"`     // why not everything could be listed last, of a source that discovers packs
+}
+
+// name is the source, with the name of its account if it stands for one.
+func (l Listed) name() string {
+	if l.Account != "" {
+		return l.Source + " (" + l.Account + ")"
+	}
+	return l.Source
 }
 
 // ListedPack is a pack that a source has.
@@ -112,11 +132,28 @@ func (st Status) down() (names []string) {
 }
 
 // paused returns the names of the paused sources.
-func (st Status) paused() (names []string) {
+func (st Status) paused() map[string]bool {
+	names := make(map[string]bool, len(st.Paused))
 	for _, p := range st.Paused {
-		names = append(names, p.Source)
+		names[p.Source] = true
 	}
 	return names
+}
+
+// pauses returns the paused sources but for member accounts that are paused with the
+// source which lists them: there may be thousands.
+func (st Status) pauses() (own []PausedSource) {
+	of := make(map[string]Pause)
+	for _, p := range st.Paused {
+		of[p.Source] = p.Pause
+	}
+	for _, p := range st.Paused {
+		parent, _, member := evidence.SplitMember(p.Source)
+		if with, ok := of[parent]; !member || !ok || with != p.Pause {
+			own = append(own, p)
+		}
+	}
+	return own
 }
 
 // reached returns when the sink that has been silent for longest last answered;
@@ -154,8 +191,13 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 			sentences = append(sentences, text)
 		}
 	}
-	down, paused, days, problems := st.down(), st.paused(), st.stale(p.time), st.Verified.total()
+	down, days, problems := st.down(), st.stale(p.time), st.Verified.total()
+	pauses, paused := st.pauses(), []string(nil)
+	for _, pause := range pauses {
+		paused = append(paused, pause.Source)
+	}
 	say(p.Trouble != "", p.L.notReady)
+	say(st.Refused != nil, p.L.refused)
 	say(len(down) > 0, p.L.sinksDown(down, len(st.Sinks)))
 	say(st.Spool.Full, p.L.spoolFull)
 	say(problems > 0, p.L.problems(problems))
@@ -165,6 +207,9 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	notKept, unlisted := st.notKept(), st.unlisted()
 	say(len(unlisted) > 0, p.L.notListed(unlisted))
 	say(notKept > 0, p.L.notKept(notKept))
+	if no := st.Refused; no != nil {
+		list = append(list, trouble{Text: p.L.refusedSince, Since: p.L.timestamp(no.At, p.time, p.zone), Why: strings.TrimSpace(no.Why + "\n" + no.Hint)})
+	}
 	for _, sink := range st.Sinks {
 		if !sink.Down.IsZero() {
 			list = append(list, trouble{Text: p.L.sinkDown(sink.Name), Since: p.L.timestamp(sink.Down, p.time, p.zone), Why: sink.Why})
@@ -173,7 +218,7 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	if st.Spool.Full {
 		list = append(list, trouble{Text: p.L.spoolLeft(size(st.Spool.Free), st.Spool.Reports)})
 	}
-	for _, pause := range st.Paused {
+	for _, pause := range pauses {
 		list = append(list, trouble{
 			Text: p.L.sourcePaused(pause.Source), Since: p.L.timestamp(pause.Since, p.time, p.zone),
 			Until: p.L.timestamp(pause.Until, p.time, p.zone), Why: pause.By + ": " + pause.Why,
@@ -182,11 +227,20 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	return sentences, append(list, p.listed(st)...)
 }
 
+// maxNames is how many names a sentence has: accounts may be thousands.
+const maxNames = 8
+
+// maxListed is how many details of listings are shown.
+const maxListed = 50
+
 // listed returns the details of what listings of packs have shown.
 func (p page) listed(st Status) (list []trouble) {
 	for _, l := range st.Listed {
+		if len(list) >= maxListed {
+			break
+		}
 		if l.Why != "" {
-			list = append(list, trouble{Text: p.L.sourceNotListed(l.Source), Since: p.L.timestamp(l.At, p.time, p.zone), Why: l.Why})
+			list = append(list, trouble{Text: p.L.sourceNotListed(l.name(), !l.At.IsZero()), Since: p.L.timestamp(l.At, p.time, p.zone), Why: l.Why})
 		}
 		var names []string
 		for _, pack := range l.Some {
@@ -197,7 +251,7 @@ func (p page) listed(st Status) (list []trouble) {
 			names = append(names, name)
 		}
 		if len(names) > 0 {
-			list = append(list, trouble{Text: p.L.sourceNotKept(l.Source, l.NotKept), Why: p.L.names(names, l.NotKept)})
+			list = append(list, trouble{Text: p.L.sourceNotKept(l.name(), l.NotKept), Why: p.L.names(names, l.NotKept)})
 		}
 	}
 	return list

@@ -89,7 +89,16 @@ func TestHeadlineKnowsTheRest(t *testing.T) {
 		"packs that can't be listed": {
 			status: Status{Listed: []Listed{{Source: "prod", At: midnight.Add(-time.Hour), Why: "denied"}, {Source: "test", Why: "down"}}},
 			en:     "Packs could not be listed: “prod”, “test”. ", zh: "2 个来源的合规包未能列出：“prod”、“test”。",
-			details: []string{"Not all packs of the source “prod” were listed since", "denied"}, attended: true,
+			details: []string{"Not all packs of the source “prod” were listed since", "denied", "Not all packs of the source “test” have ever been listed: <bdi>down</bdi>"}, attended: true,
+		},
+		"a source paused with its accounts": {
+			status: Status{Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "bob", Why: "move"}}, {"prod.1", Pause{Since: midnight, By: "bob", Why: "move"}}, {"prod.2", Pause{Since: midnight, By: "eve", Why: "move"}}}},
+			en:     "2 sources are paused: “prod”, “prod.2”. The pack’s latest", zh: "2 个来源已暂停：“prod”、“prod.2”。全部 1 个", attended: true,
+		},
+		"a configuration that was rejected": {
+			status: Status{Refused: &Refusal{At: midnight.Add(-time.Hour), Why: "packseal.yaml:3: id: <bad>", Hint: "fix it"}},
+			en:     "The changed configuration was rejected. The pack’s latest", zh: "修改后的配置被拒绝。全部 1 个",
+			details: []string{"The changed one was rejected", "1999-12-31 23:00 UTC", "packseal.yaml:3: id: &lt;bad&gt;\nfix it"}, attended: true,
 		},
 		"a paused source": { // its packs are not counted once more
 			status: Status{Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "bob", Why: "move"}}}}, packs: []Pack{paused},

@@ -22,7 +22,7 @@ const (
 	StateOverdue  = "overdue"  // its latest slot is past its time limit and not settled
 	StateWaiting  = "waiting"  // no slot has been due yet
 	StateReading  = "reading"  // its history is being read, and nothing is known yet
-	StateEnded    = "ended"    // its until has come, and its last slot is no gap
+	StateEnded    = "ended"    // its until has come, and its last slot is no gap of the last 7 days
 	StateDisabled = "disabled" // the configuration has it with enabled: false
 )
 

@@ -231,9 +231,6 @@ func (b *bench) close() {
 func (b *bench) complete(t testing.TB, pack string) {
 	t.Helper()
 	b.run()
-	if _, err := b.LastSettled(t.Context(), "prod", pack, time.Now(), 1); err != nil {
-		t.Fatal(err)
-	}
 	eventually(t, "nothing is left to be read", func() bool {
 		b.Catalog.mu.RLock()
 		p := b.packs[name{"prod", pack}]
@@ -245,6 +242,9 @@ func (b *bench) complete(t testing.TB, pack string) {
 		return p.complete() && p.replayed && p.askedFrom != unlisted
 	})
 	b.stop()
+	if _, err := b.LastSettled(t.Context(), "prod", pack, time.Now(), 1); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // eventually waits until what is said holds.

@@ -58,10 +58,11 @@ type Store struct {
 	recorded  map[string]evidence.Plan // that the archive has
 	pending   map[string]evidence.Plan // that are on their way there
 	timelines map[evidence.PackRef]scheduler.Timeline
-	first     time.Time     // since of the first plan of all
-	read      bool          // the archive's plans are known
-	failed    error         // of the last attempt to read them
-	attempted chan struct{} // closed at the end of the attempt
+	sinks     map[evidence.PackRef][]string // by the last plan that has the pack
+	first     time.Time                     // since of the first plan of all
+	read      bool                          // the archive's plans are known
+	failed    error                         // of the last attempt to read them
+	attempted chan struct{}                 // closed at the end of the attempt
 }
 
 // Open opens the store, with what is in the folder.
@@ -105,7 +106,8 @@ func (s *Store) file(key string) string { return filepath.Join(s.Dir, filepath.B
 // with the process if no sink takes it.
 //
 // Packs of open sources, by name, are not all known yet: what the plan before has of
-// them stays in force. If that plan is not read yet, Run puts the new one into force.
+// them stays in force. A name with a dot after it stands for the sources of all member
+// accounts. If that plan is not read yet, Run puts the new one into force.
 func (s *Store) Adopt(a Archive, packs []evidence.PlannedPack, open map[string]bool) (since time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,12 +147,19 @@ func (s *Store) wanted(last plan) []evidence.PlannedPack {
 	}
 	wanted := slices.Clone(s.current)
 	for _, p := range last.packs {
-		if s.open[p.Source] && !named[p.Ref()] {
+		if s.isOpen(p.Source) && !named[p.Ref()] {
 			wanted = append(wanted, p)
 		}
 	}
 	slices.SortFunc(wanted, evidence.PlannedPack.Compare)
 	return wanted
+}
+
+// isOpen reports whether packs of a source are not all known yet, or whether accounts of
+// its kind are.
+func (s *Store) isOpen(source string) bool {
+	parent, _, member := evidence.SplitMember(source)
+	return s.open[source] || member && s.open[evidence.MemberSource(parent, "")]
 }
 
 // remove removes plans that are on their way to the archive.
@@ -202,10 +211,15 @@ func (s *Store) add(packs []evidence.PlannedPack, since time.Time) error {
 	return nil
 }
 
-// derive derives what InForce answers.
+// derive derives what InForce, Left and Sinks answer.
 func (s *Store) derive() {
 	plans := assemble(s.all())
-	s.timelines, s.first = timelines(plans), time.Time{}
+	s.timelines, s.first, s.sinks = timelines(plans), time.Time{}, make(map[evidence.PackRef][]string)
+	for _, plan := range plans {
+		for _, p := range plan.packs {
+			s.sinks[p.Ref()] = p.Sinks
+		}
+	}
 	if len(plans) > 0 {
 		s.first = plans[0].since
 	}
@@ -220,6 +234,13 @@ func (s *Store) InForce(ctx context.Context, source, pack string) (t scheduler.T
 		first = len(t) > 0 && t[0].From.Equal(s.first)
 	})
 	return t, first, err
+}
+
+// Sinks returns the names of the sinks that keep a pack's reports, by the last plan that
+// has the pack; nil = all. It waits as InForce does.
+func (s *Store) Sinks(ctx context.Context, p evidence.PackRef) (names []string, ok bool) {
+	err := s.await(ctx, func() { names, ok = s.sinks[p] })
+	return names, ok && err == nil
 }
 
 // Left returns the packs that are not scheduled any more, and since when. It waits

@@ -121,6 +121,36 @@ func TestStore(t *testing.T) {
 	})
 }
 
+// TestSinks: a pack that left is kept where its last plan says.
+func TestSinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newStore(), open(t, filepath.Join(dir, "1"))
+		for _, names := range [][]string{{"primary", "mirror"}, {"primary"}} {
+			packs := daily("cp-1", "cp-2")
+			packs[0].Sinks = names
+			if _, err := b.Adopt(s, packs, nil); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		b.adopt(s, "cp-2")
+		b.stop()
+		b = open(t, filepath.Join(dir, "2"))
+		b.adopt(s, "cp-2")
+		for pack, want := range map[string][]string{"cp-1": {"primary"}, "cp-2": nil} {
+			if names, ok := b.Sinks(t.Context(), evidence.Ref("prod", pack)); !ok || !slices.Equal(names, want) {
+				t.Errorf("%s is kept in %v, %t; want %v", pack, names, ok, want)
+			}
+		}
+		if names, ok := b.Sinks(t.Context(), evidence.Ref("prod", "cp-3")); ok {
+			t.Errorf("a pack that no plan has is kept in %v", names)
+		}
+		b.stop()
+	})
+}
+
 // TestOpenSource: of a source whose packs are not all known yet, the plan keeps what it
 // has, also if the state folder is new; once they are known, only those that are
 // planned.

@@ -79,7 +79,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	simulated := make(chan error, 1)
-	go func() { simulated <- serveSim(ctx, api, sim.Options{Packs: demoPacks()}) }()
+	go func() { simulated <- serveSim(ctx, sim.Options{Packs: demoPacks()}, api) }()
 	path, err := d.configure("http://" + api.Addr().String())
 	if err != nil {
 		return err

@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+
+	"packseal.example/test/lab"
 )
 
 // TestDemoEnds: Ctrl-C ends the demo, which says what was kept and what to type
@@ -81,6 +84,48 @@ packs: [{id: cp-00000000000000000001}, {id: cp-00000000000000000002}, {id: cp-00
 	}
 	out.Reset()
 	for _, args := range [][]string{{"--faults", "odd"}, {"--packs", "-1"}} {
+		if code := run(t.Context(), append([]string{"sim"}, args...), &out, &out); code != exitUsage {
+			t.Errorf("%q ended with %d: %s", args, code, out.String())
+		}
+	}
+}
+
+// TestSimAccounts: the packs of member accounts are found, by the official SDK's calls
+// of the STS.
+func TestSimAccounts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ca := filepath.Join(dir, "ca.pem")
+	p := spawn(t, "sim", "--listen", "127.0.0.1:0", "--accounts", "2", "--sts-listen", "127.0.0.1:0", "--sts-ca", ca)
+	sts := p.says(t, `"msg":"simulated STS served","sts_endpoint":"([^"]+)"`)
+	url := p.says(t, `"msg":"simulator served","url":"(http://[^"]+)"`)
+	path := filepath.Join(dir, "packseal.yaml")
+	lab.Write(t, dir, map[string]string{"key-id": simKeyID, "key-secret": simKeySecret, "packseal.yaml": `
+sources:
+  prod:
+    cloudconfig:
+      endpoint: ` + url + `
+      credentials: {access_key_id_file: key-id, access_key_secret_file: key-secret, sts_endpoint: "` + sts + `"}
+    accounts: {role: packseal, endpoint: ` + url + `}
+    discover: {rules: [{match: {tags: {env: prod}, account: "10000000000000*"}}]}
+state_dir: state
+sinks: [{name: primary, local: {dir: archive}}]
+web: {listen: "127.0.0.1:0"}
+`})
+	var out bytes.Buffer
+	packs := exec.CommandContext(t.Context(), "packseal", "packs", "--config", path)
+	packs.Env = append(os.Environ(), "SSL_CERT_FILE="+ca)
+	packs.Stdout, packs.Stderr = &out, &out
+	if err := packs.Run(); err != nil {
+		t.Errorf("packs: %v: %s", err, out.String())
+	}
+	for _, want := range []string{`(?m)^kept +rule 1 +prod\.100000000000001/cp-`, `(?m)^kept +rule 1 +prod\.100000000000002/cp-`, `(?m)^prod\.100000000000002 \(Account 2 .*\): 1 kept, 1 not kept`} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("no %s in\n%s", want, out.String())
+		}
+	}
+	p.ends(t, os.Interrupt.(syscall.Signal))
+	for _, args := range [][]string{{"--accounts", "-1", "--listen", "127.0.0.1:0"}} {
 		if code := run(t.Context(), append([]string{"sim"}, args...), &out, &out); code != exitUsage {
 			t.Errorf("%q ended with %d: %s", args, code, out.String())
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"packseal.example/config"
 	"packseal.example/doctor"
 	"packseal.example/internal/diag"
 	"packseal.example/internal/units"
@@ -54,9 +53,14 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 			return fmt.Errorf("%w: --timeout %s leaves no time", errUsage, units.FormatDuration(o.Timeout))
 		}
 		if o.Config, err = load(*path, c.ErrOrStderr()); err != nil {
-			return err
+			return besideDaemon(c, *path, err)
 		}
 		o.All = *all || len(args) > 0
+		if named := slices.Concat(args, *generate); len(named) > 0 {
+			if o.Config, _, _, err = chooseListed(c, o.Config, named); err != nil {
+				return err
+			}
+		}
 		if o.Packs, err = choose(o.Config, args); err != nil {
 			return err
 		}
@@ -84,30 +88,16 @@ is bad may be temporary. With --json, ok is null for what was not checked.`,
 	return c
 }
 
-// choose returns the entries of the packs named; of all, when none is named.
-func choose(cfg *config.Config, names []string) ([]config.Entry, error) {
-	for _, name := range names {
-		if _, err := config.Choose(cfg.Entries(), []string{name}); err == nil {
-			continue
-		}
-		if off, err := config.Choose(cfg.Disabled(), []string{name}); err == nil {
-			return nil, fmt.Errorf("%w: the pack %s/%s is disabled: enabled: false, in its entry or its source", errUsage, off[0].Pack.Source, off[0].Pack.Key())
+// besideDaemon says that a daemon goes on with the configuration from before, if one
+// runs beside a file with a fault.
+func besideDaemon(c *cobra.Command, path string, bad error) error {
+	client, err := reach(path)
+	if err == nil {
+		if _, err = client.Status(c.Context()); err == nil {
+			fmt.Fprintln(c.ErrOrStderr(), "the daemon goes on with the configuration from before, which packseal status shows; doctor tries what the file says:")
 		}
 	}
-	return chooseOf(cfg.Entries(), names)
-}
-
-// chooseAny is choose with the packs that are disabled among them.
-func chooseAny(cfg *config.Config, names []string) ([]config.Entry, error) {
-	return chooseOf(slices.Concat(cfg.Entries(), cfg.Disabled()), names)
-}
-
-func chooseOf(entries []config.Entry, names []string) ([]config.Entry, error) {
-	chosen, err := config.Choose(entries, names)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
-	}
-	return chosen, nil
+	return bad
 }
 
 // examine prints each result as it is known. Its error decides the exit code.

@@ -101,12 +101,12 @@ func (u upcomingSlot) over() string {
 	case u.Disabled:
 		return "disabled"
 	}
-	return endedOn(u.Until, u.Zone())
+	return endedAt(u.Until, u.Zone())
 }
 
-// endedOn says when the schedule of a pack ended.
-func endedOn(until time.Time, zone *time.Location) string {
-	return "ended on " + until.In(zone).Format(time.DateOnly)
+// endedAt says when the schedule of a pack ended.
+func endedAt(until time.Time, zone *time.Location) string {
+	return "ended at " + until.In(zone).Format(localTime)
 }
 
 // json is the slot as next --json prints it.

@@ -15,6 +15,7 @@ import (
 	"packseal.example/config"
 	"packseal.example/control"
 	"packseal.example/daemon"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/table"
 )
 
@@ -23,22 +24,34 @@ func newPacks() *cobra.Command {
 	c := &cobra.Command{
 		Use: "packs", Short: "List the packs that exist, and which of them are kept", Args: noArgs,
 		Long: `packs lists the packs that sources have: of the account, and of the account groups
-that discover or an entry of packs names. STATE says whether their reports are
-kept, and BY what decided: packs, or a rule of discover by its number. A pack that
-is not kept is named by neither; an excluded one by a rule with keep: false. A
-disabled one has enabled: false, or its source has; one whose until has come has
-ended. STATUS is Config's, or "not listed" of one that packs names and Config has not.
+that discover or an entry of packs names. STATE says whether their reports are kept, and
+BY what decided. STATUS is Config's, or "not listed" of one that packs names and
+listings have not shown.
+
+  STATE      BY          the pack
+  kept       packs       has an entry
+  kept       rule 2      fits the second rule of discover, and none before it
+  not kept               has neither an entry nor a rule
+  excluded   rule 1      fits a rule with keep: false
+  excluded   only packs  is of an account that only packs names, and is not named
+  creating               is being created: rules decide once it is there
+  disabled   enabled     is kept but for enabled: false, in its entry or its source
+  ended at…  packs       has an entry whose until has come
+
+Of a source with accounts, those of each account are listed, as <source>.<account ID>.
 
 A running daemon answers with what it listed last; --refresh has it list anew, and
 keep what a rule says. Without a daemon, the sources are listed here and now, and
 nothing is changed. Listing needs the RAM actions config:ListCompliancePacks and,
 for account groups, config:ListAggregators and config:ListAggregateCompliancePacks,
-and config:ListReportTemplates for the report templates under packs.
+and config:ListReportTemplates for the report templates under packs; listing accounts
+needs resourcedirectory:ListAccounts, and sts:AssumeRole.
 
---yaml prints the packs that are not kept as entries for packs. With --json, each
+--yaml prints the packs that are not kept as entries for packs: a file for packs_file,
+under a name that is new there. With --json, each
 line is a source with its packs. If not everything could be listed, packs says why
 and exits with the code of that error.`,
-		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml >> packs.yaml",
+		Example: "  packseal packs\n  packseal packs --source prod --refresh\n  packseal packs --yaml > packs.d/2026-11-30.yaml",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	source := c.Flags().String("source", "", "list the packs of this source")
@@ -47,31 +60,48 @@ and exits with the code of that error.`,
 	asYAML := c.Flags().Bool("yaml", false, "print the packs that are not kept as entries for packs")
 	c.MarkFlagsMutuallyExclusive("json", "yaml")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := load(*path, c.ErrOrStderr())
+		client, err := reach(*path)
 		if err != nil {
 			return err
 		}
-		if _, ok := cfg.Sources[*source]; *source != "" && !ok {
-			return fmt.Errorf("%w: there is no source %q in the configuration", errUsage, *source)
-		}
-		all, err := control.NewClient(cfg.StateDir).Packs(c.Context(), *source, *refresh)
+		all, err := client.Packs(c.Context(), *source, *refresh)
 		if errors.Is(err, control.ErrNoDaemon) {
-			all, err = daemon.ListPacks(c.Context(), cfg, *source, tool())
+			all, err = listPacks(c, *path, *source)
 		}
 		if err != nil {
-			return err
+			return misnamed(err)
 		}
 		switch {
 		case *asJSON:
 			err = printEach(c.OutOrStdout(), all)
 		case *asYAML:
-			err = printEntries(c.OutOrStdout(), all, len(cfg.Sources) > 1)
+			err = printEntries(c.OutOrStdout(), all, len(all) > 1 || *source != "")
 		default:
 			err = printPacks(c.OutOrStdout(), all, time.Now())
 		}
 		return errors.Join(err, listTroubles(c.ErrOrStderr(), all))
 	}
 	return c
+}
+
+// listPacks lists the packs of a configuration without a daemon.
+func listPacks(c *cobra.Command, path, source string) ([]control.SourcePacks, error) {
+	cfg, err := load(path, c.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	if !hasSource(cfg, source) {
+		return nil, fmt.Errorf("%w: there is no source %q in the configuration", errUsage, source)
+	}
+	return daemon.ListPacks(c.Context(), cfg, source, tool())
+}
+
+// hasSource reports whether the configuration has a source, or may have found it: an
+// account that is not known here may be to the daemon. No name stands for each.
+func hasSource(cfg *config.Config, name string) bool {
+	parent, _, member := evidence.SplitMember(name)
+	_, ok := cfg.Sources[name]
+	return ok || name == "" || member && cfg.Sources[parent].Accounts != nil
 }
 
 // printEach prints each source on a line of its own.
@@ -109,7 +139,7 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 		case !s.Listed.IsZero():
 			listed = "listed " + roughly(now.Sub(s.Listed)) + " ago"
 		}
-		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", s.Source, counted(counts), listed); err != nil {
+		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", sourceName(s), counted(counts), listed); err != nil {
 			return err
 		}
 	}
@@ -119,7 +149,7 @@ func printPacks(w io.Writer, all []control.SourcePacks, now time.Time) error {
 // packState is what is done with a pack.
 func packState(p control.FoundPack) string {
 	if p.State == string(config.Ended) {
-		return endedOn(p.Until, zoneOf(p.TimeZone))
+		return endedAt(p.Until, zoneOf(p.TimeZone))
 	}
 	return strings.ReplaceAll(p.State, "_", " ")
 }
@@ -133,13 +163,23 @@ func zoneOf(name string) *time.Location {
 	return zone
 }
 
+// sourceName is the source, with the name of its account if it stands for one.
+func sourceName(s control.SourcePacks) string {
+	if s.AccountName != "" {
+		return s.Source + " (" + s.AccountName + ")"
+	}
+	return s.Source
+}
+
 // decidedBy says what decided about a pack.
 func decidedBy(p control.FoundPack) string {
 	switch {
-	case p.Rule > 0:
-		return fmt.Sprintf("rule %d", p.Rule)
 	case p.State == string(config.Disabled):
 		return "enabled"
+	case p.Rule > 0:
+		return fmt.Sprintf("rule %d", p.Rule)
+	case p.State == string(config.Excluded):
+		return "only packs"
 	case p.State == string(config.Kept), p.State == string(config.Ended):
 		return "packs"
 	}
@@ -169,10 +209,10 @@ func tagList(tags map[string]string) string {
 // printEntries prints the packs that are not kept as they are written in a
 // configuration file.
 func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error {
-	var entries []config.Pack
+	entries := []config.Pack{}
 	for _, s := range all {
 		for _, p := range s.Packs {
-			if p.State != string(config.NotKept) {
+			if p.State != string(config.NotKept) || s.Disabled {
 				continue
 			}
 			e := config.Pack{ID: p.ID, Name: p.Name, Aggregator: p.Aggregator}
@@ -181,9 +221,6 @@ func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error
 			}
 			entries = append(entries, e)
 		}
-	}
-	if len(entries) == 0 {
-		return nil
 	}
 	b, err := yaml.Marshal(map[string][]config.Pack{"packs": entries})
 	if err == nil {
@@ -197,7 +234,7 @@ func printEntries(w io.Writer, all []control.SourcePacks, withSource bool) error
 func listTroubles(w io.Writer, all []control.SourcePacks) (err error) {
 	for _, s := range all {
 		for _, t := range s.Troubles {
-			fmt.Fprintf(w, "%s: %s\n", s.Source, t.Message)
+			fmt.Fprintf(w, "%s: %s\n", sourceName(s), t.Message)
 			if t.Hint != "" {
 				fmt.Fprintf(w, "  hint: %s\n", t.Hint)
 			}

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/control"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/i18n"
 	"packseal.example/internal/table"
 	"packseal.example/scheduler/queue"
 )
@@ -61,27 +63,95 @@ func ordering(c *cobra.Command, complete func(*control.Order) error,
 		if err := complete(&o); err != nil {
 			return err
 		}
-		daemon, err := reach(c, *path)
+		daemon, err := reach(*path)
 		if err != nil {
 			return err
 		}
 		outcomes, err := give(daemon, c.Context(), o)
 		if err != nil {
-			return misnamed(err)
+			return misnamed(unanswered(err, *path))
 		}
-		for _, o := range outcomes {
-			if *asJSON {
-				err = printJSON(c.OutOrStdout(), o)
-			} else {
-				_, err = fmt.Fprintf(c.OutOrStdout(), "%s %s\n", pausable(o.Pause), say(o))
+		if *asJSON {
+			for _, o := range outcomes {
+				if err := printJSON(c.OutOrStdout(), o); err != nil {
+					return err
+				}
 			}
-			if err != nil {
+			return nil
+		}
+		for _, o := range fold(outcomes) {
+			if _, err := fmt.Fprintf(c.OutOrStdout(), "%s %s\n", o.name(), say(o.Outcome)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return c
+}
+
+// folded is what is the case of a source or a pack, and of the accounts of the source.
+type folded struct {
+	control.Outcome
+	accounts int
+}
+
+// name names it for people.
+func (f folded) name() string {
+	if f.accounts > 0 {
+		return pausable(f.Pause) + ", with " + i18n.Count(f.accounts, "account") + ","
+	}
+	return pausable(f.Pause)
+}
+
+// fold leaves out those of member accounts of which the same is the case as of the
+// source that lists them: there may be thousands.
+func fold(all []control.Outcome) (some []folded) {
+	at := make(map[string]int) // by source
+	for i, o := range all {
+		if o.Pack == "" {
+			at[o.Source] = i
+		}
+	}
+	accounts := make(map[int]int)
+	stands := func(o control.Outcome) (parent int, ok bool) {
+		name, _, member := evidence.SplitMember(o.Source)
+		parent, ok = at[name]
+		return parent, ok && member && o.Pack == "" && same(o, all[parent])
+	}
+	for _, o := range all {
+		if parent, ok := stands(o); ok {
+			accounts[parent]++
+		}
+	}
+	for i, o := range all {
+		if _, ok := stands(o); !ok {
+			some = append(some, folded{o, accounts[i]})
+		}
+	}
+	return some
+}
+
+// same reports whether two sources are paused by one order, or neither is.
+func same(a, b control.Outcome) bool {
+	return a.Since.Equal(b.Since) && a.Until.Equal(b.Until) && a.By == b.By && a.Why == b.Why && a.Changed == b.Changed
+}
+
+// foldPauses is fold of pauses.
+func foldPauses(pauses []queue.Pause) []folded {
+	all := make([]control.Outcome, len(pauses))
+	for i, p := range pauses {
+		all[i].Pause = p
+	}
+	return fold(all)
+}
+
+// ago says since when a pause is in force, and until when.
+func ago(p queue.Pause, now time.Time) string {
+	text := roughly(now.Sub(p.Since)) + " ago"
+	if ends := until(p); ends != "" {
+		text += "," + ends
+	}
+	return text
 }
 
 // until says when a pause ends by itself, if it does.

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"packseal.example/config"
 	"packseal.example/control"
 	"packseal.example/internal/fault"
 )
@@ -30,11 +32,11 @@ line has one of pause, member, slot and total, the total last.`,
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	c.ValidArgsFunction = completePacks
-	source := c.Flags().String("source", "", "list the slots of this source")
+	source := c.Flags().String("source", "", "list the slots of this source, and of its accounts")
 	c.RegisterFlagCompletionFunc("source", completeSources) //nolint:errcheck // the flag is there
 	all := c.Flags().Bool("all", false, fmt.Sprintf("list all slots, not the first %d", listedAtMost))
 	c.RunE = func(c *cobra.Command, args []string) error {
-		daemon, err := reach(c, *path)
+		daemon, err := reach(*path)
 		if err != nil {
 			return err
 		}
@@ -46,7 +48,7 @@ line has one of pause, member, slot and total, the total last.`,
 		for line, err := range daemon.List(c.Context(), sel) {
 			switch {
 			case err != nil:
-				return misnamed(errors.Join(t.flush(), err))
+				return misnamed(errors.Join(t.flush(), unanswered(err, *path)))
 			case *asJSON:
 				err = printJSON(c.OutOrStdout(), line)
 			default:
@@ -63,12 +65,24 @@ line has one of pause, member, slot and total, the total last.`,
 }
 
 // reach returns what asks the daemon of a configuration.
-func reach(c *cobra.Command, path string) (*control.Client, error) {
-	cfg, err := load(path, c.ErrOrStderr())
+// Of the file it needs state_dir alone: the daemon may run with an older one.
+func reach(path string) (*control.Client, error) {
+	file, err := config.Find(path)
 	if err != nil {
 		return nil, err
 	}
-	return control.NewClient(cfg.StateDir), nil
+	return control.NewClient(config.StateDir(file)), nil
+}
+
+// unanswered returns why the daemon of a configuration was not reached: what is wrong
+// with the file comes first, which may name no state folder.
+func unanswered(err error, path string) error {
+	if errors.Is(err, control.ErrNoDaemon) {
+		if _, bad := load(path, io.Discard); bad != nil {
+			return bad
+		}
+	}
+	return err
 }
 
 // misnamed makes a name that the daemon does not know wrong usage.

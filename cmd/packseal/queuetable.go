@@ -21,20 +21,37 @@ type queueTable struct {
 	now     time.Time
 	table   *table.Writer
 	members []replica.Member
+	pauses  []queue.Pause
 }
 
 // print prints a line, or keeps it for later.
 func (t *queueTable) print(l control.Line) error {
-	switch {
-	case l.Pause != nil:
-		_, err := fmt.Fprintf(t.out, "paused for %s%s: %s, by %s\n", t.since(l.Pause.Since), until(*l.Pause), pausable(*l.Pause), table.Plain(l.Pause.By+": "+l.Pause.Why))
+	if l.Pause != nil {
+		t.pauses = append(t.pauses, *l.Pause)
+		return nil
+	}
+	if err := t.printPauses(); err != nil {
 		return err
+	}
+	switch {
 	case l.Member != nil:
 		t.members = append(t.members, *l.Member)
 	case l.Slot != nil:
 		return t.row(*l.Slot)
 	case l.Total != nil:
 		return t.end(*l.Total)
+	}
+	return nil
+}
+
+// printPauses prints the pauses that wait for what comes after them.
+func (t *queueTable) printPauses() error {
+	pauses := foldPauses(t.pauses)
+	t.pauses = nil
+	for _, p := range pauses {
+		if _, err := fmt.Fprintf(t.out, "paused %s: %s by %s\n", ago(p.Pause, t.now), strings.TrimSuffix(p.name(), ",")+",", table.Plain(p.By+": "+p.Why)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -56,8 +73,8 @@ func (t *queueTable) row(s queue.Listed) error {
 
 // flush prints the rows that wait for their columns.
 func (t *queueTable) flush() error {
-	if t.table == nil {
-		return nil
+	if err := t.printPauses(); err != nil || t.table == nil {
+		return err
 	}
 	return t.table.Flush()
 }

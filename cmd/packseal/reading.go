@@ -32,6 +32,15 @@ type reading struct {
 var errEmpty = fault.New(fault.NotFound, "no slot is kept here").
 	WithHint("--dir takes the folder that holds <source>/<pack>/<year>/…")
 
+// empty is the error of an archive without any slot.
+func (r *reading) empty() error {
+	if r.state == "" {
+		return errEmpty
+	}
+	return fault.New(fault.NotFound, "no pack is known, and nothing is kept yet").
+		WithHint("packseal packs lists the packs that exist; packseal run keeps those that rules of discover keep, and packseal seal one report of each")
+}
+
 // newReading makes a verb that only reads the archive. It opens the sinks and
 // nothing else: an auditor's machine has no credentials of a source and no
 // state, and with --dir not even a configuration. Errors are logged to standard
@@ -95,7 +104,7 @@ func (r *reading) packs(ctx context.Context, names []string) ([]config.Entry, er
 	entries = append(entries, r.former(ctx, others)...)
 	if len(names) == 0 {
 		if len(entries) == 0 && unlisted == nil {
-			unlisted = errEmpty
+			unlisted = r.empty()
 		}
 		return entries, unlisted
 	}

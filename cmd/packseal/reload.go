@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"packseal.example/config"
-	"packseal.example/control"
 	"packseal.example/internal/fault"
 )
 
@@ -24,16 +21,11 @@ changes.`,
 	}
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		file, err := config.Find(*path)
+		daemon, err := reach(*path)
 		if err != nil {
 			return err
 		}
-		err = control.NewClient(config.StateDir(file)).Reload(c.Context())
-		if errors.Is(err, control.ErrNoDaemon) { // or the file names no state folder
-			if _, bad := load(*path, c.ErrOrStderr()); bad != nil {
-				return bad
-			}
-		}
+		err = unanswered(daemon.Reload(c.Context()), *path)
 		switch {
 		case fault.Of(err) == fault.Request: // it is in the words of check
 			fmt.Fprintf(c.ErrOrStderr(), "%v\nnot reloaded: the old configuration stays in effect\n", err)

@@ -28,7 +28,7 @@ type parallel struct{ *testing.M }
 
 // Run implements [testscript.TestingM].
 func (p parallel) Run() int {
-	lab.Parallel()
+	lab.Parallel(16)
 	return p.M.Run()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,12 +85,17 @@ same; late_seconds in its manifest says how late.`,
 		if err != nil {
 			return err
 		}
-		entries, err := choose(cfg, args)
-		if err == nil {
-			err = refuseRoot(cfg)
+		if err := refuseRoot(cfg); err != nil {
+			return err
 		}
+		cfg, entries, unlisted, err := chooseListed(c, cfg, args)
 		if err != nil {
 			return err
+		}
+		if s.now {
+			if entries = notEnded(c.ErrOrStderr(), entries, len(args) > 0, time.Now()); len(entries) == 0 {
+				return fmt.Errorf("%w: every pack has ended: its until has come; name one to seal it all the same", errUsage)
+			}
 		}
 		traces, err := openTraces(c.Context(), newLogger(cfg.Log, c.ErrOrStderr()))
 		if err != nil {
@@ -104,7 +110,7 @@ same; late_seconds in its manifest says how late.`,
 		}
 		s.out, s.talk, s.client, s.asJSON = c.OutOrStdout(), c.ErrOrStderr(), control.NewClient(cfg.StateDir), *asJSON
 		outcomes := s.all(c.Context(), entries)
-		var errs []error
+		errs := []error{unlisted}
 		for _, o := range outcomes {
 			if *asJSON {
 				if err := o.printJSON(s.out); err != nil {
@@ -116,6 +122,17 @@ same; late_seconds in its manifest says how late.`,
 		return firstLasting(errs)
 	}
 	return c
+}
+
+// notEnded leaves out packs whose until has come: a slot of now is not asked of them by
+// whoever asks for all. Of those that are named it warns.
+func notEnded(stderr io.Writer, entries []config.Entry, named bool, now time.Time) []config.Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool {
+		if e.Ended(now) && named {
+			fmt.Fprintf(stderr, "warning: %s/%s %s: a report is made of it because it was named\n", e.Pack.Source, e.Pack.Key(), endedAt(e.Plan.Until, e.Zone()))
+		}
+		return e.Ended(now) && !named
+	})
 }
 
 // observe notes which slots this process settles.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"packseal.example/config"
 	"packseal.example/control"
 	"packseal.example/internal/i18n"
 	"packseal.example/internal/table"
@@ -20,25 +19,27 @@ func newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use: "status", Short: "Ask the running daemon how it is doing", Args: noArgs,
 		Long: `status asks the daemon that runs with this configuration on this machine: whether
-it does its work, how its packs are, what falls due next, which sinks are down, what
-waits in the spool, what the last verification found, and what is paused. It exits
-with 75 if the daemon is not ready, or not running.`,
+it does its work, whether a changed file was rejected, how its packs are, which packs
+exist and are not kept or can't be listed, what falls due next, which sinks are down,
+what waits in the spool, what the last verification found, and what is paused. It exits
+with 75 if the daemon is not ready, or not running. Of the file it needs state_dir
+alone: the rest may have faults.`,
 		Example: "  packseal status\n  packseal status --json | jq .packs",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := load(*path, c.ErrOrStderr())
+		daemon, err := reach(*path)
 		if err != nil {
 			return err
 		}
-		st, err := control.NewClient(cfg.StateDir).Status(c.Context())
+		st, err := daemon.Status(c.Context())
 		if err != nil {
-			return err
+			return unanswered(err, *path)
 		}
 		if *asJSON {
 			err = printJSON(c.OutOrStdout(), st)
 		} else {
-			err = printStatus(c.OutOrStdout(), st, cfg, time.Now())
+			err = printStatus(c.OutOrStdout(), st, time.Now())
 		}
 		if err == nil && !st.Ready {
 			err = fmt.Errorf("%w: %w", errSilent, st.Trouble.Err())
@@ -48,8 +49,12 @@ with 75 if the daemon is not ready, or not running.`,
 	return c
 }
 
+// maxUnlisted is how many sources that can't be listed are named: accounts may be
+// thousands.
+const maxUnlisted = 5
+
 // printStatus prints the status for a person.
-func printStatus(w io.Writer, st control.Status, cfg *config.Config, now time.Time) error {
+func printStatus(w io.Writer, st control.Status, now time.Time) error {
 	ready := "ready"
 	if !st.Ready {
 		ready = "not ready: " + st.Trouble.Message
@@ -60,15 +65,24 @@ func printStatus(w io.Writer, st control.Status, cfg *config.Config, now time.Ti
 		row("hint", "%s", st.Trouble.Hint)
 	}
 	if st.Refused {
-		row("configuration", "the changed file is not valid, the old one is in force: packseal check says why")
+		row("configuration", "the file was rejected %s ago, and the old configuration is in force: %s", roughly(now.Sub(st.RefusedAt)), st.RefusedWhy)
+		if st.RefusedHint != "" {
+			row("hint", "%s", st.RefusedHint)
+		}
 	}
 	row("packs", "%s", counted(st.Packs))
-	if st.Next != nil {
-		e, ok := cfg.Entry(st.Next.Ref())
-		if !ok {
-			e = cfg.Former(st.Next.Ref(), "")
+	if st.NotKept > 0 {
+		row("not kept", "%s that exist: packseal packs lists them", i18n.Count(st.NotKept, "pack"))
+	}
+	for i, u := range st.Unlisted {
+		if i == maxUnlisted {
+			row("not listed", "%d more: packseal packs lists them", len(st.Unlisted)-i)
+			break
 		}
-		row("next", "%s, in %s: %s/%s %s", st.Next.Due.In(e.Zone()).Format(localTime), roughly(st.Next.Due.Sub(now)), st.Next.Source, st.Next.Pack, e.Pack.Name)
+		row("not listed", "%s: %s", sourceName(control.SourcePacks{Source: u.Source, AccountName: u.AccountName}), u.Why)
+	}
+	if st.Next != nil {
+		row("next", "%s, in %s: %s/%s %s", st.Next.Due.In(zoneOf(st.NextZone)).Format(localTime), roughly(st.Next.Due.Sub(now)), st.Next.Source, st.Next.Pack, st.NextName)
 	}
 	for _, d := range st.Down {
 		row("sink", "%s has been down for %s: %s", d.Sink, roughly(now.Sub(d.Since)), d.Why)
@@ -79,8 +93,8 @@ func printStatus(w io.Writer, st control.Status, cfg *config.Config, now time.Ti
 	}
 	row("spool", "%s", spool)
 	row("verified", "%s", verified(st, now))
-	for _, p := range st.Pauses {
-		row("paused", "%s for %s%s, by %s: %s", pausable(p), roughly(now.Sub(p.Since)), until(p), p.By, p.Why)
+	for _, p := range foldPauses(st.Pauses) {
+		row("paused", "%s %s, by %s: %s", p.name(), ago(p.Pause, now), p.By, p.Why)
 	}
 	return t.Flush()
 }

@@ -66,7 +66,11 @@ configuration has verify.`,
 				fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
 			}
 		}
-		err = printVerified(c.OutOrStdout(), result, *asJSON)
+		sinks := len(r.cfg.Sinks)
+		if len(selection.Sinks) > 0 {
+			sinks = len(selection.Sinks)
+		}
+		err = printVerified(c.OutOrStdout(), result, sinks, *asJSON)
 		switch newer := len(result.Open()); {
 		case err != nil:
 			return err
@@ -163,8 +167,9 @@ func (r *reading) seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
 	}
 }
 
-// printVerified prints what a verification found, and how much it read.
-func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
+// printVerified prints what a verification found, and how much it read in so many
+// sinks.
+func printVerified(w io.Writer, r archive.Result, sinks int, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, r)
 	}
@@ -182,6 +187,11 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 			return err
 		}
 	}
+	if r.Pending > 0 {
+		if _, err := fmt.Fprintf(w, "%d slots are still being sealed: their reports wait in the spool\n", r.Pending); err != nil {
+			return err
+		}
+	}
 	if r.Skipped > 0 {
 		if _, err := fmt.Fprintf(w, "%d reports are not in the sample, and were not read\n", r.Skipped); err != nil {
 			return err
@@ -196,6 +206,10 @@ func printVerified(w io.Writer, r archive.Result, asJSON bool) error {
 	if r.Acked > 0 {
 		known = fmt.Sprintf(", %d of them acknowledged", r.Acked)
 	}
-	_, err := fmt.Fprintf(w, "%d sealed, %d gaps, %d bytes read: %d problems%s\n", r.Sealed, r.Gaps, r.Bytes, len(r.Problems), known)
+	copies := ""
+	if sinks > 1 {
+		copies = fmt.Sprintf(" over %d sinks, each copy counted", sinks)
+	}
+	_, err := fmt.Fprintf(w, "%d sealed, %d gaps%s, %d bytes read: %d problems%s\n", r.Sealed, r.Gaps, copies, r.Bytes, len(r.Problems), known)
 	return err
 }

@@ -98,7 +98,7 @@ func (d *decoder) table(path string, n *yaml.Node, v reflect.Value) {
 // list decodes a sequence into a slice.
 func (d *decoder) list(path string, n *yaml.Node, v reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
-		d.fail(path, n, `begin each item with "- "`, "expected a list, found %s", found(n))
+		d.fail(path, n, d.listHint(n, v.Type().Elem()), "expected a list, found %s", found(n))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // an empty list is not the same as none
@@ -112,6 +112,22 @@ func (d *decoder) list(path string, n *yaml.Node, v reflect.Value) {
 		d.value(itemPath, item, elem)
 		v.Set(reflect.Append(v, elem))
 	}
+}
+
+// plainText matches text that needs no quotes in a list.
+var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/-]{0,63}$`)
+
+// listHint is how a list is written: of the one value that is there, if it is text.
+func (d *decoder) listHint(n *yaml.Node, item reflect.Type) string {
+	_, sensitive := d.Sensitive[item]
+	if item.Kind() == reflect.String && !sensitive && n.Kind == yaml.ScalarNode {
+		value := n.Value
+		if !plainText.MatchString(value) {
+			value = fmt.Sprintf("%.64q", value)
+		}
+		return "a list has brackets, also one of a single item: [" + value + "]"
+	}
+	return `begin each item with "- "`
 }
 
 // pairs yields the keys and values of a mapping and records their places.

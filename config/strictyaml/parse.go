@@ -28,6 +28,9 @@ func parse(text []byte, o Options) (*yaml.Node, *Fault) {
 	var doc, second yaml.Node
 	err := dec.Decode(&doc)
 	if errors.Is(err, io.EOF) || err == nil && doc.Content[0].ShortTag() == "!!null" {
+		if o.MayBeEmpty {
+			return &yaml.Node{Kind: yaml.MappingNode}, nil
+		}
 		return fail(0, o.EmptyHint, "the file is empty")
 	}
 	if err == nil {

@@ -26,7 +26,7 @@ var (
 func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 	k := kindOf(v.Type())
 	hidden, sensitive := d.Sensitive[v.Type()]
-	wrong := !slices.Contains(strings.Fields(k.tags), n.ShortTag())
+	wrong := !k.takes(n)
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		d.fail(path, n, "", "expected %s, found %s", k.name, found(n))
@@ -37,14 +37,22 @@ func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 		d.fail(path, n, hidden.Hint, "expected %s", hidden.Name)
 		return
 	case wrong:
-		d.fail(path, n, k.hint, "expected %s, found %s", k.name, found(n))
+		hint := k.hint
+		if k.takes(&yaml.Node{Kind: yaml.ScalarNode, Value: n.Value}) {
+			hint = "write it without quotes"
+		}
+		d.fail(path, n, hint, "expected %s, found %s", k.name, found(n))
 		return
 	}
 	if err := k.set(n, v); err != nil {
 		d.fail(path, n, k.hint, "%s", err)
 		return
 	}
-	if v.Kind() != reflect.String || v.String() == "" || d.Text == nil {
+	if v.Kind() == reflect.String && v.String() == "" {
+		d.blank[path] = true
+		return
+	}
+	if v.Kind() != reflect.String || d.Text == nil {
 		return
 	}
 	text, bad := d.Text(path, v.String())
@@ -80,6 +88,9 @@ type kind struct {
 	hint string
 	set  func(*yaml.Node, reflect.Value) error
 }
+
+// takes reports whether values of the kind are written so.
+func (k kind) takes(n *yaml.Node) bool { return slices.Contains(strings.Fields(k.tags), n.ShortTag()) }
 
 // kindOf returns the kind of a type. Types that are not listed are text.
 func kindOf(t reflect.Type) kind {
@@ -141,7 +152,9 @@ func setNumber(n *yaml.Node, v reflect.Value) error {
 func setDuration(n *yaml.Node, v reflect.Value) error {
 	t, err := units.ParseDuration(n.Value)
 	switch {
-	case err != nil || n.Value == "0":
+	case err != nil:
+		return err
+	case n.Value == "0":
 		return fmt.Errorf("%.40q is not a duration", n.Value)
 	case t < 0:
 		return fmt.Errorf("must not be negative, found %.40s", n.Value)

@@ -24,6 +24,8 @@ type Options struct {
 	MaxBytes  int // of the text; default 16 MiB
 	MaxValues int // keys, values and items, those of aliases counted each time; default 2,097,152
 
+	// MayBeEmpty permits a document that holds nothing, or comments alone.
+	MayBeEmpty bool
 	// EmptyHint is the hint for a document that is empty or no mapping.
 	EmptyHint string
 	// MergeHint is the hint for a merge key (<<).
@@ -73,7 +75,11 @@ type Document struct {
 
 	values int
 	places map[string]place
+	blank  map[string]bool // the paths of text that is empty
 }
+
+// Blank reports whether the value at the path is there, as text that is empty.
+func (d *Document) Blank(path string) bool { return d.blank[path] }
 
 // place is a position in the text, both from 1.
 type place struct{ line, column int }
@@ -94,7 +100,7 @@ func Decode(text []byte, v any, o Options) *Document {
 	if o.Variable == nil {
 		o.Variable = func(string, string) bool { return false }
 	}
-	doc := &Document{places: map[string]place{}}
+	doc := &Document{places: map[string]place{}, blank: map[string]bool{}}
 	root, bad := parse(text, o)
 	if bad != nil {
 		doc.Faults = []Fault{*bad}

@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 4:1 Ignored: unknown key (known here: text, flag, count, rate, wait, room, since, maybe, secret, list, table, inner)
 `,
 		"room: 1 M\nwait: 300y\n": `1:7 room: "1 M" is not a size (a number of bytes, or one with its unit: 512KiB, 64MiB, 1GB)
-2:7 wait: "300y" is not a duration (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)
+2:7 wait: "300y" is too long a time, the limit is 292y (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)
 `,
 		"room: 1.5\nwait: 0\n": `1:7 room: expected a size, found the number 1.5 (a number of bytes, or one with its unit: 512KiB, 64MiB, 1GB)
 2:7 wait: expected a duration, found the number 0 (a number with its unit: 0s, 90s, 10m, 1h30m, 7d, 2w, 1y)

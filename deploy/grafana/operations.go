@@ -40,7 +40,7 @@ func health() []panel {
 		},
 		{
 			title: "Sinks down", width: 3, unit: "short", kind: number, steps: some, runbook: "sink-down",
-			description: "Sinks whose last operation did not reach the storage.",
+			description: "Sinks that the last put, open or list did not reach.",
 			queries:     []query{{"sum(max by (job, sink) (packseal_sink_up{" + ofJob + "}) == bool 0)", ""}},
 		},
 		{
@@ -149,7 +149,7 @@ func sinks() []panel {
 	return []panel{
 		{
 			title: "Reached", width: 7, unit: "none", kind: timeline, words: down, runbook: "sink-down",
-			description: "Whether the last operation on each sink reached its storage.",
+			description: "Whether the last put, open and list reached the storage of each sink.",
 			queries:     []query{{"max by (job, sink) (packseal_sink_up{" + ofJob + "})", "{{job}} {{sink}}"}},
 		},
 		{

@@ -38,9 +38,10 @@ var (
 	age = "time() - (" + sealed + " > 0)"
 
 	// overdue are the packs of which the alerts PacksealOverdue and
-	// PacksealNeverSealed speak.
-	overdue = "((" + age + " > " + interval + " + " + slack + ")\n and (" + due + " > " + sealed + ")" +
-		"\n or (time() - (" + owed + " > 0) > " + slack + ")\n and (" + sealed + " == 0))"
+	// PacksealNeverSealed speak, but for those that ended a week ago.
+	overdue = "(((" + age + " > " + interval + " + " + slack + ")\n and (" + due + " > " + sealed + ")" +
+		"\n or (time() - (" + owed + " > 0) > " + slack + ")\n and (" + sealed + " == 0))" +
+		"\n unless (" + next + " == 0 and " + due + " < time() - 604800))"
 )
 
 // settled is how many slots the archive has that ended so, as of the end of

@@ -3,6 +3,7 @@
 package cloudconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,8 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 	if env.Logger == nil {
 		return nil, errors.New("creating a Config API client: no logger")
 	}
-	if transport == nil {
+	parent, isMember := env.Parent.(*Client)
+	if transport == nil && !isMember {
 		// Shorter than the idle timeout of servers, so that few calls find the
 		// connection closed.
 		transport, err = egress.New(egress.Options{CAFile: o.CAFile, Conns: o.maxInFlight(), Idle: 30 * time.Second})
@@ -68,18 +70,24 @@ func New(o Options, env fetcher.Env, transport http.RoundTripper) (*Client, erro
 		}
 	}
 	c := &Client{
-		endpoint: endpoint,
-		http: &http.Client{
+		endpoint:  endpoint,
+		timeout:   o.requestTimeout(),
+		userAgent: env.UserAgent,
+		limits:    newLimits(o.requestsPerSecond(), o.CallsPerMinute, env.Share),
+		metrics:   newMetrics(env.Registerer, isMember),
+		logger:    env.Logger,
+	}
+	if transport != nil {
+		c.http = &http.Client{
 			Transport: transport,
 			// The signature is for this host only.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		timeout:   o.requestTimeout(),
-		userAgent: env.UserAgent,
-		keys:      ram.New(o.Credentials),
-		limits:    newLimits(o.requestsPerSecond(), o.CallsPerMinute, env.Share),
-		metrics:   newMetrics(env.Registerer),
-		logger:    env.Logger,
+		}
+	}
+	if isMember { // thousands of them share the connections
+		c.keys, c.http = ram.Assume(o.Credentials, parent.keys), cmp.Or(c.http, parent.http)
+	} else {
+		c.keys = ram.New(o.Credentials)
 	}
 	if old, ok := env.Old.(*Client); ok && *old.endpoint == *endpoint {
 		c.limits.takeOver(old.limits)
@@ -102,13 +110,16 @@ func (c *Client) do(ctx context.Context, q call) (response, error) {
 		}
 		k, err := c.keys.Get(ctx)
 		if err != nil {
+			c.limits.of(q.name).ended(false)
 			err = fmt.Errorf("%s: %w", q.name, err)
 		} else {
-			a, tryErr := c.try(ctx, q, k)
-			if tryErr == nil {
+			var a response
+			a, err = c.try(ctx, q, k)
+			_, unsent := errors.AsType[notSent](err)
+			c.limits.of(q.name).ended(!unsent && fault.Of(err) != fault.Throttled)
+			if err == nil {
 				return a, nil
 			}
-			err = tryErr
 			if q.once && uncertain(err) {
 				return response{}, &lostAnswer{err}
 			}
@@ -191,6 +202,8 @@ type call struct {
 	once   bool // a call that may have taken effect is not repeated
 	params url.Values
 	pack   evidence.PackRef // the subject of the call; without ID for lists
+
+	directory *url.URL // the endpoint of the Resource Directory, if it is a call of that API
 }
 
 // lostAnswer is the error of a call that is to be made once: it was sent, and
@@ -218,7 +231,10 @@ func uncertain(err error) bool {
 
 // request returns a new, signed request for the call.
 func (c *Client) request(ctx context.Context, q call, k ram.Keys) (*http.Request, error) {
-	u := *c.endpoint
+	u, version := *c.endpoint, version
+	if q.directory != nil {
+		u, version = *q.directory, directoryVersion
+	}
 	body := ""
 	if q.form {
 		body = encode(q.params)
@@ -313,7 +329,7 @@ func (c *Client) noResponse(q call, k ram.Keys, err error) (string, error) {
 		message = notSent(message.Error())
 	}
 	return code, fault.New(fault.Unavailable, "%s: %w", q.name, message).
-		WithHint("check that %s is reachable from here, and any proxy in between", c.endpoint.Host)
+		WithHint("check that %s is reachable from here, and any proxy in between", cmp.Or(q.directory, c.endpoint).Host)
 }
 
 // refused classifies an error response, and returns its metric label. If the API

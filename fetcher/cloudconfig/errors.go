@@ -166,6 +166,14 @@ func classify(code string, status int) rule {
 
 // hint returns what to do about an error response.
 func (c call) hint(e *APIError, reason fault.Reason) string {
+	if c.directory != nil && e.Code != "" {
+		switch reason {
+		case fault.Denied:
+			return "allow the RAM action resourcedirectory:ListAccounts on *, to the management account of the Resource Directory or a delegated administrator: no other account may list"
+		case fault.NotFound, fault.Request:
+			return "check accounts.endpoint, and that the account of the credentials manages a Resource Directory"
+		}
+	}
 	switch reason {
 	case fault.Denied:
 		return fmt.Sprintf("allow the RAM action config:%s on %s", c.name, c.resource())
@@ -181,7 +189,9 @@ func (c call) hint(e *APIError, reason fault.Reason) string {
 	case fault.Throttled:
 		return "lower requests_per_second, or find what else calls the API with this account"
 	case fault.Unavailable:
-		if e.Code == "" {
+		if e.Code == "" && c.directory != nil {
+			return "check accounts.endpoint, and any proxy in between"
+		} else if e.Code == "" {
 			return "check endpoint, and any proxy in between"
 		}
 	}

@@ -129,7 +129,7 @@ func callNames() (names []string) {
 	for _, group := range []string{"", "Aggregate"} {
 		names = append(names, "Start"+group+"ConfigRuleEvaluation", "Get"+group+"CompliancePack", "Get"+group+"ConfigRule")
 	}
-	return append(names, "GenerateReportFromTemplate", "GetReportFromTemplate", "ListReportTemplates", "ListCompliancePacks", "ListAggregateCompliancePacks", "ListAggregators")
+	return append(names, "GenerateReportFromTemplate", "GetReportFromTemplate", "ListReportTemplates", "ListCompliancePacks", "ListAggregateCompliancePacks", "ListAggregators", listAccounts)
 }
 
 // clientToken returns the idempotency token of a request. It depends only on slot

@@ -23,7 +23,7 @@ const (
 // code has known error codes of the API, and "other" for all others, so that the
 // number of series is bounded. The series of a call exist from its first use on,
 // because most sources have reports of one kind; those of compliance packs from the
-// start.
+// start. Sources of member accounts have only those of what happened.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	throttled *prometheus.CounterVec
@@ -31,11 +31,13 @@ type metrics struct {
 	limited   *prometheus.CounterVec
 	limit     *prometheus.GaugeVec
 
+	sparse bool // that there was no call with a code is not shown: there are thousands of sources
+
 	mu   sync.Mutex
 	used map[string]bool // calls whose series exist
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, sparse bool) *metrics {
 	byCall := []string{"call"}
 	m := &metrics{
 		requests: metric.Register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -59,10 +61,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "packseal_api_limit_calls_per_second",
 			Help: "Calls to the Config API that this process may make in the long run, at the last one.",
 		}, byCall)),
-		used: make(map[string]bool),
+		sparse: sparse, used: make(map[string]bool),
 	}
 	for _, call := range callNames() {
-		if strings.Contains(call, "CompliancePackReport") || strings.HasPrefix(call, "List") && !strings.Contains(call, "Template") {
+		if !sparse && call != listAccounts && (strings.Contains(call, "CompliancePackReport") || strings.HasPrefix(call, "List") && !strings.Contains(call, "Template")) {
 			m.use(call)
 		}
 	}
@@ -81,6 +83,9 @@ func (m *metrics) use(call string) {
 	m.throttled.WithLabelValues(call)
 	m.limited.WithLabelValues(call)
 	for _, code := range codes() {
+		if m.sparse && code != codeOK {
+			break
+		}
 		m.requests.WithLabelValues(call, code)
 	}
 }

@@ -21,7 +21,8 @@ func TestDocumentedPolicy(t *testing.T) {
 	_, section, _ := strings.Cut(string(page), "\n## Least privilege\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var allowed []string
-	for _, m := range regexp.MustCompile(`"config:(\w+)"`).FindAllStringSubmatch(section, -1) {
+	directory := regexp.MustCompile(`"resourcedirectory:(\w+)"`).FindAllStringSubmatch(string(page), -1) // where accounts are
+	for _, m := range append(regexp.MustCompile(`"config:(\w+)"`).FindAllStringSubmatch(section, -1), directory...) {
 		allowed = append(allowed, m[1])
 	}
 	made := callNames()

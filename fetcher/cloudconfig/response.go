@@ -19,7 +19,11 @@ type response struct {
 	Packs     *page      `json:"CompliancePacksResult" xml:"CompliancePacksResult"`
 	Groups    *groups    `json:"AggregatorsResult" xml:"AggregatorsResult"`
 	Templates []template `json:"ReportTemplateList" xml:"ReportTemplateList"`
-	Next      text       `json:"NextToken" xml:"NextToken"` // of a list of templates
+	Next      text       `json:"NextToken" xml:"NextToken"` // of a list of templates or accounts
+
+	// Of the Resource Directory.
+	Accounts *accountsPage `json:"Accounts" xml:"Accounts"`
+	Total    text          `json:"TotalCount" xml:"TotalCount"`
 
 	// For evaluations.
 	Result text        `json:"Result" xml:"Result"` // whether one was started
@@ -46,7 +50,7 @@ func decode(body []byte) (response, error) {
 	if err := unmarshal(body, &a); err != nil {
 		return response{}, err
 	}
-	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Groups == nil && a.Pack == nil && a.Rule == nil {
+	if a.RequestID == "" && a.report() == nil && a.Packs == nil && a.Groups == nil && a.Accounts == nil && a.Pack == nil && a.Rule == nil {
 		return response{}, errors.New("the response lacks the expected content")
 	}
 	return a, nil

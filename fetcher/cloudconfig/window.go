@@ -52,7 +52,8 @@ type window struct {
 	limit   float64   // calls in a period, of all replicas; +Inf if there is none
 	share   float64   // the last result of getShare
 	starts  []int64   // of the latest calls, a ring of maxStarts, in Unix nanoseconds
-	made    int       // how many calls were started
+	made    int       // how many calls were started that the API may count
+	pending int       // of these, how many have no answer yet
 	until   time.Time // no call starts before
 	lowest  float64   // how far the throttles of one pause may lower the limit
 	reached bool      // the limit has held up a call since changed
@@ -152,19 +153,30 @@ func (w *window) started(now time.Time) {
 		w.starts[i] = now.UnixNano()
 	}
 	w.made++
+	w.pending++
 }
 
-// throttle learns from a call that was throttled: those before it are what the API
-// permits, unless others make such calls too, so that throttles of one pause do not
-// lower the limit by more than half. It starts or extends a pause.
+// ended records that a call has ended, and whether the API counts it.
+func (w *window) ended(counted bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.pending--; !counted {
+		w.made = max(0, w.made-1)
+	}
+}
+
+// throttle learns from a call that was throttled and has ended: those that were
+// permitted before are what the API permits, unless others make such calls too, so that
+// throttles of one pause do not lower the limit by more than half. It starts or extends
+// a pause. That none was permitted says nothing of the limit: the pause is for that.
 func (w *window) throttle(now time.Time, pause time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.made = max(0, w.made-1) // the API does not count it
 	n := 0
 	for n < min(w.made, maxStarts-1) && now.Sub(w.start(n+1)) < w.period {
 		n++
 	}
+	n -= w.pending
 	permitted := float64(n) / w.share
 	if now.After(w.until) {
 		w.lowest = max(1, w.limit/2)
@@ -172,7 +184,9 @@ func (w *window) throttle(now time.Time, pause time.Duration) {
 			w.limit, w.lowest = max(permitted, guess), max(1, guess/16)
 		}
 	}
-	w.limit = min(w.limit, max(permitted, w.lowest))
+	if n > 0 {
+		w.limit = min(w.limit, max(permitted, w.lowest))
+	}
 	w.changed, w.reached = now, false
 	if until := now.Add(min(pause, maxPause)); until.After(w.until) {
 		w.until = until

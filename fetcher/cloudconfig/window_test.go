@@ -83,7 +83,8 @@ func TestQuota(t *testing.T) {
 									}
 									pause := time.Duration(rng.IntN(50)) * time.Millisecond
 									mu.Unlock()
-									if _, ok := api.call(); !ok {
+									_, ok := api.call()
+									if w.ended(ok); !ok {
 										t.Errorf("throttled after %s", time.Since(start))
 									}
 									fault.Sleep(ctx, pause)
@@ -125,6 +126,7 @@ func TestQuotaIsLearnt(t *testing.T) {
 						all.Go(func() {
 							for w.wait(ctx, source) {
 								left, ok := api.call()
+								w.ended(ok)
 								mu.Lock()
 								if ok {
 									permitted++
@@ -154,13 +156,25 @@ func TestQuotaRecovers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, source := newWindow(quota{60, time.Minute}, nil), newLimiter(1000, nil)
-		w.throttle(time.Now(), time.Minute) // before a single call
+		for range 2 {
+			w.wait(t.Context(), source)
+		}
+		w.ended(false)
+		w.throttle(time.Now(), time.Second) // before a single one is permitted: that says nothing of the quota
+		if got := w.perSecond(); got != 1 {
+			t.Errorf("%g calls a second after the first was throttled, want all", got)
+		}
+		w.ended(true) // the other one
+		w.wait(t.Context(), source)
+		w.ended(false)
+		w.throttle(time.Now(), time.Minute)
 		if got := w.perSecond(); got != 0.5 {
 			t.Errorf("%g calls a second after one throttle, want half", got)
 		}
 		start := time.Now()
 		for time.Since(start) < time.Hour {
 			w.wait(t.Context(), source)
+			w.ended(true)
 		}
 		if got := w.perSecond(); got != 1 {
 			t.Errorf("%g calls a second after an hour, want all", got)

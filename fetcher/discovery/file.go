@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"packseal.example/internal/atomicfile"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -99,7 +101,7 @@ func Decode(b []byte) (s State, err error) {
 	return s.usable(), nil
 }
 
-// usable returns the state without packs whose IDs can't be part of a name: files can
+// usable returns the state without packs and accounts whose IDs can't be part of a name: files can
 // be edited.
 func (s State) usable() State {
 	kept := s.Packs[:0]
@@ -109,5 +111,6 @@ func (s State) usable() State {
 		}
 	}
 	s.Packs = kept
+	s.Accounts = slices.DeleteFunc(s.Accounts, func(a Account) bool { return !evidence.IsAccount(a.ID) })
 	return s
 }

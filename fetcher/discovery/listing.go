@@ -23,6 +23,7 @@ type Scope struct {
 	All         bool     `json:"all,omitempty"`         // every account group
 	Aggregators []string `json:"aggregators,omitempty"` // these account groups; sorted, each once
 	Templates   []string `json:"templates,omitempty"`   // these report templates, "crt-…"; sorted, each once
+	Directory   string   `json:"directory,omitempty"`   // the endpoint of a Resource Directory whose member accounts are listed as well
 }
 
 // Has reports whether packs of that account group are listed; "" is the account.
@@ -43,7 +44,7 @@ func isTemplate(p fetcher.PackInfo) bool { return p.Ref("").Kind() == evidence.T
 
 // Equal reports whether two scopes are the same.
 func (s Scope) Equal(t Scope) bool {
-	return s.All == t.All && slices.Equal(s.Aggregators, t.Aggregators) && slices.Equal(s.Templates, t.Templates)
+	return s.All == t.All && s.Directory == t.Directory && slices.Equal(s.Aggregators, t.Aggregators) && slices.Equal(s.Templates, t.Templates)
 }
 
 // Trouble is why packs could not be listed.
@@ -52,7 +53,8 @@ type Trouble struct {
 	Message    string       `json:"message"`
 	Hint       string       `json:"hint,omitempty"`
 	Reason     fault.Reason `json:"reason"`
-	Passing    bool         `json:"passing,omitempty"` // nothing is wrong: it ends by itself
+	Accounts   bool         `json:"accounts,omitempty"` // it is about the member accounts
+	Passing    bool         `json:"passing,omitempty"`  // nothing is wrong: it ends by itself
 }
 
 // newTrouble is an error of listing an account group; "" is the account.
@@ -73,6 +75,7 @@ type listing struct {
 	read     map[string]bool    // account groups whose packs are all among packs, or that do not exist; "" is the account
 	groups   bool               // all account groups are known
 	template bool               // all report templates of the scope that exist are among packs
+	members  *accountListing    // nil = they were not asked for
 	troubles []Trouble
 }
 
@@ -118,6 +121,7 @@ func list(ctx context.Context, l fetcher.Lister, s Scope) (*listing, error) {
 	if len(s.Templates) > 0 {
 		found.templates(ctx, l, s.Templates)
 	}
+	found.directory(ctx, l, s)
 	return found, context.Cause(ctx)
 }
 

@@ -19,6 +19,9 @@ type State struct {
 	Listed   time.Time `json:"listed,omitzero"`    // the last one that listed everything; zero = none has
 	Packs    []Pack    `json:"packs,omitempty"`    // by account group and ID
 	Troubles []Trouble `json:"troubles,omitempty"` // of the last look
+
+	Accounts       []Account `json:"accounts,omitempty"`       // member accounts, by ID
+	AccountsListed time.Time `json:"accounts_listed,omitzero"` // the last look that listed all of them; zero = none has
 }
 
 // Pack is a pack that a source has.
@@ -58,6 +61,9 @@ func (s State) Failing() error {
 type Changes struct {
 	Found []Pack // that are new
 	Gone  []Pack // that do not exist any more
+
+	AccountsFound []Account // that are new
+	AccountsGone  []Account // that have left the directory
 }
 
 // missedBefore is how many listings in a row must lack a pack before the source is
@@ -79,10 +85,21 @@ func Refresh(ctx context.Context, l fetcher.Lister, source string, scope Scope, 
 		return next, Changes{}, nil
 	}
 	next, changes := old.merge(found, scope, now)
+	next.mergeAccounts(old, found, now, &changes)
 	if err := next.confirm(ctx, l, source, &changes); err != nil {
 		return old, Changes{}, err
 	}
 	return next, changes, nil
+}
+
+// Account returns the ID of the account whose packs were listed; "" if it has none.
+func (s State) Account() string {
+	for _, p := range s.Packs {
+		if p.Aggregator == "" && !isTemplate(p.PackInfo) && p.Account != "" {
+			return p.Account
+		}
+	}
+	return ""
 }
 
 // foreign returns an error if a listing of the account is that of another one: it

@@ -53,6 +53,12 @@ func (r Result) WithHint(format string, args ...any) Result {
 	return r
 }
 
+// At returns the result as that of a target.
+func (r Result) At(target string) Result {
+	r.Target = target
+	return r
+}
+
 // Err returns a bad result as a classified error, and nil for other results.
 func (r Result) Err() error {
 	if r.State != Bad {

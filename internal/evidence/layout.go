@@ -61,3 +61,28 @@ func ParseKey(key string) (s Slot, name string, ok bool) {
 	s = Slot{Source: part[0], Pack: path.Join(part[1 : n-4]...), Due: due}
 	return s, part[n-1], s.Dir()+part[n-1] == key
 }
+
+// MemberSource returns the name of the source of a member account of a Resource
+// Directory, which the source of that name lists.
+func MemberSource(source, account string) string { return source + "." + account }
+
+// SplitMember splits the name of a member account's source.
+func SplitMember(name string) (source, account string, ok bool) {
+	i := strings.LastIndexByte(name, '.')
+	if i < 1 || !IsAccount(name[i+1:]) {
+		return "", "", false
+	}
+	return name[:i], name[i+1:], true
+}
+
+// Within reports whether the source of that name is another one, or of a member account
+// of that one.
+func Within(name, source string) bool {
+	parent, _, member := SplitMember(name)
+	return name == source || member && parent == source
+}
+
+// IsAccount reports whether text is the ID of an account: digits.
+func IsAccount(text string) bool {
+	return text != "" && len(text) <= 20 && strings.Trim(text, "0123456789") == ""
+}

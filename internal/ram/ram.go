@@ -32,12 +32,14 @@ type Credentials struct {
 	RoleARN         string `yaml:"role_arn,omitempty"`          // a RAM role to assume: acs:ram::<account>:role/<name>
 	RoleSessionName string `yaml:"role_session_name,omitempty"` // default packseal
 	ExternalID      string `yaml:"external_id,omitempty"`
+	STSEndpoint     string `yaml:"sts_endpoint,omitempty"` // host of the STS that roles are assumed at, such as sts-vpc.cn-shanghai.aliyuncs.com within a VPC; always by https; default sts.aliyuncs.com, or as ALIBABA_CLOUD_STS_REGION and ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED say
 }
 
 // The formats that RAM documents for ARNs and session names.
 var (
 	roleARN     = regexp.MustCompile(`^acs:ram::\d+:role/[A-Za-z0-9._-]+$`)
 	sessionName = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,64}$`)
+	hostAndPort = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$`)
 )
 
 // Check returns all problems, with paths that begin with "credentials". There are
@@ -64,6 +66,8 @@ func (c *Credentials) Check() []fault.Problem {
 	ps.Require(c.RoleARN != "" || c.ExternalID == "", path+"external_id", "set without role_arn", "set role_arn too")
 	ps.Require(c.RoleSessionName == "" || sessionName.MatchString(c.RoleSessionName), path+"role_session_name",
 		"not a valid session name", "2 to 64 of A-Z a-z 0-9 . @ - _")
+	ps.Require(c.STSEndpoint == "" || hostAndPort.MatchString(c.STSEndpoint), path+"sts_endpoint",
+		fmt.Sprintf("%.80q is not a host", c.STSEndpoint), "a host, without https:// and path: sts-vpc.cn-shanghai.aliyuncs.com")
 	return ps
 }
 
@@ -110,7 +114,28 @@ func New(c *Credentials) Provider {
 	if c.files() && c.RoleARN == "" {
 		return fileKeys{c}
 	}
-	return &sdkProvider{name: c.name(), build: c.build}
+	return &sdkProvider{name: c.name(), role: c.RoleARN, build: c.build}
+}
+
+// Assume returns the provider for the role of c, which is assumed with the keys of
+// another provider. Several roles can be assumed with one.
+func Assume(c *Credentials, with Provider) Provider {
+	return &sdkProvider{with: with, role: c.RoleARN, build: func() (providers.CredentialsProvider, error) { return c.assume(sdkKeys{with}) }}
+}
+
+// Or returns c with what it leaves out taken from others: where keys come from, unless
+// c says so itself, and the role, unless c has one. Either may be nil.
+func (c *Credentials) Or(others *Credentials) *Credentials {
+	switch {
+	case c == nil || others == nil:
+		return cmp.Or(c, others)
+	case len(c.chosen()) > 0 || c.RoleARN == "":
+		return c
+	}
+	merged := *others
+	merged.RoleARN, merged.RoleSessionName, merged.ExternalID = c.RoleARN, c.RoleSessionName, c.ExternalID
+	merged.STSEndpoint = cmp.Or(c.STSEndpoint, others.STSEndpoint)
+	return &merged
 }
 
 // name returns where the keys come from, for messages.
@@ -137,7 +162,7 @@ func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
 	// Do not return a typed nil as p: it would not be nil in the interface.
 	switch {
 	case c.files():
-		p = &sdkFiles{fileKeys{c}}
+		p = sdkKeys{fileKeys{c}}
 	case c.Profile != "":
 		p, err = providers.NewCLIProfileCredentialsProviderBuilder().WithProfileName(c.Profile).Build()
 	case c.ECSRole != "":
@@ -150,11 +175,17 @@ func (c *Credentials) build() (p providers.CredentialsProvider, err error) {
 	if err != nil || c.RoleARN == "" {
 		return p, err
 	}
+	return c.assume(p)
+}
+
+// assume returns the provider of the SDK for the role.
+func (c *Credentials) assume(p providers.CredentialsProvider) (providers.CredentialsProvider, error) {
 	return providers.NewRAMRoleARNCredentialsProviderBuilder().
 		WithCredentialsProvider(p).
 		WithRoleArn(c.RoleARN).
 		WithRoleSessionName(cmp.Or(c.RoleSessionName, "packseal")).
 		WithExternalId(c.ExternalID).
+		WithStsEndpoint(c.STSEndpoint).
 		Build()
 }
 
@@ -177,20 +208,20 @@ func (f fileKeys) Get(context.Context) (k Keys, err error) {
 	return k, err
 }
 
-// sdkFiles is fileKeys as a provider of the SDK, to assume a role.
-type sdkFiles struct{ fileKeys }
+// sdkKeys is a Provider as one of the SDK, to assume a role.
+type sdkKeys struct{ Provider }
 
 // GetCredentials implements [providers.CredentialsProvider].
-func (f sdkFiles) GetCredentials() (*providers.Credentials, error) {
-	k, err := f.Get(context.Background())
+func (p sdkKeys) GetCredentials() (*providers.Credentials, error) {
+	k, err := p.Get(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	return &providers.Credentials{
 		AccessKeyId: k.ID.Reveal(), AccessKeySecret: k.Secret.Reveal(), SecurityToken: k.Token.Reveal(),
-		ProviderName: f.GetProviderName(),
+		ProviderName: p.GetProviderName(),
 	}, nil
 }
 
 // GetProviderName implements [providers.CredentialsProvider].
-func (sdkFiles) GetProviderName() string { return "static" }
+func (sdkKeys) GetProviderName() string { return "static" }

@@ -22,7 +22,9 @@ import (
 // rebuilt after an error or if a service rejects the keys. The SDK caches temporary
 // keys until three minutes before they expire.
 type sdkProvider struct {
-	name  string
+	name  string   // where the keys come from; empty: a role that is assumed with another provider
+	with  Provider // that one, or nil
+	role  string   // that is assumed, or empty
 	build func() (providers.CredentialsProvider, error)
 
 	mu      sync.Mutex
@@ -51,6 +53,9 @@ func (p *sdkProvider) Invalidate(k Keys) {
 // Origin adds which provider of the chain returned the keys: the SDK's name is
 // "default/env", or "ram_role_arn/default/env".
 func (p *sdkProvider) Origin() string {
+	if p.with != nil {
+		return p.with.Origin() + ", assuming " + p.role
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, link, ok := strings.Cut(p.used, "default/")
@@ -80,8 +85,16 @@ func (p *sdkProvider) Get(ctx context.Context) (Keys, error) {
 	case <-c.done:
 		return c.keys, c.err
 	case <-ctx.Done():
-		return Keys{}, fault.Ended(ctx, "getting credentials from "+p.name)
+		return Keys{}, fault.Ended(ctx, "getting credentials from "+p.from())
 	}
+}
+
+// from says where the keys come from, for messages.
+func (p *sdkProvider) from() string {
+	if p.with != nil {
+		return "assuming " + p.role
+	}
+	return p.name
 }
 
 // run calls the SDK and completes c.
@@ -134,30 +147,46 @@ var safe = regexp.MustCompile(`"Code": ?"[\w.]{1,80}"|"RequestId": ?"[\w-]{1,80}
 	`connection refused|connection reset|no such host|i/o timeout|Client\.Timeout exceeded|no route to host|certificate|` +
 	`json[ .:]\w+|Unmarshal|parsing time|cannot found home dir|incomplete keys|(\w+ (is empty|must be set|can't be empty))`)
 
+// What STS says of a role: that it is refused, which a retry does not change, or that
+// it can't say.
+var (
+	refusedRole = regexp.MustCompile(`"Code": ?"(EntityNotExist\.Role|NoPermission)"`)
+	busySTS     = regexp.MustCompile(`"Code": ?"(Throttling[\w.]*|ServiceUnavailable|InternalError)"`)
+)
+
 // classify classifies an error of the SDK and shows only safe parts of it. Network
-// errors are transient, and so are errors after an earlier success: that keys
-// cannot be renewed does not mean that they are wrong. The caller holds mu.
+// errors are transient, and so are errors after an earlier success, unless STS
+// refuses the role: that keys cannot be renewed does not mean that they are wrong.
+// The caller holds mu.
 func (p *sdkProvider) classify(err error) error {
 	if fe, ok := errors.AsType[*fault.Error](err); ok {
-		return fe // from sdkFiles
-	}
-	reason := fault.Credentials
-	if _, ok := errors.AsType[net.Error](err); ok || p.last != (Keys{}) {
-		reason = fault.Unavailable
+		return fe // from sdkKeys
 	}
 	message := err.Error()
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		message = ue.Err.Error() // *url.Error contains the URL
 	}
+	refused := refusedRole.FindStringSubmatch(message)
+	reason := fault.Credentials
+	if _, ok := errors.AsType[net.Error](err); ok || refused == nil && p.last != (Keys{}) || busySTS.MatchString(message) {
+		reason = fault.Unavailable
+	}
 	detail := ""
 	if parts := distinct(safe.FindAllString(message, 16)); len(parts) > 0 {
 		detail = ": " + strings.Join(parts, ", ")
 	}
-	failed := fault.New(reason, "no credentials from %s%s", p.name, detail)
-	if strings.HasPrefix(message, "parsing time ") {
+	failed := fault.New(reason, "no credentials from %s%s", p.from(), detail)
+	switch {
+	case p.role != "" && refused != nil && refused[1] == "NoPermission":
+		return failed.WithHint("allow sts:AssumeRole on %s to the identity that assumes it, and that identity in the role's trust policy, under the external_id if it demands one", p.role)
+	case p.role != "" && refused != nil:
+		return failed.WithHint("create the role %s, or correct its name", p.role)
+	case strings.HasPrefix(message, "parsing time "):
 		return failed.WithHint("their Expiration must be in UTC and end in Z, such as 2026-01-31T08:00:00Z: the SDK reads no other time zone")
+	case p.with != nil:
+		return failed
 	}
-	return failed.WithHint("set access_key_id_file and access_key_secret_file, or a source of the SDK credential chain: ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, OIDC, a profile, an ECS role or a credentials URI")
+	return failed.WithHint("set credentials (those of sources can stand under defaults as well): access_key_id_file and access_key_secret_file, or a source of the SDK credential chain: ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, OIDC, a profile, an ECS role or a credentials URI")
 }
 
 // distinct removes duplicates.

@@ -178,13 +178,16 @@ func TestAssumeRole(t *testing.T) {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
 		}
+		if r.Host != "sts-vpc.cn-shanghai.aliyuncs.com" {
+			t.Errorf("asked at %s", r.Host)
+		}
 		if broken.Load() {
 			http.Error(w, `{"RequestId":"R-sts","Code":"NoPermission","Message":"MARKED"}`, http.StatusForbidden)
 			return
 		}
 		fmt.Fprintf(w, `{"RequestId":"R","Credentials":%s}`, markedJSON())
 	})
-	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-base"), AccessKeySecretFile: secretFile(t, "MARKED-base-secret"), RoleARN: role, ExternalID: "x-1"}
+	c := &Credentials{AccessKeyIDFile: secretFile(t, "MARKED-base"), AccessKeySecretFile: secretFile(t, "MARKED-base-secret"), RoleARN: role, ExternalID: "x-1", STSEndpoint: "sts-vpc.cn-shanghai.aliyuncs.com"}
 	p := New(c)
 	broken.Store(true)
 	_, err := p.Get(t.Context())
@@ -222,7 +225,7 @@ func TestChain(t *testing.T) {
 	p := New(nil)
 	for range 2 {
 		_, err := p.Get(t.Context())
-		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || fault.Hint(err) == "" {
+		if fault.Of(err) != fault.Credentials || !strings.Contains(err.Error(), "the SDK credential chain") || !strings.Contains(fault.Hint(err), "those of sources can stand under defaults") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -292,5 +295,62 @@ func TestOrigin(t *testing.T) {
 		if got := (&sdkProvider{name: "the SDK credential chain", used: used}).Origin(); got != want {
 			t.Errorf("%q: got %q, want %q", used, got, want)
 		}
+	}
+}
+
+// Roles are assumed with the keys of another provider, which are got once for all; what
+// STS says of one concerns no other.
+func TestAssumeWith(t *testing.T) {
+	t.Parallel()
+	base, hits, _ := uriServer(t)
+	const good, gone, busy, untrusting = "acs:ram::61:role/good", "acs:ram::62:role/gone", "acs:ram::63:role/busy", "acs:ram::64:role/untrusting"
+	var revoked atomic.Bool
+	asked := new(atomic.Int64)
+	ramtest.Role(good, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		switch {
+		case r.FormValue("AccessKeyId") != marked.ID.Reveal() || r.FormValue("SecurityToken") != marked.Token.Reveal():
+			t.Error("the role is assumed with other keys")
+		case revoked.Load():
+			http.Error(w, `{"RequestId":"R-sts","Code":"NoPermission","Message":"MARKED"}`, http.StatusForbidden)
+			return
+		}
+		fmt.Fprint(w, ramtest.Granted("STS.good", "MARKED", "MARKED"))
+	})
+	for arn, code := range map[string]string{busy: "Throttling.User", untrusting: "NoPermission"} {
+		ramtest.Role(arn, func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"RequestId":"R-sts","Code":"`+code+`","Message":"MARKED"}`, http.StatusForbidden)
+		})
+	}
+	for _, c := range []struct {
+		arn    string
+		reason fault.Reason
+		hint   string
+	}{
+		{good, "", ""}, {gone, fault.Credentials, "create the role " + gone}, {busy, fault.Unavailable, ""}, {untrusting, fault.Credentials, "allow sts:AssumeRole on " + untrusting},
+	} {
+		_, err := Assume(&Credentials{RoleARN: c.arn}, base).Get(t.Context())
+		if fault.Of(err) != c.reason || !strings.Contains(fault.Hint(err), c.hint) || c.hint == "" && fault.Hint(err) != "" {
+			t.Errorf("%s: %v, hint %q", c.arn, err, fault.Hint(err))
+		}
+		cleanError(t, err)
+	}
+	p := Assume(&Credentials{RoleARN: good}, base)
+	for range 3 {
+		if k, err := p.Get(t.Context()); err != nil || k.ID != "STS.good" {
+			t.Errorf("%v", err)
+		}
+	}
+	if hits.Load() != 1 || asked.Load() != 2 {
+		t.Errorf("the keys were got %d times, the role was assumed %d times", hits.Load(), asked.Load())
+	}
+	if got := p.Origin(); got != "the credentials URI, assuming "+good {
+		t.Errorf("origin %q", got)
+	}
+	// A refusal is one also after a success.
+	revoked.Store(true)
+	p.Invalidate(Keys{"STS.good", "MARKED", "MARKED"})
+	if _, err := p.Get(t.Context()); fault.Of(err) != fault.Credentials {
+		t.Errorf("a role that is refused from now on: %v", err)
 	}
 }

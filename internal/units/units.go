@@ -46,8 +46,11 @@ func ParseDuration(text string) (sum time.Duration, err error) {
 		}
 		rest = rest[len(m[0]):]
 		part, err := parsePart(m[1], m[2])
-		if err != nil || part > math.MaxInt64-sum || rest == "0" {
+		switch {
+		case rest == "0":
 			return 0, bad
+		case err != nil || part > math.MaxInt64-sum: // the number is one
+			return 0, fmt.Errorf("%.40q is too long a time, the limit is %dy", text, math.MaxInt64/Year)
 		}
 		sum += part
 	}

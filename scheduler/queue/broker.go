@@ -39,6 +39,7 @@ const bucketBytes = 32 << 20
 // serverOptions are what embedded servers have in common.
 func serverOptions(o Options) *server.Options {
 	return &server.Options{
+		JetStreamLimits:    server.JSLimitOpts{DefaultMaxConsumers: -1}, // each source has one; the server's own limit is 1,000
 		NoSigs:             true,
 		JetStream:          true,
 		StoreDir:           o.Dir,

@@ -15,11 +15,10 @@ import (
 
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
-	"packseal.example/scheduler/replica"
 )
 
 // subjects returns the subjects of the slots that are kept now, sorted: those of
-// one source, or of all if it is empty.
+// the source with that token, or of all sources with "*".
 func (s *stream) subjects(ctx context.Context, source string) ([]string, error) {
 	kept, err := s.kept(ctx, source)
 	return slices.Sorted(maps.Keys(kept)), err
@@ -29,11 +28,7 @@ func (s *stream) subjects(ctx context.Context, source string) ([]string, error) 
 func (s *stream) kept(ctx context.Context, source string) (map[string]uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	filter := s.prefix.subjects() + ">"
-	if source != "" {
-		filter = s.prefix.subjects() + replica.Token(source) + ".*"
-	}
-	info, err := s.handle.Info(ctx, jetstream.WithSubjectFilter(filter))
+	info, err := s.handle.Info(ctx, jetstream.WithSubjectFilter(s.prefix.subjects()+source+".*"))
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, fmt.Errorf("listing the queue: %w", err))
 	}

@@ -14,11 +14,9 @@ import (
 // wordPattern is what names of streams and buckets are made of.
 var wordPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
-const wordHint = "letters, digits, dashes and underscores, 32 at most"
-
 // word refuses a name that cannot be used; an empty one is left out.
 func word(ps *fault.Problems, path, name string) {
-	ps.Require(name == "" || wordPattern.MatchString(name), path, fmt.Sprintf("%.64q cannot be used as a name", name), wordHint)
+	ps.Require(name == "" || wordPattern.MatchString(name), path, fmt.Sprintf("%.64q cannot be used as a name", name), "letters, digits, dashes and underscores, 32 at most")
 }
 
 // Check returns everything that is wrong with the entry.

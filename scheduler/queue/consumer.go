@@ -11,13 +11,11 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// ackWait is how long the server waits for an acknowledgement before it hands a
-// task to somebody else; a worker that is alive sends three in that time.
+// ackWait is when the server hands a task to somebody else. A live worker is heard thrice.
 const ackWait = 30 * time.Second
 
-// createConsumer creates the source's consumer if it does not exist. It retries
-// as long as the failure may be temporary: with a thousand sources at the start,
-// a slow disk, or servers that come and go, that can take long.
+// createConsumer creates the source's consumer if it does not exist. It retries what
+// may pass: a thousand sources at the start, a slow disk, servers that come and go.
 func (s *stream) createConsumer(ctx context.Context, source string) error {
 	config := jetstream.ConsumerConfig{
 		Durable:       consumer(source),
@@ -25,9 +23,8 @@ func (s *stream) createConsumer(ctx context.Context, source string) error {
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       ackWait,
 		MaxDeliver:    -1, // a slot leaves the queue when it is settled, not before
-		// No limit by the server: it counts what waits for its next try as
-		// pending, so a few packs in trouble would block all others. What is
-		// limited is how many are requested.
+		// No limit by the server, which counts what waits for its next try: a few packs in
+		// trouble would block all others. What is limited is how many are requested.
 		MaxAckPending: -1,
 	}
 	for {
@@ -37,6 +34,10 @@ func (s *stream) createConsumer(ctx context.Context, source string) error {
 		}
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			err = s.open(ctx) // its only copy is lost
+		} else if errors.Is(err, jetstream.ErrMaximumConsumersLimit) {
+			s.log.WarnContext(ctx, "source not worked on", "source", source, "err", err, "hint", "raise default_max_consumers of the NATS servers, or max_consumers of the account")
+			fault.Sleep(ctx, 20*repeatAfter)
+			continue
 		}
 		if err != nil && !temporary(err) {
 			return err
@@ -57,8 +58,7 @@ func (s *stream) requestConsumer(ctx context.Context, config jetstream.ConsumerC
 	return err
 }
 
-// recreateConsumer deletes the source's consumer and creates it again. It hands
-// out everything that is kept.
+// recreateConsumer creates the source's consumer anew, which hands out all that is kept.
 func (s *stream) recreateConsumer(ctx context.Context, source string) error {
 	request, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -46,6 +46,37 @@ func newest(t testing.TB, o server.Options) (address string, stop func()) {
 	return s.ClientURL(), stop
 }
 
+// TestConsumersAreLimited: a source that the servers have no consumer for is told of,
+// and the others are worked on.
+func TestConsumersAreLimited(t *testing.T) {
+	t.Parallel()
+	address, _ := newest(t, server.Options{JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: 2}})
+	var log lab.Buffer
+	q, err := Open(t.Context(), Options{Dir: t.TempDir(), NATS: &NATS{Servers: []string{address}, Replicas: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)), Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	if err := q.SetSources(t.Context(), map[string]int{"prod": 1, "test": 1, "third": 1}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	got, done := make(chan scheduler.Task, 3), make(chan error, 1)
+	go func() { done <- q.Run(ctx, into(got)) }()
+	for _, source := range []string{"prod", "test", "third"} {
+		task := task("cp-1", 0)
+		task.Source = source
+		publish(t, q, task)
+	}
+	receive(t, got)
+	receive(t, got)
+	lab.Eventually(t, "the third source is told of", func() bool { return strings.Count(log.String(), "source not worked on") == 1 })
+	cancel()
+	if err := receive(t, done); err != nil || len(got) > 0 {
+		t.Errorf("%v, and a third slot was worked on: %v", err, len(got) > 0)
+	}
+}
+
 // packaged runs the nats-server of the system's packages.
 func packaged(t testing.TB) (address string) {
 	t.Helper()

@@ -103,11 +103,11 @@ func (f *inflight) deferrals(t scheduler.Task) int {
 
 // resumed returns where to ask again for the deferred slots that are no longer
 // paused, once for each.
-func (f *inflight) resumed(paused func(subject string) bool) (replies []string) {
+func (f *inflight) resumed(paused func(subject string) (Pause, bool)) (replies []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for subject, e := range f.entries {
-		if e.reply != "" && !paused(subject) {
+		if _, is := paused(subject); e.reply != "" && !is {
 			replies = append(replies, e.reply)
 			e.reply, e.again = "", time.Now()
 		}

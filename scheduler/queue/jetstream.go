@@ -185,6 +185,6 @@ func (q *JetStream) Broadcast() *replica.Broadcast { return q.group.Broadcast("n
 
 // Pending returns which packs the queue holds a slot of.
 func (q *JetStream) Pending(ctx context.Context) (holds func(source, pack string) bool, err error) {
-	kept, err := q.stream.kept(ctx, "")
+	kept, err := q.stream.kept(ctx, "*")
 	return func(source, pack string) bool { return kept[q.stream.prefix.subject(source, pack)] > 0 }, err
 }

@@ -40,7 +40,7 @@ type Listed struct {
 
 // Selection says what is listed.
 type Selection struct {
-	Source string          // of this source only; empty = of all
+	Source string          // of this source and its member accounts only; empty = of all
 	Packs  []evidence.Slot // of these packs only, whatever their due; none = of all
 	Limit  int             // so many slots at most; 0 = all
 }
@@ -58,17 +58,17 @@ type Listing struct {
 // works on. It takes some bytes per slot and a few requests, however many slots
 // there are; only what is listed is read in full, in batches.
 func (c *common) List(ctx context.Context, sel Selection) (*Listing, error) {
-	subjects, err := c.stream.subjects(ctx, sel.Source)
+	subjects, err := c.stream.subjects(ctx, "*")
 	if err != nil {
 		return nil, err
 	}
-	if len(sel.Packs) > 0 {
-		wanted := make(map[string]bool)
-		for _, p := range sel.Packs {
-			wanted[c.stream.prefix.subject(p.Source, p.Pack)] = true
-		}
-		subjects = slices.DeleteFunc(subjects, func(s string) bool { return !wanted[s] })
+	packs := make(map[string]bool)
+	for _, p := range sel.Packs {
+		packs[c.stream.prefix.subject(p.Source, p.Pack)] = true
 	}
+	subjects = slices.DeleteFunc(subjects, func(s string) bool {
+		return len(packs) > 0 && !packs[s] || sel.Source != "" && !evidence.Within(c.stream.prefix.source(s), sel.Source)
+	})
 	claims, members := gatherClaims(ctx, c.group, c.stream.prefix)
 	byState := make(map[State][]string)
 	for _, s := range subjects {

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,18 +64,17 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value int, source string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), source)
 	}
-	kept, err := g.stream.kept(ctx, "")
+	kept, err := g.stream.kept(ctx, "*")
 	pending := make(map[string]int)
 	for subject, n := range kept {
-		source, _, _ := strings.Cut(strings.TrimPrefix(subject, g.stream.prefix.subjects()), ".")
-		pending[source] += int(n)
+		pending[g.stream.prefix.source(subject)] += int(n)
 	}
 	for source, share := range g.shares() {
 		_, pauses, _ := g.pauses.source(source)
 		gauge(descPlaces, share, source)
 		gauge(descPaused, pauses, source)
 		if err == nil {
-			gauge(descPending, pending[consumer(source)], source)
+			gauge(descPending, pending[source], source)
 		}
 	}
 }

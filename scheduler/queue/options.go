@@ -20,9 +20,6 @@ type Embedded struct {
 	Cluster  *Cluster   `yaml:"cluster,omitempty"`   // the replicas themselves form one queue; default: this process is alone
 }
 
-// maxBytes is MaxBytes or its default.
-func (e Embedded) maxBytes() int64 { return int64(cmp.Or(e.MaxBytes, 256<<20)) }
-
 // memberName is what the replica is called by its configuration, or empty.
 func (e Embedded) memberName() string { return cmp.Or(e.Cluster, &Cluster{}).Member }
 
@@ -57,8 +54,9 @@ type NATS struct {
 	MaxBytes        units.Size  `yaml:"max_bytes,omitempty"`        // what the stream may take on disk; default 256 MiB
 }
 
-func (n NATS) prefix() prefix  { return prefix(cmp.Or(n.Prefix, defaultPrefix)) }
-func (n NATS) maxBytes() int64 { return int64(cmp.Or(n.MaxBytes, 256<<20)) }
+func (n NATS) prefix() prefix      { return prefix(cmp.Or(n.Prefix, defaultPrefix)) }
+func (n NATS) maxBytes() int64     { return int64(cmp.Or(n.MaxBytes, 256<<20)) }
+func (e Embedded) maxBytes() int64 { return int64(cmp.Or(e.MaxBytes, 256<<20)) }
 
 // TLS are the certificates of one side. They are read for each connection, so
 // that new ones need no restart.

@@ -202,6 +202,21 @@ func TestPausedUntilDeadline(t *testing.T) {
 	}
 }
 
+// TestExpireAfter: how often paused slots are checked follows from how many there are.
+func TestExpireAfter(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		listed, read int
+		want         time.Duration
+	}{
+		{1, 1, expireSoonest}, {1000, 1, expireSoonest}, {1000, 1000, 11 * time.Second}, {10_000, 1, 10*time.Second + 10*time.Millisecond}, {100_000, 100_000, expireLatest},
+	} {
+		if got := expireAfter(c.listed, c.read); got != c.want {
+			t.Errorf("after %d of %d slots: %s, want %s", c.read, c.listed, got, c.want)
+		}
+	}
+}
+
 // TestPausesAreFew: what is paused already stays as it is, and there is an end
 // to it.
 func TestPausesAreFew(t *testing.T) {

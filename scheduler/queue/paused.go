@@ -15,6 +15,7 @@ type pausedSlots struct {
 	*common
 	source string
 	settle Handler
+	wait   time.Duration // after a check, until the next
 }
 
 // deferred puts a slot back if it is paused, and reports whether it is.
@@ -34,21 +35,26 @@ func (p *pausedSlots) deferred(ctx context.Context, d *delivery) bool {
 // resume has the server hand out at once what this replica has deferred and is
 // no longer paused: it takes a second answer to the same delivery.
 func (p *pausedSlots) resume() {
-	paused := func(subject string) bool { _, paused := p.pauses.of(subject); return paused }
-	for _, reply := range p.inflight.resumed(paused) {
+	for _, reply := range p.inflight.resumed(p.pauses.of) {
 		if err := p.stream.conn.Publish(reply, putBack(0)); err != nil {
 			return // the connection is gone; they come by themselves
 		}
 	}
 }
 
-// How often paused slots are checked for deadlines that have passed: at most and
-// at least so often, and for no more than a fiftieth of the time.
+// How paused slots are checked for deadlines that have passed: at most and at least
+// so often, and the less often the more there are, whatever the load.
 const (
 	expireSoonest = 2 * time.Second
 	expireLatest  = 5 * time.Minute
-	expireShare   = 50
+	expireEach    = 10 * time.Millisecond // for each slot that is read, and for ten that are listed
+	expireAtOnce  = 8                     // how many slots are settled at the same time
 )
+
+// expireAfter returns how long after a check of so many slots the next one is due.
+func expireAfter(listed, read int) time.Duration {
+	return min(max(time.Duration(read+listed/10)*expireEach, expireSoonest), expireLatest)
+}
 
 // run resumes what is no longer paused and settles what expires, until ctx ends.
 func (p *pausedSlots) run(ctx context.Context) {
@@ -58,11 +64,10 @@ func (p *pausedSlots) run(ctx context.Context) {
 		_, n, changed := p.pauses.source(p.source)
 		p.resume()
 		if next.Stop(); n > 0 {
-			began := time.Now()
 			if err := p.expire(ctx); err != nil && ctx.Err() == nil {
 				p.log.WarnContext(ctx, "expired paused slots not settled", "source", p.source, "reason", fault.Of(err), "err", err)
 			}
-			next.Reset(min(max(expireShare*time.Since(began), expireSoonest), expireLatest))
+			next.Reset(p.wait)
 		}
 		select {
 		case <-ctx.Done():
@@ -71,9 +76,6 @@ func (p *pausedSlots) run(ctx context.Context) {
 		}
 	}
 }
-
-// expireAtOnce is how many slots are settled at the same time.
-const expireAtOnce = 8
 
 // expire settles the paused slots whose deadline has passed and that no other
 // replica works on: the handler records why there is no report, unless there is
@@ -107,11 +109,12 @@ func (p *pausedSlots) expire(ctx context.Context) error {
 
 // expired returns the source's paused slots whose deadline has passed.
 func (p *pausedSlots) expired(ctx context.Context) (late []stored, err error) {
-	subjects, err := p.stream.subjects(ctx, p.source)
+	all, err := p.stream.subjects(ctx, consumer(p.source))
 	if err != nil {
 		return nil, err
 	}
-	subjects = slices.DeleteFunc(subjects, func(s string) bool { _, paused := p.pauses.of(s); return !paused })
+	subjects := slices.DeleteFunc(all, func(s string) bool { _, paused := p.pauses.of(s); return !paused })
+	p.wait = expireAfter(len(all), len(subjects))
 	for s, err := range p.stream.read(ctx, subjects) {
 		if err != nil {
 			return nil, err

@@ -92,12 +92,11 @@ func (p *pauses) of(subject string) (Pause, bool) {
 	source, _, _ := strings.Cut(name, ".")
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, n := range []string{source, name} {
-		if found, ok := p.by[n]; ok {
-			return found, true
-		}
+	pause, ok := p.by[source]
+	if !ok {
+		pause, ok = p.by[name]
 	}
-	return Pause{}, false
+	return pause, ok
 }
 
 // source reports whether the whole source is paused, how many pauses concern it

@@ -40,7 +40,7 @@ func (p *pool) run(ctx, pull context.Context) error {
 		return fmt.Errorf("working on %s: %w", p.source, err)
 	}
 	p.stopped = make(chan struct{})
-	p.paused = &pausedSlots{p.common, p.source, p.settle}
+	p.paused = &pausedSlots{p.common, p.source, p.settle, expireSoonest}
 	watchdog := &watchdog{p.common, p.source, p.limit}
 	defer p.working.Wait()
 	defer p.stop()

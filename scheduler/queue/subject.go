@@ -1,6 +1,10 @@
 package queue
 
-import "packseal.example/scheduler/replica"
+import (
+	"strings"
+
+	"packseal.example/scheduler/replica"
+)
 
 // prefix is the stream's name, and what its subjects begin with. A slot's
 // message has the subject
@@ -24,6 +28,13 @@ func (p prefix) subjects() string { return string(p) + ".slots." }
 // subject is where the pack's slot is kept.
 func (p prefix) subject(source, pack string) string {
 	return p.subjects() + replica.Token(source) + "." + replica.Token(pack)
+}
+
+// source is the source of the slot that is kept under the subject.
+func (p prefix) source(subject string) string {
+	token, _, _ := strings.Cut(subject[len(p.subjects()):], ".")
+	name, _ := replica.ParseToken(token)
+	return name
 }
 
 // consumer is the name of the source's consumer.

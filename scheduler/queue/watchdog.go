@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -24,7 +25,7 @@ type watchdog struct {
 func (w *watchdog) run(ctx context.Context) {
 	since := make(map[string]time.Time) // when a slot was first seen that nobody has
 	for fault.Sleep(ctx, w.timing.StallCheck) {
-		subjects, err := w.stream.subjects(ctx, w.source)
+		subjects, err := w.stream.subjects(ctx, consumer(w.source))
 		if err != nil || len(subjects) == 0 {
 			clear(since) // a server that does not answer is another matter
 			continue
@@ -36,9 +37,7 @@ func (w *watchdog) run(ctx context.Context) {
 			if c := claims[subject]; c.Working || c.Again > 0 || paused {
 				continue
 			}
-			if waiting[subject] = now; !since[subject].IsZero() {
-				waiting[subject] = since[subject]
-			}
+			waiting[subject] = cmp.Or(since[subject], now)
 			longest = max(longest, now.Sub(waiting[subject]))
 		}
 		if since = waiting; !w.hasRoom(claims) {

@@ -58,8 +58,7 @@ func (l *Limit) Give(n int) {
 	l.wake()
 }
 
-// Free returns a channel that delivers when something may have become free by
-// Give or Set. One reader sees it. See also [Group.Changed].
+// Free delivers when Give or Set may have freed something, to one reader. See also [Group.Changed].
 func (l *Limit) Free() <-chan struct{} { return l.free }
 
 func (l *Limit) wake() {

@@ -26,8 +26,7 @@ func (g *Group) Notes(name string) *Notes {
 // readTimeout bounds reading all notes.
 const readTimeout = 10 * time.Second
 
-// Read returns all notes, by key: at least those that were written before it
-// was called.
+// Read returns all notes, by key, at least those that were written before the call.
 func (n *Notes) Read(ctx context.Context) (map[string][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

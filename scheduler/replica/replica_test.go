@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel()
+	lab.Parallel(8)
 	goleak.VerifyTestMain(m)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"packseal.example/internal/fault"
@@ -21,6 +22,24 @@ func Prefix(prefix string) string {
 // CheckPrefix checks the prefix of all keys.
 func CheckPrefix(ps *fault.Problems, prefix string) {
 	ps.Require(prefix == "" || sink.CheckKey(strings.Trim(prefix, "/")) == nil, "prefix", fmt.Sprintf("%.64q is not a valid key prefix", prefix), "such as: packseal")
+}
+
+// CheckWord checks a setting that takes one of some words.
+func CheckWord(ps *fault.Problems, path, value string, words ...string) {
+	message := "missing"
+	if value != "" {
+		message = fmt.Sprintf("unknown value %.64q", value)
+	}
+	ps.Require(slices.Contains(words, value), path, message, "one of: "+strings.Join(words, ", "))
+}
+
+// CheckDays checks a retention of at least a day.
+func CheckDays(ps *fault.Problems, path string, days, most int) {
+	message := "missing, or 0"
+	if days != 0 {
+		message = fmt.Sprintf("%d days", days)
+	}
+	ps.Require(days >= 1 && days <= most, path, message, fmt.Sprintf("from 1 to %d", most))
 }
 
 // Endpoint is the endpoint of a store.

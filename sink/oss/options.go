@@ -1,6 +1,7 @@
 package oss
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"regexp"
@@ -66,6 +67,7 @@ const (
 	maxParts         = 10_000
 	defaultPart      = 16 << 20
 	defaultThreshold = 64 << 20
+	maxDays          = 25550
 )
 
 // The values of Overwrite.
@@ -122,16 +124,12 @@ func (o *Options) checkEndpoint(ps *fault.Problems) {
 }
 
 func (o *Options) checkWriteOnce(ps *fault.Problems) {
-	switch o.Overwrite {
-	case "", overwriteForbid, overwriteOff:
-	default:
-		ps.Require(false, "overwrite", fmt.Sprintf("%.64q is neither forbid nor off", o.Overwrite), "remove it")
-	}
+	bucket.CheckWord(ps, "overwrite", cmp.Or(o.Overwrite, overwriteForbid), overwriteForbid, overwriteOff)
 	if o.BucketWorm != nil {
-		ps.Require(o.BucketWorm.Days >= 1 && o.BucketWorm.Days <= 25550, "bucket_worm.days", fmt.Sprintf("%d days", o.BucketWorm.Days), "from 1 to 25550")
+		bucket.CheckDays(ps, "bucket_worm.days", o.BucketWorm.Days, maxDays)
 	}
 	if o.ObjectLock != nil {
-		ps.Require(o.ObjectLock.Days >= 1 && o.ObjectLock.Days <= 25550, "object_lock.days", fmt.Sprintf("%d days", o.ObjectLock.Days), "from 1 to 25550")
+		bucket.CheckDays(ps, "object_lock.days", o.ObjectLock.Days, maxDays)
 		ps.Require(o.Overwrite == overwriteOff, "object_lock", "OSS locks objects in buckets with versioning only, where it does not keep them from being replaced",
 			"use a bucket without versioning and bucket_worm, or accept the weaker mode with overwrite: off")
 	}
@@ -139,8 +137,7 @@ func (o *Options) checkWriteOnce(ps *fault.Problems) {
 
 func (o *Options) checkStorage(ps *fault.Problems) {
 	if o.SSE != nil {
-		known := o.SSE.Type == "AES256" || o.SSE.Type == "KMS" || o.SSE.Type == "SM4"
-		ps.Require(known, "sse.type", fmt.Sprintf("%.64q is none of AES256, KMS, SM4", o.SSE.Type), "")
+		bucket.CheckWord(ps, "sse.type", o.SSE.Type, "AES256", "KMS", "SM4")
 		ps.Require(o.SSE.KMSKeyID == "" || o.SSE.Type == "KMS", "sse.kms_key_id", "set without KMS", "set type: KMS")
 	}
 	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", o.MultipartThreshold.String(), "at most 5 GiB, the limit of a single write")

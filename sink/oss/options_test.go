@@ -48,7 +48,7 @@ func TestCheck(t *testing.T) {
 		"two ways":         {func(o *Options) { o.Credentials.ECSRole = "r" }, []string{"credentials"}, ""},
 		"the chain":        {func(o *Options) { o.Credentials = nil }, nil, ""},
 		"role":             {func(o *Options) { o.Credentials = &ram.Credentials{RoleARN: "acs:ram::1:role/x"} }, nil, ""},
-		"overwrite":        {func(o *Options) { o.Overwrite = "of" }, []string{"overwrite"}, "remove"},
+		"overwrite":        {func(o *Options) { o.Overwrite = "of" }, []string{"overwrite"}, "forbid, off"},
 		"worm":             {func(o *Options) { o.BucketWorm = &BucketWorm{Days: 25551} }, []string{"bucket_worm.days"}, "25550"},
 		"lock":             {func(o *Options) { o.ObjectLock = &ObjectLock{} }, []string{"object_lock.days", "object_lock"}, "25550"},
 		"lock accepted":    {func(o *Options) { o.ObjectLock, o.Overwrite = &ObjectLock{Days: 1}, "off" }, nil, ""},

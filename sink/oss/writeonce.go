@@ -2,6 +2,7 @@ package oss
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	alioss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -134,20 +135,18 @@ func (s *Sink) checkWorm(ctx context.Context) error {
 	case err != nil:
 		return classify(ctx, err, "asking for the bucket's retention policy")
 	case worm == nil:
-		return errWorm("the bucket has no retention policy", want.Days)
+		return want.refused("the bucket has no retention policy", "create the policy (BucketWorm) and lock it within 24 hours; it cannot be undone (docs/storage.md)")
 	case !worm.locked:
-		return errWorm("the bucket's retention policy is not locked yet, and lapses after a day", want.Days)
+		return want.refused("the bucket's retention policy is not locked yet", "lock it within 24 hours of its creation, or it lapses; it cannot be undone (docs/storage.md)")
 	case worm.days < want.Days:
-		return errWorm("the bucket's retention policy is too short", want.Days)
+		return want.refused(fmt.Sprintf("the bucket's retention policy is for %d days", worm.days), fmt.Sprintf("extend the policy, which cannot be undone (docs/storage.md), or correct bucket_worm: {days: %d}", worm.days))
 	}
 	return nil
 }
 
-// errWorm returns the error for a bucket without the retention policy that is
-// configured.
-func errWorm(what string, days int) error {
-	return fault.New(fault.SinkDenied, "%s: bucket_worm asks for %d days, locked", what, days).
-		WithHint("create the policy (BucketWorm) and lock it within 24 hours; it cannot be undone (docs/storage.md)")
+// refused returns the error for a bucket without that retention policy.
+func (want *BucketWorm) refused(what, hint string) error {
+	return fault.New(fault.SinkDenied, "%s: bucket_worm asks for %d days, locked", what, want.Days).WithHint("%s", hint)
 }
 
 // policy is the retention policy of a bucket.

@@ -114,13 +114,14 @@ func TestBucketWorm(t *testing.T) {
 		worm   *ossfake.Worm
 		denied bool
 		says   string // empty: good
+		hint   string
 	}{
-		"none":        {nil, false, "no retention policy"},
-		"in progress": {&ossfake.Worm{State: "InProgress", Days: 1827}, false, "not locked yet"},
-		"short":       {&ossfake.Worm{State: "Locked", Days: 1826}, false, "too short"},
-		"locked":      {&ossfake.Worm{State: "Locked", Days: 1827}, false, ""},
-		"longer":      {&ossfake.Worm{State: "Locked", Days: 3653}, false, ""},
-		"denied":      {&ossfake.Worm{State: "Locked", Days: 1827}, true, "cannot be read"},
+		"none":        {nil, false, "no retention policy", "create the policy (BucketWorm) and lock it within 24 hours"},
+		"in progress": {&ossfake.Worm{State: "InProgress", Days: 1827}, false, "not locked yet", "lock it within 24 hours"},
+		"short":       {&ossfake.Worm{State: "Locked", Days: 1826}, false, "policy is for 1826 days: bucket_worm asks for 1827 days", "extend the policy, which cannot be undone (docs/storage.md), or correct bucket_worm: {days: 1826}"},
+		"locked":      {&ossfake.Worm{State: "Locked", Days: 1827}, false, "", ""},
+		"longer":      {&ossfake.Worm{State: "Locked", Days: 3653}, false, "", ""},
+		"denied":      {&ossfake.Worm{State: "Locked", Days: 1827}, true, "cannot be read", "oss:GetBucketWorm"},
 	} {
 		f := newFake(t)
 		f.bucket.Worm = c.worm
@@ -135,7 +136,7 @@ func TestBucketWorm(t *testing.T) {
 			}
 			continue
 		}
-		want(t, err, fault.SinkDenied, map[bool]string{true: "oss:GetBucketWorm", false: "24 hours"}[c.denied])
+		want(t, err, fault.SinkDenied, c.hint)
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(f.operations(), "PutObject") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strings"
@@ -98,18 +99,14 @@ func (o *Options) checkCredentials(ps *fault.Problems) {
 }
 
 func (o *Options) checkStorage(ps *fault.Problems) {
-	switch o.ConditionalWrites {
-	case "", conditionalRequired, conditionalOff:
-	default:
-		ps.Require(false, "conditional_writes", fmt.Sprintf("%.64q is neither required nor off", o.ConditionalWrites), "remove it")
-	}
+	bucket.CheckWord(ps, "conditional_writes", cmp.Or(o.ConditionalWrites, conditionalRequired), conditionalRequired, conditionalOff)
 	if o.SSE != nil {
-		ps.Require(o.SSE.Type == "AES256" || o.SSE.Type == "aws:kms", "sse.type", fmt.Sprintf("%.64q is neither AES256 nor aws:kms", o.SSE.Type), "")
+		bucket.CheckWord(ps, "sse.type", o.SSE.Type, "AES256", "aws:kms")
 		ps.Require(o.SSE.KMSKeyID == "" || o.SSE.Type == "aws:kms", "sse.kms_key_id", "set without aws:kms", "set type: aws:kms")
 	}
 	if o.ObjectLock != nil {
-		ps.Require(o.ObjectLock.Mode == "GOVERNANCE" || o.ObjectLock.Mode == "COMPLIANCE", "object_lock.mode", fmt.Sprintf("%.64q is neither GOVERNANCE nor COMPLIANCE", o.ObjectLock.Mode), "")
-		ps.Require(o.ObjectLock.Days >= 1 && o.ObjectLock.Days <= 36500, "object_lock.days", fmt.Sprintf("%d days", o.ObjectLock.Days), "from 1 to 36500")
+		bucket.CheckWord(ps, "object_lock.mode", o.ObjectLock.Mode, "GOVERNANCE", "COMPLIANCE")
+		bucket.CheckDays(ps, "object_lock.days", o.ObjectLock.Days, 36500)
 	}
 	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", o.MultipartThreshold.String(), "at most 5 GiB, the limit of a single write")
 	ps.Require(o.PartSize == 0 || o.PartSize >= minPart && o.PartSize <= maxSingle, "part_size", o.PartSize.String(), "from 5 MiB to 5 GiB")

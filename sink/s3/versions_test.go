@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -79,11 +80,11 @@ func TestDeletions(t *testing.T) {
 // In a bucket with versions, the contract holds.
 func TestContractVersions(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *server) {
-		o, n := p.versionedBucket(t), 0
+		o := p.versionedBucket(t)
+		var n atomic.Int32
 		sinktest.Run(t, func(t *testing.T) sink.Sink {
 			mine := *o
-			n++
-			mine.Prefix = fmt.Sprint(n)
+			mine.Prefix = fmt.Sprint(n.Add(1))
 			return open(t, &mine)
 		})
 	})

@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Parallel()
+	lab.Parallel(8)
 	os.Exit(lab.Main(m))
 }
 

@@ -243,7 +243,7 @@ func TestDarabonbaLists(t *testing.T) {
 }
 
 // TestNpmClients lets the vendor's two clients for Node have a report made:
-// one signs as ACS3, the other as RPC V1; and that of OSS write, read and list. They are installed where
+// one signs as ACS3, the other as RPC V1; that of STS assume a role, and that of OSS write, read and list. They are installed where
 // PACKSEAL_NPM_DIR says, once, or into a folder that the test throws away.
 func TestNpmClients(t *testing.T) {
 	t.Parallel()
@@ -281,6 +281,10 @@ func TestNpmClients(t *testing.T) {
 			}
 		})
 	}
+	t.Run("accounts.js", func(t *testing.T) {
+		t.Parallel()
+		testAccounts(t, command(t, dir, "node", "accounts.js"))
+	})
 	t.Run("oss.js", func(t *testing.T) {
 		t.Parallel()
 		testOSS(t, command(t, dir, "node", "oss.js"))

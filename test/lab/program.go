@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -29,14 +30,14 @@ func Main(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// Parallel lets sixteen of a package's tests run at once, unless -parallel says how
+// Parallel lets n of a package's tests run at once, unless -parallel says how
 // many. TestMain calls it where tests wait more than they compute.
-func Parallel() {
+func Parallel(n int) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		flag.Set("test.parallel", "16") //nolint:errcheck // the flag is there
+		flag.Set("test.parallel", strconv.Itoa(n)) //nolint:errcheck // the flag is there
 	}
 }
 

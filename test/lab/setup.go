@@ -22,6 +22,7 @@ type Setup struct {
 	Credentials string   // the source's credentials; default: the files that Write writes
 	Source      string   // the source's other settings; default 50 requests a second
 	Discover    string   // under the source's discover; default: none
+	Accounts    string   // under the source's accounts; default: none
 	Sources     string   // the mapping of sources, in place of the one
 	Defaults    string   // under defaults; default: due at this year's first second
 	Fetch       string   // under fetch; default: look every 100 ms
@@ -73,9 +74,13 @@ func (s Setup) yaml() string {
 		}
 	}
 	line("state_dir", s.State, "state")
-	line("sources", s.Sources, fmt.Sprintf("{%s: {cloudconfig: {endpoint: %q, credentials: {%s}, %s}, discover: {%s}}}", Source,
+	accounts := ""
+	if s.Accounts != "" {
+		accounts = ", accounts: {" + s.Accounts + "}"
+	}
+	line("sources", s.Sources, fmt.Sprintf("{%s: {cloudconfig: {endpoint: %q, credentials: {%s}, %s}, discover: {%s}%s}}", Source,
 		cmp.Or(s.Endpoint, "http://127.0.0.1:1"), cmp.Or(s.Credentials, "access_key_id_file: key-id, access_key_secret_file: key-secret"),
-		cmp.Or(s.Source, "requests_per_second: 50"), s.Discover))
+		cmp.Or(s.Source, "requests_per_second: 50"), s.Discover, accounts))
 	content("defaults", s.Defaults, Yearly)
 	line("sinks", s.Sinks, fmt.Sprintf("[{name: primary, local: {dir: %s}}]", cmp.Or(s.Archive, "archive")))
 	content("fetch", s.Fetch, "poll_min: 100ms, poll_max: 500ms")

@@ -34,7 +34,12 @@ locals {
     }
     discover = {
       Effect   = "Allow"
-      Action   = ["config:ListCompliancePacks", "config:ListAggregateCompliancePacks", "config:ListAggregators"]
+      Action   = ["config:ListCompliancePacks", "config:ListAggregateCompliancePacks", "config:ListAggregators", "config:ListReportTemplates"]
+      Resource = "*"
+    }
+    accounts = {
+      Effect   = "Allow"
+      Action   = "resourcedirectory:ListAccounts"
       Resource = "*"
     }
   }

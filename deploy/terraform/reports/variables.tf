@@ -10,12 +10,12 @@ variable "account_id" {
 }
 
 variable "reports" {
-  description = "What the role may request: compliance_packs, account_group_packs, other_reports (of rules, templates and the inventory), evaluate, discover."
+  description = "What the role may request: compliance_packs, account_group_packs, other_reports (of rules, templates and the inventory), evaluate, discover, accounts (of a Resource Directory)."
   type        = set(string)
   default     = ["compliance_packs"]
   validation {
-    condition     = length(setsubtract(var.reports, ["compliance_packs", "account_group_packs", "other_reports", "evaluate", "discover"])) == 0
-    error_message = "Known are compliance_packs, account_group_packs, other_reports, evaluate and discover."
+    condition     = length(setsubtract(var.reports, ["compliance_packs", "account_group_packs", "other_reports", "evaluate", "discover", "accounts"])) == 0
+    error_message = "Known are compliance_packs, account_group_packs, other_reports, evaluate, discover and accounts."
   }
 }
 

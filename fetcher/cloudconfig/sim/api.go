@@ -36,13 +36,27 @@ var actions = map[string]func(*Server, *request) (any, *refusal){
 	"ListAggregateCompliancePacks":          (*Server).listPacks,
 	"ListAggregators":                       (*Server).listGroups,
 	"ListReportTemplates":                   (*Server).listTemplates,
+	"ListAccounts":                          (*Server).listAccounts,
+	assumeRole:                              (*Server).assume,
 }
+
+// versions are those of calls of other APIs.
+var versions = map[string]string{"ListAccounts": "2022-04-19", assumeRole: "2015-04-01"}
 
 // request is a call that is being served.
 type request struct {
 	*call
-	id  string // the RequestId
-	now time.Time
+	id     string // the RequestId
+	now    time.Time
+	signer *user // nil until the signature is checked
+}
+
+// member returns the member account whose role's keys sign the call, or "".
+func (q *request) member() string {
+	if q.signer == nil {
+		return ""
+	}
+	return q.signer.account
 }
 
 // serveAPI serves an API call.
@@ -57,11 +71,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, q, refused)
 		return
 	}
-	var f Failure
-	failing := false
-	if p := s.named(q); p != nil {
-		f, failing = p.faults.next(q.action())
-	}
+	f, failing := s.scripted(q).next(q.action())
 	if failing && !f.After {
 		s.fail(w, q, f)
 		return
@@ -85,10 +95,12 @@ func (s *Server) admit(q *request) *refusal {
 	if q.action() == "" {
 		return missing("Action")
 	}
-	if refused := s.user.Load().authenticate(q.call, q.now, &s.nonces); refused != nil {
+	signer := s.signer(q.call)
+	if refused := signer.authenticate(q.call, q.now, &s.nonces); refused != nil {
 		return refused
 	}
-	if q.version() != apiVersion {
+	q.signer = signer
+	if q.version() != cmp.Or(versions[q.action()], apiVersion) {
 		return refuse("InvalidVersion", "Specified parameter Version is not valid.")
 	}
 	if actions[q.action()] == nil {
@@ -165,7 +177,7 @@ func (c *call) subject() (parameter, id string) {
 // named returns the pack of the call, or nil.
 func (s *Server) named(q *request) *pack {
 	_, id := q.subject()
-	want := Pack{ID: id, Aggregator: q.group()}
+	want := Pack{ID: id, Aggregator: q.group(), Member: q.member()}
 	p := s.pack(want.Key())
 	if p == nil || p.ID != want.ID || p.gone.Load() {
 		return nil // also if the ID contains a slash
@@ -200,7 +212,7 @@ func (s *Server) find(q *request) (*pack, *refusal) {
 		if q.group() == "" {
 			return nil, missing("AggregatorId")
 		}
-		if !s.usable(q.group()) {
+		if !s.usable(q) {
 			return nil, invalid("AggregatorId")
 		}
 	}

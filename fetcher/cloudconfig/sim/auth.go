@@ -21,8 +21,12 @@ type signature struct {
 	signed   string // the string to sign, for the error message of a mismatch
 }
 
-// user is the only user. It is immutable.
-type user struct{ keyID, secret, token string }
+// user is the only user, or a session of a role. It is immutable.
+type user struct {
+	keyID, secret, token string
+	account              string    // the member account of a role; empty: the user's own
+	until                time.Time // when a session ends; zero = never
+}
 
 // authenticate checks the call in the order of the gateway: missing parameters, the
 // key, the date, the signature, the token, and last the nonce, which only a call
@@ -52,6 +56,9 @@ func (u *user) authenticate(c *call, now time.Time, used *nonces) *refusal {
 	}
 	if c.token() != u.token {
 		return refuse("InvalidSecurityToken.MismatchWithAccessKey", "The specified SecurityToken does not match the AccessKey.")
+	}
+	if !u.until.IsZero() && now.After(u.until) {
+		return refuse("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
 	}
 	if !used.use(got.keyID+" "+c.nonce(), now) {
 		return refuse("SignatureNonceUsed", "Specified signature nonce was used already.")

@@ -93,6 +93,11 @@ func TestACS3Rules(t *testing.T) {
 
 // rpcCall signs a call with HMAC-SHA1, by an independent implementation.
 func rpcCall(method string, params url.Values) *http.Request {
+	return rpcCallWith(method, params, secret)
+}
+
+// rpcCallWith signs with another secret.
+func rpcCallWith(method string, params url.Values, secret string) *http.Request {
 	rfc3986 := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 	canonical := strings.ReplaceAll(params.Encode(), "+", "%20")
 	m := hmac.New(sha1.New, []byte(secret+"&"))

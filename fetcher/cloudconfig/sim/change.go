@@ -12,7 +12,7 @@ import (
 // Add adds a pack, and its account group if there is none of that ID. It exists
 // from then on.
 func (s *Server) Add(p Pack) error {
-	p.AccountID = cmp.Or(p.AccountID, "1234567890123456")
+	p.AccountID = cmp.Or(p.AccountID, p.Member, mainAccount)
 	p.Script.Link = cmp.Or(p.Script.Link, V1)
 	p.Script.Rules = cmp.Or(p.Script.Rules, 8)
 	p.Script.Evaluate = cmp.Or(p.Script.Evaluate, time.Second)
@@ -40,6 +40,8 @@ func (s *Server) check(p Pack) error {
 		return errors.New("the ID cannot be part of a path")
 	case old != nil && !old.gone.Load():
 		return errors.New("duplicate")
+	case p.Member != "" && !slices.ContainsFunc(s.accounts, func(a *memberAccount) bool { return a.ID == p.Member }):
+		return fmt.Errorf("there is no member account %q", p.Member)
 	case strings.Trim(p.AccountID, "0123456789") != "":
 		return fmt.Errorf("account ID %q is not a number", p.AccountID)
 	case !p.Script.Blob && p.Script.Size > maxWorkbook:
@@ -95,10 +97,11 @@ func (s *Server) pack(key string) *pack {
 	return s.packs[key]
 }
 
-// usable reports whether there is an account group of that ID, which is not being
-// created.
-func (s *Server) usable(id string) bool {
+// usable reports whether there is the account group of a call, which is not being
+// created. Member accounts have none.
+func (s *Server) usable(q *request) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.ContainsFunc(s.groups, func(g Group) bool { return g.ID == id && !g.Creating })
+	id := q.group()
+	return q.member() == "" && slices.ContainsFunc(s.groups, func(g Group) bool { return g.ID == id && !g.Creating })
 }

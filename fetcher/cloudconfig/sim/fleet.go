@@ -79,3 +79,16 @@ func Fleet(n int, faults []string) ([]Pack, error) {
 	}
 	return packs, nil
 }
+
+// Members returns n member accounts, and the packs of each, which have the same IDs in
+// all: one with the tag env=prod, and one without tags.
+func Members(n int) (accounts []Account, packs []Pack) {
+	for i := range n {
+		id := fmt.Sprint(100_000_000_000_001 + i)
+		accounts = append(accounts, Account{ID: id, Name: fmt.Sprintf("Account %d 成员账号", i+1)})
+		packs = append(packs,
+			Pack{ID: "cp-2b06626622af00280011", Name: "Tagged env=prod", Member: id, Tags: map[string]string{"env": "prod"}},
+			Pack{ID: "cp-4d28626622af00190012", Name: "Without tags", Member: id})
+	}
+	return accounts, packs
+}

@@ -19,16 +19,12 @@ func (s *Server) listPacks(q *request) (any, *refusal) {
 	if q.aggregate() && q.group() == "" {
 		return nil, missing("AggregatorId")
 	}
-	if q.aggregate() && !s.usable(q.group()) {
+	if q.aggregate() && !s.usable(q) {
 		return nil, invalid("AggregatorId")
 	}
-	number, ok := q.number("PageNumber", 1, 1<<30)
-	if !ok {
-		return nil, invalid("PageNumber")
-	}
-	size, ok := q.number("PageSize", 10, maxPage)
-	if !ok {
-		return nil, invalid("PageSize")
+	number, size, refused := q.page()
+	if refused != nil {
+		return nil, refused
 	}
 	all, refused := s.items(q)
 	if refused != nil {
@@ -54,7 +50,7 @@ func (s *Server) items(q *request) ([]packItem, *refusal) {
 	list := []packItem{}
 next:
 	for _, p := range s.order {
-		if !p.compliance() || p.Aggregator != q.group() || status != "" && p.Status != status {
+		if !p.compliance() || p.Member != q.member() || p.Aggregator != q.group() || status != "" && p.Status != status {
 			continue
 		}
 		for _, tag := range tags {
@@ -86,12 +82,16 @@ func (s *Server) listGroups(q *request) (any, *refusal) {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p, refused := q.span(len(s.groups), 0, maxPage)
+	groups := s.groups
+	if q.member() != "" {
+		groups = nil
+	}
+	p, refused := q.span(len(groups), 0, maxPage)
 	if refused != nil {
 		return nil, refused
 	}
 	page := groupPage{Aggregators: []groupItem{}, MaxResults: p.size, NextToken: p.next}
-	for _, g := range s.groups[p.from:p.to] {
+	for _, g := range groups[p.from:p.to] {
 		item := groupItem{AggregatorId: g.ID, AggregatorName: cmp.Or(g.Name, "账号组 "+g.ID), AggregatorStatus: 1, AggregatorType: cmp.Or(g.Type, "CUSTOM")}
 		if g.Creating {
 			item.AggregatorStatus = 0
@@ -160,4 +160,16 @@ func (c *call) number(name string, def, highest int) (int, bool) {
 	}
 	n, err := strconv.Atoi(text)
 	return n, err == nil && n >= 1 && n <= highest
+}
+
+// page returns the number and the size of the page that is asked for.
+func (c *call) page() (number, size int, refused *refusal) {
+	number, ok := c.number("PageNumber", 1, 1<<30)
+	if !ok {
+		return 0, 0, invalid("PageNumber")
+	}
+	if size, ok = c.number("PageSize", 10, maxPage); !ok {
+		return 0, 0, invalid("PageSize")
+	}
+	return number, size, nil
 }

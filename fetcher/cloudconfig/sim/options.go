@@ -12,6 +12,7 @@ type Options struct {
 	SecurityToken   string           // required in calls, unless empty
 	Packs           []Pack           // the packs that exist at the start
 	Groups          []Group          // account groups beside those that packs belong to
+	Accounts        []Account        // member accounts of the Resource Directory that the user's account manages
 	RatePerSecond   float64          // calls per second before Throttling.User; 0 means no limit
 	Quotas          map[string]Quota // by API action: what Throttling.Api is for; default: none
 	Skew            time.Duration    // how far the simulated clock is ahead of the real one
@@ -34,7 +35,8 @@ type Pack struct {
 	ID         string // "cp-…", "rules", "crt-…" or "inventory"; required
 	Name       string // the display name
 	Aggregator string // the account group "ca-…" it belongs to, or empty; reports of a group are a .zip with a workbook per account
-	AccountID  string // digits; default 1234567890123456
+	AccountID  string // digits; default 1234567890123456, or the Member
+	Member     string // the member account whose pack it is, which exists; empty = the user's own account
 	Script     Script
 
 	Tags     map[string]string
@@ -52,12 +54,16 @@ type Group struct {
 }
 
 // Key identifies the pack in [Server.Touch]: its ID, after that of its account
-// group and a slash if it has one.
+// group and a slash if it has one, or of its member account and a colon.
 func (p Pack) Key() string {
+	key := p.ID
 	if p.Aggregator != "" {
-		return p.Aggregator + "/" + p.ID
+		key = p.Aggregator + "/" + p.ID
 	}
-	return p.ID
+	if p.Member != "" {
+		key = p.Member + ":" + key
+	}
+	return key
 }
 
 // Script is the behaviour of a pack. By default, reports are generated instantly,

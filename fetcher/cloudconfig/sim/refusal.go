@@ -51,6 +51,7 @@ func overQuota(q Quota, wait time.Duration) *refusal {
 // apiStatus has the HTTP status of codes whose status is not 400.
 var apiStatus = map[string]int{
 	"AccountNotExisted":           http.StatusNotFound,
+	"EntityNotExist.Role":         http.StatusNotFound,
 	"Forbidden":                   http.StatusForbidden,
 	"Forbidden.RAM":               http.StatusForbidden,
 	"InternalError":               http.StatusInternalServerError,

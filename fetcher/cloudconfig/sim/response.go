@@ -179,6 +179,43 @@ type (
 		ReportTemplateName string
 	}
 
+	accountList struct {
+		Accounts   accountPage
+		NextToken  string `json:",omitempty" xml:",omitempty"`
+		PageNumber int
+		PageSize   int
+		RequestId  string
+		TotalCount int
+	}
+
+	accountPage struct{ Account []accountItem }
+
+	accountItem struct {
+		AccountId             string
+		DeletionStatus        string
+		DisplayName           string
+		FolderId              string
+		JoinMethod            string
+		ResourceDirectoryId   string
+		ResourceDirectoryPath string
+		Status                string
+		Tags                  *accountTags `json:",omitempty" xml:",omitempty"`
+		Type                  string
+	}
+
+	accountTags struct{ Tag []accountTag }
+	accountTag  struct{ Key, Value string }
+
+	assumedRole struct {
+		RequestId       string
+		AssumedRoleUser assumedRoleUser
+		Credentials     temporaryKeys
+	}
+
+	assumedRoleUser struct{ Arn, AssumedRoleId string }
+
+	temporaryKeys struct{ AccessKeyId, AccessKeySecret, Expiration, SecurityToken string }
+
 	errorResponse struct {
 		RequestId string
 		HostId    string

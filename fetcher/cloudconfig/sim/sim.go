@@ -35,11 +35,15 @@ type Server struct {
 	rate   rate
 	quotas quotas
 	bucket bucket
+	faults *faults // of calls that are about no pack and no member account
 
 	mu     sync.RWMutex     // guards the following
 	packs  map[string]*pack // by key, also those that are gone: the bucket has their reports
 	order  []*pack          // those that exist, as they were added
 	groups []Group          // those of Options, and those of packs, as they were added
+
+	accounts []*memberAccount // members of the directory, as they were added
+	sessions map[string]*user // of roles, by key ID
 }
 
 // New returns a simulator.
@@ -55,6 +59,8 @@ func New(opt Options) (*Server, error) {
 		rate:   rate{perSecond: opt.RatePerSecond},
 		quotas: quotas{of: opt.Quotas, used: make(map[string]used)},
 		bucket: newBucket(opt.AccessKeySecret),
+
+		faults: newFaults(Script{}), sessions: make(map[string]*user),
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -64,6 +70,11 @@ func New(opt Options) (*Server, error) {
 		s.calls[action] = new(atomic.Int64)
 	}
 	s.groups = slices.Clone(opt.Groups)
+	for _, a := range opt.Accounts {
+		if err := s.SetAccount(a); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range opt.Packs {
 		if err := s.Add(p); err != nil {
 			return nil, err
@@ -152,5 +163,5 @@ func (s *Server) Reports(key string) (done []Report) {
 // Rotate replaces the keys of the only user. The old ones are unknown from now on;
 // reports and links remain valid.
 func (s *Server) Rotate(accessKeyID, accessKeySecret, securityToken string) {
-	s.user.Store(&user{accessKeyID, accessKeySecret, securityToken})
+	s.user.Store(&user{keyID: accessKeyID, secret: accessKeySecret, token: securityToken})
 }

@@ -3,8 +3,10 @@
 package ramtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -52,8 +54,16 @@ var roles sync.Map
 // Role sets the handler of calls to assume that role, whether with keys or by OIDC.
 func Role(arn string, answer http.HandlerFunc) { roles.Store(arn, answer) }
 
+// serve leaves the body to the handlers, which may read it for a signature.
 func serve(w http.ResponseWriter, r *http.Request) {
-	if answer, ok := roles.Load(r.FormValue("RoleArn")); ok {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	arn := r.FormValue("RoleArn")
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if answer, ok := roles.Load(arn); ok {
 		answer.(http.HandlerFunc)(w, r)
 		return
 	}
