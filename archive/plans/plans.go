@@ -24,7 +24,7 @@ import (
 	"packseal.example/internal/atomicfile"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // Archive is where plans are kept.
@@ -57,7 +57,7 @@ type Store struct {
 	deferred  bool                     // Adopt waits for the archive's plans
 	recorded  map[string]evidence.Plan // that the archive has
 	pending   map[string]evidence.Plan // that are on their way there
-	timelines map[evidence.PackRef]scheduler.Timeline
+	timelines map[evidence.PackRef]cron.Timeline
 	sinks     map[evidence.PackRef][]string // by the last plan that has the pack
 	first     time.Time                     // since of the first plan of all
 	read      bool                          // the archive's plans are known
@@ -228,7 +228,7 @@ func (s *Store) derive() {
 // InForce returns how a pack was scheduled, up to now; first says that it begins
 // with the first plan of the archive, so that nothing is known of before. It waits
 // until the archive's plans were read, or that has failed.
-func (s *Store) InForce(ctx context.Context, source, pack string) (t scheduler.Timeline, first bool, err error) {
+func (s *Store) InForce(ctx context.Context, source, pack string) (t cron.Timeline, first bool, err error) {
 	err = s.await(ctx, func() {
 		t = slices.Clone(s.timelines[evidence.Ref(source, pack)])
 		first = len(t) > 0 && t[0].From.Equal(s.first)
@@ -253,7 +253,7 @@ func (s *Store) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, 
 			scheduled[p.Ref()] = true
 		}
 		for ref, t := range s.timelines {
-			if n := len(t); n > 0 && t[n-1].Schedule == (scheduler.Schedule{}) && !scheduled[ref] {
+			if n := len(t); n > 0 && t[n-1].Schedule == (cron.Schedule{}) && !scheduled[ref] {
 				left[ref] = t[n-1].From
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // plan is a plan put together from its records: all that have one since.
@@ -68,22 +68,22 @@ func Keeping(records map[string]evidence.Plan) func(evidence.Slot) []string {
 // Timelines returns how each pack was scheduled by the plans. A pack that a plan
 // leaves out is not scheduled from then on, unless a part of that plan is missing.
 // A schedule that this program can't read is none.
-func Timelines(records map[string]evidence.Plan) map[evidence.PackRef]scheduler.Timeline {
+func Timelines(records map[string]evidence.Plan) map[evidence.PackRef]cron.Timeline {
 	return timelines(assemble(records))
 }
 
-func timelines(plans []plan) map[evidence.PackRef]scheduler.Timeline {
-	all := make(map[evidence.PackRef]scheduler.Timeline)
+func timelines(plans []plan) map[evidence.PackRef]cron.Timeline {
+	all := make(map[evidence.PackRef]cron.Timeline)
 	for _, p := range plans {
 		named := make(map[evidence.PackRef]bool, len(p.packs))
 		for _, pack := range p.packs {
 			named[pack.Ref()] = true
-			s, _ := scheduler.ParseSchedule(pack.Schedule, pack.Zone)
+			s, _ := cron.Parse(pack.Schedule, pack.Zone)
 			all[pack.Ref()] = all[pack.Ref()].Plan(p.since, pack.Since, pack.Until, s)
 		}
 		for ref, t := range all {
 			if p.whole && !named[ref] {
-				all[ref] = t.With(p.since, scheduler.Schedule{})
+				all[ref] = t.With(p.since, cron.Schedule{})
 			}
 		}
 	}
