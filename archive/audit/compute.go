@@ -120,7 +120,10 @@ func Compute(in Input) (Statement, error) {
 		if err != nil {
 			return Statement{}, err
 		}
-		c.record(raw)
+		if c.record(raw); c.found.words[Unlogged]+c.found.words[Doubled] > strangers {
+			c.find(Unreadable, "", saidTooManyRecord)
+			break
+		}
 	}
 	c.unread()
 	c.checkPruned()
@@ -131,6 +134,9 @@ func Compute(in Input) (Statement, error) {
 	c.s.Findings = c.found.all()
 	return c.s, nil
 }
+
+// strangers is how many records that no entry has the sum of are looked at.
+const strangers = 1000
 
 // entry takes in the next entry.
 func (c *computation) entry(e tree.Entry) {
@@ -153,6 +159,8 @@ func (c *computation) entry(e tree.Entry) {
 		c.keys[e.Key] = i
 	}
 	switch e.Kind() {
+	case tree.Manifest, tree.Gap, tree.Found:
+		c.settle(e, c.index(i))
 	case tree.Pruned:
 		c.pruned[e.Object()] = i
 	case tree.Void:

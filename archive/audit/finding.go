@@ -14,26 +14,26 @@ type Word string
 
 // The words. Where verify finds the same in an archive, it has the same word.
 const (
-	Altered    Word = "altered"    // something is not what the ledger has
-	Unlogged   Word = "unlogged"   // something is there, and the ledger does not have it
-	Unarchived Word = "unarchived" // the ledger has something that is not there
-	Unsigned   Word = "unsigned"   // a checkpoint was not signed by a key of the ledger
-	Forked     Word = "forked"     // the ledger is another one than somebody was shown
-	RolledBack Word = "rolled_back"
-	Missing    Word = "missing"   // slots were due, and there is no record
-	Open       Word = "open"      // slots were due just before the last stamp
-	Short      Word = "short"     // the bundle ends before its period
-	Unslated   Word = "unslated"  // nothing was said in advance of what is due
-	Backdated  Word = "backdated" // a record says that it is older than the ledger proves
-	Unstamped  Word = "unstamped" // no token proves when something was there
-	Token      Word = "token"     // a token does not prove its checkpoint
-	Unwitness  Word = "unwitnessed"
-	Pruned     Word = "pruned" // a report was removed against the policy
-	Misplaced  Word = "misplaced"
-	Doubled    Word = "doubled"
-	Unsafe     Word = "unsafe"     // a name that must not be unpacked
-	Unreadable Word = "unreadable" // the bundle, or a part of it, is not in its form
-	Claim      Word = "claim"      // the bundle's statement says something else than what was computed
+	Altered     Word = "altered"     // something is not what the ledger has
+	Unlogged    Word = "unlogged"    // something is there, and the ledger does not have it
+	Unarchived  Word = "unarchived"  // the ledger has something that is not there
+	Unsigned    Word = "unsigned"    // a checkpoint was not signed by a key of the ledger
+	Forked      Word = "forked"      // the ledger is another one than somebody was shown
+	RolledBack  Word = "rolled_back" // the ledger was longer before
+	Missing     Word = "missing"     // slots were due, and there is no record
+	Open        Word = "open"        // slots were due just before the last stamp
+	Short       Word = "short"       // the bundle ends before its period
+	Unslated    Word = "unslated"    // nothing was said in advance of what is due
+	Backdated   Word = "backdated"   // a record says that it is older than the ledger proves
+	Unstamped   Word = "unstamped"   // no token proves when something was there
+	Token       Word = "token"       // a token does not prove its checkpoint
+	Unwitnessed Word = "unwitnessed" // a witness did not cosign
+	Pruned      Word = "pruned"      // a report was removed against the policy
+	Misplaced   Word = "misplaced"   // a record is not one of its key
+	Doubled     Word = "doubled"     // something is there twice
+	Unsafe      Word = "unsafe"      // a name that must not be unpacked
+	Unreadable  Word = "unreadable"  // the bundle, or a part of it, is not in its form
+	Claim       Word = "claim"       // the bundle's statement says something else than what was computed
 )
 
 // The languages of sentences.

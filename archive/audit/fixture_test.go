@@ -73,6 +73,7 @@ type ledger struct {
 	plans       map[string]evidence.Plan
 	slated      time.Time // until when there are slates
 	ahead       time.Duration
+	whole       bool // bundles go to the end
 
 	seal func(l *ledger, s evidence.Slot) // what becomes of a slot; nil: it is sealed five minutes later
 	each func(l *ledger, now time.Time)   // called at each hour of run, first
@@ -124,11 +125,13 @@ func (l *ledger) plan(since time.Time, packs ...evidence.PlannedPack) {
 	}
 }
 
+func (l *ledger) history() plans.History { return plans.NewHistory(l.plans, nil) }
+
 // slate says what falls due up to then.
 func (l *ledger) slate(until time.Time) {
 	l.Helper()
 	for l.slated.Before(until) {
-		s, err := slate.Next(plans.NewHistory(l.plans, nil), l.slated, until, tool)
+		s, err := slate.Next(l.history(), l.slated, until, tool)
 		if err != nil {
 			l.Fatal(err)
 		}
@@ -204,7 +207,7 @@ func (l *ledger) run(from, until time.Time) {
 		if l.slated.Before(now.Add(l.ahead - 2*time.Hour)) {
 			l.slate(now.Add(l.ahead))
 		}
-		for s := range plans.NewHistory(l.plans, nil).Expected(now.Add(-time.Hour), now) {
+		for s := range l.history().Expected(now.Add(-time.Hour), now) {
 			if l.seal != nil {
 				l.seal(l, s)
 			} else {
@@ -239,7 +242,7 @@ func (l *ledger) part(p audit.Period) (a, b int64, within []checkpoint) {
 	if first >= 0 {
 		a = l.checkpoints[first].head.Size
 	}
-	if last < 0 {
+	if last < 0 || l.whole {
 		last = len(l.checkpoints) - 1
 	}
 	return a, l.checkpoints[last].head.Size, l.checkpoints[max(first, 0) : last+1]
@@ -304,9 +307,12 @@ func (l *ledger) bundle(p audit.Period) files {
 	for _, e := range l.entries[a:b] {
 		add(audit.LeavesName, []byte(e.String()))
 		raw, ok := l.records[e.Key]
-		if slot, _, isSlot := evidence.ParseKey(e.Object()); isSlot && e.Kind() != tree.Pruned {
+		slot, _, isSlot := evidence.ParseKey(e.Object())
+		switch kind := e.Kind(); {
+		case !ok || kind == tree.Void || kind == tree.Pruned:
+		case isSlot:
 			add(audit.RecordsName(slot.Due), raw)
-		} else if ok && e.Kind() != tree.Void && e.Kind() != tree.Pruned {
+		default:
 			add(audit.LedgerRecords, raw)
 		}
 	}
@@ -320,7 +326,10 @@ func (l *ledger) bundle(p audit.Period) files {
 		}
 	}
 	for key, report := range l.reports {
-		f[audit.ReportName(key)] = report
+		slot, _, _ := evidence.ParseKey(key)
+		if slices.ContainsFunc(l.entries[a:b], func(e tree.Entry) bool { return e.Key == slot.ManifestKey() }) {
+			f[audit.ReportName(key)] = report
+		}
 	}
 	s, err := audit.Compute(l.input(p))
 	if err != nil {

@@ -72,7 +72,7 @@ func (c *computation) read(e tree.Entry, index int64, raw []byte) {
 	var err error
 	switch e.Kind() {
 	case tree.Manifest, tree.Gap, tree.Found:
-		err = c.settle(e, index, raw)
+		err = c.readSlot(e, index, raw)
 	case tree.Plan:
 		var p evidence.Plan
 		if p, err = evidence.DecodePlan(raw, e.Key); err == nil {
@@ -99,43 +99,17 @@ func (c *computation) read(e tree.Entry, index int64, raw []byte) {
 		c.find(Unreadable, e.Key, saidNewer, err)
 	case err != nil:
 		c.find(Misplaced, e.Key, saidMisplaced, err)
+		c.unsettle(e, index)
 	}
 }
 
-// settle takes in the record of a slot.
-func (c *computation) settle(e tree.Entry, index int64, raw []byte) error {
+// settle notes an entry that settles a slot, whose record is still to be read.
+func (c *computation) settle(e tree.Entry, index int64) {
 	slot, name, ok := evidence.ParseKey(e.Object())
 	if !ok {
-		return fault.New(fault.Damaged, "%.400q is not the key of a slot's record", e.Object())
+		return // read says so
 	}
 	now := settled{manifest: name == evidence.ManifestName, found: e.Kind() == tree.Found, at: index}
-	if now.manifest {
-		m, err := evidence.DecodeManifest(raw, slot)
-		if err != nil {
-			return err
-		}
-		now.says = m.Sealed.Unix()
-		if c.Sealed != nil {
-			c.Sealed(m)
-		}
-		if i, ok := c.pruned[m.ReportKey()]; ok && hex.EncodeToString(c.entries[i].Sum[:]) != m.SHA256 {
-			c.find(Pruned, m.ReportKey(), saidPrunedOther)
-		}
-		_, now.pruned = c.pruned[m.ReportKey()]
-	} else {
-		g, err := evidence.DecodeGap(raw, slot)
-		if err != nil {
-			return err
-		}
-		now.says = g.Recorded.Unix()
-		if c.within(slot) {
-			c.gaps[slot] = g
-		}
-	}
-	if !now.found && c.within(slot) {
-		without, with := c.bounds.of(index)
-		c.dated(e.Key, time.Unix(now.says, 0), without, with)
-	}
 	pack := packKey(slot.Source, slot.Pack)
 	if c.slots[pack] == nil {
 		c.slots[pack] = make(map[int64]settled)
@@ -143,7 +117,60 @@ func (c *computation) settle(e tree.Entry, index int64, raw []byte) error {
 	if before, ok := c.slots[pack][slot.Due.Unix()]; !ok || now.counts(before) {
 		c.slots[pack][slot.Due.Unix()] = now
 	}
+}
+
+// unsettle takes that back.
+func (c *computation) unsettle(e tree.Entry, index int64) {
+	slot, _, _ := evidence.ParseKey(e.Object())
+	if pack := c.slots[packKey(slot.Source, slot.Pack)]; pack[slot.Due.Unix()].at == index {
+		delete(pack, slot.Due.Unix())
+	}
+}
+
+// readSlot takes in the record of a slot.
+func (c *computation) readSlot(e tree.Entry, index int64, raw []byte) error {
+	slot, name, ok := evidence.ParseKey(e.Object())
+	if !ok {
+		return fault.New(fault.Damaged, "%.400q is not the key of a slot's record", e.Object())
+	}
+	says, pruned := time.Time{}, false
+	if name == evidence.ManifestName {
+		m, err := evidence.DecodeManifest(raw, slot)
+		if err != nil {
+			return err
+		}
+		says, pruned = m.Sealed, c.isPruned(m)
+		if c.Sealed != nil {
+			c.Sealed(m)
+		}
+	} else {
+		g, err := evidence.DecodeGap(raw, slot)
+		if err != nil {
+			return err
+		}
+		if says = g.Recorded; c.within(slot) {
+			c.gaps[slot] = g
+		}
+	}
+	if e.Kind() != tree.Found && c.within(slot) {
+		without, with := c.bounds.of(index)
+		c.dated(e.Key, says, without, with)
+	}
+	pack := c.slots[packKey(slot.Source, slot.Pack)]
+	if s := pack[slot.Due.Unix()]; s.at == index {
+		s.says, s.pruned = says.Unix(), pruned
+		pack[slot.Due.Unix()] = s
+	}
 	return nil
+}
+
+// isPruned reports whether the ledger says that a manifest's report was removed.
+func (c *computation) isPruned(m evidence.Manifest) bool {
+	i, ok := c.pruned[m.ReportKey()]
+	if ok && hex.EncodeToString(c.entries[i].Sum[:]) != m.SHA256 {
+		c.find(Pruned, m.ReportKey(), saidPrunedOther)
+	}
+	return ok
 }
 
 // counts reports whether a record counts rather than another one of the same slot:

@@ -129,7 +129,6 @@ const (
 	LimitUnplanned Limit = "unplanned" // that there was no pack besides those that were planned
 	LimitBefore    Limit = "before"    // anything before the ledger began
 	LimitTime      Limit = "time"      // when anything happened: no token was checked
-	LimitReports   Limit = "reports"   // that reports are kept which were not looked at
 )
 
 // Grace is how long after an event its first stamp may come until the event counts
