@@ -109,6 +109,8 @@ var rules = map[string][]string{
 	// Those named …test share nothing with what verifies.
 	"archive/ledger/stamp":               nil,
 	"archive/ledger/stamp/stamptest":     nil,
+	"archive/ledger/stamp/tsa":           {"archive/ledger/stamp"},
+	"archive/ledger/witness":             {"archive/ledger/tree", "archive/ledger/witness/cosignature"},
 	"archive/ledger/witness/cosignature": nil,
 	"archive/ledger/witness/witnesstest": nil,
 }
