@@ -17,7 +17,7 @@ func (l *Ledger) Entries(ctx context.Context) iter.Seq2[tree.Entry, error] {
 	defer l.mu.Unlock()
 	if l.tip == nil {
 		return func(yield func(tree.Entry, error) bool) {
-			yield(tree.Entry{}, fault.New(fault.Unavailable, "nothing is known of the ledger yet"))
+			yield(tree.Entry{}, unknown())
 		}
 	}
 	return l.entries(ctx, l.tip)
