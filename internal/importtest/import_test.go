@@ -36,7 +36,7 @@ var rules = map[string][]string{
 	"control": {"archive/catalog", "scheduler/queue", "scheduler/replica"},
 	"config": {
 		"config/strictyaml",
-		"archive", "scheduler", "scheduler/cron", "scheduler/queue", "fetcher", "fetcher/cloudconfig", "fetcher/discovery",
+		"archive", "archive/ledger", "archive/ledger/tree", "scheduler", "scheduler/cron", "scheduler/queue", "fetcher", "fetcher/cloudconfig", "fetcher/discovery",
 		"sink", "sink/local", "sink/oss", "sink/s3",
 		"notify", "notify/dingtalk", "notify/feishu", "notify/mail", "notify/ntfy", "notify/pagerduty", "notify/ping", "notify/slack",
 		"notify/teams", "notify/telegram", "notify/webhook", "notify/wecom",
