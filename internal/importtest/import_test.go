@@ -60,6 +60,7 @@ var rules = map[string][]string{
 	"archive/plans":       {"scheduler"},
 	"archive/ledger":      {"archive/ledger/tree", "sink"},
 	"archive/ledger/tree": nil,
+	"archive/retention":   {"archive", "archive/ledger", "archive/ledger/tree", "sink"},
 	"deploy/grafana":      nil, // it knows metrics by their names alone, and is a module of its own
 	"scheduler":           {},
 	"scheduler/queue":     {"scheduler", "scheduler/replica"},
