@@ -45,6 +45,8 @@ func (c *Config) check() []fault.Problem {
 	k.packs()
 	k.sinks()
 	k.notices()
+	k.ledger()
+	k.retention()
 	k.rest()
 	return k.problems
 }

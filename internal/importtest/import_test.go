@@ -26,17 +26,17 @@ var internals = []string{"internal/atomicfile", "internal/certfile", "internal/e
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"daemon", "doctor", "web", "config", "config/strictyaml", "control", "archive", "archive/catalog", "notify", "scheduler/queue", "scheduler/replica", "sink",
+		"daemon", "doctor", "web", "config", "config/strictyaml", "control", "archive", "archive/catalog", "archive/ledger", "notify", "scheduler/queue", "scheduler/replica", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
-	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "archive/catalog", "archive/plans", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "fetcher/discovery", "sink"},
-	"doctor":  {"web", "config", "notify", "scheduler/queue", "fetcher", "fetcher/discovery", "sink"},
+	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "archive/catalog", "archive/ledger", "archive/plans", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "fetcher/discovery", "sink"},
+	"doctor":  {"archive/ledger", "web", "config", "notify", "scheduler/queue", "fetcher", "fetcher/discovery", "sink"},
 	"web":     {},
 	"control": {"archive/catalog", "scheduler/queue", "scheduler/replica"},
 	"config": {
 		"config/strictyaml",
-		"archive", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig", "fetcher/discovery",
+		"archive", "archive/ledger", "archive/ledger/tree", "scheduler", "scheduler/queue", "fetcher", "fetcher/cloudconfig", "fetcher/discovery",
 		"sink", "sink/local", "sink/oss", "sink/s3",
 		"notify", "notify/dingtalk", "notify/feishu", "notify/mail", "notify/ntfy", "notify/pagerduty", "notify/ping", "notify/slack",
 		"notify/teams", "notify/telegram", "notify/webhook", "notify/wecom",

@@ -83,6 +83,14 @@ var (
 	hostPattern   = regexp.MustCompile(`^(s3\.)?oss-(.+?)(-internal)?\.aliyuncs\.com$`)
 )
 
+// Weaker implements [sink.Weakener].
+func (o *Options) Weaker() string {
+	if o.Overwrite == overwriteOff {
+		return "overwrite: off"
+	}
+	return ""
+}
+
 // Check implements [sink.Opener].
 func (o *Options) Check() []fault.Problem {
 	var ps fault.Problems

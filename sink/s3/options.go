@@ -69,6 +69,14 @@ const (
 	conditionalOff      = "off"
 )
 
+// Weaker implements [sink.Weakener].
+func (o *Options) Weaker() string {
+	if o.ConditionalWrites == conditionalOff {
+		return "conditional_writes: off"
+	}
+	return ""
+}
+
 // Check implements [sink.Opener].
 func (o *Options) Check() []fault.Problem {
 	var ps fault.Problems
