@@ -68,7 +68,7 @@ func TestPrune(t *testing.T) {
 	if policy < 0 || policy > first {
 		t.Errorf("the policy is entry %d, the first removal %d", policy, first)
 	}
-	pruned, err := retention.Pruned(t.Context(), p.ledger)
+	pruned, err := retention.Pruned(p.ledger.Entries(t.Context()))
 	if err != nil || len(pruned) != 5 {
 		t.Errorf("%v, %v", pruned, err)
 	}
@@ -276,7 +276,7 @@ func (*busy) Entries(context.Context) iter.Seq2[tree.Entry, error] {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	p := newRig(t, nil).start(t, nil)
-	for times, want := range map[int]fault.Reason{3: "", 1000: fault.Busy} {
+	for times, want := range map[int]fault.Reason{3: "", 1000000: fault.Busy} {
 		synctest.Test(t, func(t *testing.T) {
 			o := p.Pruner.Options
 			o.Ledger = &busy{times: times}

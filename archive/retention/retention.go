@@ -20,6 +20,7 @@ package retention
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -69,17 +70,9 @@ func New(o Options) (*Pruner, error) {
 	return &Pruner{o}, nil
 }
 
-// commitTries is how often an append is tried while another process on the same
-// state folder is at it.
-const commitTries = 8
-
 // commit appends what the ledger is owed, and follows it.
 func (p *Pruner) commit(ctx context.Context) error {
-	err := p.Ledger.Commit(ctx)
-	for try := 0; fault.Of(err) == fault.Busy && try < commitTries && fault.Sleep(ctx, (fault.Backoff{}).Wait(try, err)); try++ {
-		err = p.Ledger.Commit(ctx)
-	}
-	if err != nil {
+	if err := ledger.Patiently(ctx, p.Ledger.Commit); err != nil {
 		return fmt.Errorf("appending to the ledger: %w", err)
 	}
 	return nil
@@ -164,18 +157,16 @@ func (p *Pruner) announce(ctx context.Context, l logged) error {
 	return nil
 }
 
-// Pruned returns what the ledger, up to the tip that is known, says was removed on
-// purpose: the SHA-256 of reports, in hex, by their keys.
-func Pruned(ctx context.Context, l interface {
-	Entries(ctx context.Context) iter.Seq2[tree.Entry, error]
-}) (map[string]string, error) {
+// Pruned returns which reports the ledger says were removed on purpose, by its
+// entries: their SHA-256, in hex, by their keys.
+func Pruned(entries iter.Seq2[tree.Entry, error]) (map[string]string, error) {
 	pruned := make(map[string]string)
-	for e, err := range l.Entries(ctx) {
+	for e, err := range entries {
 		if err != nil {
 			return nil, fmt.Errorf("reading the ledger: %w", err)
 		}
 		if e.Kind() == tree.Pruned {
-			pruned[e.Object()] = fmt.Sprintf("%x", e.Sum)
+			pruned[e.Object()] = hex.EncodeToString(e.Sum[:])
 		}
 	}
 	return pruned, nil
