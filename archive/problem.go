@@ -23,6 +23,12 @@ const (
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
+// The kinds that only the ledger tells.
+const (
+	Unlogged   Kind = "unlogged"   // a record that the ledger has no entry of
+	Unarchived Kind = "unarchived" // an entry of the ledger whose record no sink has
+)
+
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
 	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished}
@@ -36,6 +42,8 @@ type Problem struct {
 	Detail string `json:"detail"`
 
 	Ack *evidence.Ack `json:"ack,omitempty"` // that is in force; nil = the problem is not acknowledged
+
+	repaired bool // there is nothing wrong any more
 }
 
 // Result is what Verify read.
@@ -49,6 +57,13 @@ type Result struct {
 	Elsewhere int       `json:"elsewhere,omitempty"`    // slots that were due and have no record here, and that only other sinks were to keep, by their names
 	Problems  []Problem `json:"problems"`               // also the acknowledged ones
 	Acked     int       `json:"acknowledged,omitempty"` // of the problems
+
+	Repaired      int   `json:"repaired,omitempty"`       // objects that [Archive.Repair] has copied to sinks
+	RepairedBytes int64 `json:"repaired_bytes,omitempty"` // of reports and records
+
+	Place Place `json:"-"` // where the next part begins, of a verification part by part
+
+	lacking []Problem // what sinks lack without its being a problem; for Repair
 }
 
 // Open returns the problems that are not acknowledged.
