@@ -42,8 +42,6 @@ type Problem struct {
 	Detail string `json:"detail"`
 
 	Ack *evidence.Ack `json:"ack,omitempty"` // that is in force; nil = the problem is not acknowledged
-
-	repaired bool // there is nothing wrong any more
 }
 
 // Result is what Verify read.
@@ -63,7 +61,7 @@ type Result struct {
 
 	Place Place `json:"-"` // where the next part begins, of a verification part by part
 
-	lacking []Problem // what sinks lack without its being a problem; for Repair
+	Lacking []Problem `json:"-"` // what sinks lack without its being a problem, for [Archive.Repair]
 }
 
 // Open returns the problems that are not acknowledged.

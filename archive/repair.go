@@ -40,10 +40,10 @@ func (a *Archive) Repair(ctx context.Context, result *Result, o Repair) error {
 	if _, err := (Selection{Sinks: o.Sinks}).targets(a.Sinks); err != nil {
 		return err
 	}
-	r := &repairing{Repair: o, result: result, sinks: a.Sinks}
+	r := &repairing{Repair: o, result: result, sinks: a.Sinks, fixed: make(map[*Problem]bool)}
 	r.copier = &copier{Archive: a, from: a.Sinks, problem: r.note}
 	var work []*Problem
-	for _, list := range [][]Problem{result.Problems, result.lacking} {
+	for _, list := range [][]Problem{result.Problems, result.Lacking} {
 		for i, p := range list {
 			if (len(o.Sinks) == 0 || slices.Contains(o.Sinks, p.Sink)) && slices.Contains([]Kind{Missing, Unmirrored, Altered, Malformed, Divergent}, p.Kind) {
 				work = append(work, &list[i])
@@ -60,8 +60,7 @@ func (a *Archive) Repair(ctx context.Context, result *Result, o Repair) error {
 	err = r.all(ctx, work)
 	result.Repaired += r.objects
 	result.RepairedBytes += r.bytes
-	fixed := func(p Problem) bool { return p.repaired }
-	result.Problems, result.lacking = slices.DeleteFunc(result.Problems, fixed), slices.DeleteFunc(result.lacking, fixed)
+	result.Problems, result.Lacking = r.rest(result.Problems), r.rest(result.Lacking)
 	result.Problems = append(result.Problems, r.found...)
 	return err
 }
@@ -77,7 +76,18 @@ type repairing struct {
 	objects int
 	bytes   int64
 	done    int
-	found   []Problem // that the verification did not
+	fixed   map[*Problem]bool // those that are none any more
+	found   []Problem         // that the verification did not
+}
+
+// rest returns the problems that were not repaired.
+func (r *repairing) rest(all []Problem) (rest []Problem) {
+	for i := range all {
+		if !r.fixed[&all[i]] {
+			rest = append(rest, all[i])
+		}
+	}
+	return rest
 }
 
 // note notes a problem that was met on the way, unless the verification found it.
@@ -125,7 +135,7 @@ func (r *repairing) one(ctx context.Context, p *Problem) error {
 	case err == nil:
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		p.repaired, r.objects, r.bytes = true, r.objects+objects, r.bytes+n
+		r.fixed[p], r.objects, r.bytes = true, r.objects+objects, r.bytes+n
 		r.Metrics.repaired.WithLabelValues(to.Name).Add(float64(objects))
 		r.Logger.DebugContext(ctx, "object repaired", "sink", to.Name, "key", p.Key, "kind", p.Kind, "bytes", n)
 	case errors.Is(err, sink.ErrNotExist):
@@ -253,7 +263,7 @@ func (v *verifying) wants(ctx context.Context, sinks []Target) {
 		names := v.keeping(ctx, s.Ref())
 		for _, t := range sinks {
 			if !has(t) && !v.isGone(t, key) && (names == nil || slices.Contains(names, t.Name)) {
-				v.result.lacking = append(v.result.lacking, Problem{Kind: Unmirrored, Sink: t.Name, Key: key, Detail: "it is to be kept here by the configuration"})
+				v.result.Lacking = append(v.result.Lacking, Problem{Kind: Unmirrored, Sink: t.Name, Key: key, Detail: "it is to be kept here by the configuration"})
 			}
 		}
 	}
