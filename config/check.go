@@ -45,6 +45,7 @@ func (c *Config) check() []fault.Problem {
 	k.packs()
 	k.sinks()
 	k.notices()
+	k.ledger()
 	k.rest()
 	return k.problems
 }

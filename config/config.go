@@ -47,6 +47,7 @@ type Config struct {
 	Web       Web              `yaml:"web,omitempty"`    // the page, the JSON and the metrics
 	Fetch     fetcher.Settings `yaml:"fetch,omitempty"`  // how reports are polled for and downloaded
 	Verify    Verify           `yaml:"verify,omitempty"` // when the daemon verifies the archive by itself; default never
+	Ledger    *Ledger          `yaml:"ledger,omitempty"` // the signed list of what was kept; default none
 	Log       Log              `yaml:"log,omitempty"`    // the level and the format of the log
 
 	file  string               // the name given to Load or Parse

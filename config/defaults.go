@@ -8,6 +8,7 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // The built-in defaults of packs.
@@ -91,7 +92,7 @@ func (e Entry) Verdict(now time.Time) Verdict {
 func (c *Config) entry(p Pack) Entry {
 	p = c.withDefaults(p)
 	pack := evidence.Pack{PackRef: p.ref(), Name: cmp.Or(p.Name, c.names[p.ref()]), Labels: p.Labels, Zone: p.TimeZone}
-	schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
+	schedule, _ := cron.Parse(p.Schedule, p.TimeZone)
 	return Entry{
 		Pack: pack,
 		Plan: scheduler.Plan{
@@ -139,11 +140,11 @@ func (c *Config) Former(p evidence.PackRef, zone string) Entry {
 
 // Verification returns when the archive is to be verified; the zero Schedule is
 // never.
-func (c *Config) Verification() scheduler.Schedule {
+func (c *Config) Verification() cron.Schedule {
 	if c.Verify.Schedule == "" {
-		return scheduler.Schedule{}
+		return cron.Schedule{}
 	}
-	schedule, _ := scheduler.ParseSchedule(c.Verify.Schedule, cmp.Or(c.Verify.TimeZone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
+	schedule, _ := cron.Parse(c.Verify.Schedule, cmp.Or(c.Verify.TimeZone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
 	return schedule
 }
 

@@ -78,7 +78,13 @@ var bad = map[string]string{
 	"packs-below":        "+packs_file: testdata/nowhere/**/*.yaml\n",
 	"no-packs-match":     "+packs_file: testdata/nowhere/*.yaml\n",
 	"packs-pattern":      "+packs_file: 'testdata/[*.yaml'\n",
-	"rest":               "+state_dir: ''\nweb: {listen: localhost, config_file: /nowhere/web.yaml}\nfetch: {poll_min: 1m, poll_max: 1s}\nlog: {level: loud, format: xml}\n",
+	"ledger": "sources: {prod: {cloudconfig: {endpoint: 'http://127.0.0.1:1'}}}\npacks: [{id: cp-1}]\nsinks: [{name: a, s3: {region: r, bucket: b-1, conditional_writes: off}}]\nledger:\n  origin: https://example.com/my log\n  key_file: /nowhere/key\n  interval: 2d\n  overlap: 1h\n" +
+		"  succeeds: {checkpoint: example.com/before 1234 abc}\n" +
+		"  stamps: [{name: a, url: 'http://a.example'}, {name: a, url: 'ftp://a.example', ca_file: /nowhere/ca}, {name: ../b, url: 'https://u:MARKED@a.example'}, {}]\n" +
+		"  witnesses:\n    - {name: a, url: 'http://w.example', key: w.example+00000000+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}\n    - {name: b, url: w.example, key: w.example+a1b2c3d4+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}\n    - {name: b, url: 'http://127.0.0.1:1', key: PRIVATE+KEY+w+MARKED}\n    - {name: c, url: 'http://localhost:1', key: w.example+a1b2c3d4+AgAA}\n    - {name: d, url: 'https://w.example/x', key: w}\n",
+	"ledger-empty": "+ledger: {}\n",
+	"ledger-key":   "+ledger: {origin: example.com/log, key_file: testdata/two-secrets, key: MARKED, succeeds: {checkpoint: ledger example.com/log 5 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, reason: x}, stamps: {}}\n",
+	"rest":         "+state_dir: ''\nweb: {listen: localhost, config_file: /nowhere/web.yaml}\nfetch: {poll_min: 1m, poll_max: 1s}\nlog: {level: loud, format: xml}\n",
 }
 
 // many returns n labels.

@@ -140,9 +140,13 @@ func refine(name string, s *jsonschema.Schema) {
 		case "config.Defaults.sinks", "config.Source.sinks", "config.Rule.sinks", "config.Pack.sinks":
 			v.MinItems, v.UniqueItems = &one, true
 			v.Items.Pattern = namePattern.String()
+		case "config.Ledger.origin":
+			v.Pattern = "^[!-*,-~]+$"
+		case "config.Ledger.key_file", "config.Succeeds.checkpoint", "config.Succeeds.reason":
+			v.MinLength = &one
 		case "config.Pack.id":
 			v.Pattern = namePattern.String()
-		case "config.Pack.aggregator", "config.Sink.name", "config.Notice.name":
+		case "config.Pack.aggregator", "config.Sink.name", "config.Notice.name", "config.Stamp.name", "config.Witness.name":
 			v.Pattern = namePattern.String()
 		}
 	}
@@ -336,6 +340,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"many labels":       {"id: cp-1", "id: cp-1, labels: {" + many(maxLabels+1) + "}"},
 		"unknown risk":      {"1\"}}}", "1\"}, discover: {rules: [{match: {risk: [severe]}}]}}}"},
 		"a rule's label":    {"1\"}}}", "1\"}, discover: {rules: [{labels: {a: 5}}]}}}"},
+		"nameless ledger":   {"sinks:", "ledger: {key_file: k}\nsinks:"},
+		"keyless ledger":    {"sinks:", "ledger: {origin: example.com/log}\nsinks:"},
+		"origin with space": {"sinks:", "ledger: {origin: a b, key_file: k}\nsinks:"},
+		"unsafe authority":  {"sinks:", "ledger: {origin: example.com/log, key_file: k, stamps: [{name: ../a, url: 'http://a'}]}\nsinks:"},
 		"no sources":        {"{prod: {cloudconfig: {endpoint: \"http://127.0.0.1:1\"}}}", "{}"},
 		"unsafe source":     {"{prod:", "{\"a b\":"},
 		"missing id":        {"{id: cp-1}", "{name: x}"},

@@ -1,7 +1,7 @@
 package sink
 
-// Weakener is implemented by a backend that can be configured to do without the
-// store's guarantee that a key is never replaced.
+// Weakener is implemented by a backend, and by its options, that can be configured to
+// do without the store's guarantee that a key is never replaced.
 type Weakener interface {
 	// Weaker returns the setting that does so, such as "conditional_writes: off";
 	// "" if the guarantee holds.

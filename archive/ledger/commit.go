@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 // commit is one round of [Ledger.Commit].
 type commit struct {
 	*Ledger
+	more     map[tree.Entry]bool // to be appended, though nobody is owed them
 	problems map[Problem]bool
 	fresh    []string // keys that the first sink got, or was seen to have got
 }
@@ -104,7 +106,11 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 		}
 		return c.due(ctx)
 	}
+	if all, err = c.epoch(ctx, all); err != nil {
+		return nil, err
+	}
 	for _, e := range all {
+		delete(c.more, e)
 		settled := c.owed.isSettled(e) || own(e) && (e.Kind() == tree.Void || e.Kind() == tree.Pruned)
 		if !settled {
 			if settled, err = c.stored(ctx, e); err != nil {
@@ -115,8 +121,26 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 			due = append(due, e)
 		}
 	}
+	due = slices.AppendSeq(due, maps.Keys(c.more))
 	slices.SortFunc(due, order)
 	return due, nil
+}
+
+// epoch adds the record of the ledger that this one goes on from to what is owed, if
+// nothing is logged yet. Where another replica has begun, this one's is forgotten.
+func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, error) {
+	isEpoch := func(e tree.Entry) bool { return own(e) && e.Kind() == tree.Epoch }
+	i := slices.IndexFunc(owed, isEpoch)
+	switch {
+	case c.tip.head.Edge.Size > 0 && i >= 0:
+		return slices.Concat(owed[:i], owed[i+1:]), c.owed.remove(owed[i])
+	case c.tip.head.Edge.Size == 0 && i < 0 && c.Succeeds != nil:
+		if err := c.LogRecord(ctx, *c.Succeeds); err != nil {
+			return nil, err
+		}
+		return c.owed.all()
+	}
+	return owed, nil
 }
 
 // stored reports whether a sink has the object of an entry. If the first has other
@@ -217,6 +241,7 @@ func (c *commit) took(ctx context.Context, b tree.Batch, s tree.Signed) error {
 	c.tip.keys.signed(s.Keys)
 	c.tip.head, c.tip.last, c.tip.tail = next, b.N, append(c.tip.tail, b.Entries...)
 	for _, e := range b.Entries {
+		delete(c.more, e)
 		if own(e) && e.Object() == e.Key {
 			c.fresh = append(c.fresh, e.Key) // a record
 		}

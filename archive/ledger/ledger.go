@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/flock"
 	"packseal.example/sink"
@@ -61,6 +62,10 @@ type Options struct {
 	// Overlap is how long the key before still signs, too, after a key was
 	// exchanged; default 30 days.
 	Overlap time.Duration
+
+	// Succeeds is the first entry, if the ledger has none yet: which one it goes on
+	// from. nil = none.
+	Succeeds *evidence.Epoch
 }
 
 // maxEntries bounds a batch: more are owed than this only after the first sink was
@@ -105,7 +110,12 @@ func Open(o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{Options: o, owed: owed, compared: make(map[string]bool)}, nil
+	l := &Ledger{Options: o, owed: owed, compared: make(map[string]bool)}
+	l.status.Found = make(map[Kind]int)
+	if t, err := l.load(); err == nil && t != nil { // else Commit says what is wrong with it
+		l.status.Checkpoint, l.status.Batches = t.head.Checkpoint(), t.head.Batches
+	}
+	return l, nil
 }
 
 // Log makes an entry durable in Dir, then calls put, which stores what the entry is
@@ -168,7 +178,23 @@ func (l *Ledger) commitAndLog(ctx context.Context) {
 // further sinks what they lack. An error of theirs is logged, and does not fail it.
 // The error is fault.Busy while another process does so on the same Dir. See
 // [Problem] for when nothing is signed.
-func (l *Ledger) Commit(ctx context.Context) error {
+func (l *Ledger) Commit(ctx context.Context) error { return l.commit(ctx, nil) }
+
+// Append is Commit with entries that need not be durable before: those that it fails to
+// append are not there, and nothing is owed for them.
+func (l *Ledger) Append(ctx context.Context, entries []tree.Entry) error {
+	more := make(map[tree.Entry]bool, len(entries))
+	for _, e := range entries {
+		if err := e.Check(); err != nil {
+			return err
+		}
+		more[e] = true
+	}
+	return l.commit(ctx, more)
+}
+
+// commit is Commit with more entries than those that are owed.
+func (l *Ledger) commit(ctx context.Context, more map[tree.Entry]bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lock, err := flock.TryLock(filepath.Join(l.Dir, "lock"))
@@ -179,7 +205,7 @@ func (l *Ledger) Commit(ctx context.Context) error {
 		return fault.Wrap(fault.Internal, fmt.Errorf("locking the ledger: %w", err))
 	}
 	defer lock.Close() //nolint:errcheck // letting go of a lock
-	c := &commit{Ledger: l, problems: make(map[Problem]bool)}
+	c := &commit{Ledger: l, more: more, problems: make(map[Problem]bool)}
 	if err = c.run(ctx); err != nil {
 		clear(l.compared) // what this one took up was not copied
 	}

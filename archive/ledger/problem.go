@@ -24,6 +24,9 @@ const (
 	Altered    Kind = "altered"     // a sink holds other bytes than it should, of what is copied or follows from the batches
 )
 
+// Kinds returns all kinds of problems.
+func Kinds() []Kind { return []Kind{Altered, Forked, RolledBack, Void} }
+
 // Problem is something that is wrong with the ledger.
 type Problem struct {
 	Kind   Kind   `json:"kind"`
@@ -45,18 +48,24 @@ func (p Problem) refusal() error {
 // Status is how the ledger is, as this replica knows.
 type Status struct {
 	Checkpoint tree.Checkpoint
-	Batches    int64     // numbers that are used up
-	Committed  time.Time // when the ledger was last followed to its end here
-	Owed       int       // entries that it does not have yet
-	Problems   []Problem // that the last Commit found
-	Err        error     // of the last Commit
+	Batches    int64        // numbers that are used up
+	Committed  time.Time    // when the ledger was last followed to its end here
+	Owed       int          // entries that it does not have yet
+	Problems   []Problem    // that the last Commit found
+	Found      map[Kind]int // how many this process has found, each once while it lasts
+	Err        error        // of the last Commit
 }
 
-// Status returns how the ledger is.
+// Status returns how the ledger is. Before the first Commit it is as state says.
 func (l *Ledger) Status() Status {
 	l.show.Lock()
 	defer l.show.Unlock()
-	return l.status
+	s := l.status
+	s.Found = maps.Clone(s.Found)
+	if entries, err := l.owed.all(); err == nil {
+		s.Owed = len(entries)
+	}
+	return s
 }
 
 // report logs and shows how a commit went.
@@ -68,6 +77,7 @@ func (l *Ledger) report(ctx context.Context, c *commit, err error) {
 	s.Problems = slices.SortedFunc(maps.Keys(c.problems), func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
 	for _, p := range s.Problems {
 		if !slices.Contains(before, p) {
+			s.Found[p.Kind]++
 			l.Logger.ErrorContext(ctx, "ledger problem", "problem", p.Kind, "sink", p.Sink, "key", p.Key, "detail", p.Detail)
 		}
 	}
@@ -76,8 +86,5 @@ func (l *Ledger) report(ctx context.Context, c *commit, err error) {
 	}
 	if l.tip != nil {
 		s.Checkpoint, s.Batches = l.tip.head.Checkpoint(), l.tip.head.Batches
-	}
-	if entries, err := l.owed.all(); err == nil {
-		s.Owed = len(entries)
 	}
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,4 +74,30 @@ func (l *Ledger) load() (*tip, error) {
 		return nil, err
 	}
 	return &tip{head: tree.Head{Origin: s.Origin, Batches: s.Batches, Edge: edge}, last: s.Last, keys: keys}, nil
+}
+
+// Look reads from the first sink the last batch that this replica has seen there, and
+// returns an error if it is not there as it was. It signs and writes nothing, and does
+// not look for batches that came later. A replica that has seen none looks whether the
+// first one is there: known is false then, and begun says so.
+func (l *Ledger) Look(ctx context.Context) (known, begun bool, err error) {
+	t, err := l.load()
+	if err != nil {
+		return false, false, err
+	}
+	n := int64(0)
+	if known = t != nil && t.last >= 0; known {
+		n = t.last
+	}
+	raw, ok, err := read(ctx, l.Sinks[0], tree.BatchKey(n))
+	if err != nil || !known {
+		return false, ok, err
+	}
+	if !ok {
+		return true, true, Problem{RolledBack, l.Sinks[0].Name, tree.BatchKey(n), "this replica has seen it there"}.refusal()
+	}
+	if b, err := tree.Unverified(raw); err != nil || b.After().Checkpoint() != t.head.Checkpoint() {
+		return true, true, Problem{Forked, l.Sinks[0].Name, tree.BatchKey(n), "it is not the batch that this replica has seen there"}.refusal()
+	}
+	return true, true, nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // fewKeys is how many known keys a hint lists at most.
-const fewKeys = 12
+const fewKeys = 16
 
 // KnownKeyHint is the hint for an unknown key: the known key that it resembles,
 // or all of them if they are few.

@@ -100,15 +100,10 @@ func (s *Sink) encryption() (kind, key *string) {
 }
 
 // unconditional reports whether replacing is not forbidden.
-func (s *Sink) unconditional() bool { return s.options.Overwrite == overwriteOff }
+func (s *Sink) unconditional() bool { return s.Weaker() != "" }
 
 // Weaker implements [sink.Weakener].
-func (s *Sink) Weaker() string {
-	if s.unconditional() {
-		return "overwrite: off"
-	}
-	return ""
-}
+func (s *Sink) Weaker() string { return s.options.Weaker() }
 
 // condition returns the value of x-oss-forbid-overwrite.
 func (s *Sink) condition() *string {

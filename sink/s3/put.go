@@ -230,15 +230,10 @@ const (
 )
 
 // unconditional reports whether conditional writes are turned off.
-func (s *Sink) unconditional() bool { return s.options.ConditionalWrites == conditionalOff }
+func (s *Sink) unconditional() bool { return s.Weaker() != "" }
 
 // Weaker implements [sink.Weakener].
-func (s *Sink) Weaker() string {
-	if s.unconditional() {
-		return "conditional_writes: off"
-	}
-	return ""
-}
+func (s *Sink) Weaker() string { return s.options.Weaker() }
 
 // condition returns the value of If-None-Match: the key must not exist.
 func (s *Sink) condition() *string {
