@@ -81,7 +81,8 @@ type repairing struct {
 }
 
 // rest returns the problems that were not repaired.
-func (r *repairing) rest(all []Problem) (rest []Problem) {
+func (r *repairing) rest(all []Problem) []Problem {
+	rest := []Problem{}
 	for i := range all {
 		if !r.fixed[&all[i]] {
 			rest = append(rest, all[i])
