@@ -32,19 +32,23 @@ type Place struct {
 // part is the part of one verification.
 type part struct {
 	Part
-	began  time.Time
+	began  time.Time // in the clock's seconds
 	chosen bool
 	last   bool          // it goes on to the end
 	until  evidence.Slot // otherwise to this one
 }
 
-// begin begins a part; nil for all at once.
+// begin begins a part; without one, everything is read at once.
 func (p *Part) begin() *part {
+	began := time.Now().UTC().Truncate(time.Second)
 	if p == nil {
-		return nil
+		return &part{began: began}
 	}
-	return &part{Part: *p, began: time.Now().UTC().Truncate(time.Second)}
+	return &part{Part: *p, began: began}
 }
+
+// whole reports whether it is everything.
+func (p *part) whole() bool { return p.Share == 0 }
 
 // byDue orders slots as they fell due.
 func byDue(a, b evidence.Slot) int {
@@ -54,7 +58,7 @@ func byDue(a, b evidence.Slot) int {
 // choose chooses the part by the slots of the first sink that has any, which are given by
 // their folders. The other sinks' follow.
 func (p *part) choose(slots map[string][]sink.Entry) {
-	if p == nil || p.chosen || len(slots) == 0 {
+	if p.whole() || p.chosen || len(slots) == 0 {
 		return
 	}
 	var left []evidence.Slot
@@ -82,8 +86,8 @@ func (p *part) has(s evidence.Slot) bool {
 
 // end returns where the next part begins.
 func (p *part) end(problems []Problem) (next Place) {
-	if p == nil {
-		return next
+	if p.whole() {
+		return Place{Since: p.began}
 	}
 	if next = p.Place; next.Began.IsZero() {
 		next.Began = p.began

@@ -59,7 +59,7 @@ type Result struct {
 	Repaired      int   `json:"repaired,omitempty"`       // objects that [Archive.Repair] has copied to sinks
 	RepairedBytes int64 `json:"repaired_bytes,omitempty"` // of reports and records
 
-	Place Place `json:"-"` // where the next part begins, of a verification part by part
+	Place Place `json:"-"` // where the next one begins, if reports are read part by part; of a whole verification, where a round begins
 
 	Lacking []Problem `json:"-"` // what sinks lack without its being a problem, for [Archive.Repair]
 }

@@ -116,7 +116,7 @@ func (v *verifying) reads(t Target, s evidence.Slot) bool {
 	switch {
 	case len(v.Reports) > 0 && !slices.Contains(v.Reports, t.Name):
 		return false
-	case v.part != nil:
+	case !v.part.whole():
 		return v.part.has(s)
 	}
 	return !v.samples() || rand.Float64() < v.Sample

@@ -43,7 +43,7 @@ type verifying struct {
 	spooled func(evidence.Slot) (fetcher.Report, bool)       // nil = none
 	waiting map[evidence.Slot]bool                           // whose reports the spool holds
 
-	part    *part // nil = all at once
+	part    *part
 	refused error // why one of the objects could not be read
 
 	planned map[string][]string // plan → the sinks that have it

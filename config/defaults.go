@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/units"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/cron"
 )
@@ -146,6 +147,12 @@ func (c *Config) Verification() cron.Schedule {
 	}
 	schedule, _ := cron.Parse(c.Verify.Schedule, cmp.Or(c.Verify.TimeZone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
 	return schedule
+}
+
+// VerifyShare returns the share of the reports that each verification reads; 0 = all.
+func (c *Config) VerifyShare() float64 {
+	share, _ := units.ParseShare(c.Verify.Share) // Load has refused a bad one
+	return share
 }
 
 // Zone returns the pack's time zone.
