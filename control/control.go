@@ -74,6 +74,8 @@ type Status struct {
 	Pauses      []queue.Pause  `json:"pauses"`                        // in force
 	Verified    time.Time      `json:"verified,omitzero"`             // when a verification last read everything and found no problem
 	Problems    map[string]int `json:"problems"`                      // that the last verification found, by kind
+
+	Ledger *evidence.LedgerStatus `json:"ledger,omitempty"` // nil = none is configured
 }
 
 // DownSink is a sink that can't be used.

@@ -34,6 +34,7 @@ type components struct {
 	due     map[dueTogether]int // how many packs with an evaluation fall due together
 	sinks   map[string]*openSink
 	archive *archive.Archive
+	ledger  *openLedger                                                       // nil = none, or for reading alone
 	planned func(context.Context, evidence.PackRef) (sinks []string, ok bool) // opening.planned
 }
 
@@ -120,6 +121,12 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 			return nil, err
 		}
 		a.Fetch = c.fetch
+		if c.ledger, err = o.openLedger(cfg, a.Sinks); err != nil {
+			return nil, err
+		}
+		if c.ledger != nil {
+			a.Ledger = c.ledger
+		}
 	}
 	c.archive, err = archive.New(a)
 	return c, err

@@ -73,6 +73,7 @@ func (c controlled) Status(context.Context) control.Status {
 		slot := e.Pack.Slot(due)
 		st.Next, st.NextName, st.NextZone = &slot, e.Pack.Name, e.TimeZone
 	}
+	st.Ledger = c.ledger()
 	if q, err := c.queue.get(); err == nil {
 		st.Pauses = append(st.Pauses, q.Pauses()...)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -87,4 +88,25 @@ func (l *Ledger) report(ctx context.Context, c *commit, err error) {
 	if l.tip != nil {
 		s.Checkpoint, s.Batches = l.tip.head.Checkpoint(), l.tip.head.Batches
 	}
+}
+
+// Show returns the status as page, API and commands show it.
+func (l *Ledger) Show() evidence.LedgerStatus {
+	s := l.Status()
+	shown := evidence.LedgerStatus{
+		Origin: l.Origin, Size: s.Checkpoint.Size, Batches: s.Batches, Owed: s.Owed, Keys: l.Keys.Verifiers(), Problems: []evidence.LedgerProblem{},
+	}
+	if !s.Committed.IsZero() {
+		shown.Committed = s.Committed.UTC().Truncate(time.Second)
+	}
+	if s.Checkpoint.Size > 0 {
+		shown.Root, shown.Line = s.Checkpoint.Root.String(), "ledger "+s.Checkpoint.String()
+	}
+	for _, p := range s.Problems {
+		shown.Problems = append(shown.Problems, evidence.LedgerProblem{Kind: string(p.Kind), Sink: p.Sink, Key: p.Key, Detail: p.Detail})
+	}
+	if s.Err != nil {
+		shown.Error, shown.Hint = s.Err.Error(), fault.Hint(s.Err)
+	}
+	return shown
 }
