@@ -25,7 +25,7 @@ func (l *Ledger) After(ctx context.Context, edge tree.Edge) iter.Seq2[tree.Entry
 	defer l.mu.Unlock()
 	if l.tip == nil {
 		return func(yield func(tree.Entry, error) bool) {
-			yield(tree.Entry{}, fault.New(fault.Unavailable, "nothing is known of the ledger yet"))
+			yield(tree.Entry{}, unknown())
 		}
 	}
 	return l.entries(ctx, l.tip, edge)

@@ -83,8 +83,10 @@ type Ledger struct {
 	tip      *tip            // nil = nothing is known yet
 	compared map[string]bool // further sinks that have all that the first has, as of the last Commit
 
-	show   sync.Mutex
-	status Status
+	show    sync.Mutex
+	status  Status
+	added   []string      // what Add has put, and further sinks lack
+	changed chan struct{} // is closed at the next tip
 }
 
 // Open opens the ledger. It accesses no sink. A first sink that does not keep
@@ -111,7 +113,9 @@ func Open(o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{Options: o, owed: owed, wake: make(chan struct{}, 1), compared: make(map[string]bool)}
+	l := &Ledger{
+		Options: o, owed: owed, wake: make(chan struct{}, 1), compared: make(map[string]bool), changed: make(chan struct{}),
+	}
 	l.status.Found = make(map[Kind]int)
 	if t, err := l.load(); err == nil && t != nil { // else Commit says what is wrong with it
 		l.status.Checkpoint, l.status.Batches = t.head.Checkpoint(), t.head.Batches
@@ -228,7 +232,7 @@ func (l *Ledger) commit(ctx context.Context, more map[tree.Entry]bool) error {
 		return fault.Wrap(fault.Internal, fmt.Errorf("locking the ledger: %w", err))
 	}
 	defer lock.Close() //nolint:errcheck // letting go of a lock
-	c := &commit{Ledger: l, more: more, problems: make(map[Problem]bool)}
+	c := &commit{Ledger: l, more: more, problems: make(map[Problem]bool), fresh: l.takeAdded()}
 	if err = c.run(ctx); err != nil {
 		clear(l.compared) // what this one took up was not copied
 	}
