@@ -60,6 +60,7 @@ type Writer struct {
 	logged map[string]bool // keys of plans that the ledger has, or is about to have
 	lost   map[string]bool // keys of slates that the ledger has, and no sink
 	until  time.Time       // how far the slates reach; zero = there is none
+	unsure *evidence.Slate // the next one, which may be in the ledger or not; nil = there is none
 }
 
 // NewWriter makes a Writer.
@@ -75,6 +76,8 @@ func (w *Writer) Run(ctx context.Context, leads func() bool) error {
 			var err error
 			if wait, err = w.Write(ctx); err == nil {
 				try = 0
+			} else if fault.Of(err) == fault.Busy { // a verb appends
+				wait = time.Second
 			} else if ctx.Err() == nil {
 				w.Logger.WarnContext(ctx, "slates not logged", "until", w.until, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 				wait = fault.Backoff{}.Wait(try, err)
@@ -177,7 +180,7 @@ func (w *Writer) logPlan(ctx context.Context, p plans.Plan) error {
 		if w.logged[key] {
 			continue
 		}
-		if err := w.Ledger.LogRecord(ctx, records[key]); err != nil {
+		if err := w.logRecord(ctx, records[key]); err != nil {
 			return fmt.Errorf("logging the plan in force: %w", err)
 		}
 		w.logged[key] = true
@@ -209,6 +212,20 @@ func (w *Writer) write(ctx context.Context, h plans.History) error {
 	return nil
 }
 
+// logTimeout is how long a record takes to be logged at most. Whoever is to end lets it:
+// what is half done would be owed.
+const logTimeout = 5 * time.Second
+
+// logRecord logs a record.
+func (w *Writer) logRecord(ctx context.Context, r evidence.Named) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
+	defer cancel()
+	return w.Ledger.LogRecord(ctx, r)
+}
+
 // midnight returns the next midnight, UTC. Slates end there, so that those of replicas
 // that write at once are the same.
 func midnight(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
@@ -217,7 +234,7 @@ func midnight(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour).A
 // slate that was lost lay there, it ends a second earlier, and so has another key.
 func (w *Writer) log(ctx context.Context, h plans.History, from, until time.Time) error {
 	for {
-		s, err := Next(h, from, until, w.Tool)
+		s, err := w.next(h, from, until)
 		if err != nil {
 			return err
 		}
@@ -225,15 +242,28 @@ func (w *Writer) log(ctx context.Context, h plans.History, from, until time.Time
 		if err == nil && w.lost[key] {
 			err = fault.New(fault.Conflict, "%s is in the ledger, and in no sink", key)
 		} else if err == nil {
-			err = w.Ledger.LogRecord(ctx, s)
+			w.unsure = &s
+			err = w.logRecord(ctx, s)
+		}
+		conflict := fault.Of(err) == fault.Conflict
+		if err == nil || conflict {
+			w.unsure = nil
 		}
 		if err == nil {
 			w.until = s.Until
 			return nil
 		}
-		until = s.Until.Add(-time.Second)
-		if fault.Of(err) != fault.Conflict || !until.After(from) {
+		if until = s.Until.Add(-time.Second); !conflict || !until.After(from) {
 			return fmt.Errorf("logging a slate: %w", err)
 		}
 	}
+}
+
+// next returns the next slate: the one that may be in the ledger already, rather than
+// another one of the same time.
+func (w *Writer) next(h plans.History, from, until time.Time) (evidence.Slate, error) {
+	if w.unsure != nil && w.unsure.Until.After(w.until) {
+		return *w.unsure, nil
+	}
+	return Next(h, from, until, w.Tool)
 }
