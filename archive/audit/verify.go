@@ -85,6 +85,10 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 // prepare reads the options.
 func (a *audit) prepare() error {
 	for _, text := range a.Keys {
+		if strings.HasPrefix(text, "PRIVATE+KEY+") {
+			return fault.New(fault.Request, "the key is a signing key, which nobody but packseal should have").
+				WithHint("packseal ledger init prints the verifier key")
+		}
 		key, err := note.NewVerifier(text)
 		if err != nil {
 			return fault.New(fault.Request, "%.200q is not the verifier key of a ledger: %w", text, err).
