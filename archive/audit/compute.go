@@ -91,7 +91,8 @@ type logged struct {
 
 // Compute makes a statement. It takes memory in proportion to the entries, about
 // 300 bytes each, and reads records one by one. An error is one of Entries or
-// Records; what is wrong with what they yield is a finding of the statement.
+// Records, or fault.Damaged if so many records have no entry that they can't be meant.
+// What is wrong with what they yield is else a finding of the statement.
 func Compute(in Input) (Statement, error) {
 	c := &computation{
 		Input: in, bounds: newBounds(in.Stamps),

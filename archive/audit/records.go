@@ -72,14 +72,20 @@ func (c *computation) readRecords() (err error) {
 	for j := range jobs {
 		for _, r := range <-j {
 			if c.take(r); c.found.words[Unlogged]+c.found.words[Doubled] > strangers && !stopped {
-				c.find(Unreadable, "", saidTooManyRecord)
 				stopped = true
 				close(stop)
 			}
 		}
 	}
+	if stopped {
+		return errStrangers
+	}
 	return err
 }
+
+// errStrangers is the error of [Compute] for more records without an entry than it
+// looks at.
+var errStrangers = fault.New(fault.Damaged, "more than %d records are not in the ledger", strangers)
 
 // decode decodes a record as that of every entry that has its sum. It changes nothing.
 func (c *computation) decode(raw []byte) record {

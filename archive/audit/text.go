@@ -28,7 +28,7 @@ var limits = map[Limit]said{
 // lines are what a result says, in two languages.
 var (
 	lineLedger   = said{"ledger %s: %d entries and %d signed checkpoints agree, up to entry %d with the root %s", "账本 %s：%d 个条目与 %d 个已签名的检查点相符，至第 %d 个条目，根为 %s"}
-	lineNothing  = said{"the bundle is not what the key of the ledger signed: nothing in it is to be believed", "审计包的内容与账本密钥所签署的不符：其中任何内容都不可采信"}
+	lineNothing  = said{"nothing in the bundle is to be believed, for what was found below", "鉴于以下问题，审计包中的任何内容都不可采信"}
 	lineStamps   = said{"%d time-stamps of %s; the longest time without one: %s", "%d 个时间戳，来自 %s；最长的无时间戳间隔：%s"}
 	lineWitness  = said{"cosigned by %s", "由 %s 共同签署"}
 	linePeriod   = said{"from %s until %s (%s)", "自 %s 起，至 %s 前（%s）"}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -71,8 +72,8 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 	if a.bundle, err = openBundle(r, size, &a.found); err != nil {
 		return Result{}, err
 	}
-	a.Other = a.other
-	if len(a.files) > 0 {
+	if a.bundle != nil {
+		a.Other = a.other
 		err = a.check()
 	}
 	a.Findings = a.found.all()
@@ -168,6 +169,10 @@ func (a *audit) state() error {
 			}
 		},
 	})
+	if errors.Is(err, errStrangers) {
+		a.found.add(find(Unlogged, RecordsDir, saidStrangers, strangers))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
