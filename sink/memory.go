@@ -17,8 +17,11 @@ import (
 
 // Memory is a Sink in memory, for tests. It keeps the whole contract.
 type Memory struct {
+	Terms LockTerms // what is configured; objects get such a lock as they are stored
+
 	mu      sync.Mutex
 	objects map[string]object
+	locks   map[string]Lock
 }
 
 type object struct {
@@ -27,7 +30,7 @@ type object struct {
 }
 
 // NewMemory returns an empty Memory.
-func NewMemory() *Memory { return &Memory{objects: map[string]object{}} }
+func NewMemory() *Memory { return &Memory{objects: map[string]object{}, locks: map[string]Lock{}} }
 
 // Put implements [Sink].
 func (m *Memory) Put(ctx context.Context, key string, c Content) error {
@@ -51,6 +54,9 @@ func (m *Memory) Put(ctx context.Context, key string, c Content) error {
 		return nil
 	}
 	m.objects[key] = object{b.Bytes(), time.Now()}
+	if m.Terms.Days > 0 {
+		m.locks[key] = Lock{Mode: m.Terms.Mode, Until: time.Now().UTC().AddDate(0, 0, m.Terms.Days).Truncate(time.Second)}
+	}
 	return nil
 }
 

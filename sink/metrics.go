@@ -26,9 +26,11 @@ type Metrics struct {
 
 // The values of the label op.
 const (
-	opPut  = "put"
-	opOpen = "open"
-	opList = "list"
+	opPut    = "put"
+	opOpen   = "open"
+	opList   = "list"
+	opLock   = "lock"   // reading and extending locks
+	opDelete = "delete" // by retention
 )
 
 // The results other than a fault.Reason.
@@ -71,7 +73,7 @@ func NewMetrics(reg prometheus.Registerer, names []string) *Metrics {
 	}
 	for _, name := range names {
 		m.up.WithLabelValues(name)
-		for _, op := range []string{opPut, opOpen, opList} {
+		for _, op := range []string{opPut, opOpen, opList, opLock, opDelete} {
 			m.duration.WithLabelValues(name, op)
 			for _, result := range results() {
 				m.operations.WithLabelValues(name, op, result)
@@ -139,6 +141,9 @@ func (m measured) done(op, key string, took time.Duration, err error) {
 		result = string(reason)
 	}
 	m.operations.WithLabelValues(m.name, op, result).Inc()
+	if op == opLock || op == opDelete { // sealing does without
+		return
+	}
 	switch result {
 	case resultOK, resultNotExist, string(fault.Conflict), string(fault.Deleted), string(fault.NotRestored), string(fault.Throttled):
 		m.answered(m.name, op)

@@ -37,7 +37,7 @@ func TestSeries(t *testing.T) {
 		return n
 	}
 	before := count()
-	if want := 2 * (3*(13+1) + 1); before != want {
+	if want := 2 * (5*(13+1) + 1); before != want {
 		t.Errorf("%d series at the start, want %d", before, want)
 	}
 	for _, r := range []fault.Reason{

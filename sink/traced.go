@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"io"
 	"iter"
 
@@ -28,14 +27,11 @@ func (t traced) Put(ctx context.Context, key string, c Content) error {
 
 // Open implements [Sink]. The span does not include reading the object. A key
 // without an object is not a failure.
-func (t traced) Open(ctx context.Context, key string) (io.ReadCloser, error) {
-	ctx, s := trace.Call(ctx, "open", trace.Sink.String(t.name))
-	rc, err := t.sink.Open(ctx, key)
-	if errors.Is(err, ErrNotExist) {
-		s.End(nil)
-	} else {
-		s.End(err)
-	}
+func (t traced) Open(ctx context.Context, key string) (rc io.ReadCloser, err error) {
+	err = t.span(ctx, "open", func(ctx context.Context) (err error) {
+		rc, err = t.sink.Open(ctx, key)
+		return err
+	})
 	return rc, err
 }
 

@@ -18,7 +18,7 @@ func (l *Ledger) Export(ctx context.Context, put func(path string, data []byte) 
 		l.mu.Unlock()
 		return err
 	}
-	entries := l.entries(ctx, l.tip)
+	entries := l.entries(ctx, l.tip, tree.Edge{})
 	l.mu.Unlock()
 	last, err := latest(ctx)
 	if err != nil {

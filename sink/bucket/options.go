@@ -42,6 +42,12 @@ func CheckDays(ps *fault.Problems, path string, days, most int) {
 	ps.Require(days >= 1 && days <= most, path, message, fmt.Sprintf("from 1 to %d", most))
 }
 
+// CheckExtend checks how many days before its end a lock of so many days is extended.
+func CheckExtend(ps *fault.Problems, path string, extend, days int) {
+	ps.Require(extend == 0 || extend >= 1 && extend < max(days, 2), path, fmt.Sprintf("%d days", extend),
+		"less than days, such as a tenth of them; leave it out to extend nothing")
+}
+
 // Endpoint is the endpoint of a store.
 type Endpoint struct {
 	URL       string // empty: the store's own

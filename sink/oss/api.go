@@ -19,6 +19,7 @@ type api struct {
 	uploadPart              call[alioss.UploadPartRequest, alioss.UploadPartResult]
 	completeMultipartUpload call[alioss.CompleteMultipartUploadRequest, alioss.CompleteMultipartUploadResult]
 	abortMultipartUpload    call[alioss.AbortMultipartUploadRequest, alioss.AbortMultipartUploadResult]
+	deleteObject            call[alioss.DeleteObjectRequest, alioss.DeleteObjectResult]
 	listObjectsV2           call[alioss.ListObjectsV2Request, alioss.ListObjectsV2Result]
 	listObjectVersions      call[alioss.ListObjectVersionsRequest, alioss.ListObjectVersionsResult]
 	getBucketVersioning     call[alioss.GetBucketVersioningRequest, alioss.GetBucketVersioningResult]
@@ -36,6 +37,7 @@ func newAPI(c *alioss.Client) api {
 		uploadPart:              c.UploadPart,
 		completeMultipartUpload: c.CompleteMultipartUpload,
 		abortMultipartUpload:    c.AbortMultipartUpload,
+		deleteObject:            c.DeleteObject,
 		listObjectsV2:           c.ListObjectsV2,
 		listObjectVersions:      c.ListObjectVersions,
 		getBucketVersioning:     c.GetBucketVersioning,

@@ -142,8 +142,7 @@ func (s *Sink) examineLock(ctx context.Context) diag.Result {
 	if err != nil {
 		return diag.Fail(check, classify(ctx, err, "checking "+s.probeKey()))
 	}
-	until := alioss.ToTime(head.LastModified).UTC().AddDate(0, 0, s.options.ObjectLock.Days)
-	locked, err := s.locked(ctx, s.probeKey(), until)
+	locked, err := s.locked(ctx, s.probeKey(), alioss.ToTime(head.LastModified))
 	if err == nil && !locked {
 		err = fault.New(fault.SinkDenied, "%s is not locked", s.probeKey()).WithHint("%s", lockHint)
 	}

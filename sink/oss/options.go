@@ -57,7 +57,8 @@ type BucketWorm struct {
 // ObjectLock is the retention in mode COMPLIANCE (ObjectWorm) that each object gets
 // after it is written.
 type ObjectLock struct {
-	Days int `yaml:"days"` // from the time of writing; at least 1
+	Days   int `yaml:"days"`             // from the time of writing; at least 1
+	Extend int `yaml:"extend,omitempty"` // a lock that ends within so many days is extended to days from then, until retention.keep is over; less than days; default 0 = never
 }
 
 // The limits on parts and on objects written in one request are those of OSS.
@@ -138,6 +139,7 @@ func (o *Options) checkWriteOnce(ps *fault.Problems) {
 	}
 	if o.ObjectLock != nil {
 		bucket.CheckDays(ps, "object_lock.days", o.ObjectLock.Days, maxDays)
+		bucket.CheckExtend(ps, "object_lock.extend", o.ObjectLock.Extend, o.ObjectLock.Days)
 		ps.Require(o.Overwrite == overwriteOff, "object_lock", "OSS locks objects in buckets with versioning only, where it does not keep them from being replaced",
 			"use a bucket without versioning and bucket_worm, or accept the weaker mode with overwrite: off")
 	}

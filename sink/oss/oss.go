@@ -39,6 +39,7 @@ type Sink struct {
 	enforced  atomic.Bool   // it was seen to keep an object from being replaced
 	ignored   atomic.Bool   // it was seen to replace one
 
+	wormSeen atomic.Pointer[seenPolicy]
 	unlisted atomic.Pointer[time.Time] // until when versions are not asked for; nil = they never were refused
 }
 

@@ -49,8 +49,9 @@ type SSE struct {
 
 // ObjectLock is the retention that the store applies to each object.
 type ObjectLock struct {
-	Mode string `yaml:"mode"` // "GOVERNANCE" or "COMPLIANCE"
-	Days int    `yaml:"days"` // from the time of writing; at least 1
+	Mode   string `yaml:"mode"`             // "GOVERNANCE" or "COMPLIANCE"
+	Days   int    `yaml:"days"`             // from the time of writing; at least 1
+	Extend int    `yaml:"extend,omitempty"` // a lock that ends within so many days is extended to days from then, until retention.keep is over; less than days; default 0 = never
 }
 
 // The limits on parts and on objects written in one request are those of S3.
@@ -115,6 +116,7 @@ func (o *Options) checkStorage(ps *fault.Problems) {
 	if o.ObjectLock != nil {
 		bucket.CheckWord(ps, "object_lock.mode", o.ObjectLock.Mode, "GOVERNANCE", "COMPLIANCE")
 		bucket.CheckDays(ps, "object_lock.days", o.ObjectLock.Days, 36500)
+		bucket.CheckExtend(ps, "object_lock.extend", o.ObjectLock.Extend, o.ObjectLock.Days)
 	}
 	ps.Require(o.MultipartThreshold >= 0 && o.MultipartThreshold <= maxSingle, "multipart_threshold", o.MultipartThreshold.String(), "at most 5 GiB, the limit of a single write")
 	ps.Require(o.PartSize == 0 || o.PartSize >= minPart && o.PartSize <= maxSingle, "part_size", o.PartSize.String(), "from 5 MiB to 5 GiB")

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -172,34 +171,4 @@ func (s *Sink) head(ctx context.Context, key string) (*s3.HeadObjectOutput, erro
 		err = again
 	}
 	return nil, err
-}
-
-// checkRetention checks that the object is retained as configured from the time
-// it was stored: a store without Object Lock ignores the headers.
-func (s *Sink) checkRetention(ctx context.Context, key string, head *s3.HeadObjectOutput) error {
-	want := s.options.ObjectLock
-	if want == nil {
-		return nil
-	}
-	mode, until := head.ObjectLockMode, aws.ToTime(head.ObjectLockRetainUntilDate)
-	if mode == "" {
-		// Some stores do not return it with HEAD; AWS S3 and MinIO return it only to
-		// who may read it alone.
-		out, err := s.client.GetObjectRetention(ctx, &s3.GetObjectRetentionInput{Bucket: &s.options.Bucket, Key: s.key(key), VersionId: head.VersionId})
-		switch {
-		case err != nil && parseError(err).down():
-			return classify(ctx, err, "reading the retention of "+key)
-		case err != nil && parseError(err).status == http.StatusForbidden:
-			return fault.New(fault.SinkDenied, "whether %s is locked cannot be read: the store refuses GetObjectRetention", key).
-				WithHint("grant s3:GetObjectRetention (docs/storage.md); without it the lock of an object is not shown")
-		case err == nil && out.Retention != nil:
-			mode, until = types.ObjectLockMode(out.Retention.Mode), aws.ToTime(out.Retention.RetainUntilDate)
-		}
-	}
-	enough := !until.Before(aws.ToTime(head.LastModified).AddDate(0, 0, want.Days).Add(-bucket.ClockSkew))
-	if enough && (mode == types.ObjectLockMode(want.Mode) || mode == types.ObjectLockModeCompliance) {
-		return nil
-	}
-	return fault.New(fault.SinkDenied, "%s is not locked for %d days in mode %s", key, want.Days, want.Mode).
-		WithHint("Object Lock must be enabled when the bucket is created; a bucket or store without it ignores object_lock: use another, or remove object_lock")
 }
