@@ -69,7 +69,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
 	v.result.Problems, v.keeping, v.spooled = []Problem{}, a.keeping, a.Spooled
 	v.waiting, v.part = make(map[evidence.Slot]bool), s.Part.begin()
-	wanted, err := s.targets(a.Sinks)
+	wanted, err := s.Targets(a.Sinks)
 	if err != nil {
 		return v.result, err
 	}
