@@ -93,6 +93,11 @@ type Options struct {
 	// find what has vanished. May be nil.
 	Seen func(context.Context) iter.Seq2[catalog.Listed, error]
 
+	// Pruned returns which reports were removed after their retention, as the ledger
+	// says: their SHA-256, in hex, by their keys. It is asked often, and must not be
+	// slow. May be nil.
+	Pruned func(context.Context) (map[string]string, error)
+
 	// Ledger gets an entry for each manifest, gap record and plan that is written
 	// here. May be nil.
 	Ledger Ledger

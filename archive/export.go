@@ -22,11 +22,16 @@ func (r *reader) Manifest(ctx context.Context, s evidence.Slot) (evidence.Manife
 // Export writes a slot's report to w, from the first sink whose report is what
 // the manifest says; copies that are not are logged. Nothing is written before
 // the whole report was read and checked. The error is fault.Damaged when a sink
-// has lost or altered the report and no other has a good one.
+// has lost or altered the report and no other has a good one, and ErrPruned when the
+// report was removed after its retention.
 func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error {
 	m, _, err := r.Manifest(ctx, s)
 	if err != nil {
 		return err
+	}
+	pruned, err := r.isPruned(ctx, m.ReportKey(), m.SHA256)
+	if err != nil {
+		r.logger.WarnContext(ctx, "pruned reports not known", "reason", fault.Of(err), "err", err)
 	}
 	var errs []error
 	damaged := false
@@ -36,9 +41,15 @@ func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error
 			_, err = io.Copy(w, f)
 			return errors.Join(err, f.Close())
 		}
+		if pruned {
+			continue
+		}
 		r.logger.ErrorContext(ctx, "report not exported", "sink", t.Name, "object", m.ReportKey(), "reason", fault.Of(err), "err", err)
 		damaged = damaged || fault.Of(err) == fault.Damaged
 		errs = append(errs, fmt.Errorf("sink %s: %w", t.Name, err))
+	}
+	if pruned {
+		return prunedError(s)
 	}
 	if err = errors.Join(errs...); damaged {
 		err = fault.Wrap(fault.Damaged, err)

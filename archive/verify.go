@@ -39,6 +39,9 @@ type verifying struct {
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
 
+	pruned   map[string]string // report → its SHA-256; see Options.Pruned
+	unpruned error             // why that is not known
+
 	keeping func(context.Context, evidence.PackRef) []string // by the configuration
 	spooled func(evidence.Slot) (fetcher.Report, bool)       // nil = none
 	waiting map[evidence.Slot]bool                           // whose reports the spool holds
@@ -69,6 +72,9 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
 	v.result.Problems, v.keeping, v.spooled = []Problem{}, a.keeping, a.Spooled
 	v.waiting, v.part = make(map[evidence.Slot]bool), s.Part.begin()
+	if a.Pruned != nil {
+		v.pruned, v.unpruned = a.Pruned(ctx)
+	}
 	wanted, err := s.Targets(a.Sinks)
 	if err != nil {
 		return v.result, err
@@ -81,6 +87,9 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 			continue
 		}
 		read = append(read, t)
+	}
+	if v.unpruned != nil {
+		errs = append(errs, fmt.Errorf("reading what was pruned: %w", v.unpruned))
 	}
 	v.compare(read)
 	v.wants(ctx, read)
@@ -212,7 +221,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	sealed := err == nil
 	switch {
 	case sealed:
-		if err := v.readReport(ctx, t, m, at(m.Object) >= 0); err != nil {
+		if err := v.readReport(ctx, t, m, entries); err != nil {
 			return err
 		}
 	case v.unread(err):
@@ -320,7 +329,8 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 }
 
 // readReport reads a report back whole, if it is in the sample.
-func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, listed bool) error {
+func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, entries []sink.Entry) error {
+	listed := slices.ContainsFunc(entries, func(e sink.Entry) bool { return e.Key == m.ReportKey() })
 	if listed && !v.reads(t, m.Slot()) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -330,6 +340,13 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 	n, altered, err := readReport(ctx, t, m, io.Discard)
 	err = denied(ctx, t, m.ReportKey(), err)
 	switch {
+	case errors.Is(err, sink.ErrNotExist) && v.unpruned != nil: // nobody knows whether it should be there
+		return v.readLocks(ctx, t, m, entries)
+	case errors.Is(err, sink.ErrNotExist) && m.SHA256 != "" && v.pruned[m.ReportKey()] == m.SHA256:
+		v.mu.Lock()
+		v.result.Pruned++
+		v.mu.Unlock()
+		return v.readLocks(ctx, t, m, entries)
 	case errors.Is(err, sink.ErrNotExist) && v.isGone(t, m.ReportKey()):
 		v.report(t.Name, Deleted, m.ReportKey(), "%s", v.gone[t.Name][m.ReportKey()])
 		return nil
@@ -344,9 +361,9 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 		v.report(t.Name, Altered, m.ReportKey(), "%s", altered)
 	}
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.result.Bytes += n
-	return nil
+	v.mu.Unlock()
+	return v.readLocks(ctx, t, m, entries)
 }
 
 // readReport writes the report that a sink has to w, and says how it differs from

@@ -46,6 +46,7 @@ func (c *Config) check() []fault.Problem {
 	k.sinks()
 	k.notices()
 	k.ledger()
+	k.retention()
 	k.rest()
 	return k.problems
 }

@@ -142,11 +142,7 @@ func (c *Config) Former(p evidence.PackRef, zone string) Entry {
 // Verification returns when the archive is to be verified; the zero Schedule is
 // never.
 func (c *Config) Verification() cron.Schedule {
-	if c.Verify.Schedule == "" {
-		return cron.Schedule{}
-	}
-	schedule, _ := cron.Parse(c.Verify.Schedule, cmp.Or(c.Verify.TimeZone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
-	return schedule
+	return c.onSchedule(c.Verify.Schedule, c.Verify.TimeZone)
 }
 
 // VerifyShare returns the share of the reports that each verification reads; 0 = all.

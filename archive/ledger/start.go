@@ -80,7 +80,7 @@ func (c *commit) announcements(ctx context.Context, t *tip) error {
 	if _, open := t.keys.next(time.Now(), c.Overlap, c.Tool); !open {
 		return nil
 	}
-	for e, err := range c.entries(ctx, t) {
+	for e, err := range c.entries(ctx, t, tree.Edge{}) {
 		if err == nil && e.Kind() == tree.NextKey {
 			err = c.learn(ctx, e)
 		}

@@ -57,6 +57,16 @@ func Verify(resp, data []byte, roots *x509.CertPool) (Token, error) {
 	return verify(resp, sha256.Sum256(data), nil, roots)
 }
 
+// ParseRoots reads PEM certificates that authorities' certificates have to lead to. Its
+// error is fault.Request.
+func ParseRoots(pem []byte) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fault.New(fault.Request, "it holds no PEM certificate")
+	}
+	return pool, nil
+}
+
 // Query asks an authority for a time-stamp.
 type Query struct {
 	sum   [sha256.Size]byte
