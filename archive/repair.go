@@ -184,7 +184,10 @@ func (r *repairing) copyTo(ctx context.Context, key string, to Target) (objects 
 	if err != nil {
 		return 0, 0, err
 	}
-	if r.vouched.pruned(m) {
+	switch pruned := r.vouched.pruned(m); {
+	case pruned && name != evidence.ManifestName:
+		return 0, 0, prunedError(s)
+	case pruned:
 		return 1, 0, r.putRecord(ctx, s, evidence.ManifestName, raw, to)
 	}
 	if objects = 1; name == evidence.ManifestName {
