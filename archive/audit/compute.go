@@ -198,7 +198,7 @@ func (c *computation) index(i int32) int64 { return c.Begin + int64(i) }
 
 // find adds a finding.
 func (c *computation) find(w Word, key string, s said, args ...any) {
-	c.found.add(find(w, key, s, args...))
+	c.found.add(w, key, s, args...)
 }
 
 // wants reports whether the statement is about the pack.
