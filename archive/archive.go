@@ -93,9 +93,18 @@ type Options struct {
 	// find what has vanished. May be nil.
 	Seen func(context.Context) iter.Seq2[catalog.Listed, error]
 
+	// Pruned returns which reports were removed after their retention, as the ledger
+	// says: their SHA-256, in hex, by their keys. It is asked often, and must not be
+	// slow. May be nil.
+	Pruned func(context.Context) (map[string]string, error)
+
 	// Ledger gets an entry for each manifest, gap record and plan that is written
 	// here. May be nil.
 	Ledger Ledger
+	// Entries yields the ledger's entries, checked against its signed tip; an error
+	// ends them. [Archive.Repair] copies only what they vouch for. nil = there is no
+	// ledger, and manifests alone do.
+	Entries Entries
 
 	Metrics *Metrics     // nil = none
 	Tracer  trace.Tracer // for a trace of each attempt at a slot; nil = none
@@ -129,6 +138,9 @@ func New(o Options) (*Archive, error) {
 		Options: o, reader: newReader(o),
 		packs:      make(map[evidence.PackRef]evidence.Pack, len(o.Packs)),
 		delivering: make(chan struct{}, deliveries), troubles: make(map[evidence.Slot]trouble),
+	}
+	for _, t := range o.Sinks {
+		o.Metrics.repaired.WithLabelValues(t.Name)
 	}
 	for _, p := range o.Packs {
 		a.packs[p.PackRef] = p

@@ -20,12 +20,20 @@ const (
 	Unmirrored Kind = "unmirrored" // a slot that another sink has sealed, or a plan or acknowledgement that it has, and this one has not
 	Deleted    Kind = "deleted"    // a record, or a report that a manifest names, that was deleted and of which the storage keeps that
 	Absent     Kind = "absent"     // a slot that was due, and of which no sink has a record: it was never made, or was removed whole
+	Unlocked   Kind = "unlocked"   // an object without a lock in a sink whose configuration asks for one
+	LockShort  Kind = "lock_short" // an object whose lock is weaker, or ends earlier, than the configuration asks
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
+)
+
+// The kinds that only the ledger tells.
+const (
+	Unlogged   Kind = "unlogged"   // a record that the ledger has no entry of
+	Unarchived Kind = "unarchived" // an entry of the ledger whose record no sink has
 )
 
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
-	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished}
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished, Unlocked, LockShort}
 }
 
 // Problem is one thing that is wrong.
@@ -47,8 +55,17 @@ type Result struct {
 	Pending   int       `json:"pending,omitempty"`      // slots without a record whose reports wait in the spool: they are still being sealed
 	Skipped   int       `json:"skipped,omitempty"`      // reports that are not in the sample
 	Elsewhere int       `json:"elsewhere,omitempty"`    // slots that were due and have no record here, and that only other sinks were to keep, by their names
+	Pruned    int       `json:"pruned,omitempty"`       // reports that were removed after their retention, as the ledger says, over all sinks
+	Locks     []Locked  `json:"locks,omitempty"`        // of sinks whose configuration asks for locks
 	Problems  []Problem `json:"problems"`               // also the acknowledged ones
 	Acked     int       `json:"acknowledged,omitempty"` // of the problems
+
+	Repaired      int   `json:"repaired,omitempty"`       // objects that [Archive.Repair] has copied to sinks
+	RepairedBytes int64 `json:"repaired_bytes,omitempty"` // of reports and records
+
+	Place Place `json:"-"` // where the next one begins, if reports are read part by part; of a whole verification, where a round begins
+
+	Lacking []Problem `json:"-"` // what sinks lack without its being a problem, for [Archive.Repair]
 }
 
 // Open returns the problems that are not acknowledged.

@@ -24,6 +24,7 @@ type reader struct {
 	logger *slog.Logger
 	copies bool                                             // gap records that a sink lacks are to be copied to it
 	keep   func(context.Context, evidence.PackRef) []string // Options.Keep
+	pruned func(context.Context) (map[string]string, error) // Options.Pruned
 
 	mu     sync.Mutex
 	gaps   map[evidence.Slot]bool // whose records a sink may lack
@@ -40,7 +41,7 @@ type refusal struct {
 const warnAgain = 10 * time.Minute
 
 func newReader(o Options) *reader {
-	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, keep: o.Keep, gaps: make(map[evidence.Slot]bool), warned: make(map[refusal]time.Time)}
+	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, keep: o.Keep, pruned: o.Pruned, gaps: make(map[evidence.Slot]bool), warned: make(map[refusal]time.Time)}
 }
 
 // found is what the sinks hold of one slot: which of them have its manifest,
@@ -324,7 +325,7 @@ func (r *reader) Record(ctx context.Context, l catalog.Listed) (evidence.Record,
 	if l.State != evidence.Gapped {
 		m, _, err := manifest(ctx, r.sinks, l.Slot)
 		if err == nil || l.State == evidence.Sealed || !errors.Is(err, sink.ErrNotExist) {
-			return m.Record(), err
+			return r.mark(ctx, m.Record()), err
 		}
 	}
 	g, _, err := gap(ctx, r.sinks, l.Slot)

@@ -107,5 +107,5 @@ func (r *reader) Read(ctx context.Context, s evidence.Slot) (evidence.Record, []
 		return evidence.Record{}, nil, sink.NotExist(s.ManifestKey())
 	}
 	record, _, raw, err := f.read(ctx, s)
-	return record, raw, err
+	return r.mark(ctx, record), raw, err
 }

@@ -34,14 +34,19 @@ type verifying struct {
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
+	gapAt  map[evidence.Slot][]string                     // and the sinks that have it
 	asked  map[evidence.Slot][]string                     // the sinks that were to keep its report; none = all
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
+
+	pruned   map[string]string // report → its SHA-256; see Options.Pruned
+	unpruned error             // why that is not known
 
 	keeping func(context.Context, evidence.PackRef) []string // by the configuration
 	spooled func(evidence.Slot) (fetcher.Report, bool)       // nil = none
 	waiting map[evidence.Slot]bool                           // whose reports the spool holds
 
+	part    *part
 	refused error // why one of the objects could not be read
 
 	planned map[string][]string // plan → the sinks that have it
@@ -63,11 +68,14 @@ const orphanAge = 2 * time.Second
 // read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), asked: make(map[evidence.Slot][]string), gone: make(map[string]map[string]sink.Deletion),
-		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
+		gapAt: make(map[evidence.Slot][]string), lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
 	v.result.Problems, v.keeping, v.spooled = []Problem{}, a.keeping, a.Spooled
-	v.waiting = make(map[evidence.Slot]bool)
-	wanted, err := s.targets(a.Sinks)
+	v.waiting, v.part = make(map[evidence.Slot]bool), s.Part.begin()
+	if a.Pruned != nil {
+		v.pruned, v.unpruned = a.Pruned(ctx)
+	}
+	wanted, err := s.Targets(a.Sinks)
 	if err != nil {
 		return v.result, err
 	}
@@ -80,7 +88,11 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		}
 		read = append(read, t)
 	}
+	if v.unpruned != nil {
+		errs = append(errs, fmt.Errorf("reading what was pruned: %w", v.unpruned))
+	}
 	v.compare(read)
+	v.wants(ctx, read)
 	if n := v.result.Unread; n > 0 {
 		errs = append(errs, fmt.Errorf("%d objects could not be read, and were not checked, such as: %w", n, v.refused))
 	}
@@ -103,6 +115,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		return strings.Compare(x.Sink+"\x00"+x.Key, y.Sink+"\x00"+y.Key)
 	})
 	v.acknowledge(time.Now())
+	v.result.Place = v.part.end(v.result.Problems)
 	return v.result, errors.Join(errs...)
 }
 
@@ -144,7 +157,7 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		if err != nil {
 			return err
 		}
-		if sink.IsProbe(e.Key) {
+		if sink.IsProbe(e.Key) || evidence.IsLedger(e.Key) { // each commit looks after the ledger
 			continue
 		}
 		if evidence.IsPlan(e.Key) {
@@ -160,6 +173,7 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		dir := e.Key[:strings.LastIndexByte(e.Key, '/')+1]
 		slots[dir] = append(slots[dir], e)
 	}
+	v.part.choose(slots)
 	if err := v.deletions(ctx, t, slots); err != nil {
 		return err
 	}
@@ -207,7 +221,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	sealed := err == nil
 	switch {
 	case sealed:
-		if err := v.readReport(ctx, t, m, at(m.Object) >= 0); err != nil {
+		if err := v.readReport(ctx, t, m, entries); err != nil {
 			return err
 		}
 	case v.unread(err):
@@ -306,6 +320,7 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 		v.result.Gaps++
 	}
 	v.gaps[s] = err == nil || evidence.Unreadable(err)
+	v.gapAt[s] = append(v.gapAt[s], t.Name)
 	v.mu.Unlock()
 	if unread {
 		return nil
@@ -314,8 +329,9 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 }
 
 // readReport reads a report back whole, if it is in the sample.
-func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, listed bool) error {
-	if listed && !v.reads() {
+func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, entries []sink.Entry) error {
+	listed := slices.ContainsFunc(entries, func(e sink.Entry) bool { return e.Key == m.ReportKey() })
+	if listed && !v.reads(t, m.Slot()) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.result.Skipped++
@@ -324,6 +340,13 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 	n, altered, err := readReport(ctx, t, m, io.Discard)
 	err = denied(ctx, t, m.ReportKey(), err)
 	switch {
+	case errors.Is(err, sink.ErrNotExist) && v.unpruned != nil: // nobody knows whether it should be there
+		return v.readLocks(ctx, t, m, entries)
+	case errors.Is(err, sink.ErrNotExist) && m.SHA256 != "" && v.pruned[m.ReportKey()] == m.SHA256:
+		v.mu.Lock()
+		v.result.Pruned++
+		v.mu.Unlock()
+		return v.readLocks(ctx, t, m, entries)
 	case errors.Is(err, sink.ErrNotExist) && v.isGone(t, m.ReportKey()):
 		v.report(t.Name, Deleted, m.ReportKey(), "%s", v.gone[t.Name][m.ReportKey()])
 		return nil
@@ -338,9 +361,9 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 		v.report(t.Name, Altered, m.ReportKey(), "%s", altered)
 	}
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.result.Bytes += n
-	return nil
+	v.mu.Unlock()
+	return v.readLocks(ctx, t, m, entries)
 }
 
 // readReport writes the report that a sink has to w, and says how it differs from

@@ -41,14 +41,15 @@ type Config struct {
 	// More packs, from files of their own: the name of a file, or a pattern such as
 	// packs.d/*.yaml. Each holds packs, written as here, and nothing else.
 	PacksFile string           `yaml:"packs_file,omitempty"`
-	Sinks     []Sink           `yaml:"sinks"`            // where reports are kept: each in the first, and in the others that its pack names, or else in all; at least one
-	Notify    []Notice         `yaml:"notify,omitempty"` // the channels that notices are sent to; default none
-	Queue     Queue            `yaml:"queue,omitempty"`  // where slots wait for a worker
-	Web       Web              `yaml:"web,omitempty"`    // the page, the JSON and the metrics
-	Fetch     fetcher.Settings `yaml:"fetch,omitempty"`  // how reports are polled for and downloaded
-	Verify    Verify           `yaml:"verify,omitempty"` // when the daemon verifies the archive by itself; default never
-	Ledger    *Ledger          `yaml:"ledger,omitempty"` // the signed list of what was kept; default none
-	Log       Log              `yaml:"log,omitempty"`    // the level and the format of the log
+	Sinks     []Sink           `yaml:"sinks"`               // where reports are kept: each in the first, and in the others that its pack names, or else in all; at least one
+	Notify    []Notice         `yaml:"notify,omitempty"`    // the channels that notices are sent to; default none
+	Queue     Queue            `yaml:"queue,omitempty"`     // where slots wait for a worker
+	Web       Web              `yaml:"web,omitempty"`       // the page, the JSON and the metrics
+	Fetch     fetcher.Settings `yaml:"fetch,omitempty"`     // how reports are polled for and downloaded
+	Verify    Verify           `yaml:"verify,omitempty"`    // when the daemon verifies the archive by itself; default never
+	Retention Retention        `yaml:"retention,omitempty"` // when reports are removed that are old; default never
+	Ledger    *Ledger          `yaml:"ledger,omitempty"`    // the signed list of what was kept; default none
+	Log       Log              `yaml:"log,omitempty"`       // the level and the format of the log
 
 	file  string               // the name given to Load or Parse
 	doc   *strictyaml.Document // has the places of all paths
@@ -168,6 +169,8 @@ type Web struct {
 type Verify struct {
 	Schedule string `yaml:"schedule,omitempty"`  // written like a pack's schedule; default never
 	TimeZone string `yaml:"time_zone,omitempty"` // an IANA name; default: that under defaults
+	Share    string `yaml:"share,omitempty"`     // of the reports, how many each run reads, such as 5%: those that fell due first, and the next run goes on from there. Records are read all; default: all reports
+	Repair   bool   `yaml:"repair,omitempty"`    // copy to a sink what it lacks, from another one that has it as manifests and ledger say; default false
 }
 
 // Log is the level and the format of the log.

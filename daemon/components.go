@@ -34,6 +34,7 @@ type components struct {
 	due     map[dueTogether]int // how many packs with an evaluation fall due together
 	sinks   map[string]*openSink
 	archive *archive.Archive
+	ledger  *openLedger                                                       // nil = none, or for reading alone
 	planned func(context.Context, evidence.PackRef) (sinks []string, ok bool) // opening.planned
 }
 
@@ -76,6 +77,7 @@ type opening struct {
 	blocked    func(evidence.Slot, error, time.Time)
 	registries *registries
 	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool) // by the last plan that has the pack; may be nil
+	plans      func(context.Context) (map[string]evidence.Plan, error)           // records of all plans; nil = no slates are written
 	part       func(source string) float64                                       // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
@@ -115,11 +117,18 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	for _, s := range cfg.Sinks {
 		a.Sinks = append(a.Sinks, c.sinks[s.Name].Target)
 	}
+	a.Entries = o.entries(cfg, a.Sinks)
 	if o.spool != nil {
 		if c.sources, err = o.openSources(cfg); err != nil {
 			return nil, err
 		}
 		a.Fetch = c.fetch
+		if c.ledger, err = o.openLedger(cfg, a.Sinks); err != nil {
+			return nil, err
+		}
+		if c.ledger != nil {
+			a.Ledger = c.ledger
+		}
 	}
 	c.archive, err = archive.New(a)
 	return c, err

@@ -22,7 +22,8 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
 	lab.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
-	s, _ := idle(t, lab.Setup{Dir: dir, Discover: "rules: [{}]", Accounts: "role: packseal", Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"})
+	more := withLedger(t, dir, ledgerOrigin)
+	s, _ := idle(t, lab.Setup{Dir: dir, Discover: "rules: [{}]", Accounts: "role: packseal", Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: more + "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"})
 	if err := s.discovered.set(map[string]discovery.State{"prod": {Tried: time.Now(), Listed: time.Now(), AccountsListed: time.Now()}}); err != nil {
 		t.Fatal(err)
 	}

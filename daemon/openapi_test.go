@@ -32,7 +32,7 @@ func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	d, api := settled(t), openapi.Read(t, filepath.Join("..", "docs", "openapi.yaml"))
 	slots := "/api/v1/slots?source=prod&pack="
-	for _, path := range []string{"/api/v1/packs", "/api/v1/status", slots + lab.Pack, slots + sim.MissingPackID, slots, slots + "cp-none", "/metrics", "/-/healthy", "/-/ready"} {
+	for _, path := range []string{"/api/v1/packs", "/api/v1/status", "/api/v1/ledger", slots + lab.Pack, slots + sim.MissingPackID, slots, slots + "cp-none", "/metrics", "/-/healthy", "/-/ready"} {
 		answer, err := http.Get(d.url + path)
 		if err != nil {
 			t.Fatal(err)

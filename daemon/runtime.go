@@ -16,12 +16,13 @@ import (
 // channels, and the draining of the spool into its sinks.
 type runtime struct {
 	*components
-	services *services
-	file     *config.Config  // without the packs that were discovered, which cfg has
-	opened   map[string]bool // see open, when the plan was put into force
-	channels []notify.Entry
-	stop     context.CancelFunc // ends draining
-	drained  chan struct{}      // closed when it has ended
+	services  *services
+	file      *config.Config  // without the packs that were discovered, which cfg has
+	opened    map[string]bool // see open, when the plan was put into force
+	channels  []notify.Entry
+	stop      context.CancelFunc // ends draining
+	drained   chan struct{}      // closed when it has ended
+	committed chan struct{}      // closed when nothing is appended to its ledger any more
 }
 
 // openRuntime opens what the configuration names and what was discovered. What is as
@@ -30,7 +31,7 @@ func (s *services) openRuntime(ctx context.Context, file *config.Config) (*runti
 	cfg := file.With(s.discovered.all())
 	o := opening{
 		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive, blocked: s.blocked,
-		registries: s.registries, part: s.queue.part, planned: s.plans.Sinks, container: s.notifyContainer,
+		registries: s.registries, part: s.queue.part, planned: s.plans.Sinks, plans: s.plans.Records, container: s.notifyContainer,
 	}
 	old := s.runtime.Load()
 	if old != nil {
@@ -41,7 +42,7 @@ func (s *services) openRuntime(ctx context.Context, file *config.Config) (*runti
 		return nil, err
 	}
 	channels, err := cfg.Channels(notify.Env{UserAgent: s.tool()})
-	return &runtime{components: c, services: s, file: file, channels: channels, drained: make(chan struct{})}, err
+	return &runtime{components: c, services: s, file: file, channels: channels, drained: make(chan struct{}), committed: make(chan struct{})}, err
 }
 
 // start runs the runtime until ctx ends or another one starts in its place. It
@@ -57,6 +58,7 @@ func (r *runtime) start(ctx context.Context, old *runtime) {
 		defer close(r.drained)
 		return r.archive.Drain(draining)
 	})
+	r.services.running.Go(func() error { return r.keepLedger(draining, old) })
 	r.services.running.Go(func() error {
 		r.recheckSinks(draining)
 		return nil

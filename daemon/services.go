@@ -69,7 +69,7 @@ func openServices(ctx context.Context, cfg *config.Config, o Options, status *re
 	reg := s.registries.process
 	s.archive = archive.NewMetrics(reg)
 	s.spool.RegisterMetrics(reg)
-	reg.MustRegister(buildInfo(o.Version), status, verifiedCollector(cfg.StateDir), s.catalog, packInfo{s.entries}, packLabels{s.entries}, discoveryCollector{s})
+	reg.MustRegister(buildInfo(o.Version), status, verifiedCollector(cfg.StateDir), s.catalog, packInfo{s.entries}, packLabels{s.entries}, discoveryCollector{s}, ledgerCollector{s})
 	s.queue = &queueService{
 		options: queue.Options{
 			Dir: filepath.Join(cfg.StateDir, "queue"), Logger: o.Logger, Embedded: cfg.Queue.Embedded, NATS: cfg.Queue.NATS,
@@ -192,10 +192,19 @@ func (s *services) pinned(ctx context.Context, cfg *config.Config) *config.Confi
 			changed = append(changed, section.key)
 		}
 	}
+	ledger := s.runtime.Load().cfg.Ledger
+	if ledger != nil && cfg.Ledger != nil && ledger.Origin != cfg.Ledger.Origin {
+		changed = append(changed, "ledger.origin")
+	} else {
+		ledger = nil
+	}
 	if len(changed) > 0 {
 		s.Logger.WarnContext(ctx, "configuration needs a restart", "keys", changed)
 	}
 	pinned := *cfg
+	if ledger != nil {
+		pinned.Ledger = ledger
+	}
 	pinned.Queue, pinned.StateDir, pinned.Web, pinned.Log.Format = s.cfg.Queue, s.cfg.StateDir, s.cfg.Web, s.cfg.Log.Format
 	return &pinned
 }

@@ -80,7 +80,7 @@ func chineseCounts(k Kind, packs int) string {
 func chineseProblems(kind string, n int) string {
 	name := map[string]string{
 		"missing": "报告丢失", "altered": "报告被改动", "malformed": "记录损坏",
-		"newer": "记录由更新的版本写入", "vanished": "记录消失", "absent": "到期却没有记录（从未生成，或已被删除）", "orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到", "deleted": "被删除",
+		"newer": "记录由更新的版本写入", "vanished": "记录消失", "absent": "到期却没有记录（从未生成，或已被删除）", "orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到", "deleted": "被删除", "unlocked": "未锁定", "lock_short": "锁定不足",
 	}[kind]
 	return fmt.Sprintf("%s：%d 处", cmp.Or(name, kind), n)
 }

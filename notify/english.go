@@ -100,6 +100,8 @@ func englishProblems(kind string, n int) string {
 		"unmirrored": " (in one storage, and not in another)",
 		"orphaned":   " (files that no record names)",
 		"newer":      " (records of a newer packseal)",
+		"unlocked":   " (the storage does not lock them as configured)",
+		"lock_short": " (their lock is weaker or shorter than configured)",
 	}[kind]
 	return fmt.Sprintf("%s%s: %d", kind, is, n)
 }

@@ -73,6 +73,22 @@ func local(t time.Time, zone *time.Location) time.Time {
 	return t.In(zone)
 }
 
+func (s *Server) serveLedger(w http.ResponseWriter, _ *http.Request) {
+	if l := s.ledger(); l != nil {
+		s.respond(w, http.StatusOK, l)
+		return
+	}
+	s.respond(w, http.StatusNotFound, problem{"no ledger is configured", "docs/ledger.md says how to turn it on"})
+}
+
+// ledger returns how the ledger is; nil = there is none.
+func (s *Server) ledger() *evidence.LedgerStatus {
+	if s.opts.Ledger == nil {
+		return nil
+	}
+	return s.opts.Ledger()
+}
+
 func (s *Server) serveSlots(w http.ResponseWriter, r *http.Request) {
 	q, bad := parseQuery(r.URL.RawQuery)
 	if bad != nil {

@@ -20,7 +20,8 @@ func chinese() *locale {
 		Older: "更早", Newest: "最新", Metrics: "指标", API: "JSON", NoSlots: "尚无记录。",
 		Incomplete:   "未能读取全部历史记录：",
 		StillReading: "正在读取历史记录，本页暂缺较早的记录。",
-		NotFound:     "没有这个合规包。", Bad: "页面地址中的时间无效。",
+		Ledger:       "账本，请另行留存此行：", LedgerError: "账本未能追加：",
+		NotFound: "没有这个合规包。", Bad: "页面地址中的时间无效。",
 		states: map[string]string{
 			StateSealed: "已封存", StateGap: "缺失", StateWorking: "处理中", StateOverdue: "逾期",
 			StateWaiting: "未到期", StateReading: "正在读取", StateEnded: "已结束", StateDisabled: "已停用",

@@ -24,7 +24,7 @@ type locale struct {
 	NotReady, LastTry, Never, Paused, Reading, Until, Labels string
 	AsOf, Refreshes, Pause, Resume, Older, Newest            string
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
-	StillReading, AckedBy, AckedUntil                        string
+	StillReading, AckedBy, AckedUntil, Ledger, LedgerError   string
 
 	states  map[string]string
 	unknown string            // any other state

@@ -27,21 +27,23 @@ var openAPIFile = filepath.Join("..", "docs", "openapi.yaml")
 
 // documented are the Go types behind the schemas of objects.
 var documented = map[reflect.Type]string{
-	reflect.TypeFor[packList]():     "PackList",
-	reflect.TypeFor[packItem]():     "Pack",
-	reflect.TypeFor[Pause]():        "Pause",
-	reflect.TypeFor[slotList]():     "SlotList",
-	reflect.TypeFor[slot]():         "Slot",
-	reflect.TypeFor[statusAnswer](): "Status",
-	reflect.TypeFor[Sink]():         "Sink",
-	reflect.TypeFor[Spool]():        "Spool",
-	reflect.TypeFor[PausedSource](): "PausedSource",
-	reflect.TypeFor[Verified]():     "Verified",
-	reflect.TypeFor[Listed]():       "Listed",
-	reflect.TypeFor[ListedPack]():   "ListedPack",
-	reflect.TypeFor[Refusal]():      "Refusal",
-	reflect.TypeFor[problem]():      "Error",
-	reflect.TypeFor[evidence.Ack](): "Ack",
+	reflect.TypeFor[packList]():               "PackList",
+	reflect.TypeFor[packItem]():               "Pack",
+	reflect.TypeFor[Pause]():                  "Pause",
+	reflect.TypeFor[slotList]():               "SlotList",
+	reflect.TypeFor[slot]():                   "Slot",
+	reflect.TypeFor[statusAnswer]():           "Status",
+	reflect.TypeFor[Sink]():                   "Sink",
+	reflect.TypeFor[Spool]():                  "Spool",
+	reflect.TypeFor[PausedSource]():           "PausedSource",
+	reflect.TypeFor[Verified]():               "Verified",
+	reflect.TypeFor[Listed]():                 "Listed",
+	reflect.TypeFor[ListedPack]():             "ListedPack",
+	reflect.TypeFor[Refusal]():                "Refusal",
+	reflect.TypeFor[evidence.LedgerStatus]():  "Ledger",
+	reflect.TypeFor[evidence.LedgerProblem](): "LedgerProblem",
+	reflect.TypeFor[problem]():                "Error",
+	reflect.TypeFor[evidence.Ack]():           "Ack",
 }
 
 // TestOpenAPITypes: each object has the properties of its Go type, of the same
@@ -244,7 +246,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		given[fmt.Sprint(method, " ", path, " ", answer.StatusCode)] = true
 	}
 	const slots = "/api/v1/slots?source=prod&pack=cp-a"
-	paths := []string{"/api/v1/packs", slots, slots + "&limit=3", "/api/v1/slots", "/api/v1/slots?source=prod&pack=cp-z", "/api/v1/status", "/metrics", "/-/healthy", "/-/ready"}
+	paths := []string{"/api/v1/packs", slots, slots + "&limit=3", "/api/v1/slots", "/api/v1/slots?source=prod&pack=cp-z", "/api/v1/status", "/api/v1/ledger", "/metrics", "/-/healthy", "/-/ready"}
 	locked := filepath.Join(t.TempDir(), "web.yaml")
 	write(t, locked, "basic_auth_users: {auditor: "+hash+"}\n")
 	for _, opts := range servers() {
@@ -276,6 +278,7 @@ func servers() []Options {
 	unread := withState(Pack{Source: "prod", Key: "cp-a", TimeZone: "UTC"}, StateReading)
 	well := options(10, full, gapPack("cp-g", ""), withState(sealedPack("cp-o", ""), StateOverdue))
 	well.Reload = func() error { return nil }
+	well.Ledger = shownLedger
 	closed := options(10, unread)
 	broken := func(reason error) Options {
 		opts := options(0, full)

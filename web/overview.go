@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"packseal.example/internal/evidence"
 )
 
 // maxNamed is how many packs the headline names before it says "and more".
@@ -35,7 +37,8 @@ type overview struct {
 	Look    bool // somebody should
 	Summary string
 	Details []trouble
-	Some    string // says that there are more packs than rows, or empty
+	Ledger  *evidence.LedgerStatus // nil = there is none
+	Some    string                 // says that there are more packs than rows, or empty
 	Rows    []row
 }
 
@@ -59,7 +62,7 @@ type row struct {
 }
 
 func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
-	o := overview{page: s.newPage(r), Paused: r.URL.Query().Has("pause")}
+	o := overview{page: s.newPage(r), Ledger: s.ledger(), Paused: r.URL.Query().Has("pause")}
 	packs, status, zones := s.opts.Packs(), s.opts.Status(), zones{}
 	o.in(zones.common(packs))
 	paused := status.paused()

@@ -67,6 +67,7 @@ func (s *Server) routes() map[string]http.Handler {
 		"GET /api/v1/packs":             http.HandlerFunc(s.servePacks),
 		"GET /api/v1/slots":             http.HandlerFunc(s.serveSlots),
 		"GET /api/v1/status":            http.HandlerFunc(s.serveStatus),
+		"GET /api/v1/ledger":            http.HandlerFunc(s.serveLedger),
 		"GET /metrics":                  s.metrics(),
 		"GET /-/healthy":                http.HandlerFunc(s.serveHealthy),
 		"GET /-/ready":                  http.HandlerFunc(s.serveReady),

@@ -93,6 +93,8 @@ type Options struct {
 	// Ready returns nil when the daemon does its work, or why it does not.
 	// Required.
 	Ready func() error
+	// Ledger says how the ledger is; nil, or nil returned: there is none.
+	Ledger func() *evidence.LedgerStatus
 	// Reload reloads the configuration. nil: /-/reload answers 403.
 	Reload func() error
 

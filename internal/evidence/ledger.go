@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"time"
 
@@ -97,6 +98,20 @@ func (e Epoch) Encode() (key string, raw []byte, err error) {
 	return encodeNamed(LedgerDir+"epoch/", e)
 }
 
+// slateKey matches the keys of slates.
+var slateKey = regexp.MustCompile(`^` + LedgerDir + `slate/(\d{8}T\d{6}Z)-[0-9a-f]{12}\.json$`)
+
+// SlateUntil returns when the slate under a key ends; ok = false if it is not the key of
+// one.
+func SlateUntil(key string) (until time.Time, ok bool) {
+	m := slateKey.FindStringSubmatch(key)
+	if m == nil {
+		return until, false
+	}
+	until, err := time.Parse(DueFormat, m[1])
+	return until, err == nil
+}
+
 // DecodeSlate reads the slate that lies under a key. One that belongs under
 // another, or whose times are not of its window, is fault.Damaged. See [Decode] for
 // other errors.
@@ -124,8 +139,8 @@ func DecodeNextKey(b []byte, key string) (NextKey, error) { return decodeNamed[N
 // DecodeEpoch reads the epoch that lies under a key. Errors are as of DecodeSlate.
 func DecodeEpoch(b []byte, key string) (Epoch, error) { return decodeNamed[Epoch](b, key) }
 
-// named is a record whose key ends in the beginning of its SHA-256.
-type named interface {
+// Named is a record whose key ends in the beginning of its SHA-256.
+type Named interface {
 	Encode() (key string, raw []byte, err error)
 }
 
@@ -138,7 +153,7 @@ func encodeNamed(prefix string, v any) (key string, raw []byte, err error) {
 }
 
 // decodeNamed reads the record of a type that lies under a key.
-func decodeNamed[T named](b []byte, key string) (v T, err error) {
+func decodeNamed[T Named](b []byte, key string) (v T, err error) {
 	decoded, err := Decode(b)
 	if err != nil {
 		return v, err

@@ -34,6 +34,7 @@ type Record struct {
 	Reason      fault.Reason `json:"reason,omitempty"`       // of a gap
 	Detail      string       `json:"detail,omitempty"`       // of a gap: the last error, in words
 	Imported    string       `json:"imported,omitempty"`     // of a report that packseal did not fetch: who imported it
+	Pruned      bool         `json:"pruned,omitempty"`       // the report was removed after its retention, as the ledger says; the manifest is kept
 
 	Name string `json:"-"` // of a manifest that was just read: what it calls the pack
 }

@@ -2,6 +2,9 @@ package oss
 
 import (
 	"errors"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,5 +77,35 @@ func TestReadLock(t *testing.T) {
 	mustPut(t, s, "k", x)
 	if got, err := s.Lock(t.Context(), "k"); err != nil || got != (sink.Lock{}) {
 		t.Errorf("none: got %v, %v", got, err)
+	}
+}
+
+// TestPrunePolicy: the documented policy for pruning lets reports be removed, and
+// nothing else.
+func TestPrunePolicy(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/credentials.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## A principal for pruning\n")
+	found := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(section, -1)
+	if len(found) != 2 {
+		t.Fatalf("docs/credentials.md has %d policies for pruning", len(found))
+	}
+	prune, err := ossfake.Policy(`{"Statement": [` + found[1][1] + `]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	least, _ := documented(t)
+	f := newFake(t)
+	f.Do(func() { f.Keys[keyID] = ossfake.Key{Secret: keySecret, Allow: append(least, prune...)} })
+	s := f.open(t, func(o *Options) { o.Prefix = "packseal" })
+	const dir = "prod/cp-1/2026/03/20260331T180000Z/"
+	for key, allowed := range map[string]bool{dir + "report-0123456789ab.xls": true, dir + "manifest.json": false, "packseal-ledger/batch/000": false} {
+		mustPut(t, s, key, x)
+		if err := s.DeleteObject(t.Context(), key); (err == nil) != allowed || !allowed && fault.Of(err) != fault.SinkDenied {
+			t.Errorf("removing %s: %v", key, err)
+		}
 	}
 }

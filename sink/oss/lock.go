@@ -103,8 +103,11 @@ func (s *Sink) retention(ctx context.Context, key string) (l sink.Lock, err erro
 }
 
 // LockTerms implements [sink.Locker].
-func (s *Sink) LockTerms() sink.LockTerms {
-	switch o := s.options; {
+func (s *Sink) LockTerms() sink.LockTerms { return s.options.LockTerms() }
+
+// LockTerms returns the lock that is configured.
+func (o *Options) LockTerms() sink.LockTerms {
+	switch {
 	case o.ObjectLock != nil:
 		return sink.LockTerms{Mode: compliance, Days: o.ObjectLock.Days, Extend: o.ObjectLock.Extend}
 	case o.BucketWorm != nil:

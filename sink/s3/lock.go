@@ -17,8 +17,11 @@ import (
 var _ sink.Locker = (*Sink)(nil)
 
 // LockTerms implements [sink.Locker].
-func (s *Sink) LockTerms() sink.LockTerms {
-	if lock := s.options.ObjectLock; lock != nil {
+func (s *Sink) LockTerms() sink.LockTerms { return s.options.LockTerms() }
+
+// LockTerms returns the lock that is configured.
+func (o *Options) LockTerms() sink.LockTerms {
+	if lock := o.ObjectLock; lock != nil {
 		return sink.LockTerms{Mode: lock.Mode, Days: lock.Days, Extend: lock.Extend}
 	}
 	return sink.LockTerms{}

@@ -2,6 +2,9 @@ package s3
 
 import (
 	"errors"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,4 +117,52 @@ func TestLegalHold(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestPrunePolicy: the documented policy for pruning lets reports be removed, and
+// nothing else.
+func TestPrunePolicy(t *testing.T) {
+	t.Parallel()
+	p := servers[0]
+	p.need(t)
+	page, err := os.ReadFile("../../docs/credentials.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## A principal for pruning\n")
+	m := regexp.MustCompile("(?s)```json\n(.*?)```").FindStringSubmatch(section)
+	if m == nil {
+		t.Fatal("docs/credentials.md has no policy for pruning")
+	}
+	user := p.user(t)
+	var bucket string
+	for what, change := range map[string]func(*Options){"without versions": nil, "with versions": func(o *Options) {
+		root := *o
+		root.AccessKeyIDFile = file(t, accessKey)
+		_, err := open(t, &root).client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+			Bucket: &o.Bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}} {
+		o := p.withPolicy(t, user, false, func(policy string) string {
+			bucket = regexp.MustCompile(`arn:aws:s3:::([^/"]+)`).FindStringSubmatch(policy)[1]
+			prune := strings.NewReplacer("arn:aws:iam::123456789012:role/packseal-prune", user, "evidence", bucket).Replace(m[1])
+			return strings.Replace(policy, `"Statement": [`, `"Statement": [`+prune+",", 1)
+		})
+		if change != nil {
+			change(o)
+		}
+		s := open(t, o)
+		const dir = "prod/cp-1/2026/03/20260331T180000Z/"
+		for key, allowed := range map[string]bool{dir + "report-0123456789ab.xls": true, dir + "manifest.json": false, "packseal-ledger/batch/000": false} {
+			if err := s.Put(t.Context(), key, sink.Bytes([]byte("x"))); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.DeleteObject(t.Context(), key); (err == nil) != allowed || !allowed && fault.Of(err) != fault.SinkDenied {
+				t.Errorf("%s: removing %s: %v", what, key, err)
+			}
+		}
+	}
 }

@@ -1,0 +1,204 @@
+package daemon
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/config"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
+	"packseal.example/test/lab"
+)
+
+const ledgerOrigin = "example.com/packseal/test"
+
+// withLedger writes a key into the folder, and returns the settings of a ledger.
+func withLedger(t testing.TB, dir, origin string) (more string) {
+	t.Helper()
+	key, _, err := ledger.GenerateKey(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab.Write(t, dir, map[string]string{"ledger-key": key.Reveal() + "\n"})
+	return "ledger: {origin: " + origin + ", key_file: ledger-key, interval: 1s}\n"
+}
+
+// ledgerStatus is what the page's JSON says of the ledger.
+func (d *live) ledgerStatus(t testing.TB) (s evidence.LedgerStatus) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(d.get(t, "/api/v1/ledger")), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// ledgerOf opens the ledger of a configuration, and follows it to its end.
+func ledgerOf(t testing.TB, path string) *ledger.Ledger {
+	t.Helper()
+	cfg, _, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenLedger(t.Context(), cfg, LedgerOptions{Tool: "packseal/test", Logger: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		err = ledger.Patiently(t.Context(), l.Commit)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// kinds counts the entries of a ledger.
+func kinds(t testing.TB, l *ledger.Ledger) map[tree.Kind]int {
+	t.Helper()
+	n := make(map[tree.Kind]int)
+	for e, err := range l.Entries(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n[e.Kind()]++
+	}
+	return n
+}
+
+// TestLedger: what the daemon keeps is in the ledger, in every sink, as its metrics, its
+// page and its control socket say; a verb beside it sees the same.
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
+	dir := t.TempDir()
+	s := lab.Setup{
+		Dir: dir, Endpoint: endpoint, Packs: []string{lab.Pack, sim.MissingPackID}, More: withLedger(t, dir, ledgerOrigin),
+		Sinks: "\n  - {name: primary, local: {dir: archive}}\n  - {name: mirror, local: {dir: copies}}",
+	}
+	path := s.Write(t)
+	d := start(t, path, io.Discard)
+	d.await(t, 1)
+	var st evidence.LedgerStatus
+	var n map[tree.Kind]int
+	lab.Eventually(t, "the ledger has everything", func() bool {
+		l := ledgerOf(t, path)
+		n, st = kinds(t, l), d.ledgerStatus(t)
+		return reach(t, l) && n[tree.Manifest]+n[tree.Gap] == 2 && st.Owed == 0 && st.Size == l.Status().Checkpoint.Size
+	})
+	size := strconv.FormatInt(st.Size, 10)
+	if st.Origin != ledgerOrigin || st.Line != "ledger "+ledgerOrigin+" "+size+" "+st.Root || len(st.Keys) != 1 || len(st.Problems) > 0 || st.Error != "" || st.Committed.IsZero() {
+		t.Errorf("%+v", st)
+	}
+	if shown := d.get(t, "/"); !strings.Contains(shown, "<code>ledger "+ledgerOrigin+" "+size+" ") {
+		t.Errorf("the page does not show it:\n%s", shown)
+	}
+	metrics := d.get(t, "/metrics")
+	for _, want := range []string{"packseal_ledger_backlog 0", "packseal_ledger_size " + size, "packseal_ledger_batches [1-9]", "packseal_ledger_void_total 0", `packseal_ledger_problems{kind="rolled_back"} 0`, `packseal_ledger_last_commit_success_timestamp_seconds 1\.`} {
+		if !regexp.MustCompile("(?m)^" + want).MatchString(metrics) {
+			t.Errorf("metrics lack %s", want)
+		}
+	}
+	if c := (controlled{d.services.Load(), d.Daemon}).Status(t.Context()); c.Ledger == nil || c.Ledger.Size != st.Size {
+		t.Errorf("control says %+v", c.Ledger)
+	}
+	if n[tree.Manifest] != 1 || n[tree.Gap] != 1 || n[tree.Plan] != 1 || len(n) != 4 {
+		t.Errorf("the ledger has %v", n)
+	}
+	d.stop()
+	for _, key := range []string{tree.BatchKey(0), tree.CheckpointKey(0)} {
+		a, err := os.ReadFile(filepath.Join(dir, "archive", key))
+		b, berr := os.ReadFile(filepath.Join(dir, "copies", key))
+		if err != nil || berr != nil || string(a) != string(b) {
+			t.Errorf("%s: %v, %v", key, err, berr)
+		}
+	}
+}
+
+// TestLedgerReload: the ledger comes, gets the next key and goes with the configuration.
+// Another origin needs a restart.
+func TestLedgerReload(t *testing.T) {
+	t.Parallel()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
+	dir := t.TempDir()
+	s := lab.Setup{Dir: dir, Endpoint: endpoint}
+	var log lab.Buffer
+	d := start(t, s.Write(t), &log)
+	d.await(t, 1)
+	if body := d.get(t, "/api/v1/ledger"); !strings.Contains(body, "no ledger is configured") || strings.Contains(d.get(t, "/metrics"), "packseal_ledger") {
+		t.Errorf("before: %s", body)
+	}
+	reload := func() {
+		t.Helper()
+		s.Write(t)
+		if err := d.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.More = withLedger(t, dir, ledgerOrigin)
+	reload()
+	s.Packs = []string{lab.Pack, sim.MissingPackID}
+	reload()
+	lab.Eventually(t, "the gap is logged", func() bool { return kinds(t, ledgerOf(t, filepath.Join(dir, "packseal.yaml")))[tree.Gap] == 1 })
+
+	file := filepath.Join(dir, "ledger-key")
+	old, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, verifier, err := ledger.GenerateKey(ledgerOrigin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab.Write(t, dir, map[string]string{"ledger-key": string(old) + next.Reveal() + "\n"})
+	reload()
+	lab.Eventually(t, "the next key is logged", func() bool {
+		st := d.ledgerStatus(t)
+		return len(st.Keys) == 2 && st.Keys[1] == verifier && kinds(t, ledgerOf(t, filepath.Join(dir, "packseal.yaml")))[tree.NextKey] == 1
+	})
+
+	if err := os.Mkdir(filepath.Join(dir, "other"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	before := s.More
+	s.More = strings.Replace(withLedger(t, filepath.Join(dir, "other"), "example.com/other"), "ledger-key", "other/ledger-key", 1)
+	reload()
+	if st := d.ledgerStatus(t); st.Origin != ledgerOrigin || !strings.Contains(log.String(), `"keys":["ledger.origin"]`) {
+		t.Errorf("the origin is %s\n%s", st.Origin, log.String())
+	}
+	s.More = before
+	reload()
+	s.More = ""
+	reload()
+	if body := d.get(t, "/api/v1/ledger"); !strings.Contains(body, "no ledger is configured") {
+		t.Errorf("after: %s", body)
+	}
+	for line := range strings.Lines(log.String()) {
+		if strings.Contains(line, `"level":"WARN"`) && strings.Contains(line, "ledger not") || strings.Contains(line, "ledger problem") {
+			t.Error(line)
+		}
+	}
+}
+
+// TestLedgerAtEnd: what was kept until the daemon ended is committed by then.
+func TestLedgerAtEnd(t *testing.T) {
+	t.Parallel()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
+	dir := t.TempDir()
+	s := lab.Setup{Dir: dir, Endpoint: endpoint, More: strings.Replace(withLedger(t, dir, ledgerOrigin), "1s", "1d", 1)}
+	path := s.Write(t)
+	d := start(t, path, io.Discard)
+	d.await(t, 1)
+	d.stop()
+	if left, err := os.ReadDir(filepath.Join(dir, "state", "ledger", "owed")); err != nil || len(left) > 0 {
+		t.Errorf("%d entries are owed, %v", len(left), err)
+	}
+	if n := kinds(t, ledgerOf(t, path)); n[tree.Manifest] != 1 {
+		t.Errorf("the ledger has %v", n)
+	}
+}
