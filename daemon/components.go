@@ -78,6 +78,7 @@ type opening struct {
 	registries *registries
 	leads      func() bool                                                       // whether this replica does what one does for all; nil: for one verb
 	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool) // by the last plan that has the pack; may be nil
+	plans      func(context.Context) (map[string]evidence.Plan, error)           // records of all plans; nil = no slates are written
 	part       func(source string) float64                                       // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
@@ -117,6 +118,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	for _, s := range cfg.Sinks {
 		a.Sinks = append(a.Sinks, c.sinks[s.Name].Target)
 	}
+	a.Entries = o.entries(cfg, a.Sinks)
 	if o.spool != nil {
 		if c.sources, err = o.openSources(cfg); err != nil {
 			return nil, err

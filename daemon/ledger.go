@@ -2,26 +2,30 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
 	"packseal.example/archive"
 	"packseal.example/archive/ledger"
 	"packseal.example/archive/ledger/anchor"
+	"packseal.example/archive/ledger/slate"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 )
 
-// openLedger is a ledger, and the fingerprint of what it was opened from.
+// openLedger is a ledger with what writes its slates, and the fingerprint of what it was
+// opened from.
 type openLedger struct {
 	*ledger.Ledger
 	anchors *anchor.Anchors // nil for one verb
+	slates  *slate.Writer
 	key     string
 }
 
@@ -50,14 +54,18 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 		options.Sinks = append(options.Sinks, ledger.Target(s))
 	}
 	l, err := ledger.Open(options)
-	if err != nil || o.leads == nil {
-		return &openLedger{Ledger: l}, err
+	if err != nil {
+		return nil, err
+	}
+	slates := slate.NewWriter(slate.Options{Ledger: l, Records: o.plans, Tool: o.tool, Logger: o.logger})
+	if o.leads == nil {
+		return &openLedger{Ledger: l, slates: slates, key: key}, nil
 	}
 	a := anchor.Options{Ledger: l, Leads: o.leads, Logger: o.logger}
 	if a.Stamps, err = cfg.Ledger.Authorities(o.tool); err == nil {
 		a.Witnesses, err = cfg.Ledger.Cosigners(o.tool)
 	}
-	return &openLedger{l, anchor.New(a), key}, err
+	return &openLedger{l, anchor.New(a), slates, key}, err
 }
 
 // epoch returns the record of the ledger that another one goes on from; nil = there is
@@ -96,8 +104,9 @@ func OpenLedger(ctx context.Context, cfg *config.Config, o LedgerOptions) (*ledg
 	return l.Ledger, nil
 }
 
-// keepLedger appends to the runtime's ledger, if it has one, and has it vouched for, until
-// ctx ends. It begins once that of the runtime before has ended.
+// keepLedger appends to the runtime's ledger, if it has one, until ctx ends; the leader
+// of the replicas writes slates and has it vouched for, too. It begins once that of the
+// runtime before has ended.
 func (r *runtime) keepLedger(ctx context.Context, old *runtime) error {
 	defer close(r.committed)
 	if old != nil {
@@ -106,10 +115,13 @@ func (r *runtime) keepLedger(ctx context.Context, old *runtime) error {
 	if r.ledger == nil {
 		return nil
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() { r.ledger.anchors.Run(ctx) })
-	return r.ledger.Run(ctx)
+	appending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var appended errgroup.Group
+	appended.Go(func() error { return r.ledger.Run(appending) })
+	appended.Go(func() error { r.ledger.anchors.Run(ctx); return nil })
+	err := r.ledger.slates.Run(ctx, r.services.leads)
+	stop() // it appends at its end what was logged until then
+	return errors.Join(err, appended.Wait())
 }
 
 // ledger says how the ledger is; nil = there is none.
