@@ -17,7 +17,8 @@ import (
 // openLedger is a ledger, and the fingerprint of what it was opened from.
 type openLedger struct {
 	*ledger.Ledger
-	key string
+	key    string
+	pruned prunedReports
 }
 
 // openLedger opens the ledger of a configuration in its sinks, unless it is open
@@ -45,7 +46,7 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 		options.Sinks = append(options.Sinks, ledger.Target(s))
 	}
 	l, err := ledger.Open(options)
-	return &openLedger{l, key}, err
+	return &openLedger{Ledger: l, key: key}, err
 }
 
 // epoch returns the record of the ledger that another one goes on from; nil = there is

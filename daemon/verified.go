@@ -20,6 +20,7 @@ type verified struct {
 	Success  time.Time            `json:"success,omitzero"` // the end of the last run that read everything and found no problem that is not acknowledged
 	Ended    time.Time            `json:"ended,omitzero"`   // of the last run that read everything
 	Problems map[archive.Kind]int `json:"findings"`         // of that run, by kind; without acknowledged ones
+	Locks    []archive.Locked     `json:"locks,omitempty"`  // of that run
 }
 
 func verifiedPath(stateDir string) string { return filepath.Join(stateDir, "verify.json") }
@@ -46,7 +47,7 @@ func (v verified) counts() map[string]int {
 // SaveVerified keeps the result of a verification that has just ended, for the
 // daemon that runs with this state folder.
 func SaveVerified(stateDir string, r archive.Result) error {
-	v := verified{Success: loadVerified(stateDir).Success, Ended: time.Now().UTC(), Problems: make(map[archive.Kind]int)}
+	v := verified{Success: loadVerified(stateDir).Success, Ended: time.Now().UTC(), Problems: make(map[archive.Kind]int), Locks: r.Locks}
 	open := r.Open()
 	for _, p := range open {
 		v.Problems[p.Kind]++
@@ -113,11 +114,16 @@ type verifiedCollector string
 
 var (
 	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything and found no problem, apart from acknowledged ones; 0 when never.", nil, nil)
+	descLock     = prometheus.NewDesc("packseal_verify_lock_remaining_seconds", "Until the first lock ends of the objects whose locks the last packseal verify read, in seconds; 0 when one has ended. Only of sinks that lock.", []string{"sink"}, nil)
 	descProblems = prometheus.NewDesc("packseal_verify_problems", "Problems that the last packseal verify found, without acknowledged ones, by kind.", []string{"kind"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
-func (verifiedCollector) Describe(ch chan<- *prometheus.Desc) { ch <- descVerified; ch <- descProblems }
+func (verifiedCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descVerified
+	ch <- descProblems
+	ch <- descLock
+}
 
 // Collect implements [prometheus.Collector].
 func (stateDir verifiedCollector) Collect(ch chan<- prometheus.Metric) {
@@ -129,5 +135,8 @@ func (stateDir verifiedCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(descVerified, prometheus.GaugeValue, at)
 	for _, k := range archive.Kinds() {
 		ch <- prometheus.MustNewConstMetric(descProblems, prometheus.GaugeValue, float64(v.Problems[k]), string(k))
+	}
+	for _, l := range v.Locks {
+		ch <- prometheus.MustNewConstMetric(descLock, prometheus.GaugeValue, l.Left(time.Now())*86400, l.Sink)
 	}
 }

@@ -17,14 +17,14 @@ type locale struct {
 	Name   string  // the language's own name
 	Switch *locale // the other language
 
-	Tagline, Skip, Language, Packs, All, History             string
-	Pack, State, LastSealed, NextDue, EndedOn, Sealed, Gaps  string
-	Sinks                                                    string
-	Report, Schedule, Due, Settled, After, Imported, Outcome string
-	NotReady, LastTry, Never, Paused, Reading, Until, Labels string
-	AsOf, Refreshes, Pause, Resume, Older, Newest            string
-	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
-	StillReading, AckedBy, AckedUntil, Ledger, LedgerError   string
+	Tagline, Skip, Language, Packs, All, History                   string
+	Pack, State, LastSealed, NextDue, EndedOn, Sealed, Gaps        string
+	Sinks                                                          string
+	Report, Schedule, Due, Settled, After, Imported, Outcome       string
+	NotReady, LastTry, Never, Paused, Reading, Until, Labels       string
+	AsOf, Refreshes, Pause, Resume, Older, Newest                  string
+	Metrics, API, NoSlots, Incomplete, NotFound, Bad               string
+	StillReading, AckedBy, AckedUntil, Ledger, LedgerError, Pruned string
 
 	states  map[string]string
 	unknown string            // any other state

@@ -26,11 +26,11 @@ var internals = []string{"internal/atomicfile", "internal/certfile", "internal/e
 // it stands.
 var rules = map[string][]string{
 	"cmd/packseal": {
-		"daemon", "doctor", "web", "config", "config/strictyaml", "control", "archive", "archive/catalog", "archive/ledger", "notify", "scheduler/queue", "scheduler/replica", "sink",
+		"daemon", "doctor", "web", "config", "config/strictyaml", "control", "archive", "archive/catalog", "archive/ledger", "archive/retention", "notify", "scheduler/queue", "scheduler/replica", "sink",
 		"internal/otlp",
 		"fetcher/cloudconfig/sim", // for the demo and the sim verb
 	},
-	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "archive/catalog", "archive/ledger", "archive/plans", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "fetcher/discovery", "sink"},
+	"daemon":  {"config/strictyaml", "web", "config", "control", "archive", "archive/catalog", "archive/ledger", "archive/retention", "archive/plans", "notify", "scheduler", "scheduler/queue", "scheduler/replica", "fetcher", "fetcher/discovery", "sink"},
 	"doctor":  {"archive/ledger", "web", "config", "notify", "scheduler/queue", "fetcher", "fetcher/discovery", "sink"},
 	"web":     {},
 	"control": {"archive/catalog", "scheduler/queue", "scheduler/replica"},
