@@ -14,6 +14,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // Import seals a report that was kept by other means, in every sink, as that of
@@ -120,7 +121,7 @@ func (a *Archive) Dues(ctx context.Context, p scheduler.Plan, from, to time.Time
 	if err != nil {
 		return nil, err
 	}
-	timeline := scheduler.Timeline(nil).Plan(time.Time{}, time.Time{}, p.Until, p.Schedule)
+	timeline := cron.Timeline(nil).Plan(time.Time{}, time.Time{}, p.Until, p.Schedule)
 	for _, period := range plans.Timelines(recorded)[evidence.Ref(p.Source, p.Pack)] {
 		timeline = timeline.With(period.From, period.Schedule)
 	}

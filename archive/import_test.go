@@ -13,6 +13,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 	"packseal.example/sink"
 )
 
@@ -181,7 +182,7 @@ func TestDues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	daily, err := scheduler.ParseSchedule("0 2 * * *", "UTC")
+	daily, err := cron.Parse("0 2 * * *", "UTC")
 	if err != nil {
 		t.Fatal(err)
 	}

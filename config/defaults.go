@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/units"
 	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // The built-in defaults of packs.
@@ -91,7 +93,7 @@ func (e Entry) Verdict(now time.Time) Verdict {
 func (c *Config) entry(p Pack) Entry {
 	p = c.withDefaults(p)
 	pack := evidence.Pack{PackRef: p.ref(), Name: cmp.Or(p.Name, c.names[p.ref()]), Labels: p.Labels, Zone: p.TimeZone}
-	schedule, _ := scheduler.ParseSchedule(p.Schedule, p.TimeZone)
+	schedule, _ := cron.Parse(p.Schedule, p.TimeZone)
 	return Entry{
 		Pack: pack,
 		Plan: scheduler.Plan{
@@ -139,8 +141,14 @@ func (c *Config) Former(p evidence.PackRef, zone string) Entry {
 
 // Verification returns when the archive is to be verified; the zero Schedule is
 // never.
-func (c *Config) Verification() scheduler.Schedule {
+func (c *Config) Verification() cron.Schedule {
 	return c.onSchedule(c.Verify.Schedule, c.Verify.TimeZone)
+}
+
+// VerifyShare returns the share of the reports that each verification reads; 0 = all.
+func (c *Config) VerifyShare() float64 {
+	share, _ := units.ParseShare(c.Verify.Share) // Load has refused a bad one
+	return share
 }
 
 // Zone returns the pack's time zone.

@@ -15,7 +15,7 @@ import (
 	"packseal.example/fetcher/discovery"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // Discover is how the packs that a source has are found, and which of them are kept
@@ -122,8 +122,8 @@ func (c *Config) NeedsListing(source string) bool {
 }
 
 // Refresh returns when the packs of a source are listed.
-func (c *Config) Refresh(source string) scheduler.Schedule {
-	schedule, _ := scheduler.ParseSchedule(cmp.Or(c.Sources[source].Discover.Refresh, builtinRefresh), cmp.Or(c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
+func (c *Config) Refresh(source string) cron.Schedule {
+	schedule, _ := cron.Parse(cmp.Or(c.Sources[source].Discover.Refresh, builtinRefresh), cmp.Or(c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
 	return schedule
 }
 
@@ -254,7 +254,7 @@ func (k *checker) discover(path string, d Discover) {
 		}
 	}
 	if d.Refresh != "" {
-		if _, err := scheduler.ParseSchedule(d.Refresh, builtinZone); err != nil {
+		if _, err := cron.Parse(d.Refresh, builtinZone); err != nil {
 			k.fail(path+".refresh", fault.Hint(err), "%s", err)
 		}
 	}

@@ -78,7 +78,7 @@ func TestLoadLedger(t *testing.T) {
 	for text, want := range map[string]string{
 		"ledger: {origin: example.com/log, key_file: key}\n":            "",
 		"packs: no\nledger: {origin: example.com/log, key_file: key}\n": "",
-		"{}\n":                               "ledger: no ledger is configured",
+		"{}\n":                                "ledger: no ledger is configured",
 		"ledger: {origin: example.com/log}\n": "ledger.key_file: missing",
 		"ledger: {key_file: key}\n":           "ledger.origin: missing",
 		"ledger: {origin: a b, key_file: key, interval: x}\n": "ledger.interval: ",

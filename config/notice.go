@@ -23,7 +23,7 @@ import (
 	"packseal.example/notify/telegram"
 	"packseal.example/notify/webhook"
 	"packseal.example/notify/wecom"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // Notice is one channel that notices are sent to. Exactly one of its backends is
@@ -162,7 +162,7 @@ func (n Notice) entry(env notify.Env) (notify.Entry, error) {
 	for _, k := range n.On {
 		e.On = append(e.On, notify.Kind(k))
 	}
-	if e.Digest, err = scheduler.ParseSchedule(cmp.Or(n.Digest, builtinDigest), n.TimeZone); err != nil {
+	if e.Digest, err = cron.Parse(cmp.Or(n.Digest, builtinDigest), n.TimeZone); err != nil {
 		return notify.Entry{}, err
 	}
 	if n.TimeZone != "" {
@@ -186,7 +186,7 @@ func (k *checker) notices() {
 			k.schedule(path, "", n.TimeZone)
 		}
 		if n.Digest != "" {
-			if _, err := scheduler.ParseSchedule(n.Digest, builtinZone); err != nil {
+			if _, err := cron.Parse(n.Digest, builtinZone); err != nil {
 				k.fail(path+".digest", fault.Hint(err), "%s", err)
 			}
 			if len(n.On) > 0 && !slices.Contains(n.On, string(notify.DigestDue)) {

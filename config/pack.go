@@ -12,7 +12,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/units"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // Bounds of what each manifest of a pack holds.
@@ -188,12 +188,12 @@ func (k *checker) source(path, name string) {
 // schedule checks a schedule and a time zone, if they are set here.
 func (k *checker) schedule(path, spec, zone string) {
 	if zone != "" {
-		if _, err := scheduler.ParseSchedule("@hourly", zone); err != nil {
+		if _, err := cron.Parse("@hourly", zone); err != nil {
 			k.fail(path+".time_zone", fault.Hint(err), "%s", err)
 		}
 	}
 	if spec != "" {
-		if _, err := scheduler.ParseSchedule(spec, builtinZone); err != nil {
+		if _, err := cron.Parse(spec, builtinZone); err != nil {
 			k.fail(path+".schedule", fault.Hint(err), "%s", err)
 		}
 	}
@@ -224,7 +224,7 @@ func (k *checker) shortest(spec, zone string) (every time.Duration) {
 	if every, ok := k.intervals[key]; ok {
 		return every
 	}
-	if s, err := scheduler.ParseSchedule(spec, zone); err == nil {
+	if s, err := cron.Parse(spec, zone); err == nil {
 		from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		slot := s.Next(from)
 		for i := 0; i < lookedSlots && slot.Before(from.AddDate(lookedYears, 0, 0)); i++ {

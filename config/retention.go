@@ -6,7 +6,7 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 	"packseal.example/sink"
 )
 
@@ -58,15 +58,15 @@ func (k *checker) retention() {
 }
 
 // Pruning returns when the daemon removes old reports; the zero Schedule is never.
-func (c *Config) Pruning() scheduler.Schedule {
+func (c *Config) Pruning() cron.Schedule {
 	return c.onSchedule(c.Retention.Schedule, c.Retention.TimeZone)
 }
 
 // onSchedule returns a schedule of the daemon's own; the zero one if there is none.
-func (c *Config) onSchedule(schedule, zone string) scheduler.Schedule {
+func (c *Config) onSchedule(schedule, zone string) cron.Schedule {
 	if schedule == "" {
-		return scheduler.Schedule{}
+		return cron.Schedule{}
 	}
-	s, _ := scheduler.ParseSchedule(schedule, cmp.Or(zone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
+	s, _ := cron.Parse(schedule, cmp.Or(zone, c.Defaults.TimeZone, builtinZone)) // Load has refused a bad one
 	return s
 }

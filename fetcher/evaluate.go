@@ -6,6 +6,7 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
 	"packseal.example/internal/trace"
 )
 
@@ -49,7 +50,7 @@ func (f *Fetcher) Evaluate(ctx context.Context, e *Entry, s evidence.Slot, longe
 	}
 	until := state.Asked.Add(longest)
 	if deadline, ok := ctx.Deadline(); ok {
-		until = earlier(until, time.Now().Add(time.Until(deadline)/2))
+		until = period.Earlier(until, time.Now().Add(time.Until(deadline)/2))
 	}
 	defer f.metrics.stage("evaluating", time.Now())
 	within, stop := context.WithDeadlineCause(ctx, until, fault.New(fault.NotReady, "the rules were not evaluated within %s", longest))
@@ -66,13 +67,6 @@ func (f *Fetcher) Evaluate(ctx context.Context, e *Entry, s evidence.Slot, longe
 		f.logger.WarnContext(ctx, "rules not evaluated", "pack", s.Pack, "due", s.Due, "rules", state.Rules, "of", state.Of,
 			"reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // saveEvaluation saves the evaluation for later tries.

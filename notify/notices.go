@@ -15,19 +15,19 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/guard"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // Entry is a channel and what it is sent.
 type Entry struct {
 	Name     string // in logs, metrics and the notification log
 	Channel  Channel
-	On       []Kind             // kinds of events; none = all that the channel is for, see [Entry.kinds]
-	Match    Match              // the packs whose events are sent; default all
-	Language string             // "en", "zh" or "both"; default en
-	Group    time.Duration      // how long an event waits for others to go out with it; default 1m
-	Digest   scheduler.Schedule // when digests are due, if On has them; the zero one is never
-	Zone     *time.Location     // of the times in messages; default: slots' in their pack's zone with UTC beside, others in UTC
+	On       []Kind         // kinds of events; none = all that the channel is for, see [Entry.kinds]
+	Match    Match          // the packs whose events are sent; default all
+	Language string         // "en", "zh" or "both"; default en
+	Group    time.Duration  // how long an event waits for others to go out with it; default 1m
+	Digest   cron.Schedule  // when digests are due, if On has them; the zero one is never
+	Zone     *time.Location // of the times in messages; default: slots' in their pack's zone with UTC beside, others in UTC
 
 	Page string // the address of packseal's page, for links in messages; default: there are none
 

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 func TestGroups(t *testing.T) {
@@ -280,7 +280,7 @@ func TestOn(t *testing.T) {
 func TestDigests(t *testing.T) {
 	bubble(t, func(t *testing.T) { // it begins at midnight UTC of 2000-01-01
 		w, c := newFixture(t), new(chat)
-		schedule, err := scheduler.ParseSchedule("0 9 * * *", "")
+		schedule, err := cron.Parse("0 9 * * *", "")
 		if err != nil {
 			t.Fatal(err)
 		}

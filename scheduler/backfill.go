@@ -8,6 +8,8 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
+	"packseal.example/scheduler/cron"
 )
 
 // enqueue adds slots that are to be recorded as gaps, and sees to it that a
@@ -134,7 +136,7 @@ func (s *Scheduler) learn(ctx context.Context, p *pack) error {
 			return err
 		}
 		if newest = p.latest(past); !kept {
-			newest = p.latest(Timeline(nil).Plan(time.Time{}, time.Time{}, p.Until, p.Schedule))
+			newest = p.latest(cron.Timeline(nil).Plan(time.Time{}, time.Time{}, p.Until, p.Schedule))
 		}
 	}
 	p.setPast(past, first, newest)
@@ -145,7 +147,7 @@ func (s *Scheduler) learn(ctx context.Context, p *pack) error {
 // nothing is written: where the pack's last two records from then are successive
 // slots of its schedule, that is taken to have been in force since. kept reports
 // whether there are such records.
-func (s *Scheduler) extend(ctx context.Context, p *pack, t Timeline, first bool) (_ Timeline, kept bool, err error) {
+func (s *Scheduler) extend(ctx context.Context, p *pack, t cron.Timeline, first bool) (_ cron.Timeline, kept bool, err error) {
 	before := p.begun
 	if len(t) > 0 {
 		before = t[0].From
@@ -161,12 +163,12 @@ func (s *Scheduler) extend(ctx context.Context, p *pack, t Timeline, first bool)
 	if !schedule.Next(oldest.Add(-time.Second)).Equal(oldest) || len(last) == 2 && !schedule.Next(oldest).Equal(last[0]) {
 		return t, true, nil
 	}
-	return append(Timeline{{last[0], schedule}}, t[1:]...), true, nil
+	return append(cron.Timeline{{From: last[0], Schedule: schedule}}, t[1:]...), true, nil
 }
 
 // latest returns the latest slot before the start by that timeline; zero if none.
-func (p *pack) latest(t Timeline) time.Time {
-	due, _ := t.Latest(later(p.begun.Add(-lookBack), p.bound()), p.begun.Add(-1))
+func (p *pack) latest(t cron.Timeline) time.Time {
+	due, _ := t.Latest(period.Later(p.begun.Add(-cron.LookBack), p.bound()), p.begun.Add(-1))
 	return due
 }
 
@@ -189,7 +191,7 @@ func (s *Scheduler) load(ctx context.Context, p *pack) error {
 	}
 	after, past := p.bound(), p.past
 	if ok {
-		after = later(after, earlier(first, p.begun.Add(-Expiry)))
+		after = period.Later(after, period.Earlier(first, p.begun.Add(-Expiry)))
 	}
 	if p.first {
 		if past, _, err = s.extend(ctx, p, past, true); err != nil {

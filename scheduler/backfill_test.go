@@ -13,6 +13,7 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler/cron"
 )
 
 // dues returns what was published.
@@ -298,7 +299,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	good := plan(t, "@daily")
 	noSchedule, noTimeout := good, good
-	noSchedule.Schedule, noTimeout.Timeout = Schedule{}, 0
+	noSchedule.Schedule, noTimeout.Timeout = cron.Schedule{}, 0
 	w := &world{}
 	s, err := New(w.options())
 	if err != nil {
@@ -365,8 +366,8 @@ func TestBeforeTheFirstPlan(t *testing.T) {
 					w.history = append(w.history, ago(hours))
 				}
 				o := w.options()
-				o.InForce = func(context.Context, string, string) (Timeline, bool, error) {
-					return Timeline{{plan, p.Schedule}}, c.first, nil
+				o.InForce = func(context.Context, string, string) (cron.Timeline, bool, error) {
+					return cron.Timeline{{From: plan, Schedule: p.Schedule}}, c.first, nil
 				}
 				s := started(t, o, p)
 				ctx, stop := context.WithTimeout(t.Context(), time.Minute)
@@ -401,7 +402,7 @@ func TestExpiry(t *testing.T) {
 				p := plan(t, "@every 24h")
 				p.CatchUp = 0
 				began := time.Now().UTC()
-				w.inForce = Timeline{{began, p.Schedule}}
+				w.inForce = cron.Timeline{{From: began, Schedule: p.Schedule}}
 				time.Sleep(99*24*time.Hour + 12*time.Hour)
 				for day := 99 - c.first; c.first > 0 && day < 100; day++ {
 					w.history = append(w.history, began.AddDate(0, 0, day))

@@ -14,6 +14,7 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler/cron"
 )
 
 // world is what a Scheduler talks to, in memory.
@@ -25,13 +26,13 @@ type world struct {
 	gapTimes  int // gaps recorded, also twice
 	held      evidence.Slot
 	sinkDown  bool
-	inForce   Timeline // of the pack before the start; nil: the schedule of now since the first of history
-	answer    error    // of Publish
+	inForce   cron.Timeline // of the pack before the start; nil: the schedule of now since the first of history
+	answer    error         // of Publish
 }
 
 func (w *world) options() Options {
 	return Options{
-		History: w, InForce: w.planned(Schedule{}), Missed: func(time.Time) (fault.Reason, string) { return fault.Missed, "" }, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		History: w, InForce: w.planned(cron.Schedule{}), Missed: func(time.Time) (fault.Reason, string) { return fault.Missed, "" }, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		Publish: func(_ context.Context, t Task) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -102,13 +103,13 @@ func (w *world) LastSettled(_ context.Context, _, _ string, before time.Time, n 
 }
 
 // planned is Options.InForce of a pack that has had one schedule.
-func (w *world) planned(s Schedule) func(context.Context, string, string) (Timeline, bool, error) {
-	return func(context.Context, string, string) (Timeline, bool, error) {
+func (w *world) planned(s cron.Schedule) func(context.Context, string, string) (cron.Timeline, bool, error) {
+	return func(context.Context, string, string) (cron.Timeline, bool, error) {
 		all, err := w.settled()
 		if w.inForce != nil || len(all) == 0 {
 			return w.inForce, false, err
 		}
-		return Timeline{{all[0], s}}, false, err
+		return cron.Timeline{{From: all[0], Schedule: s}}, false, err
 	}
 }
 
@@ -178,7 +179,7 @@ func running(t *testing.T, w *world, f func(s *Scheduler), plans ...Plan) {
 // plan is a pack's with that schedule in Berlin.
 func plan(t *testing.T, spec string) Plan {
 	t.Helper()
-	s, err := ParseSchedule(spec, "Europe/Berlin")
+	s, err := cron.Parse(spec, "Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"packseal.example/scheduler/cron"
 )
 
 // metrics collect the packs' series from the scheduler's own state, so a pack
@@ -87,7 +89,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 
 // around returns the schedule's Interval, and keeps it in next for the others of
 // this schedule and for the next time.
-func (m *metrics) around(s Schedule, at time.Time, next map[[2]string]longest) time.Duration {
+func (m *metrics) around(s cron.Schedule, at time.Time, next map[[2]string]longest) time.Duration {
 	key := [2]string{s.String(), s.Zone()}
 	for _, known := range []longest{next[key], m.intervals[key]} {
 		if known.at.Equal(at) && known.interval > 0 {

@@ -12,6 +12,7 @@ import (
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler/cron"
 )
 
 // History answers which slots are settled: sealed, or recorded as gaps. Its
@@ -42,7 +43,7 @@ type Options struct {
 	// InForce returns how the pack was scheduled until now, by the plans that
 	// were recorded; first says that it begins with the first of all plans, so that
 	// nothing is known of before. It may block until the plans are known.
-	InForce func(ctx context.Context, source, pack string) (t Timeline, first bool, err error)
+	InForce func(ctx context.Context, source, pack string) (t cron.Timeline, first bool, err error)
 
 	// Publish hands the task to the queue. A slot that it has taken before is
 	// ErrDuplicate; a pack that is still at work is an *OverlapError.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
+	"packseal.example/scheduler/cron"
 )
 
 // pack is the state of one pack's schedule. It never gets another plan: a pack
@@ -24,15 +26,15 @@ type pack struct {
 
 	frozen atomic.Bool // see Scheduler.Freeze
 
-	begun time.Time // slots that fell due before are the backfill's
-	live  Timeline  // by which they have fallen due since
+	begun time.Time     // slots that fell due before are the backfill's
+	live  cron.Timeline // by which they have fallen due since
 
 	mu         sync.Mutex
 	cursor     time.Time     // all slots up to this due time are dealt with; it never moves back
 	last, next time.Time     // see Scheduler.Due
 	tries      int           // how often publishing the slot at hand has failed
 	learned    bool          // these are known:
-	past       Timeline      // by which slots fell due before begun, and on to now;
+	past       cron.Timeline // by which slots fell due before begun, and on to now;
 	first      bool          // nothing is known of before it;
 	newest     time.Time     // the due time of the newest slot before begun
 	caughtUp   bool          // the newest slot was dealt with,
@@ -44,10 +46,10 @@ type pack struct {
 
 // missedRange is a run of slots that are to be recorded as gaps.
 type missedRange struct {
-	after, until time.Time // their due times: (after, until]
-	by           Timeline  // by which they fell due; nil: there is one, at until
-	unseen       bool      // nobody was seen to deal with them: those that are settled, or at work, are no gaps
-	cause                  // zero: Options.Missed says why
+	after, until time.Time     // their due times: (after, until]
+	by           cron.Timeline // by which they fell due; nil: there is one, at until
+	unseen       bool          // nobody was seen to deal with them: those that are settled, or at work, are no gaps
+	cause                      // zero: Options.Missed says why
 }
 
 // cause is why a slot is a gap.
@@ -58,7 +60,7 @@ type cause struct {
 
 // newPack returns a pack whose plan is in force since then.
 func newPack(plan Plan, since time.Time) *pack {
-	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: since, live: Timeline(nil).Plan(since, plan.Since, plan.Until, plan.Schedule)}
+	p := &pack{Plan: plan, filling: true, tried: func() {}, begun: since, live: cron.Timeline(nil).Plan(since, plan.Since, plan.Until, plan.Schedule)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.cursor = since.Add(-1)
 	p.reschedule()
@@ -169,12 +171,12 @@ func (p *pack) enqueue(m missedRange) (idle bool) {
 }
 
 // setPast records how the pack was scheduled so far, and which slot was the newest.
-func (p *pack) setPast(t Timeline, first bool, newest time.Time) {
+func (p *pack) setPast(t cron.Timeline, first bool, newest time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.learned, p.past, p.first, p.newest = true, t, first, newest
 	if !p.Start(newest).After(wallClock()) {
-		p.last = later(p.last, newest)
+		p.last = period.Later(p.last, newest)
 	}
 }
 
@@ -183,7 +185,7 @@ func (p *pack) setCaughtUp(published time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.caughtUp, p.published = true, published
-	p.last = later(p.last, p.newest)
+	p.last = period.Later(p.last, p.newest)
 }
 
 // setLoaded adds what was missed before the start.

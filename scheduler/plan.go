@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/period"
+	"packseal.example/scheduler/cron"
 )
 
 // Plan is when one pack's slots fall due.
 type Plan struct {
 	Source   string
 	Pack     string        // the pack's key
-	Schedule Schedule      // see ParseSchedule
+	Schedule cron.Schedule // see cron.Parse
 	Jitter   time.Duration // slots start up to this long after they are due, each pack by its own fixed share; 0 = none
 	CatchUp  time.Duration // a missed slot no older than this is made up for; 0 = never
 	Timeout  time.Duration // how long after its start a slot may take; must be positive
@@ -27,7 +29,7 @@ func (p Plan) Start(due time.Time) time.Time { return due.Add(p.offset()) }
 
 // equal reports whether two plans of a pack say the same.
 func (p Plan) equal(q Plan) bool {
-	return p.key() == q.key() && p.Schedule.equal(q.Schedule) &&
+	return p.key() == q.key() && p.Schedule.Equal(q.Schedule) &&
 		p.Jitter == q.Jitter && p.CatchUp == q.CatchUp && p.Timeout == q.Timeout && p.Since.Equal(q.Since) && p.Until.Equal(q.Until)
 }
 
@@ -66,16 +68,16 @@ func (p Plan) bound() time.Time {
 func (p Plan) Latest(now time.Time) (due time.Time, fresh, ok bool) {
 	until := now
 	if !p.Until.IsZero() {
-		until = earlier(now, p.Until)
+		until = period.Earlier(now, p.Until)
 	}
-	due, ok = p.Schedule.Latest(later(now.Add(-lookBack), p.bound()), until)
+	due, ok = p.Schedule.Latest(period.Later(now.Add(-cron.LookBack), p.bound()), until)
 	return due, ok && p.fresh(due, now), ok
 }
 
 // Next returns the pack's first slot that is owed and falls due after a time; zero when
 // there is none.
 func (p Plan) Next(after time.Time) time.Time {
-	next := p.Schedule.Next(later(after, p.bound()))
+	next := p.Schedule.Next(period.Later(after, p.bound()))
 	if !p.Until.IsZero() && next.After(p.Until) {
 		return time.Time{}
 	}

@@ -255,3 +255,23 @@ func TestManyAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	due := time.Date(2026, 1, 1, 2, 0, 0, 0, time.UTC)
+	starts := make(map[time.Time]bool)
+	for i := range 1000 {
+		p := Plan{Source: "prod", Pack: "cp-" + time.Duration(i).String(), Jitter: 10 * time.Minute}
+		start := p.Start(due)
+		if late := start.Sub(due); late < 0 || late >= p.Jitter || start.Nanosecond() != 0 || p.Start(due) != start {
+			t.Errorf("%s starts %v late", p.Pack, late)
+		}
+		starts[start] = true
+	}
+	if len(starts) < 400 { // of 600
+		t.Errorf("1,000 packs start in %d different seconds", len(starts))
+	}
+	if p := (Plan{Source: "prod", Pack: "cp-1"}); p.Start(due) != due {
+		t.Errorf("without jitter, it starts at %v", p.Start(due))
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler/cron"
 )
 
 // named is a plan of another pack.
@@ -280,7 +281,7 @@ func TestBeforeStart(t *testing.T) {
 					p.Pack = fmt.Sprint("cp-", i)
 				}
 				time.Sleep(30 * time.Minute)
-				w.inForce = Timeline{{now(), p.Schedule}}
+				w.inForce = cron.Timeline{{From: now(), Schedule: p.Schedule}}
 				running(t, w, func(s *Scheduler) {
 					time.Sleep(31 * time.Minute) // the slot was due a minute ago
 					switch name {

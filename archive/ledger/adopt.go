@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,7 +46,7 @@ type adoption struct {
 	*Ledger
 	Adoption
 	known map[keyHash]bool // what has an entry
-	seen  int64            // entries that were looked at
+	seen  tree.Edge        // of the entries that were looked at
 	total Adopted
 }
 
@@ -98,44 +97,17 @@ func (a *adoption) follow(ctx context.Context) error {
 	for _, e := range owed {
 		a.known[hashKey(e.Object())] = true
 	}
-	for e, err := range a.since(ctx, a.seen) {
+	for e, err := range a.After(ctx, a.seen) {
 		if err != nil {
 			return err
 		}
-		a.seen++
+		a.seen.Append(e.Leaf())
 		switch e.Kind() {
 		case tree.Manifest, tree.Gap, tree.Found:
 			a.known[hashKey(e.Object())] = true
 		}
 	}
 	return nil
-}
-
-// since yields the entries from an index on, as [Ledger.Entries] does from the first.
-func (l *Ledger) since(ctx context.Context, from int64) iter.Seq2[tree.Entry, error] {
-	if from == 0 {
-		return l.Entries(ctx)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	full, tail := l.tip.tiler.Full, l.tip.tail
-	return func(yield func(tree.Entry, error) bool) {
-		for n := from / tree.TileWidth; n <= full; n++ {
-			part, err := tail, error(nil)
-			if n < full {
-				part, err = l.tileOf(ctx, n)
-			}
-			if err != nil {
-				yield(tree.Entry{}, err)
-				return
-			}
-			for _, e := range part[min(max(0, from-n*tree.TileWidth), int64(len(part))):] {
-				if !yield(e, nil) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // maxReads is how many records are read at once.

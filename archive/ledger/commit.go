@@ -297,19 +297,13 @@ func (c *commit) sameCheckpoint(raw []byte, n int64, head tree.Head) error {
 
 // learn takes up the next key that an entry announces.
 func (c *commit) learn(ctx context.Context, e tree.Entry) error {
-	for _, t := range c.Sinks {
-		raw, ok, err := read(ctx, t, e.Key)
-		if err != nil {
-			return err
-		}
-		if !ok || sha256.Sum256(raw) != e.Sum {
-			continue
-		}
-		k, err := evidence.DecodeNextKey(raw, e.Key)
-		if err != nil {
-			return err
-		}
-		return c.tip.keys.learn(knownKey{Key: k.Key, Announced: true, OverlapUntil: k.OverlapUntil})
+	raw, err := c.ReadRecord(ctx, e)
+	if err != nil {
+		return fmt.Errorf("the ledger's next key is not known: %w", err)
 	}
-	return fault.New(fault.NotFound, "the ledger's next key is not known: no sink has %s as it was logged", e.Key)
+	k, err := evidence.DecodeNextKey(raw, e.Key)
+	if err != nil {
+		return err
+	}
+	return c.tip.keys.learn(knownKey{Key: k.Key, Announced: true, OverlapUntil: k.OverlapUntil})
 }

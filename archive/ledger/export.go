@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"packseal.example/archive/ledger/tree"
-	"packseal.example/internal/fault"
 )
 
 // Export writes the ledger up to its tip as a C2SP tlog-tiles tree, for mirrors and
@@ -14,16 +13,14 @@ import (
 // "checkpoint". put stores a file under a path.
 func (l *Ledger) Export(ctx context.Context, put func(path string, data []byte) error) error {
 	l.mu.Lock()
-	t := l.tip
+	latest, err := l.latest()
+	if err != nil {
+		l.mu.Unlock()
+		return err
+	}
+	entries := l.entries(ctx, l.tip, tree.Edge{})
 	l.mu.Unlock()
-	if t == nil || t.last < 0 {
-		return fault.New(fault.NotFound, "the ledger has no batch yet")
-	}
-	last, entries := tree.CheckpointKey(t.last), l.Entries(ctx)
-	checkpoint, ok, err := read(ctx, l.Sinks[0], last)
-	if err == nil && !ok {
-		err = fault.New(fault.NotFound, "sink %s lacks %s", l.Sinks[0].Name, last)
-	}
+	last, err := latest(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,7 +36,7 @@ func (l *Ledger) Export(ctx context.Context, put func(path string, data []byte) 
 	if err := x.end(put); err != nil {
 		return err
 	}
-	return put("checkpoint", checkpoint)
+	return put("checkpoint", last.Raw)
 }
 
 // exporter makes the tiles of an export.

@@ -77,13 +77,16 @@ const maxEntries = 5000
 type Ledger struct {
 	Options
 	owed *owed
+	wake chan struct{} // has one when Run is to append at once
 
 	mu       sync.Mutex      // one Commit at a time
 	tip      *tip            // nil = nothing is known yet
 	compared map[string]bool // further sinks that have all that the first has, as of the last Commit
 
-	show   sync.Mutex
-	status Status
+	show    sync.Mutex
+	status  Status
+	added   []string      // what Add has put, and further sinks lack
+	changed chan struct{} // is closed at the next tip
 }
 
 // Open opens the ledger. It accesses no sink. A first sink that does not keep
@@ -110,7 +113,9 @@ func Open(o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{Options: o, owed: owed, compared: make(map[string]bool)}
+	l := &Ledger{
+		Options: o, owed: owed, wake: make(chan struct{}, 1), compared: make(map[string]bool), changed: make(chan struct{}),
+	}
 	l.status.Found = make(map[Kind]int)
 	if t, err := l.load(); err == nil && t != nil { // else Commit says what is wrong with it
 		l.status.Checkpoint, l.status.Batches = t.head.Checkpoint(), t.head.Batches
@@ -123,6 +128,9 @@ func Open(o Options) (*Ledger, error) {
 // batch. If another one has taken its place (fault.Conflict), the entry is dropped.
 // After any other error, or a crash, [Ledger.Commit] looks whether a sink has it.
 //
+// A record that says what is to be, such as a plan, is appended by [Ledger.Run] at once:
+// no time-stamp may fall between when it comes into force and when it is in the ledger.
+//
 // Log fails without calling put if the entry can't be made durable.
 func (l *Ledger) Log(e tree.Entry, put func() error) error {
 	if err := l.owed.add(e); err != nil {
@@ -131,17 +139,32 @@ func (l *Ledger) Log(e tree.Entry, put func() error) error {
 	err := put()
 	switch {
 	case err == nil:
-		l.owed.settle(e)
+		if l.owed.settle(e); urgent(e) {
+			select {
+			case l.wake <- struct{}{}:
+			default:
+			}
+		}
 	case fault.Of(err) == fault.Conflict:
 		return errors.Join(err, l.owed.remove(e))
 	}
 	return err
 }
 
-// Record is a record of the ledger's own, such as a slate.
-type Record interface {
-	Encode() (key string, raw []byte, err error)
+// urgent reports whether an entry is appended at once.
+func urgent(e tree.Entry) bool {
+	if !own(e) {
+		return false
+	}
+	switch e.Kind() {
+	case tree.Plan, tree.Slate, tree.Policy, tree.NextKey, tree.Epoch:
+		return true
+	}
+	return false
 }
+
+// Record is a record of the ledger's own, such as a slate.
+type Record = evidence.Named
 
 // LogRecord puts a record into the first sink, and logs it.
 func (l *Ledger) LogRecord(ctx context.Context, r Record) error {
@@ -154,11 +177,15 @@ func (l *Ledger) LogRecord(ctx context.Context, r Record) error {
 
 // Run appends what is owed, every [Options].Every and at the end, until ctx ends.
 func (l *Ledger) Run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		l.commitAndLog(ctx)
-		if !fault.Sleep(ctx, l.Every) {
-			break
+		timer := time.NewTimer(l.Every)
+		select {
+		case <-ctx.Done():
+		case <-l.wake:
+		case <-timer.C:
 		}
+		timer.Stop()
 	}
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
@@ -205,7 +232,7 @@ func (l *Ledger) commit(ctx context.Context, more map[tree.Entry]bool) error {
 		return fault.Wrap(fault.Internal, fmt.Errorf("locking the ledger: %w", err))
 	}
 	defer lock.Close() //nolint:errcheck // letting go of a lock
-	c := &commit{Ledger: l, more: more, problems: make(map[Problem]bool)}
+	c := &commit{Ledger: l, more: more, problems: make(map[Problem]bool), fresh: l.takeAdded()}
 	if err = c.run(ctx); err != nil {
 		clear(l.compared) // what this one took up was not copied
 	}

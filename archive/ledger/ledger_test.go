@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -227,6 +228,100 @@ func TestRun(t *testing.T) {
 	if got, _ := replay(t, first, k.verifier); len(got) != 2 {
 		t.Errorf("at the end there are %d entries", len(got))
 	}
+}
+
+// TestRunAtOnce: a record that says what is to be is in the ledger before time goes by;
+// what was sealed waits for the interval.
+func TestRunAtOnce(t *testing.T) {
+	t.Parallel()
+	k := newKey(t, origin)
+	for _, c := range []struct {
+		name  string
+		log   func(r *replica) error
+		waits bool
+	}{
+		{"plan", func(r *replica) error {
+			return r.LogRecord(t.Context(), evidence.Plan{Since: time.Now().UTC(), Tool: "packseal/test"})
+		}, false},
+		{"slate", func(r *replica) error { return r.LogRecord(t.Context(), evidence.Slate{Tool: "packseal/test"}) }, false},
+		{"policy", func(r *replica) error { return r.LogRecord(t.Context(), evidence.Policy{Tool: "packseal/test"}) }, false},
+		{"epoch", func(r *replica) error { return r.LogRecord(t.Context(), evidence.Epoch{Tool: "packseal/test"}) }, false},
+		{"gap", func(r *replica) error { r.log("a", 0); return nil }, true},
+		{"a plan that no sink took", func(r *replica) error {
+			err := r.Log(tree.Of(evidence.PlanDir+"20260301T000000Z-0123456789ab.json", nil), func() error { return down })
+			if err == nil {
+				t.Error("it was logged")
+			}
+			return nil
+		}, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			first := newStore()
+			r := open(t, k.file, t.TempDir(), first)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- r.Run(ctx) }()
+			synctest.Wait()
+			began := time.Now()
+			if err := c.log(r); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := first.get(tree.BatchKey(0)) == nil; got != c.waits || time.Since(began) != 0 {
+				t.Errorf("%s: waits: %t, after %s", c.name, got, time.Since(began))
+			}
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestAfter: who has seen some entries gets those that follow, checked against the tip.
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	k := newKey(t, origin)
+	first := newStore()
+	r := open(t, k.file, t.TempDir(), first)
+	for i := range 600 {
+		r.log("a", i)
+		if i == 100 || i == 599 {
+			r.commit()
+		}
+	}
+	var all []tree.Entry
+	edges := []tree.Edge{{}}
+	for e, err := range r.Entries(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+		edges = append(edges, edges[len(edges)-1].Add([]tree.Entry{e}))
+	}
+	for _, seen := range []int{0, 1, 100, 255, 256, 257, 511, 512, 599, 600} {
+		got, err := collect(r.After(t.Context(), edges[seen]))
+		if err != nil || !slices.Equal(got, all[seen:]) {
+			t.Errorf("after %d there are %d entries: %v", seen, len(got), err)
+		}
+	}
+	other := edges[300].Add(all[300:301])
+	other.Hashes[0][0] ^= 1
+	for name, edge := range map[string]tree.Edge{"of another ledger": other, "beyond the tip": edges[600].Add(all[:1])} {
+		if _, err := collect(r.After(t.Context(), edge)); fault.Of(err) != fault.Damaged {
+			t.Errorf("an edge %s: %v", name, err)
+		}
+	}
+}
+
+func collect(seq iter.Seq2[tree.Entry, error]) (all []tree.Entry, err error) {
+	for e, err := range seq {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
 }
 
 // TestRecords: the ledger's own records lie in the sinks and are logged; an epoch

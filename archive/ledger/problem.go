@@ -86,6 +86,10 @@ func (l *Ledger) report(ctx context.Context, c *commit, err error) {
 		s.Committed = time.Now()
 	}
 	if l.tip != nil {
+		if l.tip.head.Batches != s.Batches {
+			close(l.changed)
+			l.changed = make(chan struct{})
+		}
 		s.Checkpoint, s.Batches = l.tip.head.Checkpoint(), l.tip.head.Batches
 	}
 }

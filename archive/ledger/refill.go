@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/fault"
@@ -28,12 +26,12 @@ func (c *commit) refill(ctx context.Context) error {
 	for have[0][low] {
 		low++
 	}
-	sums, err := c.chain(ctx, low)
+	links, err := c.chain(ctx, low)
 	if err != nil {
 		return err
 	}
-	for _, n := range slices.Sorted(maps.Keys(sums)) {
-		if err := c.refillBatch(ctx, n, sums[n]); err != nil {
+	for _, n := range slices.Sorted(maps.Keys(links)) {
+		if err := c.refillBatch(ctx, n, links[n]); err != nil {
 			return err
 		}
 	}
@@ -46,10 +44,16 @@ func (c *commit) refill(ctx context.Context) error {
 	return c.restore(ctx, c.tip)
 }
 
-// chain goes back from the last batch to the one before low, and returns what the
-// batches from low on are hashed to.
-func (c *commit) chain(ctx context.Context, low int64) (map[int64][sha256.Size]byte, error) {
-	sums := make(map[int64][sha256.Size]byte)
+// link is what the chain of batches has at a number.
+type link struct {
+	sum  [sha256.Size]byte // of the object
+	void bool              // it is no batch
+}
+
+// chain goes back from the last batch to the one before low, and returns the links
+// from low on.
+func (c *commit) chain(ctx context.Context, low int64) (map[int64]link, error) {
+	links := make(map[int64]link)
 	edge := c.tip.head.Edge
 	for n := c.tip.last; n >= low || edge.Size > 0; n-- {
 		b, raw, err := c.linked(ctx, n, edge)
@@ -57,7 +61,7 @@ func (c *commit) chain(ctx context.Context, low int64) (map[int64][sha256.Size]b
 			return nil, err
 		}
 		if n >= low {
-			sums[n] = sha256.Sum256(raw)
+			links[n] = link{sha256.Sum256(raw), b == nil}
 		}
 		if b == nil {
 			continue
@@ -66,31 +70,44 @@ func (c *commit) chain(ctx context.Context, low int64) (map[int64][sha256.Size]b
 			break
 		}
 	}
-	return sums, nil
+	return links, nil
 }
 
-// refillBatch brings the first sink batch n, whose bytes have that hash, after its
-// checkpoint: as long as the batch is missing, it is tried again.
-func (c *commit) refillBatch(ctx context.Context, n int64, sum [sha256.Size]byte) error {
-	for _, t := range c.Sinks {
-		raw, _, err := read(ctx, t, tree.BatchKey(n))
+// refillBatch brings the first sink what is at number n, after its checkpoint: as long
+// as the batch is missing, it is tried again.
+func (c *commit) refillBatch(ctx context.Context, n int64, l link) error {
+	raw, err := c.linkAt(ctx, n, l)
+	if err != nil {
+		return err
+	}
+	if !l.void {
+		b, err := tree.Unverified(raw)
+		if err == nil {
+			err = c.refillCheckpoint(ctx, n, raw, b.After())
+		}
 		if err != nil {
 			return err
 		}
-		if sha256.Sum256(raw) != sum {
+	}
+	return c.store(ctx, tree.BatchKey(n), raw)
+}
+
+// linkAt returns the bytes of a link as copies have them, from whichever sink has them.
+func (c *commit) linkAt(ctx context.Context, n int64, l link) ([]byte, error) {
+	for _, t := range c.Sinks {
+		raw, _, err := read(ctx, t, tree.BatchKey(n))
+		if err != nil {
+			return nil, err
+		}
+		if sha256.Sum256(raw) != l.sum {
 			continue
 		}
 		if len(raw) > tree.MaxNote {
 			raw = tooLarge
 		}
-		if b, err := tree.Unverified(raw); err == nil { // else it is void
-			if err := c.refillCheckpoint(ctx, n, raw, b.After()); err != nil {
-				return err
-			}
-		}
-		return c.store(ctx, tree.BatchKey(n), raw)
+		return raw, nil
 	}
-	return fault.New(fault.Damaged, "%s changes while it is read", tree.BatchKey(n))
+	return nil, fault.New(fault.Damaged, "%s changes while it is read", tree.BatchKey(n))
 }
 
 // refillCheckpoint brings the first sink the checkpoint after batch n. One that
@@ -120,8 +137,7 @@ func (c *commit) refillRest(ctx context.Context, t Target) error {
 		if err != nil {
 			return fmt.Errorf("listing the ledger in sink %s: %w", t.Name, err)
 		}
-		folder, _, _ := strings.Cut(strings.TrimPrefix(e.Key, tree.Dir), "/")
-		if folder == "batch" || folder == "checkpoint" || folder == "tile" {
+		if numbered(e.Key) {
 			continue
 		}
 		if _, ok, err := read(ctx, c.Sinks[0], e.Key); err != nil || ok {
@@ -134,8 +150,7 @@ func (c *commit) refillRest(ctx context.Context, t Target) error {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(raw)
-		if strings.HasSuffix(e.Key, ".json") && !strings.HasSuffix(e.Key, hex.EncodeToString(sum[:6])+path.Ext(e.Key)) {
+		if path.Ext(e.Key) == ".json" && !namesItself(e.Key, raw) {
 			c.found(Altered, t, e.Key, "its bytes are not those of its name")
 			continue
 		}

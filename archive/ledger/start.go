@@ -14,43 +14,11 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// start finds the tip of a ledger of which this replica knows nothing: the last batch
-// of an unbroken row in the sinks that one of its keys signed. Every sink has to
-// answer, since a rollback of one can only be seen in another.
+// start finds the tip of a ledger of which this replica knows nothing.
 func (c *commit) start(ctx context.Context) (*tip, error) {
-	keys, err := newKeyring(c.Keys, nil)
+	t, have, err := c.find(ctx)
 	if err != nil {
 		return nil, err
-	}
-	have, err := c.survey(ctx, 0, true)
-	if err != nil {
-		return nil, err
-	}
-	row := int64(0)
-	for slices.ContainsFunc(have, func(of map[int64]bool) bool { return of[row] }) {
-		row++
-	}
-	t := &tip{head: tree.Head{Origin: c.Origin}, last: -1, keys: keys}
-	var strange *tree.Batch // of another ledger
-	for n := row - 1; n >= 0 && t.last < 0; n-- {
-		b, s, err := c.signed(ctx, have, n, keys)
-		switch {
-		case err != nil:
-			return nil, err
-		case b != nil && s.Keys == nil:
-			strange = b
-		case b != nil:
-			t.head, t.last = b.After(), n
-			keys.signed(s.Keys)
-		}
-	}
-	if t.last < 0 && strange != nil {
-		return nil, c.strange(strange)
-	}
-	if t.last < row-1 {
-		if err := c.strangeKeys(ctx, keys); err != nil {
-			return nil, err
-		}
 	}
 	c.tip = t
 	if err := c.holes(ctx, have); err != nil {
@@ -65,13 +33,54 @@ func (c *commit) start(ctx context.Context) (*tip, error) {
 	return t, c.save(t)
 }
 
+// find finds the tip as the sinks show it: the last batch of an unbroken row that one
+// of the keys signed. Every sink has to answer, since a rollback of one can only be
+// seen in another.
+func (c *commit) find(ctx context.Context) (*tip, numbers, error) {
+	keys, err := newKeyring(c.Keys, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	have, err := c.survey(ctx, 0, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	row := int64(0)
+	for slices.ContainsFunc(have, func(of map[int64]bool) bool { return of[row] }) {
+		row++
+	}
+	t := &tip{head: tree.Head{Origin: c.Origin}, last: -1, keys: keys}
+	var strange *tree.Batch // of another ledger
+	for n := row - 1; n >= 0 && t.last < 0; n-- {
+		b, s, err := c.signed(ctx, have, n, keys)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case b != nil && s.Keys == nil:
+			strange = b
+		case b != nil:
+			t.head, t.last = b.After(), n
+			keys.signed(s.Keys)
+		}
+	}
+	if t.last < 0 && strange != nil {
+		return nil, nil, c.strange(strange)
+	}
+	if t.last < row-1 {
+		if err := c.strangeKeys(ctx, keys); err != nil {
+			return nil, nil, err
+		}
+	}
+	return t, have, nil
+}
+
 // announcements looks whether the ledger announces this replica's next key, if it has
 // one and that has not signed yet.
 func (c *commit) announcements(ctx context.Context, t *tip) error {
 	if _, open := t.keys.next(time.Now(), c.Overlap, c.Tool); !open {
 		return nil
 	}
-	for e, err := range c.entries(ctx, t) {
+	for e, err := range c.entries(ctx, t, tree.Edge{}) {
 		if err == nil && e.Kind() == tree.NextKey {
 			err = c.learn(ctx, e)
 		}

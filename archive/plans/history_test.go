@@ -20,6 +20,7 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // store is an archive and a queue in memory.
@@ -213,7 +214,7 @@ func (r *replica) take(t *testing.T, f file) {
 	var planned []evidence.PlannedPack
 	var all []scheduler.Plan
 	for pack, of := range f {
-		s, err := scheduler.ParseSchedule(of.schedule, of.zone)
+		s, err := cron.Parse(of.schedule, of.zone)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +252,7 @@ func (m *model) due(t *testing.T, until time.Time) map[evidence.Slot]bool {
 			end = m.since[i+1]
 		}
 		for pack, of := range f {
-			s, err := scheduler.ParseSchedule(of.schedule, of.zone)
+			s, err := cron.Parse(of.schedule, of.zone)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,7 +24,7 @@ import (
 	"packseal.example/internal/atomicfile"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // Archive is where plans are kept.
@@ -57,7 +57,7 @@ type Store struct {
 	deferred  bool                     // Adopt waits for the archive's plans
 	recorded  map[string]evidence.Plan // that the archive has
 	pending   map[string]evidence.Plan // that are on their way there
-	timelines map[evidence.PackRef]scheduler.Timeline
+	timelines map[evidence.PackRef]cron.Timeline
 	sinks     map[evidence.PackRef][]string // by the last plan that has the pack
 	first     time.Time                     // since of the first plan of all
 	read      bool                          // the archive's plans are known
@@ -137,7 +137,7 @@ func (s *Store) Adopt(a Archive, packs []evidence.PlannedPack, open map[string]b
 
 // wanted returns the packs of the plan that is to be in force after that one: the
 // configuration's, and what that one has of open sources.
-func (s *Store) wanted(last plan) []evidence.PlannedPack {
+func (s *Store) wanted(last Plan) []evidence.PlannedPack {
 	if len(s.open) == 0 {
 		return s.current
 	}
@@ -146,7 +146,7 @@ func (s *Store) wanted(last plan) []evidence.PlannedPack {
 		named[p.Ref()] = true
 	}
 	wanted := slices.Clone(s.current)
-	for _, p := range last.packs {
+	for _, p := range last.Packs {
 		if s.isOpen(p.Source) && !named[p.Ref()] {
 			wanted = append(wanted, p)
 		}
@@ -184,13 +184,7 @@ func (s *Store) all() map[string]evidence.Plan {
 }
 
 // last returns the last plan of all.
-func (s *Store) last() plan {
-	plans := assemble(s.all())
-	if len(plans) == 0 {
-		return plan{}
-	}
-	return plans[len(plans)-1]
-}
+func (s *Store) last() Plan { return NewHistory(s.all(), nil).last() }
 
 // add adds a plan that is on its way to the archive.
 func (s *Store) add(packs []evidence.PlannedPack, since time.Time) error {
@@ -213,22 +207,22 @@ func (s *Store) add(packs []evidence.PlannedPack, since time.Time) error {
 
 // derive derives what InForce, Left and Sinks answer.
 func (s *Store) derive() {
-	plans := assemble(s.all())
-	s.timelines, s.first, s.sinks = timelines(plans), time.Time{}, make(map[evidence.PackRef][]string)
-	for _, plan := range plans {
-		for _, p := range plan.packs {
+	history := NewHistory(s.all(), nil)
+	s.timelines, s.first, s.sinks = history.timelines(), time.Time{}, make(map[evidence.PackRef][]string)
+	for _, plan := range history {
+		for _, p := range plan.Packs {
 			s.sinks[p.Ref()] = p.Sinks
 		}
 	}
-	if len(plans) > 0 {
-		s.first = plans[0].since
+	if len(history) > 0 {
+		s.first = history[0].From
 	}
 }
 
 // InForce returns how a pack was scheduled, up to now; first says that it begins
 // with the first plan of the archive, so that nothing is known of before. It waits
 // until the archive's plans were read, or that has failed.
-func (s *Store) InForce(ctx context.Context, source, pack string) (t scheduler.Timeline, first bool, err error) {
+func (s *Store) InForce(ctx context.Context, source, pack string) (t cron.Timeline, first bool, err error) {
 	err = s.await(ctx, func() {
 		t = slices.Clone(s.timelines[evidence.Ref(source, pack)])
 		first = len(t) > 0 && t[0].From.Equal(s.first)
@@ -249,11 +243,11 @@ func (s *Store) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, 
 	err = s.await(ctx, func() {
 		left = make(map[evidence.PackRef]time.Time)
 		scheduled := make(map[evidence.PackRef]bool) // also one whose until has come
-		for _, p := range s.last().packs {
+		for _, p := range s.last().Packs {
 			scheduled[p.Ref()] = true
 		}
 		for ref, t := range s.timelines {
-			if n := len(t); n > 0 && t[n-1].Schedule == (scheduler.Schedule{}) && !scheduled[ref] {
+			if n := len(t); n > 0 && t[n-1].Schedule == (cron.Schedule{}) && !scheduled[ref] {
 				left[ref] = t[n-1].From
 			}
 		}
@@ -344,26 +338,26 @@ func (s *Store) sync(ctx context.Context) (wait time.Duration, err error) {
 // reconcile drops pending plans that equal what was in force already. If the last
 // plan of all is not this replica's, that is put into force again.
 func (s *Store) reconcile(ctx context.Context) error {
-	recorded := assemble(s.recorded)
-	for _, p := range assemble(s.pending) {
-		if !at(recorded, p.since).equals(p.packs) {
+	recorded := NewHistory(s.recorded, nil)
+	for _, p := range NewHistory(s.pending, nil) {
+		if same, _ := recorded.At(p.Since); !same.equals(p.Packs) {
 			break // those after it follow this one
 		}
-		if err := s.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.since) }); err != nil {
+		if err := s.remove(func(r evidence.Plan) bool { return r.Since.Equal(p.Since) }); err != nil {
 			return err
 		}
 	}
 	last := s.last()
 	wanted, deferred := s.wanted(last), s.deferred
 	s.deferred = false
-	if last.equals(wanted) || len(wanted) == 0 && len(s.open) > 0 && last.since.IsZero() {
+	if last.equals(wanted) || len(wanted) == 0 && len(s.open) > 0 && last.Since.IsZero() {
 		return nil
 	}
 	if !deferred {
-		s.Logger.WarnContext(ctx, "another plan is in force", "since", last.since)
+		s.Logger.WarnContext(ctx, "another plan is in force", "since", last.Since)
 	}
 	since := evidence.NextSecond(time.Now())
-	if after := last.since.Add(time.Second); since.Before(after) {
+	if after := last.Since.Add(time.Second); since.Before(after) {
 		since = after
 	}
 	return s.add(wanted, since)

@@ -15,7 +15,7 @@ import (
 	"packseal.example/archive/plans"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // daily is a plan of packs that fall due each day.
@@ -321,17 +321,17 @@ func TestTimelines(t *testing.T) {
 	odd[0].Zone = "Mars/Olympus"
 	add(evidence.Plan{Packs: odd, Schema: evidence.PlanSchema, Since: hour(3)})
 	all := plans.Timelines(records)
-	s, err := scheduler.ParseSchedule("0 2 * * *", "Asia/Shanghai")
+	s, err := cron.Parse("0 2 * * *", "Asia/Shanghai")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for pack, want := range map[string]scheduler.Timeline{
+	for pack, want := range map[string]cron.Timeline{
 		"cp-1": {{From: hour(0), Schedule: s}, {From: hour(3)}},
 		"cp-2": {{From: hour(0), Schedule: s}, {From: hour(3)}},
 		"cp-3": {{From: hour(0), Schedule: s}, {From: hour(2)}},
 	} {
 		got := all[evidence.Ref("prod", pack)]
-		if !slices.EqualFunc(got, want, func(x, y scheduler.Period) bool {
+		if !slices.EqualFunc(got, want, func(x, y cron.Period) bool {
 			return x.From.Equal(y.From) && x.Schedule.String() == y.Schedule.String() && x.Schedule.Zone() == y.Schedule.Zone()
 		}) {
 			t.Errorf("%s: %v, want %v", pack, got, want)

@@ -7,8 +7,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +18,7 @@ import (
 	"packseal.example/internal/fault"
 	"packseal.example/internal/period"
 	"packseal.example/internal/table"
+	"packseal.example/internal/units"
 )
 
 // newVerify makes the verb that an auditor trusts. Its exit code distinguishes
@@ -50,8 +49,8 @@ configuration has verify.`,
 	c.RegisterFlagCompletionFunc("sink", completeSinks) //nolint:errcheck // the flag is there
 	sample := c.Flags().String("sample", "", "the share of reports to read, such as 5%; records are read all")
 	return newReading(c, func(ctx context.Context, r *reading, args []string) (err error) {
-		if selection.Sample, err = share(*sample); err != nil {
-			return err
+		if selection.Sample, err = units.ParseShare(*sample); err != nil {
+			return fmt.Errorf("%w: --sample: %w", errUsage, err)
 		}
 		if selection.Packs, err = r.spans(ctx, args, *bounds); err != nil {
 			return err
@@ -88,22 +87,6 @@ configuration has verify.`,
 		}
 		return nil
 	})
-}
-
-// share reads a share of reports: "5%" or "0.05"; empty is all.
-func share(text string) (float64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	digits, percent := strings.CutSuffix(text, "%")
-	n, err := strconv.ParseFloat(digits, 64)
-	if percent {
-		n /= 100
-	}
-	if err != nil || !(n > 0 && n <= 1) {
-		return 0, fmt.Errorf("%w: --sample takes a share such as 5%%, not %.40q", errUsage, text)
-	}
-	return n, nil
 }
 
 // spans returns what names and a period select; nothing if that is everything.

@@ -124,8 +124,8 @@ func DecodeNextKey(b []byte, key string) (NextKey, error) { return decodeNamed[N
 // DecodeEpoch reads the epoch that lies under a key. Errors are as of DecodeSlate.
 func DecodeEpoch(b []byte, key string) (Epoch, error) { return decodeNamed[Epoch](b, key) }
 
-// named is a record whose key ends in the beginning of its SHA-256.
-type named interface {
+// Named is a record whose key ends in the beginning of its SHA-256.
+type Named interface {
 	Encode() (key string, raw []byte, err error)
 }
 
@@ -138,7 +138,7 @@ func encodeNamed(prefix string, v any) (key string, raw []byte, err error) {
 }
 
 // decodeNamed reads the record of a type that lies under a key.
-func decodeNamed[T named](b []byte, key string) (v T, err error) {
+func decodeNamed[T Named](b []byte, key string) (v T, err error) {
 	decoded, err := Decode(b)
 	if err != nil {
 		return v, err

@@ -348,25 +348,33 @@ func canonical[T any](b []byte) (any, error) {
 }
 
 // Encode writes a record in canonical form (RFC 8785). The fields of our records
-// are declared in the order of their keys; strings are escaped as encoding/json
-// does, without its HTML escapes. The manifest of an imported report has no
+// are declared in the order of their keys. The manifest of an imported report has no
 // attached, created, fetched, late_seconds, requested and source_object.
 func Encode(v any) ([]byte, error) {
 	if m, ok := v.(Manifest); ok && m.Imported != nil {
 		v = importedManifest{Manifest: m}
 	}
+	b, err := Canonical(v)
+	if err == nil && len(b) > MaxRecord {
+		return nil, fault.New(fault.Internal, "a record of %d bytes is over the limit of %d", len(b), MaxRecord)
+	}
+	return b, err
+}
+
+// Canonical writes a value whose fields are declared in the order of their keys, and
+// that has no fractions, in canonical form (RFC 8785): strings are escaped as
+// encoding/json does, without its HTML escapes.
+func Canonical(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return nil, fault.Wrap(fault.Internal, fmt.Errorf("encoding a record: %w", err))
 	}
-	s := strings.TrimSuffix(b.String(), "\n")
 	// encoding/json escapes U+2028 and U+2029 even then, and writes U+FFFD for
 	// invalid UTF-8 as an escape; RFC 8785 escapes none of them.
-	s = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\ufffd`, "\ufffd").Replace(s)
-	if len(s) > MaxRecord {
-		return nil, fault.New(fault.Internal, "a record of %d bytes is over the limit of %d", len(s), MaxRecord)
-	}
-	return []byte(s), nil
+	return []byte(unescaped.Replace(strings.TrimSuffix(b.String(), "\n"))), nil
 }
+
+// unescaped undoes escapes that RFC 8785 does not have.
+var unescaped = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\ufffd`, "\ufffd")

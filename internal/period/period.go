@@ -1,4 +1,4 @@
-// Package period reads periods of time as people write them.
+// Package period reads periods of time as people write them, and compares times.
 package period
 
 import (
@@ -61,4 +61,20 @@ func midnight(day time.Time, zone *time.Location) time.Time {
 		}
 	}
 	return time.Date(y, m, d, 0, 0, 0, 0, zone)
+}
+
+// Later returns the later of two times.
+func Later(x, y time.Time) time.Time {
+	if x.Before(y) {
+		return y
+	}
+	return x
+}
+
+// Earlier returns the earlier of two times.
+func Earlier(x, y time.Time) time.Time {
+	if y.Before(x) {
+		return y
+	}
+	return x
 }

@@ -1,16 +1,16 @@
-package scheduler_test
+package cron_test
 
 import (
 	"fmt"
 	"time"
 
 	"packseal.example/internal/fault"
-	"packseal.example/scheduler"
+	"packseal.example/scheduler/cron"
 )
 
 // A schedule that fixes its hours is due once a day, also when clocks change.
-func ExampleParseSchedule() {
-	s, err := scheduler.ParseSchedule("30 2 * * *", "Europe/Berlin")
+func ExampleParse() {
+	s, err := cron.Parse("30 2 * * *", "Europe/Berlin")
 	if err != nil {
 		panic(err)
 	}
@@ -18,7 +18,7 @@ func ExampleParseSchedule() {
 	for due := range s.Between(from, from.AddDate(0, 0, 3)) {
 		fmt.Println(due.Format(time.RFC3339))
 	}
-	_, err = scheduler.ParseSchedule("0 2 31 2 *", "Europe/Berlin")
+	_, err = cron.Parse("0 2 31 2 *", "Europe/Berlin")
 	fmt.Println(err)
 	fmt.Println("hint:", fault.Hint(err))
 	// Output:

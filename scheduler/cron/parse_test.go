@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"packseal.example/internal/fault"
 )
 
-func TestParseScheduleRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, spec, zone, want string }{
 		{"empty", "", "", "empty schedule"},
@@ -42,7 +42,7 @@ func TestParseScheduleRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s, err := ParseSchedule(c.spec, c.zone)
+			s, err := Parse(c.spec, c.zone)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want an error with %q", err, c.want)
 			}
@@ -56,7 +56,7 @@ func TestParseScheduleRefuses(t *testing.T) {
 	}
 }
 
-func TestParseScheduleAccepts(t *testing.T) {
+func TestParseAccepts(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 4, 5, 6, 7, 89, time.UTC) // a Wednesday
 	for _, c := range []struct{ spec, zone, want string }{
@@ -81,7 +81,7 @@ func TestParseScheduleAccepts(t *testing.T) {
 		{"@every 1h30m", "", "20260304T060000Z"},
 		{"@every 1s", "", "20260304T050608Z"},
 	} {
-		s, err := ParseSchedule(c.spec, c.zone)
+		s, err := Parse(c.spec, c.zone)
 		if err != nil {
 			t.Errorf("%s: %v", c.spec, err)
 			continue
@@ -98,12 +98,12 @@ func TestParseScheduleAccepts(t *testing.T) {
 	}
 }
 
-// FuzzParseSchedule holds that no text panics, and that what is accepted
+// FuzzParse holds that no text panics, and that what is accepted
 // falls due again and again: later each time, in UTC, in whole seconds.
-func FuzzParseSchedule(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add("0 2 * * *", "Europe/Berlin", int64(1774745999))
 	f.Fuzz(func(t *testing.T, spec, zone string, unix int64) {
-		s, err := ParseSchedule(spec, zone)
+		s, err := Parse(spec, zone)
 		if err != nil {
 			if fault.Hint(err) == "" {
 				t.Fatalf("%q: no hint", err)

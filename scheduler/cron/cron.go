@@ -1,4 +1,8 @@
-package scheduler
+// Package cron computes when slots fall due: of a [Schedule], and of a [Timeline] of
+// schedules that replaced one another. Due times follow from the schedule, its zone and
+// the zone database alone. The package can't reach a network or a disk, but for the
+// machine's zone database; where there is none, the program's own serves.
+package cron
 
 import (
 	"iter"
@@ -8,7 +12,7 @@ import (
 )
 
 // Schedule is when slots fall due: an immutable value, made by
-// [ParseSchedule]. Due times are UTC and whole seconds, and follow from the
+// [Parse]. Due times are UTC and whole seconds, and follow from the
 // schedule alone. The zero Schedule never falls due: its Next is the zero time.
 //
 // # When clocks change
@@ -46,8 +50,8 @@ func (s Schedule) Zone() string {
 	return s.loc.String()
 }
 
-// equal reports whether two schedules were written alike and have the same zone.
-func (s Schedule) equal(o Schedule) bool { return s.text == o.text && s.Zone() == o.Zone() }
+// Equal reports whether two schedules were written alike and have the same zone.
+func (s Schedule) Equal(o Schedule) bool { return s.text == o.text && s.Zone() == o.Zone() }
 
 // Next returns the first due time strictly after t.
 func (s Schedule) Next(t time.Time) time.Time {
@@ -126,9 +130,9 @@ const (
 	intervalMost   = 300
 )
 
-// lookBack is longer than any distance between due times of fields: 29
+// LookBack is longer than any distance between due times of fields: 29
 // February can be eight years away.
-const lookBack = 9 * 366 * 24 * time.Hour
+const LookBack = 9 * 366 * 24 * time.Hour
 
 // Interval returns how long it takes at most, around at, from one slot to the
 // next: the longest distance between successive due times, from the last one
@@ -139,7 +143,7 @@ func (s Schedule) Interval(at time.Time) time.Duration {
 	if s.every > 0 {
 		return s.every
 	}
-	last, ok := s.Latest(at.Add(-lookBack), at)
+	last, ok := s.Latest(at.Add(-LookBack), at)
 	if !ok {
 		return 0 // only the zero Schedule
 	}

@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 // maxSpec bounds what is handed to the parser: no honest schedule is longer.
 const maxSpec = 256
 
-// ParseSchedule reads a schedule in the zone of that name:
+// Parse reads a schedule in the zone of that name:
 //
 //   - five fields, as crontab(5) has them: minute, hour, day of month, month,
 //     day of week. Names (JAN, MON) and steps (*/15) are understood.
@@ -33,7 +33,7 @@ const maxSpec = 256
 // because due times must not follow from the machine that computes them.
 //
 // Errors are classified as fault.Request and carry a hint.
-func ParseSchedule(spec, zone string) (Schedule, error) {
+func Parse(spec, zone string) (Schedule, error) {
 	spec = strings.TrimSpace(spec)
 	loc, err := location(zone)
 	if err != nil {

@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import (
 	"iter"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/period"
 )
 
 // Timeline is how a pack was scheduled over time: periods, the oldest first. Before
@@ -26,7 +27,7 @@ func (t Timeline) With(from time.Time, s Schedule) Timeline {
 	if n < 0 {
 		n = len(t)
 	}
-	if n > 0 && t[n-1].Schedule.equal(s) || n == 0 && s.equal(Schedule{}) {
+	if n > 0 && t[n-1].Schedule.Equal(s) || n == 0 && s.Equal(Schedule{}) {
 		return t[:n]
 	}
 	return append(t[:n:n], Period{from, s})
@@ -41,7 +42,7 @@ func (t Timeline) Plan(from, since, until time.Time, s Schedule) Timeline {
 		t = t.With(from, s)
 	}
 	if !until.IsZero() {
-		t = t.With(later(from, evidence.NextSecond(until)), Schedule{})
+		t = t.With(period.Later(from, evidence.NextSecond(until)), Schedule{})
 	}
 	return t
 }
@@ -52,9 +53,9 @@ func (t Timeline) Between(after, until time.Time) iter.Seq[time.Time] {
 		for i, p := range t {
 			end := until
 			if i+1 < len(t) {
-				end = earlier(until, t[i+1].From.Add(-1))
+				end = period.Earlier(until, t[i+1].From.Add(-1))
 			}
-			for due := range p.Schedule.Between(later(after, p.From.Add(-1)), end) {
+			for due := range p.Schedule.Between(period.Later(after, p.From.Add(-1)), end) {
 				if !yield(due) {
 					return
 				}
@@ -66,10 +67,10 @@ func (t Timeline) Between(after, until time.Time) iter.Seq[time.Time] {
 // Latest returns the latest due time in (after, until], if there is one.
 func (t Timeline) Latest(after, until time.Time) (time.Time, bool) {
 	for _, p := range slices.Backward(t) {
-		if due, ok := p.Schedule.Latest(later(after, p.From.Add(-1)), until); ok {
+		if due, ok := p.Schedule.Latest(period.Later(after, p.From.Add(-1)), until); ok {
 			return due, true
 		}
-		until = earlier(until, p.From.Add(-1))
+		until = period.Earlier(until, p.From.Add(-1))
 	}
 	return time.Time{}, false
 }
@@ -77,26 +78,10 @@ func (t Timeline) Latest(after, until time.Time) (time.Time, bool) {
 // Next returns the first due time after t; zero when there is none.
 func (t Timeline) Next(after time.Time) time.Time {
 	for i, p := range t {
-		next := p.Schedule.Next(later(after, p.From.Add(-1)))
+		next := p.Schedule.Next(period.Later(after, p.From.Add(-1)))
 		if !next.IsZero() && (i+1 == len(t) || next.Before(t[i+1].From)) {
 			return next
 		}
 	}
 	return time.Time{}
-}
-
-// later returns the later of two times.
-func later(x, y time.Time) time.Time {
-	if x.Before(y) {
-		return y
-	}
-	return x
-}
-
-// earlier returns the earlier of two times.
-func earlier(x, y time.Time) time.Time {
-	if y.Before(x) {
-		return y
-	}
-	return x
 }

@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import (
 	"slices"
@@ -11,7 +11,7 @@ import (
 // schedule parses what must be right.
 func schedule(t testing.TB, spec, zone string) Schedule {
 	t.Helper()
-	s, err := ParseSchedule(spec, zone)
+	s, err := Parse(spec, zone)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,26 +156,6 @@ func TestInterval(t *testing.T) {
 	}
 	if got := (Schedule{}).Interval(time.Now()); got != 0 {
 		t.Errorf("the zero schedule: %v", got)
-	}
-}
-
-func TestStart(t *testing.T) {
-	t.Parallel()
-	due := utc(t, "20260101T020000Z")
-	starts := make(map[time.Time]bool)
-	for i := range 1000 {
-		p := Plan{Source: "prod", Pack: "cp-" + time.Duration(i).String(), Jitter: 10 * time.Minute}
-		start := p.Start(due)
-		if late := start.Sub(due); late < 0 || late >= p.Jitter || start.Nanosecond() != 0 || p.Start(due) != start {
-			t.Errorf("%s starts %v late", p.Pack, late)
-		}
-		starts[start] = true
-	}
-	if len(starts) < 400 { // of 600
-		t.Errorf("1,000 packs start in %d different seconds", len(starts))
-	}
-	if p := (Plan{Source: "prod", Pack: "cp-1"}); p.Start(due) != due {
-		t.Errorf("without jitter, it starts at %v", p.Start(due))
 	}
 }
 

@@ -1,0 +1,217 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"iter"
+	"slices"
+	"time"
+
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/evidence"
+)
+
+// Period is what a statement is about.
+type Period struct {
+	From, Until time.Time // [From, Until), UTC
+	Zone        string    // an IANA name, of the days that the period was asked for in
+	Packs       []string  // as <source>/<pack>; none = all
+}
+
+// Input is what [Compute] makes a statement from: a part [Begin, Begin+n) of the
+// ledger, which begins at a stamped checkpoint before the period and ends at one
+// after it. It was verified.
+type Input struct {
+	Period
+	Tool       string          // "packseal/<version>"
+	Begin      int64           // entries before the part
+	Checkpoint tree.Checkpoint // at its end
+	Stamps     []Stamp         // in any order
+	Witnesses  []string
+
+	// Entries yields the part, in order.
+	Entries iter.Seq2[tree.Entry, error]
+
+	// Earlier are entries before the part, such as those of the plan and the policy
+	// that were in force when it began.
+	Earlier []Earlier
+
+	// Records yields the records whose sums are in the part or in Earlier, as they are
+	// stored, in any order. Each is believed because of its sum; so is a plan that the
+	// first slate of the part names. It is called after Entries has ended.
+	Records iter.Seq2[[]byte, error]
+
+	// Sealed, if it is not nil, is called for each manifest of the part.
+	Sealed func(evidence.Manifest)
+}
+
+// Earlier is an entry before the part of the ledger that an [Input] has.
+type Earlier struct {
+	tree.Entry
+	Index int64
+}
+
+// settled is how a slot ended.
+type settled struct {
+	manifest, found, pruned bool
+
+	at   int64 // the index of its entry
+	says int64 // when it was sealed or recorded, by its record, Unix
+}
+
+// computation is a statement on its way.
+type computation struct {
+	Input
+	s        Statement
+	bounds   bounds
+	entries  []logged
+	sums     map[[sha256.Size]byte]int32 // the last entry of that sum
+	keys     map[string]int32            // the first entry of that key
+	slots    map[string]map[int64]settled
+	gaps     map[evidence.Slot]evidence.Gap
+	plans    map[string]evidence.Plan // by key
+	inForce  map[string]time.Time     // of plans: the earliest time that the ledger proves
+	slates   []slated
+	policies []int64                             // their entries' indexes
+	pruned   map[string]int32                    // by the report's key
+	earlier  map[[sha256.Size]byte]Earlier       // entries before the part
+	outside  map[[sha256.Size]byte]evidence.Plan // that no entry has the sum of
+	found    findings
+}
+
+// logged is an entry of the part.
+type logged struct {
+	tree.Entry
+	same int32 // the one before with the same sum, or -1
+	read bool  // its record was there
+}
+
+// Compute makes a statement. It takes memory in proportion to the entries, about
+// 300 bytes each, and reads records one by one. An error is one of Entries or
+// Records; what is wrong with what they yield is a finding of the statement.
+func Compute(in Input) (Statement, error) {
+	c := &computation{
+		Input: in, bounds: newBounds(in.Stamps),
+		sums: make(map[[sha256.Size]byte]int32), keys: make(map[string]int32), slots: make(map[string]map[int64]settled),
+		gaps: make(map[evidence.Slot]evidence.Gap), pruned: make(map[string]int32),
+		plans: make(map[string]evidence.Plan), inForce: make(map[string]time.Time),
+		outside: make(map[[sha256.Size]byte]evidence.Plan), earlier: make(map[[sha256.Size]byte]Earlier),
+	}
+	for _, e := range in.Earlier {
+		c.earlier[e.Sum] = e
+	}
+	c.s = Statement{
+		Checkpoint: Checkpoint{in.Checkpoint.Origin, in.Checkpoint.Root.String(), in.Checkpoint.Size},
+		Findings:   []Finding{}, From: in.From.UTC(), Gaps: []Gap{}, Late: []LateSlot{}, Missing: []Slot{}, Open: []Slot{},
+		Packs: in.Packs, PlanChanges: []PlanChange{}, Schema: StatementSchema, SlatesLate: []LateSlate{},
+		Stamps: tell(in.Stamps, in.From, in.Until), Tool: in.Tool, Unscheduled: []Unscheduled{}, Until: in.Until.UTC(),
+		Witnesses: append([]string{}, in.Witnesses...), Zone: in.Zone,
+		NotProven: []Limit{LimitTruth, LimitRecent, LimitCollusion, LimitUnplanned},
+	}
+	if len(in.Stamps) == 0 {
+		c.s.NotProven = append(c.s.NotProven, LimitTime)
+	}
+	for e, err := range in.Entries {
+		if err != nil {
+			return Statement{}, err
+		}
+		c.entry(e)
+	}
+	for raw, err := range in.Records {
+		if err != nil {
+			return Statement{}, err
+		}
+		if c.record(raw); c.found.words[Unlogged]+c.found.words[Doubled] > strangers {
+			c.find(Unreadable, "", saidTooManyRecord)
+			break
+		}
+	}
+	c.unread()
+	c.checkPruned()
+	history := c.history()
+	c.checkSlates(history)
+	c.expect(history)
+	c.changes(history)
+	c.s.Findings = c.found.all()
+	return c.s, nil
+}
+
+// strangers is how many records that no entry has the sum of are looked at.
+const strangers = 1000
+
+// entry takes in the next entry.
+func (c *computation) entry(e tree.Entry) {
+	i := int32(len(c.entries))
+	same, ok := c.sums[e.Sum]
+	if !ok {
+		same = -1
+	}
+	c.entries = append(c.entries, logged{Entry: e, same: same})
+	first, again := c.keys[e.Key]
+	if again && c.entries[first].Sum != e.Sum {
+		c.find(Doubled, e.Key, saidDoubledEntry)
+	}
+	if again && c.entries[first].Sum == e.Sum {
+		c.entries[i].read = true // the first one stands for both
+		return
+	}
+	c.sums[e.Sum] = i
+	if !again {
+		c.keys[e.Key] = i
+	}
+	switch e.Kind() {
+	case tree.Manifest, tree.Gap, tree.Found:
+		c.settle(e, c.index(i))
+	case tree.Pruned:
+		c.pruned[e.Object()] = i
+	case tree.Void:
+		c.s.Voids++
+	case tree.Epoch:
+		if c.index(i) != 0 {
+			c.find(Misplaced, e.Key, saidMisplacedEpoch)
+		}
+	}
+}
+
+// index returns the entry's index in the ledger.
+func (c *computation) index(i int32) int64 { return c.Begin + int64(i) }
+
+// find adds a finding.
+func (c *computation) find(w Word, key string, s said, args ...any) {
+	c.found.add(find(w, key, s, args...))
+}
+
+// wants reports whether the statement is about the pack.
+func (c *computation) wants(source, pack string) bool {
+	return len(c.Packs) == 0 || slices.Contains(c.Packs, source+"/"+pack)
+}
+
+// within reports whether the statement is about the slot.
+func (c *computation) within(s evidence.Slot) bool {
+	return !s.Due.Before(c.From) && s.Due.Before(c.Until) && c.wants(s.Source, s.Pack)
+}
+
+// packKey names a pack in the statement.
+func packKey(source, pack string) string { return source + "/" + pack }
+
+// unread finds the entries whose records are not there.
+func (c *computation) unread() {
+	for _, e := range c.entries {
+		switch kind := e.Kind(); {
+		case e.read, kind == "", kind == tree.Pruned, kind == tree.Void:
+		default:
+			c.find(Unarchived, e.Key, saidUnarchived)
+		}
+	}
+}
+
+// checkPruned holds the tombstones against the policies.
+func (c *computation) checkPruned() {
+	for i, e := range c.entries {
+		if e.Kind() != tree.Pruned {
+			continue
+		}
+		if !slices.ContainsFunc(c.policies, func(p int64) bool { return p < c.index(int32(i)) }) {
+			c.find(Pruned, e.Object(), saidNoPolicy)
+		}
+	}
+}

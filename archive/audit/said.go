@@ -1,0 +1,58 @@
+package audit
+
+// The sentences of findings, without their keys.
+var (
+	saidMore           = said{"%d more of this kind", "同类问题另有 %d 项"}
+	saidDoubledEntry   = said{"the ledger has two different objects under one key, of which one must have replaced the other", "账本中同一个键对应两个不同的对象，其中一个必是被另一个替换的"}
+	saidDoubledRecord  = said{"the record is in the bundle twice", "该记录在审计包中出现了两次"}
+	saidMisplacedEpoch = said{"the record of a ledger before this one is not the first entry", "指向前一账本的记录不是第一个条目"}
+	saidUnarchived     = said{"the ledger has this record, and it is not in the bundle", "账本中有此记录，审计包中却没有"}
+	saidAlteredRecord  = said{"the record was altered: its SHA-256 is %[2]s, and the ledger has %[1]s", "记录已被改动：其 SHA-256 为 %[2]s，账本中为 %[1]s"}
+	saidUnloggedBytes  = said{"a record with the SHA-256 %s is not in the ledger: %v", "SHA-256 为 %s 的记录不在账本中：%v"}
+	saidUnloggedRecord = said{"the record, with the SHA-256 %s, is not in the ledger", "该记录（SHA-256 为 %s）不在账本中"}
+	saidNewer          = said{"this program is too old to check the record: %v", "本程序版本过旧，无法核对该记录：%v"}
+	saidMisplaced      = said{"the ledger has another record under this key than belongs there: %v", "账本在此键下的记录不属于这里：%v"}
+	saidNoPolicy       = said{"the report was removed although the ledger has no retention policy before that", "报告已被移除，而账本在此之前没有任何保留策略"}
+	saidPrunedOther    = said{"the report that was removed is not the one of the manifest", "被移除的报告不是清单所指的那一份"}
+	saidAfterStamps    = said{"it came into the ledger after the last stamp, so nothing proves when", "它在最后一个时间戳之后才进入账本，无法证明其时间"}
+	saidAhead          = said{"it says that it is of %s, and it was stamped at %s already: a clock was wrong, or set", "它自称的时间是 %s，但在 %s 已有时间戳：时钟有误或被调整"}
+	saidBackdated      = said{"it says that it is of %s; at %s the ledger did not have it yet, and the first stamp that proves it is of %s", "它自称的时间是 %s；而账本在 %s 时还没有它，首个能证明它的时间戳是 %s"}
+	saidStampedLate    = said{"it says that it is of %s; the first stamp that proves it is of %s, and nothing shows that it was there before", "它自称的时间是 %s；首个能证明它的时间戳是 %s，此前是否存在无从证明"}
+	saidPlanPart       = said{"a part of the plan since %s is missing", "自 %s 起的计划缺少一部分"}
+	saidSchedule       = said{"the plan since %s has a schedule that can't be read, %.100q in the time zone %.100q, so nothing says when the pack was due", "自 %s 起的计划中有无法识别的时间表 %.100q（时区 %.100q），无从得知该合规包何时到期"}
+	saidHole           = said{"nothing was said in advance of what falls due from %s to %s", "从 %s 到 %s 的应到期项目没有事先声明"}
+	saidShort          = said{"the bundle says what falls due up to %s alone, and nothing of the rest of the period", "审计包只说明了到 %s 为止的应到期项目，此后的时段没有任何说明"}
+	saidSlatePlan      = said{"the plan that it names, %.64s, is not in the bundle", "它所依据的计划 %.64s 不在审计包中"}
+	saidLeftOut        = said{"it leaves out %s, when %.100q in %.100q falls due by its plan", "它遗漏了 %s：按其计划，%.100q（%.100q）此时到期"}
+	saidNotPlanned     = said{"it lists %s of %.100q in %.100q, which its plan does not have", "它列出了 %s（%.100q，%.100q），而其计划中没有"}
+	saidMissing        = said{"it was due, and has no record: neither a report nor a gap", "它已到期却没有任何记录：既无报告，也无缺口记录"}
+	saidOpen           = said{"it had no record yet at the last stamp of the bundle, %s: ask for a bundle that ends later", "到审计包最后一个时间戳 %s 为止它还没有记录：请索取结束时间更晚的审计包"}
+	saidTooMany        = said{"by the plans, more falls due than the ledger can have records of; it was followed up to %s", "按计划到期的项目多于账本可能拥有的记录；核对到 %s 为止"}
+
+	saidNoZip         = said{"it is not a whole zip file: %v", "它不是完整的 zip 文件：%v"}
+	saidUnsafe        = said{"the bundle has a file under the name %.200q, which must not be unpacked", "审计包中有名为 %.200q 的文件，不可解压"}
+	saidDoubledFile   = said{"the bundle has this file twice, and programs differ in which one they show", "审计包中此文件出现了两次，不同程序会显示不同的那一份"}
+	saidNoFile        = said{"the bundle lacks this file", "审计包缺少此文件"}
+	saidUnreadable    = said{"it can't be read: %v", "无法读取：%v"}
+	saidLine          = said{"line %d can't be read: %v", "第 %d 行无法读取：%v"}
+	saidNumber        = said{"it is not named as a checkpoint is", "它的名称不是检查点的名称"}
+	saidNoCheckpoint  = said{"it is not of a checkpoint that is in the bundle", "它不属于审计包中的任何检查点"}
+	saidBeyond        = said{"the checkpoint is of %d entries, and the bundle has those from %d to %d", "该检查点涵盖 %d 个条目，而审计包中的条目是从 %d 到 %d"}
+	saidOtherRoot     = said{"an entry between %d and %d was altered, removed, added or moved: they come to the root %s, and what was signed is %s", "第 %d 到 %d 个条目之间有条目被改动、移除、添加或移动：它们得出的根是 %s，而签署的是 %s"}
+	saidUncovered     = said{"no checkpoint is of the last %d entries", "最后 %d 个条目没有检查点"}
+	saidUnsigned      = said{"it is not signed by the key of the ledger: %v", "它没有账本密钥的有效签名：%v"}
+	saidToken         = said{"the token does not prove when the checkpoint was there: %v", "该时间戳不能证明检查点存在的时间：%v"}
+	saidNoToken       = said{"the bundle has no token that proves when anything was there", "审计包中没有任何能证明时间的时间戳"}
+	saidCosignature   = said{"the line of %s is not its cosignature of the checkpoint: %v", "%s 的签名行不是它对该检查点的共同签名：%v"}
+	saidNoCosignature = said{"the witness has cosigned no checkpoint of the bundle", "该见证人没有共同签署审计包中的任何检查点"}
+	saidProof         = said{"it does not prove the record: %v", "它不能证明该记录：%v"}
+	saidOtherProof    = said{"it does not prove an entry from before the bundle by one of the bundle's checkpoints", "它没有以审计包中的检查点证明更早的条目"}
+	saidOtherOrigin   = said{"the line is of another ledger than the key, %s", "这一行属于另一个账本，而密钥属于 %s"}
+	saidRolledBack    = said{"the ledger had this many entries once, and the bundle ends after %d: ask for one that goes further", "账本曾有这么多条目，而审计包在第 %d 条之后结束：请索取范围更大的审计包"}
+	saidForked        = said{"somebody was shown another ledger: of that size the bundle's has the root %s", "曾有人看到的是另一个账本：在此大小时，审计包的根是 %s"}
+	saidStatement     = said{"it is not a statement, %s, of a period", "它不是某个时段的声明（%s）"}
+	saidClaim         = said{"of %q it says %s, and what was computed is %s", "其 %q 为 %s，而计算所得为 %s"}
+	saidNoManifest    = said{"no manifest of the ledger is of this report", "账本中没有这份报告的清单"}
+	saidAlteredReport = said{"the report was altered: its SHA-256 is %s, and the manifest has %s", "报告已被改动：其 SHA-256 为 %s，清单中为 %s"}
+	saidTooManyRecord = said{"so many records are not in the ledger that the others were not looked at", "不在账本中的记录过多，其余未再核对"}
+)
