@@ -30,6 +30,7 @@ var (
 	saidNotPlanned     = said{"it lists %s of %.100q in %.100q, which its plan does not have", "它列出了 %s（%.100q，%.100q），而其排期中没有"}
 	saidMissing        = said{"it was due, and has no record: neither a report nor a gap", "它已到期却没有任何记录：既无报告，也无缺失记录"}
 	saidOpen           = said{"it had no record yet at the last stamp of the bundle, %s: ask for a bundle that ends later", "到审计包最后一个时间戳 %s 为止它还没有记录：请索取结束时间更晚的审计包"}
+	saidChanges        = said{"plans changed so much that what they took out was not followed beyond %s", "排期变更过多，因变更而不再到期的项目只核对到 %s"}
 	saidTooMany        = said{"by the plans, more falls due than the ledger can have records of; it was followed up to %s", "按排期到期的项目多于账本可能拥有的记录；核对到 %s 为止"}
 
 	saidNoZip         = said{"it is not a whole zip file: %v", "它不是完整的 zip 文件：%v"}
