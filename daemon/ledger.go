@@ -53,7 +53,7 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 	if err != nil {
 		return nil, err
 	}
-	slates := slate.NewWriter(slate.Options{Ledger: l, Records: o.plans, Tool: o.tool, Logger: o.logger})
+	slates := slate.NewWriter(slate.Options{Ledger: l, Plans: o.plans, Tool: o.tool, Logger: o.logger})
 	return &openLedger{l, slates, key}, nil
 }
 
