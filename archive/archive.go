@@ -101,6 +101,10 @@ type Options struct {
 	// Ledger gets an entry for each manifest, gap record and plan that is written
 	// here. May be nil.
 	Ledger Ledger
+	// Entries yields the ledger's entries, checked against its signed tip; an error
+	// ends them. [Archive.Repair] copies only what they vouch for. nil = there is no
+	// ledger, and manifests alone do.
+	Entries Entries
 
 	Metrics *Metrics     // nil = none
 	Tracer  trace.Tracer // for a trace of each attempt at a slot; nil = none
@@ -134,6 +138,9 @@ func New(o Options) (*Archive, error) {
 		Options: o, reader: newReader(o),
 		packs:      make(map[evidence.PackRef]evidence.Pack, len(o.Packs)),
 		delivering: make(chan struct{}, deliveries), troubles: make(map[evidence.Slot]trouble),
+	}
+	for _, t := range o.Sinks {
+		o.Metrics.repaired.WithLabelValues(t.Name)
 	}
 	for _, p := range o.Packs {
 		a.packs[p.PackRef] = p

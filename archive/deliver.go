@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +20,8 @@ type delivery struct {
 	evidence.Manifest
 	raw  []byte   // the manifest, canonical
 	from []Target // the sinks that have it already
-	body *os.File // the report
+	body body     // the report
+	file string   // in which that lies; empty = none
 }
 
 // deliver brings report and manifest to every sink that is to have them and lacks
@@ -75,12 +75,12 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 // yet is logged; if that fails, no sink may get it.
 func (a *Archive) putFirst(ctx context.Context, d *delivery, t Target) (put, unlogged error) {
 	if len(d.from) > 0 {
-		return a.put(ctx, d, t, d.body.Name()), nil
+		return a.put(ctx, d, t, d.file), nil
 	}
 	called := false
 	err := a.log(d.Slot().ManifestKey(), d.raw, func() error {
 		called = true
-		return a.put(ctx, d, t, d.body.Name())
+		return a.put(ctx, d, t, d.file)
 	})
 	if !called {
 		return nil, err
@@ -99,8 +99,12 @@ func (d *delivery) load(ctx context.Context, e *fetcher.Entry) (err error) {
 			}
 		}
 	}
+	if err != nil {
+		return err
+	}
+	f, err := e.Body()
 	if err == nil {
-		d.body, err = e.Body()
+		d.body, d.file = f, f.Name()
 	}
 	return err
 }

@@ -62,12 +62,24 @@ func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error
 // no folder for.
 const inMemory = 32 << 20
 
+// body is a report that can be read.
+type body interface {
+	io.ReadCloser
+	io.ReaderAt
+}
+
+// buffered is a body in memory.
+type buffered struct{ *bytes.Reader }
+
+func (buffered) Close() error { return nil }
+
 // checked returns the report that a sink has, in memory or in a file without a name,
 // if it is what the manifest says.
-func checked(ctx context.Context, t Target, m evidence.Manifest) (io.ReadCloser, error) {
+func checked(ctx context.Context, t Target, m evidence.Manifest) (body, error) {
 	if m.Size <= inMemory {
 		var b bytes.Buffer
-		return io.NopCloser(&b), check(ctx, t, m, &b)
+		err := check(ctx, t, m, &b)
+		return buffered{bytes.NewReader(b.Bytes())}, err
 	}
 	f, err := os.CreateTemp("", "packseal-export-")
 	if err != nil {
@@ -87,12 +99,15 @@ func checked(ctx context.Context, t Target, m evidence.Manifest) (io.ReadCloser,
 	return f, err
 }
 
+// errAbsent is in the error of check for a report that is not there.
+var errAbsent = errors.New("is missing")
+
 // check writes the report that a sink has to w, and returns an error unless it is
 // what the manifest says.
 func check(ctx context.Context, t Target, m evidence.Manifest, w io.Writer) error {
 	switch _, altered, err := readReport(ctx, t, m, w); {
 	case errors.Is(err, sink.ErrNotExist):
-		return fault.New(fault.Damaged, "%s is missing", m.ReportKey())
+		return fault.New(fault.Damaged, "%s %w", m.ReportKey(), errAbsent)
 	case err != nil:
 		return err
 	case altered != "":

@@ -61,6 +61,7 @@ type Metrics struct {
 	failures  *prometheus.CounterVec
 	gaps      *prometheus.CounterVec
 	anomalies *prometheus.CounterVec
+	repaired  *prometheus.CounterVec
 	lateness  *prometheus.HistogramVec
 	reg       prometheus.Registerer
 
@@ -77,6 +78,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		failures:  counter("packseal_failures_total", "Attempts at a slot that failed, by reason.", "source", "reason"),
 		gaps:      counter("packseal_gaps_total", "Slots that this process has recorded as gaps, by reason.", "reason"),
 		anomalies: counter("packseal_report_anomalies_total", "What was unusual about reports that this process has sealed.", "source", "anomaly"),
+		repaired:  counter("packseal_repaired_objects_total", "Objects that a sink lacked and this process has copied to it from another one.", "sink"),
 		lateness: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "packseal_late_seconds",
 			Help:    "How long after it fell due a slot's report had been fetched.",
@@ -88,7 +90,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.gaps.WithLabelValues(string(reason))
 	}
 	if reg != nil {
-		reg.MustRegister(m.failures, m.gaps, m.anomalies, m.lateness)
+		reg.MustRegister(m.failures, m.gaps, m.anomalies, m.repaired, m.lateness)
 	}
 	return m
 }

@@ -25,6 +25,12 @@ const (
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
+// The kinds that only the ledger tells.
+const (
+	Unlogged   Kind = "unlogged"   // a record that the ledger has no entry of
+	Unarchived Kind = "unarchived" // an entry of the ledger whose record no sink has
+)
+
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
 	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished, Unlocked, LockShort}
@@ -53,6 +59,13 @@ type Result struct {
 	Locks     []Locked  `json:"locks,omitempty"`        // of sinks whose configuration asks for locks
 	Problems  []Problem `json:"problems"`               // also the acknowledged ones
 	Acked     int       `json:"acknowledged,omitempty"` // of the problems
+
+	Repaired      int   `json:"repaired,omitempty"`       // objects that [Archive.Repair] has copied to sinks
+	RepairedBytes int64 `json:"repaired_bytes,omitempty"` // of reports and records
+
+	Place Place `json:"-"` // where the next one begins, if reports are read part by part; of a whole verification, where a round begins
+
+	Lacking []Problem `json:"-"` // what sinks lack without its being a problem, for [Archive.Repair]
 }
 
 // Open returns the problems that are not acknowledged.

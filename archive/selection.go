@@ -18,6 +18,9 @@ type Selection struct {
 	Sinks  []string // by name; none = all
 	Sample float64  // the share of reports that are read, each time others; 0 and 1 = all. Records are read in any case.
 
+	Part    *Part    // nil = all reports are read at once, or a sample
+	Reports []string // the sinks whose reports are read, by name; none = all that are selected
+
 	// Progress is told after each slot. It must not block. May be nil.
 	Progress func(Progress)
 }
@@ -54,7 +57,7 @@ type Progress struct {
 // Whole reports whether everything is selected, so that the result is one of the
 // whole archive.
 func (s Selection) Whole() bool {
-	return len(s.Packs) == 0 && len(s.Sinks) == 0 && !s.samples()
+	return len(s.Packs) == 0 && len(s.Sinks) == 0 && len(s.Reports) == 0 && s.Part == nil && !s.samples()
 }
 
 func (s Selection) samples() bool { return s.Sample > 0 && s.Sample < 1 }
@@ -64,9 +67,9 @@ func (s Selection) has(of evidence.Slot) bool {
 	return len(s.Packs) == 0 || slices.ContainsFunc(s.Packs, func(p Span) bool { return p.has(of) })
 }
 
-// targets returns the selected sinks. An unknown name is fault.Request.
-func (s Selection) targets(all []Target) (chosen []Target, err error) {
-	for _, name := range s.Sinks {
+// Targets returns the selected sinks. An unknown name is fault.Request.
+func (s Selection) Targets(all []Target) (chosen []Target, err error) {
+	for _, name := range slices.Concat(s.Sinks, s.Reports) {
 		if !slices.ContainsFunc(all, func(t Target) bool { return t.Name == name }) {
 			return nil, fault.New(fault.Request, "there is no sink %.100q", name)
 		}
@@ -108,5 +111,13 @@ func (s Selection) entries(ctx context.Context, t Target) iter.Seq2[sink.Entry, 
 	}
 }
 
-// reads reports whether a report is one of the sample.
-func (s Selection) reads() bool { return !s.samples() || rand.Float64() < s.Sample }
+// reads reports whether a slot's report is to be read in a sink.
+func (v *verifying) reads(t Target, s evidence.Slot) bool {
+	switch {
+	case len(v.Reports) > 0 && !slices.Contains(v.Reports, t.Name):
+		return false
+	case !v.part.whole():
+		return v.part.has(s)
+	}
+	return !v.samples() || rand.Float64() < v.Sample
+}

@@ -34,6 +34,7 @@ type verifying struct {
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
+	gapAt  map[evidence.Slot][]string                     // and the sinks that have it
 	asked  map[evidence.Slot][]string                     // the sinks that were to keep its report; none = all
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished
@@ -45,6 +46,7 @@ type verifying struct {
 	spooled func(evidence.Slot) (fetcher.Report, bool)       // nil = none
 	waiting map[evidence.Slot]bool                           // whose reports the spool holds
 
+	part    *part
 	refused error // why one of the objects could not be read
 
 	planned map[string][]string // plan → the sinks that have it
@@ -66,14 +68,14 @@ const orphanAge = 2 * time.Second
 // read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), asked: make(map[evidence.Slot][]string), gone: make(map[string]map[string]sink.Deletion),
-		lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
+		gapAt: make(map[evidence.Slot][]string), lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
 	v.result.Problems, v.keeping, v.spooled = []Problem{}, a.keeping, a.Spooled
-	v.waiting = make(map[evidence.Slot]bool)
+	v.waiting, v.part = make(map[evidence.Slot]bool), s.Part.begin()
 	if a.Pruned != nil {
 		v.pruned, v.unpruned = a.Pruned(ctx)
 	}
-	wanted, err := s.targets(a.Sinks)
+	wanted, err := s.Targets(a.Sinks)
 	if err != nil {
 		return v.result, err
 	}
@@ -90,6 +92,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		errs = append(errs, fmt.Errorf("reading what was pruned: %w", v.unpruned))
 	}
 	v.compare(read)
+	v.wants(ctx, read)
 	if n := v.result.Unread; n > 0 {
 		errs = append(errs, fmt.Errorf("%d objects could not be read, and were not checked, such as: %w", n, v.refused))
 	}
@@ -112,6 +115,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		return strings.Compare(x.Sink+"\x00"+x.Key, y.Sink+"\x00"+y.Key)
 	})
 	v.acknowledge(time.Now())
+	v.result.Place = v.part.end(v.result.Problems)
 	return v.result, errors.Join(errs...)
 }
 
@@ -169,6 +173,7 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		dir := e.Key[:strings.LastIndexByte(e.Key, '/')+1]
 		slots[dir] = append(slots[dir], e)
 	}
+	v.part.choose(slots)
 	if err := v.deletions(ctx, t, slots); err != nil {
 		return err
 	}
@@ -315,6 +320,7 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 		v.result.Gaps++
 	}
 	v.gaps[s] = err == nil || evidence.Unreadable(err)
+	v.gapAt[s] = append(v.gapAt[s], t.Name)
 	v.mu.Unlock()
 	if unread {
 		return nil
@@ -325,7 +331,7 @@ func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
 // readReport reads a report back whole, if it is in the sample.
 func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifest, entries []sink.Entry) error {
 	listed := slices.ContainsFunc(entries, func(e sink.Entry) bool { return e.Key == m.ReportKey() })
-	if listed && !v.reads() {
+	if listed && !v.reads(t, m.Slot()) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.result.Skipped++

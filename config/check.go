@@ -220,6 +220,12 @@ func (k *checker) rest() {
 	if k.Verify.TimeZone != "" && k.Verify.Schedule == "" {
 		k.fail("verify.schedule", `for example "0 4 * * SUN"`, "missing: a time zone alone verifies nothing")
 	}
+	if _, err := units.ParseShare(k.Verify.Share); err != nil {
+		k.fail("verify.share", "for example 5%", "%v", err)
+	}
+	if (k.Verify.Share != "" || k.Verify.Repair) && k.Verify.Schedule == "" {
+		k.fail("verify.schedule", `for example "0 4 * * *"`, "missing: when is it to be verified?")
+	}
 	k.oneOf("log.level", k.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", k.Log.Format, "auto", "text", "json")
 }

@@ -169,6 +169,8 @@ type Web struct {
 type Verify struct {
 	Schedule string `yaml:"schedule,omitempty"`  // written like a pack's schedule; default never
 	TimeZone string `yaml:"time_zone,omitempty"` // an IANA name; default: that under defaults
+	Share    string `yaml:"share,omitempty"`     // of the reports, how many each run reads, such as 5%: those that fell due first, and the next run goes on from there. Records are read all; default: all reports
+	Repair   bool   `yaml:"repair,omitempty"`    // copy to a sink what it lacks, from another one that has it as manifests and ledger say; default false
 }
 
 // Log is the level and the format of the log.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/units"
 	"packseal.example/scheduler"
 	"packseal.example/scheduler/cron"
 )
@@ -142,6 +143,12 @@ func (c *Config) Former(p evidence.PackRef, zone string) Entry {
 // never.
 func (c *Config) Verification() cron.Schedule {
 	return c.onSchedule(c.Verify.Schedule, c.Verify.TimeZone)
+}
+
+// VerifyShare returns the share of the reports that each verification reads; 0 = all.
+func (c *Config) VerifyShare() float64 {
+	share, _ := units.ParseShare(c.Verify.Share) // Load has refused a bad one
+	return share
 }
 
 // Zone returns the pack's time zone.

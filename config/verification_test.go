@@ -37,3 +37,29 @@ func TestVerification(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyShare: a share is of the reports, and needs a schedule.
+func TestVerifyShare(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]float64{
+		"verify: {schedule: \"@daily\"}\n":              0,
+		"verify: {schedule: \"@daily\", share: 5%}\n":   0.05,
+		"verify: {schedule: \"@daily\", share: 100%}\n": 1,
+	} {
+		c, _, err := Parse("c.yaml", []byte(minimal+text))
+		if err != nil || c.VerifyShare() != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"verify: {schedule: \"@daily\", share: 0%}\n":   `verify.share: "0%" is not a share`,
+		"verify: {schedule: \"@daily\", share: 101%}\n": `verify.share: "101%" is not a share`,
+		"verify: {schedule: \"@daily\", share: many}\n": `verify.share: "many" is not a share`,
+		"verify: {share: 5%}\n":                         "verify.schedule: missing",
+		"verify: {repair: true}\n":                      "verify.schedule: missing",
+	} {
+		if _, _, err := Parse("c.yaml", []byte(minimal+text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -117,6 +117,7 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	for _, s := range cfg.Sinks {
 		a.Sinks = append(a.Sinks, c.sinks[s.Name].Target)
 	}
+	a.Entries = o.entries(cfg, a.Sinks)
 	if o.spool != nil {
 		if c.sources, err = o.openSources(cfg); err != nil {
 			return nil, err

@@ -32,7 +32,7 @@ func (s *services) verifyOnSchedule(ctx context.Context) {
 		due, ok := r.cfg.Verification().Latest(last, now)
 		last = now
 		if ok && s.leads() {
-			s.verify(ctx, r.archive, due)
+			s.verify(ctx, r, due)
 			last = time.Now()
 		}
 	}
@@ -41,10 +41,18 @@ func (s *services) verifyOnSchedule(ctx context.Context) {
 // leads reports whether this replica does what one of them does for all.
 func (s *services) leads() bool { return !s.cfg.Queue.Shared() || leader{s}.IsLeader() }
 
-// verify verifies the archive, and keeps the result if everything could be read.
-func (s *services) verify(ctx context.Context, a *archive.Archive, due time.Time) {
+// verify verifies the archive or, if the configuration says so, the next part of its
+// reports, repairs what can be, and keeps the result if everything could be read.
+func (s *services) verify(ctx context.Context, r *runtime, due time.Time) {
 	log, began := s.Logger.With("due", due), time.Now()
-	result, err := a.Verify(ctx, archive.Selection{})
+	var selection archive.Selection
+	if share := r.cfg.VerifyShare(); share > 0 {
+		selection.Part = &archive.Part{Share: share, Place: s.verified().Place}
+	}
+	result, err := r.archive.Verify(ctx, selection)
+	if r.cfg.Verify.Repair && ctx.Err() == nil {
+		s.repair(ctx, r.archive, &result)
+	}
 	if ctx.Err() != nil {
 		return
 	}
@@ -65,4 +73,15 @@ func (s *services) verify(ctx context.Context, a *archive.Archive, due time.Time
 	}
 	log.InfoContext(ctx, "archive verified", "sealed", result.Sealed, "gaps", result.Gaps, "bytes", result.Bytes,
 		"problems", len(open), "acknowledged", result.Acked, "took", time.Since(began).Round(time.Millisecond).String())
+}
+
+// repair copies what a verification found to be lacking.
+func (s *services) repair(ctx context.Context, a *archive.Archive, result *archive.Result) {
+	err := a.Repair(ctx, result, archive.Repair{})
+	if result.Repaired > 0 {
+		s.Logger.WarnContext(ctx, "archive repaired", "objects", result.Repaired, "bytes", result.RepairedBytes)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.Logger.WarnContext(ctx, "archive not repaired", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+	}
 }

@@ -17,9 +17,11 @@ import (
 // state_dir, from where the daemon shows it: verification runs beside the
 // daemon, and its metrics outlive both.
 type verified struct {
-	Success  time.Time            `json:"success,omitzero"` // the end of the last run that read everything and found no problem that is not acknowledged
-	Ended    time.Time            `json:"ended,omitzero"`   // of the last run that read everything
-	Problems map[archive.Kind]int `json:"findings"`         // of that run, by kind; without acknowledged ones
+	Success  time.Time            `json:"success,omitzero"`   // the end of the last run that read everything and found no problem that is not acknowledged
+	Ended    time.Time            `json:"ended,omitzero"`     // of the last run that read everything
+	Problems map[archive.Kind]int `json:"findings"`           // of that run, by kind; without acknowledged ones
+	Repaired int                  `json:"repaired,omitempty"` // objects, by that run
+	Place    archive.Place        `json:"place,omitzero"`     // where the next run goes on, if each reads a part of the reports
 }
 
 func verifiedPath(stateDir string) string { return filepath.Join(stateDir, "verify.json") }
@@ -46,7 +48,7 @@ func (v verified) counts() map[string]int {
 // SaveVerified keeps the result of a verification that has just ended, for the
 // daemon that runs with this state folder.
 func SaveVerified(stateDir string, r archive.Result) error {
-	v := verified{Success: loadVerified(stateDir).Success, Ended: time.Now().UTC(), Problems: make(map[archive.Kind]int)}
+	v := verified{Success: loadVerified(stateDir).Success, Ended: time.Now().UTC(), Problems: make(map[archive.Kind]int), Repaired: r.Repaired, Place: r.Place}
 	open := r.Open()
 	for _, p := range open {
 		v.Problems[p.Kind]++
@@ -74,7 +76,7 @@ func (s *services) verified() verified {
 		return v
 	}
 	if other.Ended.After(v.Ended) {
-		v.Ended, v.Problems = other.Ended, other.Problems
+		v.Ended, v.Problems, v.Repaired, v.Place = other.Ended, other.Problems, other.Repaired, other.Place
 	}
 	if other.Success.After(v.Success) {
 		v.Success = other.Success
@@ -112,21 +114,28 @@ func (s *services) exchangeVerified(ctx context.Context) error {
 type verifiedCollector string
 
 var (
-	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything and found no problem, apart from acknowledged ones; 0 when never.", nil, nil)
+	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything, or by its schedule all records and a share of the reports, and found no problem, apart from acknowledged ones; 0 when never.", nil, nil)
+	descAllRead  = prometheus.NewDesc("packseal_verify_all_reports_since_timestamp_seconds", "Since when every report that was kept then has been read back; 0 when not yet.", nil, nil)
 	descProblems = prometheus.NewDesc("packseal_verify_problems", "Problems that the last packseal verify found, without acknowledged ones, by kind.", []string{"kind"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
-func (verifiedCollector) Describe(ch chan<- *prometheus.Desc) { ch <- descVerified; ch <- descProblems }
+func (verifiedCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descVerified
+	ch <- descAllRead
+	ch <- descProblems
+}
 
 // Collect implements [prometheus.Collector].
 func (stateDir verifiedCollector) Collect(ch chan<- prometheus.Metric) {
 	v := loadVerified(string(stateDir))
-	at := 0.0
-	if !v.Success.IsZero() {
-		at = float64(v.Success.Unix())
+	for desc, t := range map[*prometheus.Desc]time.Time{descVerified: v.Success, descAllRead: v.Place.Since} {
+		at := 0.0
+		if !t.IsZero() {
+			at = float64(t.Unix())
+		}
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, at)
 	}
-	ch <- prometheus.MustNewConstMetric(descVerified, prometheus.GaugeValue, at)
 	for _, k := range archive.Kinds() {
 		ch <- prometheus.MustNewConstMetric(descProblems, prometheus.GaugeValue, float64(v.Problems[k]), string(k))
 	}

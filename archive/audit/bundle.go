@@ -20,7 +20,7 @@ import (
 const (
 	maxDirectory = 128 << 20 // bytes of a zip's list of files: about a million
 	maxSmall     = 64 << 10  // bytes of a file such as a checkpoint or a token
-	maxStatement = 64 << 20
+	maxStatement = 32 << 20
 	minEntry     = 32 // bytes of an entry, however well it is compressed: its sum is random
 )
 
@@ -33,7 +33,7 @@ type bundle struct {
 	found *findings
 }
 
-// openBundle reads the list of files.
+// openBundle reads the list of files; nil, and a finding, if it is no zip.
 func openBundle(r io.ReaderAt, size int64, found *findings) (*bundle, error) {
 	limited := &opening{r: r, left: maxDirectory}
 	z, err := zip.NewReader(limited, size)
@@ -43,7 +43,7 @@ func openBundle(r io.ReaderAt, size int64, found *findings) (*bundle, error) {
 	b := &bundle{size: size, files: make(map[string]*zip.File), found: found}
 	if err != nil {
 		found.add(find(Unreadable, "", saidNoZip, err))
-		return b, nil
+		return nil, nil
 	}
 	limited.left = -1
 	for _, f := range z.File {
@@ -182,15 +182,16 @@ func scanLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
 // read.
 func (b *bundle) entries() (entries []tree.Entry, ok bool) {
 	f := b.files[LeavesName]
-	most := b.size / minEntry
+	most := b.size
 	if f != nil {
-		most = min(most, int64(min(f.CompressedSize64, 1<<62))/minEntry)
+		most = min(most, int64(min(f.CompressedSize64, 1<<62)))
 	}
+	most = most/minEntry + 1
 	before := len(b.found.list)
 	for line := range b.lines(LeavesName, tree.MaxEntry) {
 		e, err := tree.ParseEntry(string(line))
 		if err == nil && int64(len(entries)) >= most {
-			err = fault.New(fault.Damaged, "%d sums can't be in %d bytes", most+1, f.CompressedSize64)
+			err = fault.New(fault.Damaged, "%d different sums can't be in %d bytes", most+1, f.CompressedSize64)
 		}
 		if err != nil {
 			b.found.add(find(Unreadable, LeavesName, saidLine, len(entries)+1, err))

@@ -132,13 +132,13 @@ type announcement struct {
 func (a *audit) announced() (keys []announcement) {
 	wanted := make(map[[sha256.Size]byte][]byte)
 	for _, e := range a.entries {
-		if e.Kind() == tree.NextKey {
+		if isNextKey(e) {
 			wanted[e.Sum] = nil
 		}
 	}
 	a.findRecords(wanted)
 	for i, e := range a.entries {
-		if e.Kind() != tree.NextKey {
+		if !isNextKey(e) {
 			continue
 		}
 		k, err := evidence.DecodeNextKey(wanted[e.Sum], e.Key)
@@ -150,6 +150,12 @@ func (a *audit) announced() (keys []announcement) {
 		}
 	}
 	return keys
+}
+
+// isNextKey reports whether an entry announces a key. Of most entries the kind is
+// expensive to tell.
+func isNextKey(e tree.Entry) bool {
+	return strings.HasPrefix(e.Key, tree.Dir) && e.Kind() == tree.NextKey
 }
 
 // findRecords looks for the ledger's own records by their sums.

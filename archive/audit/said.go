@@ -54,5 +54,5 @@ var (
 	saidClaim         = said{"of %q it says %s, and what was computed is %s", "其 %q 为 %s，而计算所得为 %s"}
 	saidNoManifest    = said{"no manifest of the ledger is of this report", "账本中没有这份报告的清单"}
 	saidAlteredReport = said{"the report was altered: its SHA-256 is %s, and the manifest has %s", "报告已被改动：其 SHA-256 为 %s，清单中为 %s"}
-	saidTooManyRecord = said{"so many records are not in the ledger that the others were not looked at", "不在账本中的记录过多，其余未再核对"}
+	saidStrangers     = said{"more than %d records are not in the ledger; the others were not looked at", "超过 %d 条记录不在账本中，其余未再核对"}
 )

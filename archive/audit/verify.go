@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -71,8 +72,8 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 	if a.bundle, err = openBundle(r, size, &a.found); err != nil {
 		return Result{}, err
 	}
-	a.Other = a.other
-	if len(a.files) > 0 {
+	if a.bundle != nil {
+		a.Other = a.other
 		err = a.check()
 	}
 	a.Findings = a.found.all()
@@ -85,6 +86,10 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 // prepare reads the options.
 func (a *audit) prepare() error {
 	for _, text := range a.Keys {
+		if strings.HasPrefix(text, "PRIVATE+KEY+") {
+			return fault.New(fault.Request, "the key is a signing key, which nobody but packseal should have").
+				WithHint("packseal ledger init prints the verifier key")
+		}
 		key, err := note.NewVerifier(text)
 		if err != nil {
 			return fault.New(fault.Request, "%.200q is not the verifier key of a ledger: %w", text, err).
@@ -164,6 +169,10 @@ func (a *audit) state() error {
 			}
 		},
 	})
+	if errors.Is(err, errStrangers) {
+		a.found.add(find(Unlogged, RecordsDir, saidStrangers, strangers))
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -92,6 +92,7 @@ func TestView(t *testing.T) {
 // ledger, and what another key signed is not this one.
 func TestViewRefuses(t *testing.T) {
 	t.Parallel()
+	base, verifier := viewed(t)
 	for name, c := range map[string]struct {
 		key    string
 		object []byte // nil: it is removed
@@ -103,7 +104,7 @@ func TestViewRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, verifier := viewed(t)
+			s := base.clone()
 			s.set(c.key, c.object)
 			if _, err := look(t, verifier, s); err == nil {
 				t.Error("it is a ledger")
@@ -112,8 +113,7 @@ func TestViewRefuses(t *testing.T) {
 			}
 		})
 	}
-	s, _ := viewed(t)
-	if _, err := look(t, newKey(t, origin).text, s); fault.Of(err) != fault.Conflict || fault.Hint(err) == "" {
+	if _, err := look(t, newKey(t, origin).text, base); fault.Of(err) != fault.Conflict || fault.Hint(err) == "" {
 		t.Errorf("with another key: %v", err)
 	}
 	if _, err := look(t, newKey(t, origin).text, newStore()); fault.Of(err) != fault.NotFound {
@@ -128,6 +128,7 @@ func TestViewRefuses(t *testing.T) {
 // and nothing else; whatever differs is named.
 func TestViewCopiesWhatIsRight(t *testing.T) {
 	t.Parallel()
+	base, verifier := viewed(t)
 	policy := func(s *store) string {
 		for key := range s.objects {
 			if strings.HasPrefix(key, tree.Dir+"policy/") {
@@ -153,8 +154,7 @@ func TestViewCopiesWhatIsRight(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, verifier := viewed(t)
-			whole, key := s.clone(), c.key(s)
+			s, whole, key := base.clone(), base, c.key(base)
 			s.set(key, c.is)
 			v, err := look(t, verifier, s)
 			if err != nil {

@@ -173,3 +173,19 @@ func (s Size) String() string {
 	}
 	return fmt.Sprintf("%d%s", int64(s/best), name)
 }
+
+// ParseShare reads a share in (0, 1], as "5%" or "0.05"; empty is 0, for none given.
+func ParseShare(text string) (float64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	digits, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(digits, 64)
+	if percent {
+		n /= 100
+	}
+	if err != nil || !(n > 0 && n <= 1) {
+		return 0, fmt.Errorf("%.40q is not a share such as 5%%", text)
+	}
+	return n, nil
+}

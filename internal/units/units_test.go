@@ -93,3 +93,13 @@ func FuzzSize(f *testing.F) {
 		}
 	})
 }
+
+func TestParseShare(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]float64{"": 0, "5%": 0.05, "0.05": 0.05, "100%": 1, "0": -1, "0%": -1, "101%": -1, "-1%": -1, "NaN": -1, "Inf%": -1, "%": -1, "lots": -1} {
+		got, err := ParseShare(text)
+		if (err != nil) != (want < 0) || err == nil && got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
