@@ -42,7 +42,7 @@ func openBundle(r io.ReaderAt, size int64, found *findings) (*bundle, error) {
 	}
 	b := &bundle{size: size, files: make(map[string]*zip.File), found: found}
 	if err != nil {
-		found.add(find(Unreadable, "", saidNoZip, err))
+		found.add(Unreadable, "", saidNoZip, err)
 		return nil, nil
 	}
 	limited.left = -1
@@ -78,10 +78,10 @@ func (b *bundle) take(f *zip.File) {
 	folder := name != f.Name
 	switch {
 	case !evidence.ValidKey(name) || len(name) > tree.MaxEntry || f.Mode()&fs.ModeType&^fs.ModeDir != 0:
-		b.found.add(find(Unsafe, "", saidUnsafe, f.Name))
+		b.found.add(Unsafe, "", saidUnsafe, f.Name)
 	case folder:
 	case b.files[name] != nil:
-		b.found.add(find(Doubled, name, saidDoubledFile))
+		b.found.add(Doubled, name, saidDoubledFile)
 	default:
 		if !known(name) {
 			b.other++
@@ -114,12 +114,12 @@ func (b *bundle) below(dir string) iter.Seq[string] {
 func (b *bundle) read(name string, most int64) []byte {
 	f := b.files[name]
 	if f == nil {
-		b.found.add(find(Unreadable, name, saidNoFile))
+		b.found.add(Unreadable, name, saidNoFile)
 		return nil
 	}
 	raw, err := readAll(f, most)
 	if err != nil {
-		b.found.add(find(Unreadable, name, saidUnreadable, err))
+		b.found.add(Unreadable, name, saidUnreadable, err)
 		return nil
 	}
 	return raw
@@ -144,12 +144,12 @@ func (b *bundle) lines(name string, longest int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		f := b.files[name]
 		if f == nil {
-			b.found.add(find(Unreadable, name, saidNoFile))
+			b.found.add(Unreadable, name, saidNoFile)
 			return
 		}
 		r, err := f.Open()
 		if err != nil {
-			b.found.add(find(Unreadable, name, saidUnreadable, err))
+			b.found.add(Unreadable, name, saidUnreadable, err)
 			return
 		}
 		defer r.Close()
@@ -162,7 +162,7 @@ func (b *bundle) lines(name string, longest int) iter.Seq[[]byte] {
 			}
 		}
 		if err := s.Err(); err != nil {
-			b.found.add(find(Unreadable, name, saidUnreadable, err))
+			b.found.add(Unreadable, name, saidUnreadable, err)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func (b *bundle) entries() (entries []tree.Entry, ok bool) {
 			err = fault.New(fault.Damaged, "%d different sums can't be in %d bytes", most+1, f.CompressedSize64)
 		}
 		if err != nil {
-			b.found.add(find(Unreadable, LeavesName, saidLine, len(entries)+1, err))
+			b.found.add(Unreadable, LeavesName, saidLine, len(entries)+1, err)
 			return nil, false
 		}
 		entries = append(entries, e)

@@ -38,7 +38,7 @@ func readClaim(b *bundle) (c claim) {
 	}
 	period := s.Until.Sub(s.From)
 	if err != nil || s.Schema != StatementSchema || period <= 0 || period > longest {
-		b.found.add(find(Unreadable, StatementName, saidStatement, StatementSchema))
+		b.found.add(Unreadable, StatementName, saidStatement, StatementSchema)
 		return c
 	}
 	return claim{Period{s.From.UTC(), s.Until.UTC(), s.Zone, s.Packs}, fields}
@@ -57,7 +57,7 @@ func (a *audit) compare(s Statement) {
 		err = json.Unmarshal(raw, &ours)
 	}
 	if err != nil {
-		a.found.add(find(Claim, StatementName, saidUnreadable, err))
+		a.found.add(Claim, StatementName, saidUnreadable, err)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(theirs)) {
@@ -72,7 +72,7 @@ func (a *audit) compare(s Statement) {
 			mine, their = a.counts(mine), a.counts(their)
 		}
 		if !equalJSON(mine, their) {
-			a.found.add(find(Claim, StatementName, saidClaim, name, short(their), short(mine)))
+			a.found.add(Claim, StatementName, saidClaim, name, short(their), short(mine))
 		}
 	}
 }

@@ -203,13 +203,20 @@ func (c *computation) read(h hit) {
 			c.gaps[v.Slot()] = v
 		}
 	case evidence.Plan:
-		without, with := c.bounds.of(h.index)
-		c.plans[h.Key], c.inForce[h.Key] = v, without
-		c.dated(h.Key, v.Since, without, with)
+		c.plans[h.Key] = v
+		c.inForce[h.Key], _ = c.bounds.of(h.index)
+		c.dated(h.Key, v.Since, h.index)
 	case evidence.Slate:
 		c.slates = append(c.slates, slated{Slate: v, index: h.index, key: h.Key})
 	case evidence.Policy:
-		c.policies = append(c.policies, h.index)
+		var keep evidence.Keep // for ever
+		if v.Keep != "" {
+			var err error
+			if keep, err = evidence.ParseKeep(v.Keep); err != nil {
+				c.find(Unreadable, h.Key, saidUnreadable, err)
+			}
+		}
+		c.policies = append(c.policies, policy{h.index, keep})
 	}
 }
 
@@ -238,8 +245,7 @@ func (c *computation) unsettle(e logged, index int64) {
 // readSlot notes when a slot was settled, as its record says.
 func (c *computation) readSlot(h hit, slot evidence.Slot, says time.Time, pruned bool) {
 	if h.kind != tree.Found && c.within(slot) {
-		without, with := c.bounds.of(h.index)
-		c.dated(h.Key, says, without, with)
+		c.dated(h.Key, says, h.index)
 	}
 	pack := c.slots[packKey(slot.Source, slot.Pack)]
 	if s, ok := pack[slot.Due.Unix()]; ok && s.at == h.index {
@@ -270,10 +276,11 @@ func (s settled) counts(other settled) bool {
 const skew = time.Hour
 
 // dated holds when something says that it was made against the last stamp of a
-// ledger without it, and the first of one with it.
-func (c *computation) dated(key string, says, without, with time.Time) {
+// ledger without its entry, and the first of one with it.
+func (c *computation) dated(key string, says time.Time, index int64) {
+	without, with := c.bounds.of(index)
 	switch {
-	case len(c.Stamps) == 0:
+	case len(c.Stamps) == 0 || index < c.Begin:
 	case with.IsZero():
 		c.find(Unstamped, key, saidAfterStamps)
 	case says.After(with.Add(skew)):

@@ -39,16 +39,16 @@ func (a *audit) checkReports(r reports) {
 	for name := range a.below(ReportsDir) {
 		want := r[strings.TrimPrefix(name, ReportsDir)]
 		if want.sum == "" {
-			a.found.add(find(Unlogged, name, saidNoManifest))
+			a.found.add(Unlogged, name, saidNoManifest)
 			continue
 		}
 		sum, n, err := a.hash(name, want.size)
 		a.Bytes += n
 		switch {
 		case err != nil:
-			a.found.add(find(Unreadable, name, saidUnreadable, err))
+			a.found.add(Unreadable, name, saidUnreadable, err)
 		case n != want.size || sum != want.sum:
-			a.found.add(find(Altered, name, saidAlteredReport, sum, want.sum))
+			a.found.add(Altered, name, saidAlteredReport, sum, want.sum)
 		default:
 			a.Reports++
 		}

@@ -127,7 +127,7 @@ func (a *audit) check() (err error) {
 		return nil
 	}
 	if a.edge, err = ParseEdge(raw); err != nil {
-		a.found.add(find(Unreadable, EdgeName, saidUnreadable, err))
+		a.found.add(Unreadable, EdgeName, saidUnreadable, err)
 		return nil
 	}
 	var ok bool
@@ -170,7 +170,7 @@ func (a *audit) state() error {
 		},
 	})
 	if errors.Is(err, errStrangers) {
-		a.found.add(find(Unlogged, RecordsDir, saidStrangers, strangers))
+		a.found.add(Unlogged, RecordsDir, saidStrangers, strangers)
 		return nil
 	}
 	if err != nil {
@@ -202,9 +202,9 @@ func (a *audit) checkKnown() {
 	for _, c := range a.known {
 		switch {
 		case c.Origin != a.keys[0].Name():
-			a.found.add(find(Forked, c.String(), saidOtherOrigin, a.keys[0].Name()))
+			a.found.add(Forked, c.String(), saidOtherOrigin, a.keys[0].Name())
 		case c.Size > end:
-			a.found.add(find(RolledBack, c.String(), saidRolledBack, end))
+			a.found.add(RolledBack, c.String(), saidRolledBack, end)
 		case c.Size < a.edge.Size:
 			a.Older++
 		default:
@@ -216,7 +216,7 @@ func (a *audit) checkKnown() {
 	for i := 0; len(sizes) > 0; i++ {
 		for _, c := range a.known {
 			if _, ok := sizes[c.Size]; ok && c.Size == edge.Size && c.Root != edge.Root() {
-				a.found.add(find(Forked, c.String(), saidForked, edge.Root()))
+				a.found.add(Forked, c.String(), saidForked, edge.Root())
 			}
 		}
 		if i == len(a.entries) {

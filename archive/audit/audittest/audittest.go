@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"packseal.example/archive/audit"
 	"packseal.example/archive/ledger/slate"
@@ -272,18 +273,53 @@ func (l *Ledger) Input(p audit.Period) audit.Input {
 			raws = append(raws, raw)
 		}
 	}
-	in.Records = yield(append(raws, l.before(a)...))
+	in.Earlier = l.before(a)
+	for _, e := range in.Earlier {
+		raws = append(raws, l.Records[e.Key])
+	}
+	in.Records = yield(raws)
 	return in
 }
 
-// before returns the record of the plan that was in force at an entry.
-func (l *Ledger) before(a int64) [][]byte {
-	for _, e := range slices.Backward(l.Entries[:a]) {
-		if e.Kind() == tree.Plan {
-			return [][]byte{l.Records[e.Key]}
+// before returns the entries of the plan and of the policy that were in force at an
+// entry, with their indexes.
+func (l *Ledger) before(a int64) (list []audit.Earlier) {
+	var plan evidence.Plan
+	parts, policy := 0, false
+	for i, e := range slices.Backward(l.Entries[:a]) {
+		switch e.Kind() {
+		case tree.Plan:
+			p := l.Plans[e.Key]
+			if parts > 0 && !p.Since.Equal(plan.Since) {
+				continue
+			}
+			plan, parts = p, parts+1
+		case tree.Policy:
+			if policy {
+				continue
+			}
+			policy = true
+		default:
+			continue
+		}
+		list = append(list, audit.Earlier{Entry: e, Index: int64(i)})
+	}
+	return list
+}
+
+// prove returns the proof of an entry by a checkpoint.
+func (l *Ledger) prove(e audit.Earlier, c Checkpoint) []byte {
+	var hashes tree.Hashes
+	for _, e := range l.Entries[:c.Head.Size] {
+		if err := hashes.Add(e); err != nil {
+			l.Fatal(err)
 		}
 	}
-	return nil
+	path, err := tlog.ProveRecord(c.Head.Size, e.Index, &hashes)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return tree.Proof{Key: e.Key, Index: e.Index, Hashes: path, Checkpoint: c.Raw}.Format()
 }
 
 func yield[T any](list []T) iter.Seq2[T, error] {
@@ -323,8 +359,11 @@ func (l *Ledger) Bundle(p audit.Period) Files {
 			add(audit.LedgerRecords, raw)
 		}
 	}
-	for _, raw := range l.before(a) {
-		add(audit.LedgerRecords, raw)
+	for _, e := range l.before(a) {
+		add(audit.LedgerRecords, l.Records[e.Key])
+		if l.Plans[e.Key].Parts != 0 || e.Kind() == tree.Policy {
+			f[audit.ProofName(e.Entry)] = l.prove(e, within[len(within)-1])
+		}
 	}
 	for _, c := range within {
 		f[audit.CheckpointName(c.N)] = c.Raw
