@@ -106,8 +106,13 @@ func (s *shared) replica(t *testing.T) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records := func(context.Context) (map[string]evidence.Plan, error) { return maps.Clone(s.plans), nil }
-	return &replica{t, slate.NewWriter(slate.Options{Ledger: l, Records: records, Tool: "packseal/test", Logger: discard}), l, s}
+	// A plan is on its way to the archive until it is in force.
+	recorded := func(context.Context) (map[string]evidence.Plan, bool, error) {
+		all := maps.Clone(s.plans)
+		maps.DeleteFunc(all, func(_ string, p evidence.Plan) bool { return p.Since.After(time.Now()) })
+		return all, len(all) < len(s.plans), nil
+	}
+	return &replica{t, slate.NewWriter(slate.Options{Ledger: l, Plans: recorded, Tool: "packseal/test", Logger: discard}), l, s}
 }
 
 // write writes slates until the writer has nothing to do for now.
