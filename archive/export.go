@@ -29,19 +29,15 @@ func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error
 	if err != nil {
 		return err
 	}
-	pruned, err := r.isPruned(ctx, m.ReportKey(), m.SHA256)
-	if err != nil {
-		r.logger.WarnContext(ctx, "pruned reports not known", "reason", fault.Of(err), "err", err)
-	}
 	var errs []error
-	damaged := false
+	damaged, pruned := false, false
 	for _, t := range r.sinks {
 		f, err := checked(ctx, t, m)
 		if err == nil {
 			_, err = io.Copy(w, f)
 			return errors.Join(err, f.Close())
 		}
-		if pruned {
+		if pruned = r.wasPruned(ctx, m); pruned {
 			continue
 		}
 		r.logger.ErrorContext(ctx, "report not exported", "sink", t.Name, "object", m.ReportKey(), "reason", fault.Of(err), "err", err)

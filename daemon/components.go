@@ -129,7 +129,10 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 		}
 		if c.ledger != nil {
 			a.Ledger = c.ledger
+			a.Pruned = c.ledger.prunedIn(storedPruned(cfg, a.Sinks))
 		}
+	} else if cfg.Ledger != nil || cfg.StateDir == "" {
+		a.Pruned = storedPruned(cfg, a.Sinks)
 	}
 	c.archive, err = archive.New(a)
 	return c, err
@@ -287,19 +290,25 @@ type ArchiveOptions struct {
 
 // OpenArchive opens the archive of a configuration for one verb, apart from any
 // daemon.
-func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (_ *archive.Archive, err error) {
-	open := opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
+func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (*archive.Archive, error) {
+	c, _, err := o.open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c.archive, nil
+}
+
+// open opens what OpenArchive does, and returns what it was opened with.
+func (o ArchiveOptions) open(ctx context.Context, cfg *config.Config) (_ *components, open opening, err error) {
+	open = opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
 	switch spool := filepath.Join(cfg.StateDir, "spool"); {
 	case !o.ReadOnly:
 		if open.spool, err = fetcher.OpenSpool(spool); err != nil {
-			return nil, err
+			return nil, open, err
 		}
 	case cfg.StateDir != "": // a copy of an archive has none
 		open.spooled = fetcher.ReadSpool(spool).Report
 	}
 	c, err := open.open(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return c.archive, nil
+	return c, open, err
 }

@@ -27,6 +27,7 @@ type openLedger struct {
 	anchors *anchor.Anchors // nil for one verb
 	slates  *slate.Writer
 	key     string
+	pruned  prunedReports
 }
 
 // openLedger opens the ledger of a configuration in its sinks, unless it is open
@@ -57,15 +58,17 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 	if err != nil {
 		return nil, err
 	}
+	opened := &openLedger{Ledger: l, key: key}
 	if o.leads == nil {
-		return &openLedger{Ledger: l, key: key}, nil
+		return opened, nil
 	}
-	slates := slate.NewWriter(slate.Options{Ledger: l, Plans: o.plans, Tool: o.tool, Logger: o.logger})
+	opened.slates = slate.NewWriter(slate.Options{Ledger: l, Plans: o.plans, Tool: o.tool, Logger: o.logger})
 	a := anchor.Options{Ledger: l, Leads: o.leads, Logger: o.logger}
 	if a.Stamps, err = cfg.Ledger.Authorities(o.tool); err == nil {
 		a.Witnesses, err = cfg.Ledger.Cosigners(o.tool)
 	}
-	return &openLedger{l, anchor.New(a), slates, key}, err
+	opened.anchors = anchor.New(a)
+	return opened, err
 }
 
 // epoch returns the record of the ledger that another one goes on from; nil = there is

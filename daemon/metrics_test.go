@@ -13,6 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"packseal.example/archive"
 	"packseal.example/archive/ledger/witness/witnesstest"
 	"packseal.example/fetcher/discovery"
 	"packseal.example/test/lab"
@@ -28,6 +29,9 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 		`interval: 1s, stamps: [{name: tsa, url: "http://127.0.0.1:1/"}], witnesses: [{name: w, url: "http://127.0.0.1:1/", key: `+witnesstest.New(t, "w").Key+`}]`, 1)
 	s, _ := idle(t, lab.Setup{Dir: dir, Discover: "rules: [{}]", Accounts: "role: packseal", Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: more + "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"})
 	if err := s.discovered.set(map[string]discovery.State{"prod": {Tried: time.Now(), Listed: time.Now(), AccountsListed: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := SaveVerified(s.cfg.StateDir, archive.Result{Locks: []archive.Locked{{Sink: "primary", Until: time.Now()}}}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -39,7 +39,8 @@ type Input struct {
 
 	// Records yields the records whose sums are in the part or in Earlier, as they are
 	// stored, in any order. Each is believed because of its sum; so is a plan that the
-	// first slate of the part names. It is called after Entries has ended.
+	// first slate of the part names. It is called after Entries has ended, on another
+	// goroutine than the one that called Compute.
 	Records iter.Seq2[[]byte, error]
 
 	// Sealed, if it is not nil, is called for each manifest of the part.
@@ -78,6 +79,8 @@ type computation struct {
 	earlier  map[[sha256.Size]byte]Earlier       // entries before the part
 	outside  map[[sha256.Size]byte]evidence.Plan // that no entry has the sum of
 	found    findings
+	wanted   map[string]bool // packs; none = all
+	steps    int             // see stepsMost
 }
 
 // logged is an entry of the part.
@@ -101,6 +104,10 @@ func Compute(in Input) (Statement, error) {
 		gaps: make(map[evidence.Slot]evidence.Gap), pruned: make(map[string]int32),
 		plans: make(map[string]evidence.Plan), inForce: make(map[string]time.Time),
 		outside: make(map[[sha256.Size]byte]evidence.Plan), earlier: make(map[[sha256.Size]byte]Earlier),
+		wanted: make(map[string]bool),
+	}
+	for _, p := range in.Packs {
+		c.wanted[p] = true
 	}
 	for _, e := range in.Earlier {
 		c.earlier[e.Sum] = e
@@ -204,7 +211,7 @@ func (c *computation) find(w Word, key string, s said, args ...any) {
 
 // wants reports whether the statement is about the pack.
 func (c *computation) wants(source, pack string) bool {
-	return len(c.Packs) == 0 || slices.Contains(c.Packs, source+"/"+pack)
+	return len(c.Packs) == 0 || c.wanted[packKey(source, pack)]
 }
 
 // within reports whether the statement is about the slot.
