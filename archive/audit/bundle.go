@@ -20,7 +20,7 @@ import (
 const (
 	maxDirectory = 128 << 20 // bytes of a zip's list of files: about a million
 	maxSmall     = 64 << 10  // bytes of a file such as a checkpoint or a token
-	maxStatement = 32 << 20
+	maxStatement = 16 << 20
 	minEntry     = 32 // bytes of an entry, however well it is compressed: its sum is random
 )
 
