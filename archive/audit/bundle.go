@@ -3,6 +3,7 @@ package audit
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -169,7 +170,7 @@ func (b *bundle) lines(name string, longest int) iter.Seq[[]byte] {
 
 // scanLines splits at LF alone, and takes no last line without one.
 func scanLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
-	if i := slices.Index(data, '\n'); i >= 0 {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
 	}
 	if atEOF && len(data) > 0 {
