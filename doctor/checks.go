@@ -48,6 +48,7 @@ func (e *examination) checks() []check {
 	all := []check{{name: "configuration", target: e.Config.File(), run: e.configuration}}
 	all = append(all, e.sources()...)
 	all = append(all, e.sinks()...)
+	all = append(all, e.ledger()...)
 	all = append(all,
 		check{name: "state", target: "state_dir", run: e.state},
 		check{name: "queue", target: "state_dir", run: e.queue},

@@ -246,15 +246,15 @@ func TestStatusAfterRestart(t *testing.T) {
 	}
 }
 
-// TestLook: what a sink has is compared with what this replica knows, without a word to
+// TestCheck: what a sink has is compared with what this replica knows, without a word to
 // the sink.
-func TestLook(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
 	s, k := newStore(), newKey(t, origin)
 	r := open(t, k.file, t.TempDir(), s)
 	look := func(r *replica, known, begun bool, kind ledger.Kind) {
 		t.Helper()
-		gotKnown, gotBegun, err := r.Look(t.Context())
+		gotKnown, gotBegun, err := r.Check(t.Context())
 		if gotKnown != known || gotBegun != begun || (err == nil) != (kind == "") || err != nil && !strings.Contains(err.Error(), string(kind)) {
 			t.Errorf("known %v, begun %v, %v", gotKnown, gotBegun, err)
 		}

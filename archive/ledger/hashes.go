@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"packseal.example/archive/ledger/tree"
@@ -12,7 +14,7 @@ import (
 // unknown is the error of a ledger before the first Commit.
 func unknown() error { return fault.New(fault.Unavailable, "nothing is known of the ledger yet") }
 
-// Latest is the last checkpoint.
+// Latest is a checkpoint, which the ledger's key signed.
 type Latest struct {
 	N          int64 // of its batch
 	Checkpoint tree.Checkpoint
@@ -20,7 +22,8 @@ type Latest struct {
 }
 
 // Latest returns the checkpoint of the tip that the last [Ledger.Commit] of this process
-// has seen, from the first sink. Its error is fault.NotFound if there is no batch yet, or none is known.
+// has seen, from the first sink. Its error is fault.NotFound if there is no batch yet, or
+// none is known.
 func (l *Ledger) Latest(ctx context.Context) (Latest, error) {
 	l.mu.Lock()
 	read, err := l.latest()
@@ -36,20 +39,43 @@ func (l *Ledger) latest() (func(context.Context) (Latest, error), error) {
 	if l.tip == nil || l.tip.last < 0 {
 		return nil, fault.New(fault.NotFound, "the ledger has no batch yet")
 	}
-	c, known := Latest{N: l.tip.last, Checkpoint: l.tip.head.Checkpoint()}, l.tip.keys.verifiers()
-	return func(ctx context.Context) (_ Latest, err error) {
-		key, ok := tree.CheckpointKey(c.N), false
-		if c.Raw, ok, err = read(ctx, l.Sinks[0], key); err != nil {
-			return Latest{}, err
+	n, want, known := l.tip.last, l.tip.head.Checkpoint(), l.tip.keys.verifiers()
+	return func(ctx context.Context) (Latest, error) {
+		c, err := l.signedCheckpoint(ctx, n, known)
+		if err == nil && c.Checkpoint != want {
+			err = fault.New(fault.Damaged, "%s in sink %s is %s, and the ledger's batches come to %s", tree.CheckpointKey(n), l.Sinks[0].Name, c.Checkpoint, want)
 		}
-		if !ok {
-			return Latest{}, fault.New(fault.NotFound, "sink %s lacks %s", l.Sinks[0].Name, key)
-		}
-		if got, _, err := tree.OpenCheckpoint(c.Raw, known); err != nil || got != c.Checkpoint {
-			return Latest{}, fault.New(fault.Damaged, "%s in sink %s is not the checkpoint that the ledger's batches come to", key, l.Sinks[0].Name)
-		}
-		return c, nil
+		return c, err
 	}, nil
+}
+
+// At returns the checkpoint after batch n, from the first sink. Its error is
+// fault.NotFound if there is none, and fault.Damaged if no key signed it that signs now.
+func (l *Ledger) At(ctx context.Context, n int64) (Latest, error) {
+	l.mu.Lock()
+	if l.tip == nil {
+		l.mu.Unlock()
+		return Latest{}, unknown()
+	}
+	known := l.tip.keys.verifiers()
+	l.mu.Unlock()
+	return l.signedCheckpoint(ctx, n, known)
+}
+
+func (l *Ledger) signedCheckpoint(ctx context.Context, n int64, known note.Verifiers) (c Latest, err error) {
+	key := tree.CheckpointKey(n)
+	raw, ok, err := read(ctx, l.Sinks[0], key)
+	if err != nil {
+		return c, err
+	}
+	if !ok {
+		return c, fault.New(fault.NotFound, "sink %s lacks %s", l.Sinks[0].Name, key)
+	}
+	signed, _, err := tree.OpenCheckpoint(raw, known)
+	if err != nil {
+		return c, fmt.Errorf("%s in sink %s: %w", key, l.Sinks[0].Name, err)
+	}
+	return Latest{n, signed, raw}, nil
 }
 
 // Add puts what others said of a checkpoint into the first sink. The further ones get it
@@ -72,7 +98,8 @@ func (l *Ledger) takeAdded() (keys []string) {
 	return keys
 }
 
-// Changed returns a channel that is closed when a Commit of this process sees another tip.
+// Changed returns a channel that is closed when a Commit of this process sees another
+// tip, or succeeds for the first time.
 func (l *Ledger) Changed() <-chan struct{} {
 	l.show.Lock()
 	defer l.show.Unlock()

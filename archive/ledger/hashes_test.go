@@ -31,7 +31,14 @@ func TestProve(t *testing.T) {
 	var points []tree.Checkpoint
 	var all tree.Hashes
 	for _, to := range []int{1, 2, 7, 255, 256, 257, 511, 512, 700, 1024, 1030} {
-		r.append("a", int(r.Status().Checkpoint.Size), to)
+		var entries []tree.Entry
+		for i := int(r.Status().Checkpoint.Size); i < to; i++ {
+			e, _ := object("a", i)
+			entries = append(entries, e)
+		}
+		if err := r.Append(ctx, entries); err != nil {
+			t.Fatal(err)
+		}
 		c, err := r.Latest(ctx)
 		if err != nil || c.N != int64(len(points)) || c.Checkpoint != r.Status().Checkpoint || !bytes.Equal(c.Raw, s.get(tree.CheckpointKey(c.N))) {
 			t.Fatalf("%+v, %v", c, err)
@@ -69,6 +76,12 @@ func TestProve(t *testing.T) {
 		}
 	}
 	last := points[len(points)-1]
+	if c, err := r.At(ctx, 3); err != nil || c.Checkpoint != points[3] {
+		t.Errorf("checkpoint 3 is %+v, %v", c, err)
+	}
+	if _, err := r.At(ctx, 99); fault.Of(err) != fault.NotFound {
+		t.Errorf("checkpoint 99: %v", err)
+	}
 	for _, old := range []int64{-1, last.Size + 1} {
 		if _, err := r.Prove(ctx, old, last); fault.Of(err) != fault.Request {
 			t.Errorf("of %d: %v", old, err)
@@ -135,6 +148,11 @@ func TestChanged(t *testing.T) {
 		}
 	}
 	before := r.Changed()
+	r.commit()
+	if !closed(before) {
+		t.Error("it is not told of the first commit")
+	}
+	before = r.Changed()
 	r.commit()
 	if closed(before) {
 		t.Error("it is told of nothing")

@@ -23,22 +23,28 @@ const (
 	RolledBack Kind = "rolled_back" // a sink has less than it had
 	Void       Kind = "void"        // somebody without a key wrote where batches are
 	Altered    Kind = "altered"     // a sink holds other bytes than it should, of what is copied or follows from the batches
+
+	ClockOffset Kind = "clock_offset" // this machine's clock differs from a time-stamping authority's
 )
 
 // Kinds returns all kinds of problems.
-func Kinds() []Kind { return []Kind{Altered, Forked, RolledBack, Void} }
+func Kinds() []Kind { return []Kind{Altered, ClockOffset, Forked, RolledBack, Void} }
 
 // Problem is something that is wrong with the ledger.
 type Problem struct {
 	Kind   Kind   `json:"kind"`
-	Sink   string `json:"sink"`
-	Key    string `json:"key"` // of the object that it is about
+	Sink   string `json:"sink"` // empty for what an authority or a witness says
+	Key    string `json:"key"`  // of the object that it is about
 	Detail string `json:"detail"`
 }
 
 // String tells what is wrong.
 func (p Problem) String() string {
-	return fmt.Sprintf("%s: %s, sink %s: %s", p.Kind, p.Key, p.Sink, p.Detail)
+	where := p.Key
+	if p.Sink != "" {
+		where += ", sink " + p.Sink
+	}
+	return fmt.Sprintf("%s: %s: %s", p.Kind, where, p.Detail)
 }
 
 // refusal is an error for a problem for which nothing is signed.
@@ -82,11 +88,12 @@ func (l *Ledger) report(ctx context.Context, c *commit, err error) {
 			l.Logger.ErrorContext(ctx, "ledger problem", "problem", p.Kind, "sink", p.Sink, "key", p.Key, "detail", p.Detail)
 		}
 	}
+	first := s.Committed.IsZero()
 	if s.Err = err; err == nil {
 		s.Committed = time.Now()
 	}
 	if l.tip != nil {
-		if l.tip.head.Batches != s.Batches {
+		if l.tip.head.Batches != s.Batches || first && err == nil {
 			close(l.changed)
 			l.changed = make(chan struct{})
 		}

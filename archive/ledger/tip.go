@@ -76,11 +76,11 @@ func (l *Ledger) load() (*tip, error) {
 	return &tip{head: tree.Head{Origin: s.Origin, Batches: s.Batches, Edge: edge}, last: s.Last, keys: keys}, nil
 }
 
-// Look reads from the first sink the last batch that this replica has seen there, and
+// Check reads from the first sink the last batch that this replica has seen there, and
 // returns an error if it is not there as it was. It signs and writes nothing, and does
 // not look for batches that came later. A replica that has seen none looks whether the
 // first one is there: known is false then, and begun says so.
-func (l *Ledger) Look(ctx context.Context) (known, begun bool, err error) {
+func (l *Ledger) Check(ctx context.Context) (known, begun bool, err error) {
 	t, err := l.load()
 	if err != nil {
 		return false, false, err

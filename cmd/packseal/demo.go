@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"packseal.example/archive/ledger"
 	"packseal.example/config"
 	"packseal.example/daemon"
 	"packseal.example/fetcher/cloudconfig/sim"
@@ -25,6 +26,9 @@ import (
 
 // demoEvery is how often each of the demo's packs falls due.
 const demoEvery = 20 * time.Second
+
+// demoOrigin is the name of the demo's ledger.
+const demoOrigin = "packseal.example/demo"
 
 // demo runs the simulator, the daemon, a local archive and the page together.
 type demo struct {
@@ -92,6 +96,9 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := adoptDemo(ctx, cfg); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	fmt.Fprintf(d.talk, "packseal %s: http://%s\n  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s;\n  which packs exist and which are kept: packseal packs --config %[5]s\n",
 		version, l.Addr(), demoKept, demoEvery, filepath.Join(d.dir, "archive"), path)
 	level := slog.LevelInfo
@@ -115,7 +122,7 @@ func (d *demo) run(ctx context.Context) error {
 	err = packseal.Run(ctx, cfg, l)
 	interrupted := ctx.Err() != nil
 	stop()
-	err = errors.Join(err, <-simulated, <-ended, endPlan(cfg, logger))
+	err = errors.Join(err, <-simulated, <-ended, d.endPlan(cfg, logger))
 	if interrupted && !d.once && err == nil {
 		return d.farewell(packseal.Settled())
 	}
@@ -130,6 +137,7 @@ func (d *demo) farewell(sealed, gaps int) error {
 	for _, next := range [][]string{
 		{"packseal list --config " + path, "see what was kept"},
 		{"packseal verify --config " + path, "compare it with its manifests"},
+		{"packseal ledger status --config " + path, "see the signed list of it"},
 		{"packseal demo --dir " + d.dir, "go on"},
 		{"rm -r " + d.dir, "remove it"},
 		{"packseal init > packseal.yaml", "begin a configuration of your own"},
@@ -139,11 +147,23 @@ func (d *demo) farewell(sealed, gaps int) error {
 	return t.Flush()
 }
 
+// adoptDemo logs what lies in the demo's archive and is not in its ledger as found:
+// nobody can vouch for it. What the daemon keeps comes after that.
+func adoptDemo(ctx context.Context, cfg *config.Config) error {
+	l, err := openLedger(ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	_, err = l.Adopt(ctx, ledger.Adoption{})
+	return err
+}
+
 // endPlan records that nothing is due any more, so that what the demo left is
 // complete however late somebody verifies it.
-func endPlan(cfg *config.Config, logger *slog.Logger) error {
+func (d *demo) endPlan(cfg *config.Config, logger *slog.Logger) error {
 	ctx := context.Background()
-	a, err := daemon.OpenArchive(ctx, cfg, daemon.ArchiveOptions{ReadOnly: true, Tool: tool(), Logger: logger})
+	defer commitLedger(ctx, cfg, d.talk)
+	a, err := daemon.OpenArchive(ctx, cfg, daemon.ArchiveOptions{Tool: tool(), Logger: logger})
 	if err != nil {
 		return err
 	}
@@ -178,9 +198,10 @@ sinks:
   - name: primary
     local: {dir: archive}
 fetch: {poll_min: 200ms, poll_max: 1s}
+ledger: {origin: %s, key_file: ledger-key, interval: 10s}
 web: {listen: %q}
 packs:
-`, endpoint, demoEvery, d.listen)
+`, endpoint, demoEvery, demoOrigin, d.listen)
 	since := d.first.Format(time.RFC3339)
 	for _, p := range append(sim.Demo(), sim.Pack{ID: sim.MissingPackID, Name: "a pack that does not exist"}) {
 		fmt.Fprintf(&b, "  - {id: %s, name: %q, aggregator: %q, since: %s}\n", p.ID, p.Name, p.Aggregator, since)
@@ -198,7 +219,14 @@ packs:
 			return "", err
 		}
 	}
-	return path, nil
+	key, _, err := ledger.GenerateKey(demoOrigin)
+	if err == nil {
+		err = writeKey(filepath.Join(d.dir, "ledger-key"), key.Reveal())
+	}
+	if fault.Of(err) == fault.Conflict { // from the run before
+		err = nil
+	}
+	return path, err
 }
 
 // demoKept is how many packs the demo keeps: those of its file, and the one that is

@@ -77,6 +77,7 @@ safe beside a running daemon, which it tells what it has sealed.`,
 			return err
 		}
 		i.sealer = sealer{out: c.OutOrStdout(), talk: c.ErrOrStderr(), client: control.NewClient(cfg.StateDir), asJSON: *asJSON}
+		defer commitLedger(c.Context(), cfg, c.ErrOrStderr())
 		return i.all(c.Context(), files)
 	}
 	return c

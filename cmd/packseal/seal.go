@@ -110,6 +110,7 @@ same; late_seconds in its manifest says how late.`,
 		}
 		s.out, s.talk, s.client, s.asJSON = c.OutOrStdout(), c.ErrOrStderr(), control.NewClient(cfg.StateDir), *asJSON
 		outcomes := s.all(c.Context(), entries)
+		commitLedger(c.Context(), cfg, s.talk)
 		errs := []error{unlisted}
 		for _, o := range outcomes {
 			if *asJSON {

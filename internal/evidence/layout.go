@@ -3,6 +3,7 @@ package evidence
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,17 @@ func Reserved(key string) bool { return strings.HasPrefix(key, ReservedPrefix) }
 
 // LedgerDir is the prefix of the ledger's keys, with the closing slash.
 const LedgerDir = ReservedPrefix + "ledger/"
+
+// ledgerFolders are those below LedgerDir that hold objects, besides the plans'.
+var ledgerFolders = []string{"batch", "checkpoint", "cosignature", "epoch", "key", "policy", "slate", "stamp", "tile"}
+
+// IsLedger reports whether a key can be that of an object of the ledger, other than a
+// plan.
+func IsLedger(key string) bool {
+	rest, ok := strings.CutPrefix(key, LedgerDir)
+	folder, name, below := strings.Cut(rest, "/")
+	return ok && below && name != "" && slices.Contains(ledgerFolders, folder)
+}
 
 // ValidKey reports whether a key can be one of an archive: it is UTF-8, not empty,
 // does not begin with a slash, and has no control characters, backslashes, or

@@ -39,3 +39,15 @@ func FuzzParseKey(f *testing.F) {
 		}
 	})
 }
+
+func TestIsLedger(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{
+		evidence.LedgerDir + "batch/000": true, evidence.LedgerDir + "tile/entries/x001/234": true, evidence.LedgerDir + "stamp/000/a.tsr": true, evidence.LedgerDir + "key/0123456789ab.json": true,
+		evidence.LedgerDir + "batch": false, evidence.LedgerDir + "batch/": false, evidence.LedgerDir + "found/prod/cp-1": false, evidence.LedgerDir: false, "prod/batch/000": false, "packseal-ledgers/batch/000": false,
+	} {
+		if got := evidence.IsLedger(key); got != want {
+			t.Errorf("%q: %v", key, got)
+		}
+	}
+}

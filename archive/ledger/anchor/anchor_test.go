@@ -1,0 +1,318 @@
+package anchor_test
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/anchor"
+	"packseal.example/archive/ledger/stamp"
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/archive/ledger/witness/cosignature"
+	"packseal.example/internal/fault"
+)
+
+// TestAnchors: each checkpoint is vouched for by all, in every sink; who has nothing but
+// a sink, the roots and the keys can check it.
+func TestAnchors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	w.append(l, 3)
+	a := w.anchors(l, func(o *anchor.Options) { o.Every = 1 })
+	a.Once(t.Context())
+	w.append(l, 300)
+	a.Once(t.Context())
+	if err := l.Commit(t.Context()); err != nil { // it copies
+		t.Fatal(err)
+	}
+	v, err := cosignature.NewVerifier(w.witness.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range w.sinks {
+		all, err := anchor.List(t.Context(), w.sinks[i])
+		if err != nil || len(all) != 2 {
+			t.Fatalf("sink %d lists %+v, %v", i, all, err)
+		}
+		for n, one := range all {
+			if one.N != int64(n) || !slices.Equal(one.Stamps, []string{"tsa1", "tsa2"}) || !slices.Equal(one.Cosignatures, []uint32{v.KeyHash()}) {
+				t.Errorf("sink %d lists %+v", i, one)
+			}
+			objects, err := one.Read(t.Context(), w.sinks[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkpoint := objects[tree.CheckpointKey(one.N)]
+			for _, name := range one.Stamps {
+				if token, err := stamp.Verify(objects[tree.StampKey(one.N, name)], checkpoint, w.authority.Pool); err != nil || time.Since(token.Time) > time.Minute {
+					t.Errorf("%+v, %v", token, err)
+				}
+			}
+			line, err := cosignature.Parse(string(objects[tree.CosignatureKey(one.N, v.KeyHash())]))
+			text, _, _ := strings.Cut(string(checkpoint), "\n\n")
+			if err == nil {
+				err = line.Verify(text+"\n", v)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, s := range a.Status() {
+		if s.Size != 303 || time.Since(s.At) > time.Minute || s.Err != nil || s.Problem != nil || s.Failures != 0 || s.Asked == s.Witness {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// TestTimes: nobody is asked more often than once an hour, nor twice for a checkpoint; a
+// failure is made up for after ten minutes.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		y2026()
+		w := newWorld(t)
+		l := w.ledger()
+		a := w.anchors(l, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { a.Run(ctx); close(done) }()
+		asked := func(want ...int64) {
+			t.Helper()
+			synctest.Wait()
+			got := []int64{w.stamps[0].asked.Load(), w.stamps[1].asked.Load(), w.cosigner.asked.Load()}
+			if !slices.Equal(got, want) {
+				t.Errorf("asked %v times, want %v", got, want)
+			}
+		}
+		if err := l.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		asked(0, 0, 0)
+		w.append(l, 1)
+		asked(1, 1, 1) // right after the commit
+		time.Sleep(5 * time.Hour)
+		asked(1, 1, 1) // there is nothing new
+		w.append(l, 1)
+		asked(2, 2, 2)
+		for range 6 {
+			time.Sleep(9 * time.Minute)
+			w.append(l, 1)
+		}
+		asked(2, 2, 2)
+		w.stamps[0].down.Store(true)
+		time.Sleep(17 * time.Minute)
+		asked(4, 3, 3) // once after the hour, again after ten minutes
+		if s := status(t, a, "tsa1"); s.Failures != 2 || fault.Of(s.Err) != fault.Unavailable || s.Size != 2 {
+			t.Errorf("%+v", s)
+		}
+		w.stamps[0].down.Store(false)
+		time.Sleep(10 * time.Minute)
+		asked(5, 3, 3)
+		if s := status(t, a, "tsa1"); s.Failures != 2 || s.Err != nil || s.Size != 8 {
+			t.Errorf("%+v", s)
+		}
+		stop()
+		<-done
+	})
+}
+
+// TestReplicas: one replica asks; the others, and who comes after it, know what it got.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	w.append(l, 3)
+	follower, fl := func() (*anchor.Anchors, *ledger.Ledger) {
+		l := w.ledger()
+		return w.anchors(l, func(o *anchor.Options) { o.Leads = func() bool { return false } }), l
+	}()
+	follow := func() {
+		t.Helper()
+		if err := fl.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		follower.Once(t.Context())
+	}
+	follow()
+	if got := w.stamps[0].asked.Load() + w.cosigner.asked.Load(); got != 0 {
+		t.Errorf("a follower asked %d times", got)
+	}
+	w.anchors(l, nil).Once(t.Context())
+	follow()
+	for _, s := range follower.Status() {
+		if s.Size != 3 || s.At.IsZero() || s.Err != nil || s.Asked {
+			t.Errorf("the follower knows %+v", s)
+		}
+	}
+	w.append(l, 1)
+	w.anchors(l, nil).Once(t.Context()) // a process that begins within the hour
+	if w.stamps[0].asked.Load() != 1 || w.cosigner.asked.Load() != 1 {
+		t.Errorf("asked again within the hour: %d, %d", w.stamps[0].asked.Load(), w.cosigner.asked.Load())
+	}
+	w.anchors(l, func(o *anchor.Options) { o.Every = 1 }).Once(t.Context())
+	follow()
+	if s := status(t, follower, "tsa2"); s.Size != 4 || w.stamps[1].asked.Load() != 2 {
+		t.Errorf("%+v, asked %d times", s, w.stamps[1].asked.Load())
+	}
+}
+
+// TestRace: of two replicas that both ask for one checkpoint, one stores its time-stamp,
+// and both know it.
+func TestRace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	w.append(l, 3)
+	other := w.anchors(l, nil)
+	first := true
+	w.authority.Now = func() time.Time {
+		if first {
+			first = false
+			other.Once(t.Context())
+		}
+		return time.Now()
+	}
+	w.witnesses, w.stampers = nil, w.stampers[:1]
+	a := w.anchors(l, nil)
+	a.Once(t.Context())
+	for _, who := range []*anchor.Anchors{a, other} {
+		if s := status(t, who, "tsa1"); s.Size != 3 || s.Err != nil || s.Problem != nil {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// TestPlanted: what somebody else put in the place of a time-stamp or a cosignature is
+// told of, once, and a later one makes up for it. Far ahead it moves nothing.
+func TestPlanted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	v, err := cosignature.NewVerifier(w.witness.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int64{0, 900} {
+		w.put(tree.StampKey(n, "tsa1"), "garbage")
+		w.put(tree.CosignatureKey(n, v.KeyHash()), "garbage")
+	}
+	w.put(tree.StampDir+"no/number/tsa1.tsr", "garbage")
+	a := w.anchors(l, func(o *anchor.Options) { o.Every = 1 })
+	w.append(l, 3)
+	a.Once(t.Context())
+	for _, name := range []string{"tsa1", "w1"} {
+		if s := status(t, a, name); problem(t, a, name) != ledger.Altered || s.Size != 0 || s.Problem.Sink != "sink0" || !strings.Contains(s.Problem.Key, "/000/") {
+			t.Errorf("%+v, %v", s, s.Problem)
+		}
+	}
+	if s := status(t, a, "tsa2"); s.Size != 3 || s.Problem != nil {
+		t.Errorf("%+v", s)
+	}
+	w.append(l, 1)
+	a.Once(t.Context())
+	for _, s := range a.Status() {
+		if s.Size != 4 || s.Problem != nil || s.Err != nil {
+			t.Errorf("%+v, %v", s, s.Problem)
+		}
+	}
+}
+
+// TestWitnessKnowsMore: a witness that is ahead of this replica, because others appended,
+// is no alarm; one that is ahead of the ledger is, and so is one of another ledger.
+func TestWitnessKnowsMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l, other := w.ledger(), w.ledger()
+	w.append(l, 3)
+	w.stampers = nil
+	every := func(o *anchor.Options) { o.Every = 1 }
+	a := w.anchors(l, every)
+	w.append(other, 2)
+	w.witnesses = append(w.witnesses[:0:0], w.client())
+	w.anchors(other, every).Once(t.Context())
+	a.Once(t.Context())
+	if problem(t, a, "w1") != "" || status(t, a, "w1").Failures != 0 {
+		t.Errorf("%+v", status(t, a, "w1"))
+	}
+	a.Once(t.Context())
+	if s := status(t, a, "w1"); s.Size != 5 {
+		t.Errorf("%+v", s)
+	}
+
+	size, root := l.Status().Checkpoint.Size, l.Status().Checkpoint.Root
+	w.witness.Set(origin, tlog.Tree{N: size + 10, Hash: root})
+	w.append(l, 1)
+	a.Once(t.Context())
+	if s := status(t, a, "w1"); problem(t, a, "w1") != ledger.RolledBack || fault.Of(s.Err) != fault.Conflict || s.Problem.Key != tree.CheckpointKey(2) {
+		t.Errorf("ahead of the ledger: %+v, %v", s, s.Problem)
+	}
+	w.witness.Set(origin, tlog.Tree{N: size, Hash: tlog.Hash{1}})
+	a.Once(t.Context())
+	if problem(t, a, "w1") != ledger.Forked {
+		t.Errorf("of another ledger: %+v", status(t, a, "w1"))
+	}
+	w.witness.Set(origin, tlog.Tree{N: size, Hash: root})
+	a.Once(t.Context())
+	if s := status(t, a, "w1"); s.Problem != nil || s.Err != nil || s.Size != 6 {
+		t.Errorf("after all it is ours: %+v", s)
+	}
+}
+
+// TestClock: a clock that is off is told of, and the time-stamp is kept.
+func TestClock(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-time.Hour, time.Hour, 10 * time.Second} {
+		w := newWorld(t)
+		w.authority.Now = func() time.Time { return time.Now().Add(off) }
+		l := w.ledger()
+		w.append(l, 1)
+		a := w.anchors(l, nil)
+		a.Once(t.Context())
+		s := status(t, a, "tsa1")
+		if s.Size != 1 || !s.Asked || (s.Offset+off).Abs() > 10*time.Second {
+			t.Errorf("%+v", s)
+		}
+		want := map[bool]ledger.Kind{true: ledger.ClockOffset}[off.Abs() > time.Minute]
+		if problem(t, a, "tsa1") != want {
+			t.Errorf("%s: %v", off, s.Problem)
+		}
+		if s.Problem != nil && !strings.Contains(s.Problem.Detail, map[bool]string{true: "ahead of that", false: "behind that"}[off < 0]) {
+			t.Errorf("%s: %s", off, s.Problem.Detail)
+		}
+	}
+}
+
+// TestNothing: before the first batch there is nothing to ask for, and who names nobody
+// asks nobody.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	a := w.anchors(l, nil)
+	a.Once(t.Context())
+	for _, s := range a.Status() {
+		if s.Err != nil || s.Size != 0 || !s.At.IsZero() {
+			t.Errorf("%+v", s)
+		}
+	}
+	if w.stamps[0].asked.Load()+w.cosigner.asked.Load() != 0 {
+		t.Error("somebody was asked")
+	}
+	anchor.New(anchor.Options{Ledger: l, Logger: l.Logger}).Run(t.Context()) // it returns
+	if all, err := anchor.List(t.Context(), w.sinks[0]); err != nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
+	}
+	w.append(l, 1)
+	if c, err := l.At(t.Context(), 0); err != nil || !bytes.Equal(c.Raw, w.get(0, tree.CheckpointKey(0))) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
