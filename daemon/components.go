@@ -77,6 +77,7 @@ type opening struct {
 	blocked    func(evidence.Slot, error, time.Time)
 	registries *registries
 	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool) // by the last plan that has the pack; may be nil
+	plans      func(context.Context) (map[string]evidence.Plan, error)           // records of all plans; nil = no slates are written
 	part       func(source string) float64                                       // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]

@@ -2,22 +2,27 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
 	"packseal.example/archive"
 	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/slate"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
 )
 
-// openLedger is a ledger, and the fingerprint of what it was opened from.
+// openLedger is a ledger with what writes its slates, and the fingerprint of what it was
+// opened from.
 type openLedger struct {
 	*ledger.Ledger
-	key string
+	slates *slate.Writer
+	key    string
 }
 
 // openLedger opens the ledger of a configuration in its sinks, unless it is open
@@ -45,7 +50,11 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 		options.Sinks = append(options.Sinks, ledger.Target(s))
 	}
 	l, err := ledger.Open(options)
-	return &openLedger{l, key}, err
+	if err != nil {
+		return nil, err
+	}
+	slates := slate.NewWriter(slate.Options{Ledger: l, Records: o.plans, Tool: o.tool, Logger: o.logger})
+	return &openLedger{l, slates, key}, nil
 }
 
 // epoch returns the record of the ledger that another one goes on from; nil = there is
@@ -84,8 +93,9 @@ func OpenLedger(ctx context.Context, cfg *config.Config, o LedgerOptions) (*ledg
 	return l.Ledger, nil
 }
 
-// keepLedger appends to the runtime's ledger, if it has one, until ctx ends. It begins
-// once that of the runtime before has ended.
+// keepLedger appends to the runtime's ledger, if it has one, until ctx ends; the leader
+// of the replicas writes slates, too. It begins once that of the runtime before has
+// ended.
 func (r *runtime) keepLedger(ctx context.Context, old *runtime) error {
 	defer close(r.committed)
 	if old != nil {
@@ -94,7 +104,12 @@ func (r *runtime) keepLedger(ctx context.Context, old *runtime) error {
 	if r.ledger == nil {
 		return nil
 	}
-	return r.ledger.Run(ctx)
+	appending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var appended errgroup.Group
+	appended.Go(func() error { return r.ledger.Run(appending) })
+	err := r.ledger.slates.Run(ctx, r.services.leads)
+	stop() // it appends at its end what was logged until then
+	return errors.Join(err, appended.Wait())
 }
 
 // ledger says how the ledger is; nil = there is none.

@@ -24,8 +24,7 @@ type Plan struct {
 	Packs []evidence.PlannedPack // by source and pack, each once
 	Whole bool                   // no part is missing; where one is, Packs has what the plan before has of other packs
 
-	key   string        // of first
-	first evidence.Plan // the record, or of several part 1
+	records map[string]evidence.Plan // by their keys
 }
 
 // NewHistory puts plans together from their records, by their keys. from returns when the
@@ -37,15 +36,13 @@ func NewHistory(records map[string]evidence.Plan, from func(key string) time.Tim
 	for _, key := range slices.Sorted(maps.Keys(records)) {
 		r := records[key]
 		if n := len(h); n == 0 || !h[n-1].Since.Equal(r.Since) {
-			h, missing = append(h, Plan{Since: r.Since, From: r.Since}), max(r.Parts, 1)
+			h, missing = append(h, Plan{Since: r.Since, From: r.Since, records: make(map[string]evidence.Plan)}), max(r.Parts, 1)
 		}
 		missing--
 		p := &h[len(h)-1]
+		p.records[key] = r
 		p.Packs = append(p.Packs, r.Packs...)
 		p.Whole = missing <= 0
-		if r.Part <= 1 {
-			p.key, p.first = key, r
-		}
 		if from != nil {
 			p.From = period.Later(p.From, from(key))
 		}
@@ -82,11 +79,24 @@ func (p *Plan) settle(before Plan) {
 	}
 }
 
+// Records returns the records that the plan was put together from, by their keys. The
+// map must not be changed.
+func (p Plan) Records() map[string]evidence.Plan { return p.records }
+
 // Sum returns the SHA-256 of the plan's record, hex; of several, that of part 1. "" if
 // that is missing.
 func (p Plan) Sum() string {
-	_, raw, err := p.first.Encode()
-	if err != nil || p.key == "" {
+	for _, key := range slices.Sorted(maps.Keys(p.records)) {
+		if r := p.records[key]; r.Part <= 1 {
+			return sum(r)
+		}
+	}
+	return ""
+}
+
+func sum(r evidence.Plan) string {
+	_, raw, err := r.Encode()
+	if err != nil {
 		return ""
 	}
 	sum := sha256.Sum256(raw)
@@ -137,11 +147,13 @@ func (h History) Changes(after time.Time) (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// Find returns the plan with that [Plan.Sum].
-func (h History) Find(sum string) (p Plan, ok bool) {
+// Find returns the plan one of whose records has that SHA-256, hex.
+func (h History) Find(hash string) (p Plan, ok bool) {
 	for _, p := range h {
-		if len(sum) > 12 && strings.HasSuffix(p.key, "-"+sum[:12]+".json") && p.Sum() == sum {
-			return p, true
+		for key, r := range p.records {
+			if len(hash) > 12 && strings.HasSuffix(key, "-"+hash[:12]+".json") && sum(r) == hash {
+				return p, true
+			}
 		}
 	}
 	return Plan{}, false

@@ -237,6 +237,12 @@ func (s *Store) Sinks(ctx context.Context, p evidence.PackRef) (names []string, 
 	return names, ok && err == nil
 }
 
+// Records returns the records of all plans, by their keys. It waits as InForce does.
+func (s *Store) Records(ctx context.Context) (all map[string]evidence.Plan, err error) {
+	err = s.await(ctx, func() { all = s.all() })
+	return all, err
+}
+
 // Left returns the packs that are not scheduled any more, and since when. It waits
 // as InForce does.
 func (s *Store) Left(ctx context.Context) (left map[evidence.PackRef]time.Time, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"time"
 
@@ -95,6 +96,20 @@ func (k NextKey) Encode() (key string, raw []byte, err error) {
 func (e Epoch) Encode() (key string, raw []byte, err error) {
 	e.Schema = EpochSchema
 	return encodeNamed(LedgerDir+"epoch/", e)
+}
+
+// slateKey matches the keys of slates.
+var slateKey = regexp.MustCompile(`^` + LedgerDir + `slate/(\d{8}T\d{6}Z)-[0-9a-f]{12}\.json$`)
+
+// SlateUntil returns when the slate under a key ends; ok = false if it is not the key of
+// one.
+func SlateUntil(key string) (until time.Time, ok bool) {
+	m := slateKey.FindStringSubmatch(key)
+	if m == nil {
+		return until, false
+	}
+	until, err := time.Parse(DueFormat, m[1])
+	return until, err == nil
 }
 
 // DecodeSlate reads the slate that lies under a key. One that belongs under

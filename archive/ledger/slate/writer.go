@@ -1,0 +1,269 @@
+package slate
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/archive/plans"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
+)
+
+const (
+	// Ahead is how far slates reach beyond now.
+	Ahead = 25 * time.Hour
+
+	// most is how many slates that are to come are written at once: with dense schedules
+	// it takes several times until they reach that far. 48 of them hold a schedule of each
+	// second for 28 hours.
+	most = 48
+
+	// lead is the window of the first slate, and of the first after downtime. What falls
+	// due early in it may do so before the slate has a time-stamp; the slates after it
+	// have theirs in time.
+	lead = 2 * time.Hour
+
+	// The time between two looks at whether slates are to be written.
+	lookMost  = time.Hour
+	lookLeast = time.Minute
+)
+
+// Ledger is what slates are logged in, as package ledger has it.
+type Ledger interface {
+	Commit(ctx context.Context) error // appends what is owed
+	After(ctx context.Context, edge tree.Edge) iter.Seq2[tree.Entry, error]
+	Reader
+	LogRecord(ctx context.Context, r evidence.Named) error
+}
+
+// Options are what a Writer needs. All are required.
+type Options struct {
+	Ledger  Ledger
+	Records func(context.Context) (map[string]evidence.Plan, error) // of all plans, by their keys
+	Tool    string                                                  // "packseal/<version>", for records
+	Logger  *slog.Logger
+}
+
+// Writer writes slates into a ledger. One replica writes for all. Should two do so at
+// once, most slates are the same, and windows of others overlap: what is due in them is
+// what any of them says.
+type Writer struct {
+	Options
+	seen   tree.Edge       // of the entries that were looked at
+	logged map[string]bool // keys of plans that the ledger has, or is about to have
+	lost   map[string]bool // keys of slates that the ledger has, and no sink
+	until  time.Time       // how far the slates reach; zero = there is none
+	unsure *evidence.Slate // the next one, which may be in the ledger or not; nil = there is none
+}
+
+// NewWriter makes a Writer.
+func NewWriter(o Options) *Writer {
+	return &Writer{Options: o, logged: make(map[string]bool), lost: make(map[string]bool)}
+}
+
+// Run calls Write whenever it has to be, while this replica leads, until ctx ends.
+func (w *Writer) Run(ctx context.Context, leads func() bool) error {
+	for try := 0; ctx.Err() == nil; {
+		wait := lookLeast
+		if leads() {
+			var err error
+			if wait, err = w.Write(ctx); err == nil {
+				try = 0
+			} else if fault.Of(err) == fault.Busy { // a verb appends
+				wait = time.Second
+			} else if ctx.Err() == nil {
+				w.Logger.WarnContext(ctx, "slates not logged", "until", w.until, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+				wait = fault.Backoff{}.Wait(try, err)
+				try++
+			}
+		}
+		fault.Sleep(ctx, wait)
+	}
+	return nil
+}
+
+// Write logs the plan in force, if the ledger lacks it, and the slates that are to be
+// written now, and returns how long to wait before it looks again. What fell due since
+// the last slate ended gets one of its own, a late one. Calls must not overlap.
+//
+// Plans that the ledger lacks do not count, but for the one in force: whoever can write
+// to a sink must not be able to say what is due.
+func (w *Writer) Write(ctx context.Context) (wait time.Duration, err error) {
+	if err := w.follow(ctx); err != nil {
+		return 0, err
+	}
+	records, err := w.Records(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading which plan is in force: %w", err)
+	}
+	all, now := plans.NewHistory(records, nil), time.Now()
+	if at, ok := all.Changes(now); ok && at.Sub(now) <= 2*time.Second {
+		return at.Sub(now), nil // until then, another one may take its place
+	}
+	p, ok := all.At(now)
+	if !ok {
+		return lookLeast, nil
+	}
+	before := w.until
+	if err := w.logPlan(ctx, p); err != nil {
+		return 0, err
+	}
+	maps.DeleteFunc(records, func(key string, _ evidence.Plan) bool { return !w.logged[key] })
+	if err := w.write(ctx, plans.NewHistory(records, nil)); err != nil {
+		return 0, err
+	}
+	if w.until.After(before) {
+		w.Logger.InfoContext(ctx, "slates logged", "from", before, "until", w.until)
+	}
+	return min(max(time.Until(w.until)/2, lookLeast), lookMost), nil
+}
+
+// follow takes up what the ledger has got since.
+func (w *Writer) follow(ctx context.Context) error {
+	if err := w.Ledger.Commit(ctx); err != nil {
+		return err
+	}
+	seen, logged := w.seen.Add(nil), maps.Clone(w.logged)
+	var slates []tree.Entry
+	for e, err := range w.Ledger.After(ctx, seen.Add(nil)) {
+		if err != nil { // nothing of it is to be believed
+			return fmt.Errorf("reading the ledger: %w", err)
+		}
+		seen.Append(e.Leaf())
+		switch e.Kind() {
+		case tree.Plan:
+			logged[e.Key] = true
+		case tree.Slate:
+			slates = append(slates, e)
+		}
+	}
+	until, err := w.reach(ctx, slates)
+	if err == nil {
+		w.seen, w.logged, w.until = seen, logged, until
+	}
+	return err
+}
+
+// reach returns how far slates reach, with more of them: the last one that can be read
+// says so.
+func (w *Writer) reach(ctx context.Context, more []tree.Entry) (time.Time, error) {
+	end := func(e tree.Entry) time.Time { until, _ := evidence.SlateUntil(e.Key); return until }
+	slices.SortStableFunc(more, func(a, b tree.Entry) int { return end(b).Compare(end(a)) })
+	for _, e := range more {
+		if !end(e).After(w.until) {
+			break
+		}
+		_, err := read(ctx, w.Ledger, e)
+		if err == nil {
+			return end(e), nil
+		}
+		if !lost(err) {
+			return time.Time{}, fmt.Errorf("reading how far slates reach: %w", err)
+		}
+		w.lost[e.Key] = true
+		w.Logger.WarnContext(ctx, "slate not readable", "key", e.Key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+	}
+	return w.until, nil
+}
+
+// logPlan logs the records of a plan that the ledger lacks.
+func (w *Writer) logPlan(ctx context.Context, p plans.Plan) error {
+	records := p.Records()
+	for _, key := range slices.Sorted(maps.Keys(records)) {
+		if w.logged[key] {
+			continue
+		}
+		if err := w.logRecord(ctx, records[key]); err != nil {
+			return fmt.Errorf("logging the plan in force: %w", err)
+		}
+		w.logged[key] = true
+	}
+	return nil
+}
+
+// write logs slates until they reach far enough.
+func (w *Writer) write(ctx context.Context, h plans.History) error {
+	for ahead := 0; ahead < most && time.Until(w.until) < Ahead; {
+		now := time.Now().UTC().Truncate(time.Second)
+		from := w.until
+		if from.IsZero() {
+			from = now
+		}
+		from = period.Later(from, h[0].From.Add(-time.Second)) // of before that nothing is known
+		until := now                                           // of a late one
+		if !from.Before(now) {
+			until = midnight(from)
+			ahead++
+		}
+		if from.Equal(now) {
+			until = period.Earlier(until, now.Add(lead))
+		}
+		if err := w.log(ctx, h, from, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logTimeout is how long a record takes to be logged at most. Whoever is to end lets it:
+// what is half done would be owed.
+const logTimeout = 5 * time.Second
+
+// logRecord logs a record.
+func (w *Writer) logRecord(ctx context.Context, r evidence.Named) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
+	defer cancel()
+	return w.Ledger.LogRecord(ctx, r)
+}
+
+// midnight returns the next midnight, UTC. Slates end there, so that those of replicas
+// that write at once are the same.
+func midnight(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
+
+// log logs the next slate. Its key follows from it: if something else lies there, or a
+// slate that was lost lay there, it ends a second earlier, and so has another key.
+func (w *Writer) log(ctx context.Context, h plans.History, from, until time.Time) error {
+	for {
+		s, err := w.next(h, from, until)
+		if err != nil {
+			return err
+		}
+		key, _, err := s.Encode()
+		if err == nil && w.lost[key] {
+			err = fault.New(fault.Conflict, "%s is in the ledger, and in no sink", key)
+		} else if err == nil {
+			w.unsure = &s
+			err = w.logRecord(ctx, s)
+		}
+		conflict := fault.Of(err) == fault.Conflict
+		if err == nil || conflict {
+			w.unsure = nil
+		}
+		if err == nil {
+			w.until = s.Until
+			return nil
+		}
+		if until = s.Until.Add(-time.Second); !conflict || !until.After(from) {
+			return fmt.Errorf("logging a slate: %w", err)
+		}
+	}
+}
+
+// next returns the next slate: the one that may be in the ledger already, rather than
+// another one of the same time.
+func (w *Writer) next(h plans.History, from, until time.Time) (evidence.Slate, error) {
+	if w.unsure != nil && w.unsure.Until.After(w.until) {
+		return *w.unsure, nil
+	}
+	return Next(h, from, until, w.Tool)
+}

@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/slate"
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/fetcher/cloudconfig/sim"
+	"packseal.example/internal/evidence"
+	"packseal.example/test/lab"
+)
+
+// reach reports whether the slates of a ledger reach a day ahead.
+func reach(t testing.TB, l *ledger.Ledger) bool {
+	t.Helper()
+	for e, err := range l.Entries(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if until, ok := evidence.SlateUntil(e.Key); ok && time.Until(until) > 24*time.Hour {
+			return true
+		}
+	}
+	return false
+}
+
+// slates returns the slates of a ledger, by when they begin, and the SHA-256 of its last
+// plan. Nothing may be left out, and each slate must begin where the one before ends.
+func slates(t testing.TB, l *ledger.Ledger) (all []evidence.Slate, plan string) {
+	t.Helper()
+	problems, err := slate.Unslated(t.Context(), l.Entries(t.Context()), l, time.Now())
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	for e := range l.Entries(t.Context()) {
+		if e.Kind() == tree.Plan {
+			plan, _, _ = strings.Cut(e.String(), " ")
+		}
+		if e.Kind() != tree.Slate {
+			continue
+		}
+		raw, err := l.ReadRecord(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := evidence.DecodeSlate(raw, e.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b evidence.Slate) int { return a.From.Compare(b.From) })
+	for i, s := range all {
+		if i > 0 && !s.From.Equal(all[i-1].Until) {
+			t.Errorf("a slate from %s follows one until %s", s.From, all[i-1].Until)
+		}
+	}
+	return all, plan
+}
+
+// TestSlates: when the ledger begins, the plan in force is logged, and slates that reach
+// a day ahead. A changed schedule is logged at once, however long the interval is, and a
+// restart goes on where the slates end.
+func TestSlates(t *testing.T) {
+	t.Parallel()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
+	dir := t.TempDir()
+	s := lab.Setup{Dir: dir, Endpoint: endpoint}
+	path := s.Write(t)
+	d := start(t, path, io.Discard)
+	d.await(t, 1)
+	reload := func() {
+		t.Helper()
+		s.Write(t)
+		if err := d.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.More = strings.Replace(withLedger(t, dir, ledgerOrigin), "1s", "1d", 1)
+	reload()
+	var l *ledger.Ledger
+	lab.Eventually(t, "slates reach ahead", func() bool { l = ledgerOf(t, path); return reach(t, l) })
+	before, plan := slates(t, l)
+	if n := kinds(t, l); n[tree.Plan] != 1 || len(before) > 3 || before[0].Plan != plan {
+		t.Errorf("the ledger has %v", n)
+	}
+
+	size := d.ledgerStatus(t).Size
+	s.Defaults = strings.Replace(lab.Yearly, "0 0 1 1 *", "@every 30d", 1)
+	reload()
+	lab.Eventually(t, "the daemon has logged the next plan", func() bool { st := d.ledgerStatus(t); return st.Size == size+1 && st.Owed == 0 })
+	if n := kinds(t, ledgerOf(t, path)); n[tree.Plan] != 2 {
+		t.Errorf("the ledger has %v", n)
+	}
+	d.stop()
+	d = start(t, path, io.Discard)
+	lab.Eventually(t, "the daemon runs", func() bool { return d.ledgerStatus(t).Owed == 0 })
+	d.stop()
+	after, _ := slates(t, ledgerOf(t, path))
+	if len(after) != len(before) || after[0].From != before[0].From {
+		t.Errorf("after a restart there are %d slates, and were %d", len(after), len(before))
+	}
+}
