@@ -205,7 +205,11 @@ func (b *bundle) entries() (entries []tree.Entry, ok bool) {
 func (b *bundle) records() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for name := range b.below(RecordsDir) {
-			for line := range b.lines(name, evidence.MaxRecord) {
+			longest := evidence.MaxRecord
+			if name == LedgerRecords {
+				longest = maxStatement
+			}
+			for line := range b.lines(name, longest) {
 				if !yield(line, nil) {
 					return
 				}

@@ -157,7 +157,7 @@ func (a *audit) findRecords(wanted map[[sha256.Size]byte][]byte) {
 	if len(wanted) == 0 || a.files[LedgerRecords] == nil {
 		return
 	}
-	for line := range a.bundle.lines(LedgerRecords, evidence.MaxRecord) {
+	for line := range a.bundle.lines(LedgerRecords, maxStatement) {
 		if raw, ok := wanted[sha256.Sum256(line)]; ok && raw == nil {
 			wanted[sha256.Sum256(line)] = bytes.Clone(line)
 		}
@@ -275,7 +275,7 @@ func (a *audit) earlier() (list []Earlier) {
 	if len(proofs) == 0 || a.files[LedgerRecords] == nil {
 		return nil
 	}
-	for line := range a.bundle.lines(LedgerRecords, evidence.MaxRecord) {
+	for line := range a.bundle.lines(LedgerRecords, maxStatement) {
 		name := ProofName(tree.Entry{Sum: sha256.Sum256(line)})
 		p, ok := proofs[name]
 		if !ok {

@@ -93,6 +93,8 @@ func (c *computation) read(e tree.Entry, index int64, raw []byte) {
 		_, err = evidence.DecodeNextKey(raw, e.Key)
 	case tree.Epoch:
 		_, err = evidence.DecodeEpoch(raw, e.Key)
+	case tree.Statement:
+		err = checkStatement(raw, e.Key)
 	}
 	switch {
 	case fault.Of(err) == fault.Newer:
