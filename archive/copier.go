@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
@@ -88,7 +89,7 @@ func (c *copier) report(ctx context.Context, m evidence.Manifest) (body, Target,
 			return b, t, nil
 		case errors.Is(err, errAbsent):
 		case fault.Of(err) == fault.Damaged:
-			c.tell(Altered, t, m.ReportKey(), "%v", err)
+			c.tell(Altered, t, m.ReportKey(), "it %s", strings.TrimPrefix(err.Error(), m.ReportKey()+" "))
 		default:
 			unread = append(unread, fmt.Errorf("sink %s: %w", t.Name, err))
 		}

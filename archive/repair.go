@@ -37,7 +37,7 @@ type Repair struct {
 // shows are added to it. An error is of a sink or a ledger that can't be read or written;
 // the result is valid beside it.
 func (a *Archive) Repair(ctx context.Context, result *Result, o Repair) error {
-	if _, err := (Selection{Sinks: o.Sinks}).targets(a.Sinks); err != nil {
+	if _, err := (Selection{Sinks: o.Sinks}).Targets(a.Sinks); err != nil {
 		return err
 	}
 	r := &repairing{Repair: o, result: result, sinks: a.Sinks, fixed: make(map[*Problem]bool)}
@@ -184,7 +184,10 @@ func (r *repairing) copyTo(ctx context.Context, key string, to Target) (objects 
 	if err != nil {
 		return 0, 0, err
 	}
-	if r.vouched.pruned(m) {
+	switch pruned := r.vouched.pruned(m); {
+	case pruned && name != evidence.ManifestName:
+		return 0, 0, prunedError(s)
+	case pruned:
 		return 1, 0, r.putRecord(ctx, s, evidence.ManifestName, raw, to)
 	}
 	if objects = 1; name == evidence.ManifestName {

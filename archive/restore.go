@@ -46,7 +46,7 @@ type Restored struct {
 // has already is checked there and not read again. An error is of a sink that can't be
 // read or written.
 func (a *Archive) Restore(ctx context.Context, o Restore) (Restored, error) {
-	from, err := o.targets(a.Sinks)
+	from, err := o.Targets(a.Sinks)
 	r := &restoring{Restore: o, result: Restored{Problems: []Problem{}}, kept: make(map[string]bool)}
 	r.copier = &copier{Archive: a, from: from, problem: r.note, unlogged: true}
 	if err == nil {
@@ -207,7 +207,7 @@ func (r *restoring) sealed(ctx context.Context, s evidence.Slot) error {
 func (r *restoring) restoreReport(ctx context.Context, m evidence.Manifest) error {
 	err := check(ctx, r.To, m, io.Discard)
 	if fault.Of(err) == fault.Damaged && !errors.Is(err, errAbsent) {
-		r.tell(Altered, r.To, m.ReportKey(), "it is another file, which stays as it is: %v", err)
+		r.tell(Altered, r.To, m.ReportKey(), "it is another file, which stays as it is")
 		return fault.New(fault.Conflict, "%s", m.ReportKey())
 	}
 	if errors.Is(err, errAbsent) {

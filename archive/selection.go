@@ -67,8 +67,8 @@ func (s Selection) has(of evidence.Slot) bool {
 	return len(s.Packs) == 0 || slices.ContainsFunc(s.Packs, func(p Span) bool { return p.has(of) })
 }
 
-// targets returns the selected sinks. An unknown name is fault.Request.
-func (s Selection) targets(all []Target) (chosen []Target, err error) {
+// Targets returns the selected sinks. An unknown name is fault.Request.
+func (s Selection) Targets(all []Target) (chosen []Target, err error) {
 	for _, name := range slices.Concat(s.Sinks, s.Reports) {
 		if !slices.ContainsFunc(all, func(t Target) bool { return t.Name == name }) {
 			return nil, fault.New(fault.Request, "there is no sink %.100q", name)

@@ -75,7 +75,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	if a.Pruned != nil {
 		v.pruned, v.unpruned = a.Pruned(ctx)
 	}
-	wanted, err := s.targets(a.Sinks)
+	wanted, err := s.Targets(a.Sinks)
 	if err != nil {
 		return v.result, err
 	}

@@ -74,6 +74,8 @@ type Status struct {
 	Pauses      []queue.Pause  `json:"pauses"`                        // in force
 	Verified    time.Time      `json:"verified,omitzero"`             // when a verification last read everything and found no problem
 	Problems    map[string]int `json:"problems"`                      // that the last verification found, by kind
+	Repaired    int            `json:"repaired,omitempty"`            // objects that it copied to sinks that lacked them
+	AllRead     time.Time      `json:"all_reports_since,omitzero"`    // since when every report that was kept then has been read back
 
 	Ledger *evidence.LedgerStatus `json:"ledger,omitempty"` // nil = none is configured
 }

@@ -47,7 +47,7 @@ func (c controlled) Status(context.Context) control.Status {
 	st := control.Status{
 		Version: c.daemon.Version, PID: os.Getpid(), Started: c.daemon.began, Ready: true,
 		Packs: make(map[string]int), Pauses: []queue.Pause{}, Down: []control.DownSink{}, Spooled: shared.Spool.Reports, Full: shared.Spool.Full,
-		Verified: shared.Verified.Passed, Problems: shared.Verified.Problems,
+		Verified: shared.Verified.Passed, Problems: shared.Verified.Problems, Repaired: shared.Verified.Repaired, AllRead: shared.Verified.AllRead,
 	}
 	if err := c.ready(); err != nil {
 		st.Ready, st.Trouble = false, control.NewProblem(err)

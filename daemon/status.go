@@ -38,7 +38,7 @@ const spoolFull = 16 << 20
 // shared returns what is known of that which all packs share.
 func (s *services) shared() web.Status {
 	v := s.verified()
-	st := web.Status{Sinks: []web.Sink{}, Verified: web.Verified{Passed: v.Success, Problems: v.counts()}}
+	st := web.Status{Sinks: []web.Sink{}, Verified: web.Verified{Passed: v.Success, Problems: v.counts(), Repaired: v.Repaired, AllRead: v.Place.Since}}
 	if no := s.status.refused.Load(); no != nil {
 		st.Refused = &web.Refusal{At: no.at, Why: no.err.Error(), Hint: fault.Hint(no.err)}
 		if bad, ok := errors.AsType[*config.Error](no.err); ok {

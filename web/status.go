@@ -96,8 +96,10 @@ type PausedSource struct {
 
 // Verified is what packseal verify last found.
 type Verified struct {
-	Passed   time.Time      `json:"passed,omitzero"`    // when it last read everything and found no problem; zero = never
-	Problems map[string]int `json:"problems,omitempty"` // of the last run that read everything, by kind
+	Passed   time.Time      `json:"passed,omitzero"`            // when it last read everything and found no problem; zero = never
+	Problems map[string]int `json:"problems,omitempty"`         // of the last run that read everything, by kind
+	Repaired int            `json:"repaired,omitempty"`         // objects that the last run copied to sinks that lacked them
+	AllRead  time.Time      `json:"all_reports_since,omitzero"` // since when every report that was kept then has been read back; zero = not yet
 }
 
 // total counts the problems.

@@ -133,7 +133,7 @@ func TestStatusGolden(t *testing.T) {
 	opts.Status = func() Status {
 		return Status{
 			Sinks: []Sink{{Name: "primary", Reached: midnight}, {Name: "mirror", Down: midnight, Why: "refused"}}, Spool: Spool{Reports: 1, Bytes: 7, Free: 9, Full: true},
-			Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "alice", Why: "move"}}}, Verified: Verified{midnight, map[string]int{"altered": 1}},
+			Paused: []PausedSource{{"prod", Pause{Since: midnight, By: "alice", Why: "move"}}}, Verified: Verified{Passed: midnight, Problems: map[string]int{"altered": 1}},
 			Listed: []Listed{{Source: "prod", At: midnight, Packs: 2, NotKept: 1, Some: []ListedPack{{"cp-1", "one"}}, Why: "denied"}},
 		}
 	}

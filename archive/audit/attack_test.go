@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"packseal.example/archive/audit"
+	"packseal.example/archive/audit/audittest"
 	"packseal.example/archive/ledger/tree"
 )
 
@@ -24,14 +26,14 @@ func checkToken(raw, checkpoint []byte) (time.Time, error) {
 }
 
 // options are those of an auditor who has the ledger's key.
-func (l *ledger) options() audit.Options {
-	return audit.Options{Keys: []string{l.key}, Tool: tool, Stamps: checkToken}
+func options(l *audittest.Ledger) audit.Options {
+	return audit.Options{Keys: []string{l.Key}, Tool: audittest.Tool, Stamps: checkToken}
 }
 
 // audited audits a bundle.
-func audited(t testing.TB, f files, o audit.Options) audit.Result {
+func audited(t testing.TB, f audittest.Files, o audit.Options) audit.Result {
 	t.Helper()
-	raw := f.zip(t)
+	raw := f.Zip(t)
 	r, err := audit.Bundle(bytes.NewReader(raw), int64(len(raw)), o)
 	if err != nil {
 		t.Fatal(err)
@@ -43,10 +45,10 @@ func audited(t testing.TB, f files, o audit.Options) audit.Result {
 // its middle.
 func TestWhole(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	l.run(moment(1, 0, 0), moment(14, 0, 0))
-	for _, p := range []audit.Period{march(1, 10), march(4, 10)} {
-		r := audited(t, l.bundle(p), l.options())
+	l := audittest.New(t)
+	l.Run(audittest.Moment(1, 0, 0), audittest.Moment(14, 0, 0))
+	for _, p := range []audit.Period{audittest.March(1, 10), audittest.March(4, 10)} {
+		r := audited(t, l.Bundle(p), options(l))
 		if len(r.Findings) > 0 || r.Statement == nil || r.Statement.Counts.Sealed != 3*int(p.Until.Sub(p.From)/(24*time.Hour)) {
 			t.Errorf("from %s: %+v", p.From, r)
 		}
@@ -59,21 +61,21 @@ func TestWhole(t *testing.T) {
 // attack is something that somebody does to a ledger or to its bundle.
 type attack struct {
 	name    string
-	before  func(l *ledger) // the ledger is run
-	after   func(l *ledger) // it was run
-	bundle  func(f files, l *ledger)
-	options func(o *audit.Options, l *ledger)
+	before  func(l *audittest.Ledger) // the ledger is run
+	after   func(l *audittest.Ledger) // it was run
+	bundle  func(f audittest.Files, l *audittest.Ledger)
+	options func(o *audit.Options, l *audittest.Ledger)
 	words   string // of the findings; none: the auditor's program exits with 0
 	says    func(s *audit.Statement) bool
 }
 
 // lines are those of a file.
-func (f files) lines(name string) [][]byte {
+func lines(f audittest.Files, name string) [][]byte {
 	return bytes.SplitAfter(bytes.TrimSuffix(f[name], []byte("\n")), []byte("\n"))
 }
 
 // set writes lines to a file.
-func (f files) set(name string, lines [][]byte) {
+func set(f audittest.Files, name string, lines [][]byte) {
 	for i, line := range lines {
 		lines[i] = append(bytes.TrimSuffix(line, []byte("\n")), '\n')
 	}
@@ -81,7 +83,7 @@ func (f files) set(name string, lines [][]byte) {
 }
 
 // last returns the name of the last file below a folder with that ending.
-func (f files) last(dir, suffix string) (last string) {
+func last(f audittest.Files, dir, suffix string) (last string) {
 	for name := range f {
 		if strings.HasPrefix(name, dir) && strings.HasSuffix(name, suffix) && name > last && (suffix != "" || !strings.Contains(name, ".")) {
 			last = name
@@ -91,23 +93,23 @@ func (f files) last(dir, suffix string) (last string) {
 }
 
 // prune logs the removal of a report on 7 March.
-func prune(l *ledger, now time.Time) {
-	if !now.Equal(moment(7, 0, 0)) {
+func prune(l *audittest.Ledger, now time.Time) {
+	if !now.Equal(audittest.Moment(7, 0, 0)) {
 		return
 	}
-	m, report := manifest(march5, moment(5, 2, 5))
-	l.log(tree.PrunedKey(m.ReportKey()), report)
-	delete(l.reports, m.ReportKey())
+	m, report := audittest.Manifest(march5, audittest.Moment(5, 2, 5))
+	l.Log(tree.PrunedKey(m.ReportKey()), report)
+	delete(l.Reports, m.ReportKey())
 }
 
 // cutShort leaves out the end, coherently.
-func cutShort(f files, l *ledger) {
-	at := l.checkpoints[70]
-	for _, c := range l.checkpoints[71:] {
-		delete(f, audit.CheckpointName(c.n))
-		delete(f, audit.TokenName(c.n, "tsa"))
+func cutShort(f audittest.Files, l *audittest.Ledger) {
+	at := l.Checkpoints[70]
+	for _, c := range l.Checkpoints[71:] {
+		delete(f, audit.CheckpointName(c.N))
+		delete(f, audit.TokenName(c.N, "tsa"))
 	}
-	f.set(audit.LeavesName, f.lines(audit.LeavesName)[:at.head.Size])
+	set(f, audit.LeavesName, lines(f, audit.LeavesName)[:at.Head.Size])
 }
 
 // TestAttacks: what each attack, and what is none, comes to.
@@ -116,15 +118,15 @@ func TestAttacks(t *testing.T) {
 	for _, c := range attacks {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			l := newLedger(t)
+			l := audittest.New(t)
 			if c.before != nil {
 				c.before(l)
 			}
-			l.run(moment(1, 0, 0), moment(12, 0, 0))
+			l.Run(audittest.Moment(1, 0, 0), audittest.Moment(12, 0, 0))
 			if c.after != nil {
 				c.after(l)
 			}
-			f, o := l.bundle(march(1, 10)), l.options()
+			f, o := l.Bundle(audittest.March(1, 10)), options(l)
 			if c.bundle != nil {
 				c.bundle(f, l)
 			}
@@ -151,4 +153,14 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// words returns those of findings, each once, in order.
+func words(list []audit.Finding) string {
+	var all []string
+	for _, f := range list {
+		all = append(all, string(f.Word))
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), " ")
 }

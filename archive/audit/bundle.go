@@ -20,7 +20,7 @@ import (
 const (
 	maxDirectory = 128 << 20 // bytes of a zip's list of files: about a million
 	maxSmall     = 64 << 10  // bytes of a file such as a checkpoint or a token
-	maxStatement = 64 << 20
+	maxStatement = 32 << 20
 	minEntry     = 32 // bytes of an entry, however well it is compressed: its sum is random
 )
 
@@ -33,7 +33,7 @@ type bundle struct {
 	found *findings
 }
 
-// openBundle reads the list of files.
+// openBundle reads the list of files; nil, and a finding, if it is no zip.
 func openBundle(r io.ReaderAt, size int64, found *findings) (*bundle, error) {
 	limited := &opening{r: r, left: maxDirectory}
 	z, err := zip.NewReader(limited, size)
@@ -42,8 +42,8 @@ func openBundle(r io.ReaderAt, size int64, found *findings) (*bundle, error) {
 	}
 	b := &bundle{size: size, files: make(map[string]*zip.File), found: found}
 	if err != nil {
-		found.add(find(Unreadable, "", saidNoZip, err))
-		return b, nil
+		found.add(Unreadable, "", saidNoZip, err)
+		return nil, nil
 	}
 	limited.left = -1
 	for _, f := range z.File {
@@ -78,10 +78,10 @@ func (b *bundle) take(f *zip.File) {
 	folder := name != f.Name
 	switch {
 	case !evidence.ValidKey(name) || len(name) > tree.MaxEntry || f.Mode()&fs.ModeType&^fs.ModeDir != 0:
-		b.found.add(find(Unsafe, "", saidUnsafe, f.Name))
+		b.found.add(Unsafe, "", saidUnsafe, f.Name)
 	case folder:
 	case b.files[name] != nil:
-		b.found.add(find(Doubled, name, saidDoubledFile))
+		b.found.add(Doubled, name, saidDoubledFile)
 	default:
 		if !known(name) {
 			b.other++
@@ -114,12 +114,12 @@ func (b *bundle) below(dir string) iter.Seq[string] {
 func (b *bundle) read(name string, most int64) []byte {
 	f := b.files[name]
 	if f == nil {
-		b.found.add(find(Unreadable, name, saidNoFile))
+		b.found.add(Unreadable, name, saidNoFile)
 		return nil
 	}
 	raw, err := readAll(f, most)
 	if err != nil {
-		b.found.add(find(Unreadable, name, saidUnreadable, err))
+		b.found.add(Unreadable, name, saidUnreadable, err)
 		return nil
 	}
 	return raw
@@ -144,12 +144,12 @@ func (b *bundle) lines(name string, longest int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		f := b.files[name]
 		if f == nil {
-			b.found.add(find(Unreadable, name, saidNoFile))
+			b.found.add(Unreadable, name, saidNoFile)
 			return
 		}
 		r, err := f.Open()
 		if err != nil {
-			b.found.add(find(Unreadable, name, saidUnreadable, err))
+			b.found.add(Unreadable, name, saidUnreadable, err)
 			return
 		}
 		defer r.Close()
@@ -162,7 +162,7 @@ func (b *bundle) lines(name string, longest int) iter.Seq[[]byte] {
 			}
 		}
 		if err := s.Err(); err != nil {
-			b.found.add(find(Unreadable, name, saidUnreadable, err))
+			b.found.add(Unreadable, name, saidUnreadable, err)
 		}
 	}
 }
@@ -182,18 +182,19 @@ func scanLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
 // read.
 func (b *bundle) entries() (entries []tree.Entry, ok bool) {
 	f := b.files[LeavesName]
-	most := b.size / minEntry
+	most := b.size
 	if f != nil {
-		most = min(most, int64(min(f.CompressedSize64, 1<<62))/minEntry)
+		most = min(most, int64(min(f.CompressedSize64, 1<<62)))
 	}
+	most = most/minEntry + 1
 	before := len(b.found.list)
 	for line := range b.lines(LeavesName, tree.MaxEntry) {
 		e, err := tree.ParseEntry(string(line))
 		if err == nil && int64(len(entries)) >= most {
-			err = fault.New(fault.Damaged, "%d sums can't be in %d bytes", most+1, f.CompressedSize64)
+			err = fault.New(fault.Damaged, "%d different sums can't be in %d bytes", most+1, f.CompressedSize64)
 		}
 		if err != nil {
-			b.found.add(find(Unreadable, LeavesName, saidLine, len(entries)+1, err))
+			b.found.add(Unreadable, LeavesName, saidLine, len(entries)+1, err)
 			return nil, false
 		}
 		entries = append(entries, e)

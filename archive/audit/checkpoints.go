@@ -36,7 +36,7 @@ func (a *audit) readCheckpoints() {
 		}
 		n, ok := tree.ParseNumber(number)
 		if !ok {
-			a.found.add(find(Unreadable, name, saidNumber))
+			a.found.add(Unreadable, name, saidNumber)
 			continue
 		}
 		raw := a.read(name, maxSmall)
@@ -44,7 +44,7 @@ func (a *audit) readCheckpoints() {
 		c, err := tree.ParseCheckpoint(string(text) + "\n")
 		if err != nil {
 			if raw != nil {
-				a.found.add(find(Unreadable, name, saidUnreadable, err))
+				a.found.add(Unreadable, name, saidUnreadable, err)
 			}
 			continue
 		}
@@ -57,7 +57,7 @@ func (a *audit) readCheckpoints() {
 		switch c := byNumber[number]; {
 		case !ok:
 		case c == nil, !isToken && rest != "cosig":
-			a.found.add(find(Unreadable, name, saidNoCheckpoint))
+			a.found.add(Unreadable, name, saidNoCheckpoint)
 		case isToken:
 			c.tokens[authority] = name
 		}
@@ -73,20 +73,20 @@ func (a *audit) rehash() bool {
 	begin, last := edge.Size, edge.Size
 	for _, c := range a.checkpoints {
 		if c.Size < begin || c.Size > begin+int64(len(a.entries)) {
-			a.found.add(find(Altered, c.name, saidBeyond, c.Size, begin, begin+int64(len(a.entries))))
+			a.found.add(Altered, c.name, saidBeyond, c.Size, begin, begin+int64(len(a.entries)))
 			return false
 		}
 		for edge.Size < c.Size {
 			edge.Append(a.entries[edge.Size-begin].Leaf())
 		}
 		if edge.Root() != c.Root {
-			a.found.add(find(Altered, c.name, saidOtherRoot, last, c.Size, edge.Root(), c.Root))
+			a.found.add(Altered, c.name, saidOtherRoot, last, c.Size, edge.Root(), c.Root)
 			return false
 		}
 		last = c.Size
 	}
 	if end := begin + int64(len(a.entries)); last != end || len(a.checkpoints) == 0 {
-		a.found.add(find(Altered, LeavesName, saidUncovered, end-last))
+		a.found.add(Altered, LeavesName, saidUncovered, end-last)
 		return false
 	}
 	return true
@@ -116,7 +116,7 @@ func (a *audit) signed() (covered bool) {
 	}
 	for _, c := range a.checkpoints {
 		if err := unsigned[c.name]; err != nil {
-			a.found.add(find(Unsigned, c.name, saidUnsigned, err))
+			a.found.add(Unsigned, c.name, saidUnsigned, err)
 		}
 	}
 	return covered
@@ -132,13 +132,13 @@ type announcement struct {
 func (a *audit) announced() (keys []announcement) {
 	wanted := make(map[[sha256.Size]byte][]byte)
 	for _, e := range a.entries {
-		if e.Kind() == tree.NextKey {
+		if isNextKey(e) {
 			wanted[e.Sum] = nil
 		}
 	}
 	a.findRecords(wanted)
 	for i, e := range a.entries {
-		if e.Kind() != tree.NextKey {
+		if !isNextKey(e) {
 			continue
 		}
 		k, err := evidence.DecodeNextKey(wanted[e.Sum], e.Key)
@@ -150,6 +150,12 @@ func (a *audit) announced() (keys []announcement) {
 		}
 	}
 	return keys
+}
+
+// isNextKey reports whether an entry announces a key. Of most entries the kind is
+// expensive to tell.
+func isNextKey(e tree.Entry) bool {
+	return strings.HasPrefix(e.Key, tree.Dir) && e.Kind() == tree.NextKey
 }
 
 // findRecords looks for the ledger's own records by their sums.
@@ -214,14 +220,14 @@ func (a *audit) checkTokens() {
 	work.Wait()
 	for _, job := range jobs {
 		if job.err != nil {
-			a.found.add(find(Token, job.name, saidToken, job.err))
+			a.found.add(Token, job.name, saidToken, job.err)
 			continue
 		}
 		a.Tokens++
 		a.stamps = append(a.stamps, job.Stamp)
 	}
 	if a.Stamps != nil && a.Tokens == 0 {
-		a.found.add(find(Unstamped, "", saidNoToken))
+		a.found.add(Unstamped, "", saidNoToken)
 	}
 }
 
@@ -238,7 +244,7 @@ func (a *audit) checkWitnesses() {
 		for line := range a.bundle.lines(name, maxSmall) {
 			l, err := cosignature.Parse(string(line) + "\n")
 			if err != nil {
-				a.found.add(find(Unwitnessed, name, saidUnreadable, err))
+				a.found.add(Unwitnessed, name, saidUnreadable, err)
 				continue
 			}
 			for _, w := range a.witnesses {
@@ -246,7 +252,7 @@ func (a *audit) checkWitnesses() {
 					continue
 				}
 				if err := l.Verify(text+"\n", w); err != nil {
-					a.found.add(find(Unwitnessed, name, saidCosignature, w.Name(), err))
+					a.found.add(Unwitnessed, name, saidCosignature, w.Name(), err)
 					continue
 				}
 				signed[w.Name()] = true
@@ -255,7 +261,7 @@ func (a *audit) checkWitnesses() {
 	}
 	for _, w := range a.witnesses {
 		if !signed[w.Name()] {
-			a.found.add(find(Unwitnessed, w.Name(), saidNoCosignature))
+			a.found.add(Unwitnessed, w.Name(), saidNoCosignature)
 		}
 	}
 	a.cosigned = slices.Sorted(maps.Keys(signed))
@@ -267,7 +273,7 @@ func (a *audit) earlier() (list []Earlier) {
 	for name := range a.below(ProofsDir) {
 		p, err := tree.ParseProof(a.read(name, maxSmall))
 		if err != nil {
-			a.found.add(find(Unreadable, name, saidUnreadable, err))
+			a.found.add(Unreadable, name, saidUnreadable, err)
 			continue
 		}
 		proofs[name] = p
@@ -285,9 +291,9 @@ func (a *audit) earlier() (list []Earlier) {
 		c, err := p.Check(line, note.VerifierList(a.keys...))
 		switch {
 		case err != nil:
-			a.found.add(find(Altered, name, saidProof, err))
+			a.found.add(Altered, name, saidProof, err)
 		case p.Index >= a.edge.Size || !slices.ContainsFunc(a.checkpoints, func(b *bundled) bool { return b.Checkpoint == c }):
-			a.found.add(find(Altered, name, saidOtherProof))
+			a.found.add(Altered, name, saidOtherProof)
 		default:
 			list = append(list, Earlier{tree.Of(p.Key, line), p.Index})
 		}

@@ -14,7 +14,8 @@ import (
 // the audit is about.
 type claim struct {
 	Period
-	raw map[string]json.RawMessage // nil: there is none
+	reports Reports                    // which of them the bundle has
+	raw     map[string]json.RawMessage // nil: there is none
 }
 
 // longest bounds a period: a hundred years.
@@ -30,6 +31,7 @@ func readClaim(b *bundle) (c claim) {
 		From, Until time.Time
 		Packs       []string
 		Zone        string
+		Reports     Reports
 	}
 	err := json.Unmarshal(raw, &s)
 	fields := make(map[string]json.RawMessage)
@@ -38,10 +40,10 @@ func readClaim(b *bundle) (c claim) {
 	}
 	period := s.Until.Sub(s.From)
 	if err != nil || s.Schema != StatementSchema || period <= 0 || period > longest {
-		b.found.add(find(Unreadable, StatementName, saidStatement, StatementSchema))
+		b.found.add(Unreadable, StatementName, saidStatement, StatementSchema)
 		return c
 	}
-	return claim{Period{s.From.UTC(), s.Until.UTC(), s.Zone, s.Packs}, fields}
+	return claim{Period{s.From.UTC(), s.Until.UTC(), s.Zone, s.Packs}, s.Reports, fields}
 }
 
 // timed are the fields of a statement that follow from tokens.
@@ -57,7 +59,7 @@ func (a *audit) compare(s Statement) {
 		err = json.Unmarshal(raw, &ours)
 	}
 	if err != nil {
-		a.found.add(find(Claim, StatementName, saidUnreadable, err))
+		a.found.add(Claim, StatementName, saidUnreadable, err)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(theirs)) {
@@ -72,7 +74,7 @@ func (a *audit) compare(s Statement) {
 			mine, their = a.counts(mine), a.counts(their)
 		}
 		if !equalJSON(mine, their) {
-			a.found.add(find(Claim, StatementName, saidClaim, name, short(their), short(mine)))
+			a.found.add(Claim, StatementName, saidClaim, name, short(their), short(mine))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"packseal.example/archive/ledger/tree"
@@ -81,13 +82,17 @@ type computation struct {
 // logged is an entry of the part.
 type logged struct {
 	tree.Entry
-	same int32 // the one before with the same sum, or -1
-	read bool  // its record was there
+	kind     tree.Kind
+	slot     evidence.Slot // of a slot's record
+	manifest bool          // the record is one
+	same     int32         // the one before with the same sum, or -1
+	read     bool          // its record was there
 }
 
 // Compute makes a statement. It takes memory in proportion to the entries, about
 // 300 bytes each, and reads records one by one. An error is one of Entries or
-// Records; what is wrong with what they yield is a finding of the statement.
+// Records, or fault.Damaged if so many records have no entry that they can't be meant.
+// What is wrong with what they yield is else a finding of the statement.
 func Compute(in Input) (Statement, error) {
 	c := &computation{
 		Input: in, bounds: newBounds(in.Stamps),
@@ -116,14 +121,8 @@ func Compute(in Input) (Statement, error) {
 		}
 		c.entry(e)
 	}
-	for raw, err := range in.Records {
-		if err != nil {
-			return Statement{}, err
-		}
-		if c.record(raw); c.found.words[Unlogged]+c.found.words[Doubled] > strangers {
-			c.find(Unreadable, "", saidTooManyRecord)
-			break
-		}
+	if err := c.readRecords(); err != nil {
+		return Statement{}, err
 	}
 	c.unread()
 	c.checkPruned()
@@ -135,9 +134,6 @@ func Compute(in Input) (Statement, error) {
 	return c.s, nil
 }
 
-// strangers is how many records that no entry has the sum of are looked at.
-const strangers = 1000
-
 // entry takes in the next entry.
 func (c *computation) entry(e tree.Entry) {
 	i := int32(len(c.entries))
@@ -145,7 +141,7 @@ func (c *computation) entry(e tree.Entry) {
 	if !ok {
 		same = -1
 	}
-	c.entries = append(c.entries, logged{Entry: e, same: same})
+	c.entries = append(c.entries, newLogged(e, same))
 	first, again := c.keys[e.Key]
 	if again && c.entries[first].Sum != e.Sum {
 		c.find(Doubled, e.Key, saidDoubledEntry)
@@ -158,9 +154,9 @@ func (c *computation) entry(e tree.Entry) {
 	if !again {
 		c.keys[e.Key] = i
 	}
-	switch e.Kind() {
+	switch c.entries[i].kind {
 	case tree.Manifest, tree.Gap, tree.Found:
-		c.settle(e, c.index(i))
+		c.settle(c.entries[i], c.index(i))
 	case tree.Pruned:
 		c.pruned[e.Object()] = i
 	case tree.Void:
@@ -172,22 +168,47 @@ func (c *computation) entry(e tree.Entry) {
 	}
 }
 
+// newLogged parses an entry's key, once: there are many.
+func newLogged(e tree.Entry, same int32) logged {
+	l := logged{Entry: e, same: same}
+	key, found := strings.CutPrefix(e.Key, foundPrefix)
+	slot, name, ok := evidence.ParseKey(key)
+	l.manifest = name == evidence.ManifestName
+	switch {
+	case found:
+		l.kind = tree.Found
+	case !ok:
+		l.kind = e.Kind()
+	case l.manifest:
+		l.kind = tree.Manifest
+	case name == evidence.GapName:
+		l.kind = tree.Gap
+	}
+	if ok && (l.manifest || name == evidence.GapName) {
+		l.slot = slot
+	}
+	return l
+}
+
+// foundPrefix begins the keys of entries for records that were found.
+var foundPrefix = tree.FoundKey("")
+
 // index returns the entry's index in the ledger.
 func (c *computation) index(i int32) int64 { return c.Begin + int64(i) }
 
 // find adds a finding.
 func (c *computation) find(w Word, key string, s said, args ...any) {
-	c.found.add(find(w, key, s, args...))
+	c.found.add(w, key, s, args...)
 }
 
-// wants reports whether the statement is about the pack.
-func (c *computation) wants(source, pack string) bool {
-	return len(c.Packs) == 0 || slices.Contains(c.Packs, source+"/"+pack)
+// wants reports whether the period is about the pack.
+func (p Period) wants(source, pack string) bool {
+	return len(p.Packs) == 0 || slices.Contains(p.Packs, source+"/"+pack)
 }
 
-// within reports whether the statement is about the slot.
-func (c *computation) within(s evidence.Slot) bool {
-	return !s.Due.Before(c.From) && s.Due.Before(c.Until) && c.wants(s.Source, s.Pack)
+// Covers reports whether the period is about the slot.
+func (p Period) Covers(s evidence.Slot) bool {
+	return !s.Due.Before(p.From) && s.Due.Before(p.Until) && p.wants(s.Source, s.Pack)
 }
 
 // packKey names a pack in the statement.
@@ -196,8 +217,8 @@ func packKey(source, pack string) string { return source + "/" + pack }
 // unread finds the entries whose records are not there.
 func (c *computation) unread() {
 	for _, e := range c.entries {
-		switch kind := e.Kind(); {
-		case e.read, kind == "", kind == tree.Pruned, kind == tree.Void:
+		switch {
+		case e.read, e.kind == "", e.kind == tree.Pruned, e.kind == tree.Void:
 		default:
 			c.find(Unarchived, e.Key, saidUnarchived)
 		}
@@ -207,7 +228,7 @@ func (c *computation) unread() {
 // checkPruned holds the tombstones against the policies.
 func (c *computation) checkPruned() {
 	for i, e := range c.entries {
-		if e.Kind() != tree.Pruned {
+		if e.kind != tree.Pruned {
 			continue
 		}
 		if !slices.ContainsFunc(c.policies, func(p int64) bool { return p < c.index(int32(i)) }) {

@@ -96,12 +96,13 @@ type findings struct {
 	words map[Word]int
 }
 
-func (f *findings) add(x Finding) {
+// add adds one.
+func (f *findings) add(w Word, key string, s said, args ...any) {
 	if f.words == nil {
 		f.words = make(map[Word]int)
 	}
-	if f.words[x.Word]++; f.words[x.Word] <= most {
-		f.list = append(f.list, x)
+	if f.words[w]++; f.words[w] <= most {
+		f.list = append(f.list, find(w, key, s, args...))
 	}
 }
 

@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"runtime"
 	"time"
 
 	"packseal.example/archive/ledger/tree"
@@ -10,25 +12,138 @@ import (
 	"packseal.example/internal/fault"
 )
 
-// record takes in a record: of every entry that has its sum.
-func (c *computation) record(raw []byte) {
-	sum := sha256.Sum256(raw)
-	if e, ok := c.earlier[sum]; ok {
-		c.read(e.Entry, e.Index, raw)
+// record is one that was decoded.
+type record struct {
+	raw  []byte
+	sum  [sha256.Size]byte
+	hits []hit // of the entries that have its sum; none: it is a stranger
+}
+
+// hit is a record as that of an entry.
+type hit struct {
+	logged
+	at    int32 // the entry's place in the part; -1: it is an earlier one
+	index int64
+	value any // what was decoded
+	err   error
+}
+
+// strangers is how many records that no entry has the sum of are looked at.
+const strangers = 1000
+
+// readRecords takes in the records. They are decoded on all processors, and taken in
+// in their order.
+func (c *computation) readRecords() (err error) {
+	const chunk = 64
+	type job chan []record
+	jobs := make(chan job, 2*runtime.GOMAXPROCS(0))
+	stop := make(chan struct{})
+	go func() {
+		defer close(jobs)
+		var raws [][]byte
+		send := func() bool {
+			j, work := make(job, 1), raws
+			raws = nil
+			select {
+			case jobs <- j:
+			case <-stop:
+				return false
+			}
+			go func() {
+				records := make([]record, len(work))
+				for i, raw := range work {
+					records[i] = c.decode(raw)
+				}
+				j <- records
+			}()
+			return true
+		}
+		for raw, e := range c.Records {
+			if err = e; err != nil {
+				break
+			}
+			if raws = append(raws, bytes.Clone(raw)); len(raws) == chunk && !send() {
+				return
+			}
+		}
+		send()
+	}()
+	stopped := false
+	for j := range jobs {
+		for _, r := range <-j {
+			if c.take(r); c.found.words[Unlogged]+c.found.words[Doubled] > strangers && !stopped {
+				stopped = true
+				close(stop)
+			}
+		}
+	}
+	if stopped {
+		return errStrangers
+	}
+	return err
+}
+
+// errStrangers is the error of [Compute] for more records without an entry than it
+// looks at.
+var errStrangers = fault.New(fault.Damaged, "more than %d records are not in the ledger", strangers)
+
+// decode decodes a record as that of every entry that has its sum. It changes nothing.
+func (c *computation) decode(raw []byte) record {
+	r := record{raw: raw, sum: sha256.Sum256(raw)}
+	if e, ok := c.earlier[r.sum]; ok {
+		r.hits = append(r.hits, hit{logged: newLogged(e.Entry, -1), at: -1, index: e.Index})
+	} else if i, ok := c.sums[r.sum]; ok {
+		for ; i >= 0; i = c.entries[i].same {
+			r.hits = append(r.hits, hit{logged: c.entries[i], at: i, index: c.index(i)})
+		}
+	}
+	for i := range r.hits {
+		r.hits[i].decode(raw)
+	}
+	return r
+}
+
+func (h *hit) decode(raw []byte) {
+	switch h.kind {
+	case tree.Manifest, tree.Gap, tree.Found:
+		switch {
+		case h.slot == (evidence.Slot{}):
+			h.err = fault.New(fault.Damaged, "%.400q is not the key of a slot's record", h.Key)
+		case h.manifest:
+			h.value, h.err = evidence.DecodeManifest(raw, h.slot)
+		default:
+			h.value, h.err = evidence.DecodeGap(raw, h.slot)
+		}
+	case tree.Plan:
+		h.value, h.err = evidence.DecodePlan(raw, h.Key)
+	case tree.Slate:
+		h.value, h.err = evidence.DecodeSlate(raw, h.Key)
+	case tree.Policy:
+		h.value, h.err = evidence.DecodePolicy(raw, h.Key)
+	case tree.NextKey:
+		h.value, h.err = evidence.DecodeNextKey(raw, h.Key)
+	case tree.Epoch:
+		h.value, h.err = evidence.DecodeEpoch(raw, h.Key)
+	case tree.Statement:
+		h.err = checkStatement(raw, h.Key)
+	}
+}
+
+// take takes in a record.
+func (c *computation) take(r record) {
+	if len(r.hits) == 0 {
+		c.stranger(r.sum, r.raw)
 		return
 	}
-	i, ok := c.sums[sum]
-	if !ok {
-		c.stranger(sum, raw)
+	if at := r.hits[0].at; at >= 0 && c.entries[at].read {
+		c.find(Doubled, r.hits[0].Key, saidDoubledRecord)
 		return
 	}
-	if c.entries[i].read {
-		c.find(Doubled, c.entries[i].Key, saidDoubledRecord)
-		return
-	}
-	for ; i >= 0; i = c.entries[i].same {
-		c.entries[i].read = true
-		c.read(c.entries[i].Entry, c.index(i), raw)
+	for _, h := range r.hits {
+		if h.at >= 0 {
+			c.entries[h.at].read = true
+		}
+		c.read(h)
 	}
 }
 
@@ -67,103 +182,71 @@ func (c *computation) stranger(sum [sha256.Size]byte, raw []byte) {
 	c.find(Unlogged, key, saidUnloggedRecord, sum)
 }
 
-// read takes in the record of an entry.
-func (c *computation) read(e tree.Entry, index int64, raw []byte) {
-	var err error
-	switch e.Kind() {
-	case tree.Manifest, tree.Gap, tree.Found:
-		err = c.readSlot(e, index, raw)
-	case tree.Plan:
-		var p evidence.Plan
-		if p, err = evidence.DecodePlan(raw, e.Key); err == nil {
-			without, with := c.bounds.of(index)
-			c.plans[e.Key], c.inForce[e.Key] = p, without
-			c.dated(e.Key, p.Since, without, with)
-		}
-	case tree.Slate:
-		var s evidence.Slate
-		if s, err = evidence.DecodeSlate(raw, e.Key); err == nil {
-			c.slates = append(c.slates, slated{Slate: s, index: index, key: e.Key})
-		}
-	case tree.Policy:
-		if _, err = evidence.DecodePolicy(raw, e.Key); err == nil {
-			c.policies = append(c.policies, index)
-		}
-	case tree.NextKey:
-		_, err = evidence.DecodeNextKey(raw, e.Key)
-	case tree.Epoch:
-		_, err = evidence.DecodeEpoch(raw, e.Key)
-	case tree.Statement:
-		err = checkStatement(raw, e.Key)
-	}
+// read takes in what was decoded.
+func (c *computation) read(h hit) {
 	switch {
-	case fault.Of(err) == fault.Newer:
-		c.find(Unreadable, e.Key, saidNewer, err)
-	case err != nil:
-		c.find(Misplaced, e.Key, saidMisplaced, err)
-		c.unsettle(e, index)
+	case fault.Of(h.err) == fault.Newer:
+		c.find(Unreadable, h.Key, saidNewer, h.err)
+		return
+	case h.err != nil:
+		c.find(Misplaced, h.Key, saidMisplaced, h.err)
+		c.unsettle(h.logged, h.index)
+		return
+	}
+	switch v := h.value.(type) {
+	case evidence.Manifest:
+		c.readSlot(h, v.Slot(), v.Sealed, c.isPruned(v))
+		if c.Sealed != nil {
+			c.Sealed(v)
+		}
+	case evidence.Gap:
+		c.readSlot(h, v.Slot(), v.Recorded, false)
+		if c.Covers(v.Slot()) {
+			c.gaps[v.Slot()] = v
+		}
+	case evidence.Plan:
+		c.plans[h.Key] = v
+		c.inForce[h.Key], _ = c.bounds.of(h.index)
+		c.dated(h.Key, v.Since, h.index)
+	case evidence.Slate:
+		c.slates = append(c.slates, slated{Slate: v, index: h.index, key: h.Key})
+	case evidence.Policy:
+		c.policies = append(c.policies, h.index)
 	}
 }
 
 // settle notes an entry that settles a slot, whose record is still to be read.
-func (c *computation) settle(e tree.Entry, index int64) {
-	slot, name, ok := evidence.ParseKey(e.Object())
-	if !ok {
-		return // read says so
+func (c *computation) settle(e logged, index int64) {
+	if e.slot == (evidence.Slot{}) {
+		return // decode says so
 	}
-	now := settled{manifest: name == evidence.ManifestName, found: e.Kind() == tree.Found, at: index}
-	pack := packKey(slot.Source, slot.Pack)
+	now := settled{manifest: e.manifest, found: e.kind == tree.Found, at: index}
+	pack := packKey(e.slot.Source, e.slot.Pack)
 	if c.slots[pack] == nil {
 		c.slots[pack] = make(map[int64]settled)
 	}
-	if before, ok := c.slots[pack][slot.Due.Unix()]; !ok || now.counts(before) {
-		c.slots[pack][slot.Due.Unix()] = now
+	if before, ok := c.slots[pack][e.slot.Due.Unix()]; !ok || now.counts(before) {
+		c.slots[pack][e.slot.Due.Unix()] = now
 	}
 }
 
 // unsettle takes that back.
-func (c *computation) unsettle(e tree.Entry, index int64) {
-	slot, _, _ := evidence.ParseKey(e.Object())
-	if pack := c.slots[packKey(slot.Source, slot.Pack)]; pack[slot.Due.Unix()].at == index {
-		delete(pack, slot.Due.Unix())
+func (c *computation) unsettle(e logged, index int64) {
+	if pack := c.slots[packKey(e.slot.Source, e.slot.Pack)]; pack[e.slot.Due.Unix()].at == index {
+		delete(pack, e.slot.Due.Unix())
 	}
 }
 
-// readSlot takes in the record of a slot.
-func (c *computation) readSlot(e tree.Entry, index int64, raw []byte) error {
-	slot, name, ok := evidence.ParseKey(e.Object())
-	if !ok {
-		return fault.New(fault.Damaged, "%.400q is not the key of a slot's record", e.Object())
-	}
-	says, pruned := time.Time{}, false
-	if name == evidence.ManifestName {
-		m, err := evidence.DecodeManifest(raw, slot)
-		if err != nil {
-			return err
-		}
-		says, pruned = m.Sealed, c.isPruned(m)
-		if c.Sealed != nil {
-			c.Sealed(m)
-		}
-	} else {
-		g, err := evidence.DecodeGap(raw, slot)
-		if err != nil {
-			return err
-		}
-		if says = g.Recorded; c.within(slot) {
-			c.gaps[slot] = g
-		}
-	}
-	if e.Kind() != tree.Found && c.within(slot) {
-		without, with := c.bounds.of(index)
-		c.dated(e.Key, says, without, with)
+// readSlot notes when a slot was settled, as its record says.
+func (c *computation) readSlot(h hit, slot evidence.Slot, says time.Time, pruned bool) {
+	if h.kind != tree.Found && c.Covers(slot) {
+		c.dated(h.Key, says, h.index)
 	}
 	pack := c.slots[packKey(slot.Source, slot.Pack)]
-	if s := pack[slot.Due.Unix()]; s.at == index {
+	if s, ok := pack[slot.Due.Unix()]; ok && s.at == h.index {
 		s.says, s.pruned = says.Unix(), pruned
 		pack[slot.Due.Unix()] = s
 	}
-	return nil
 }
 
 // isPruned reports whether the ledger says that a manifest's report was removed.
@@ -188,10 +271,11 @@ func (s settled) counts(other settled) bool {
 const skew = time.Hour
 
 // dated holds when something says that it was made against the last stamp of a
-// ledger without it, and the first of one with it.
-func (c *computation) dated(key string, says, without, with time.Time) {
+// ledger without its entry, and the first of one with it.
+func (c *computation) dated(key string, says time.Time, index int64) {
+	without, with := c.bounds.of(index)
 	switch {
-	case len(c.Stamps) == 0:
+	case len(c.Stamps) == 0 || index < c.Begin:
 	case with.IsZero():
 		c.find(Unstamped, key, saidAfterStamps)
 	case says.After(with.Add(skew)):

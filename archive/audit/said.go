@@ -29,6 +29,7 @@ var (
 	saidOpen           = said{"it had no record yet at the last stamp of the bundle, %s: ask for a bundle that ends later", "到审计包最后一个时间戳 %s 为止它还没有记录：请索取结束时间更晚的审计包"}
 	saidTooMany        = said{"by the plans, more falls due than the ledger can have records of; it was followed up to %s", "按计划到期的项目多于账本可能拥有的记录；核对到 %s 为止"}
 
+	saidLeftOutReport = said{"the bundle should have this report by what its statement says, and does not", "按声明所述，审计包中应有此报告，实际却没有"}
 	saidNoZip         = said{"it is not a whole zip file: %v", "它不是完整的 zip 文件：%v"}
 	saidUnsafe        = said{"the bundle has a file under the name %.200q, which must not be unpacked", "审计包中有名为 %.200q 的文件，不可解压"}
 	saidDoubledFile   = said{"the bundle has this file twice, and programs differ in which one they show", "审计包中此文件出现了两次，不同程序会显示不同的那一份"}
@@ -54,5 +55,5 @@ var (
 	saidClaim         = said{"of %q it says %s, and what was computed is %s", "其 %q 为 %s，而计算所得为 %s"}
 	saidNoManifest    = said{"no manifest of the ledger is of this report", "账本中没有这份报告的清单"}
 	saidAlteredReport = said{"the report was altered: its SHA-256 is %s, and the manifest has %s", "报告已被改动：其 SHA-256 为 %s，清单中为 %s"}
-	saidTooManyRecord = said{"so many records are not in the ledger that the others were not looked at", "不在账本中的记录过多，其余未再核对"}
+	saidStrangers     = said{"more than %d records are not in the ledger; the others were not looked at", "超过 %d 条记录不在账本中，其余未再核对"}
 )

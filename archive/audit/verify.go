@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/archive/ledger/witness/cosignature"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -71,8 +73,8 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 	if a.bundle, err = openBundle(r, size, &a.found); err != nil {
 		return Result{}, err
 	}
-	a.Other = a.other
-	if len(a.files) > 0 {
+	if a.bundle != nil {
+		a.Other = a.other
 		err = a.check()
 	}
 	a.Findings = a.found.all()
@@ -85,6 +87,10 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 // prepare reads the options.
 func (a *audit) prepare() error {
 	for _, text := range a.Keys {
+		if strings.HasPrefix(text, "PRIVATE+KEY+") {
+			return fault.New(fault.Request, "the key is a signing key, which nobody but packseal should have").
+				WithHint("packseal ledger init prints the verifier key")
+		}
 		key, err := note.NewVerifier(text)
 		if err != nil {
 			return fault.New(fault.Request, "%.200q is not the verifier key of a ledger: %w", text, err).
@@ -122,7 +128,7 @@ func (a *audit) check() (err error) {
 		return nil
 	}
 	if a.edge, err = ParseEdge(raw); err != nil {
-		a.found.add(find(Unreadable, EdgeName, saidUnreadable, err))
+		a.found.add(Unreadable, EdgeName, saidUnreadable, err)
 		return nil
 	}
 	var ok bool
@@ -146,9 +152,15 @@ func (a *audit) state() error {
 		return nil
 	}
 	reports := a.expectReports()
+	var kept []string // reports that the bundle may have
 	s, err := Compute(Input{
 		Period: a.claim.Period, Tool: a.Tool, Begin: a.edge.Size, Checkpoint: a.checkpoints[len(a.checkpoints)-1].Checkpoint,
-		Stamps: a.stamps, Witnesses: a.cosigned, Earlier: a.earlier(), Sealed: reports.sealed,
+		Stamps: a.stamps, Witnesses: a.cosigned, Earlier: a.earlier(), Sealed: func(m evidence.Manifest) {
+			reports.sealed(m)
+			if a.claim.Covers(m.Slot()) {
+				kept = append(kept, m.ReportKey())
+			}
+		},
 		Entries: func(yield func(tree.Entry, error) bool) {
 			for _, e := range a.entries {
 				if !yield(e, nil) {
@@ -164,10 +176,15 @@ func (a *audit) state() error {
 			}
 		},
 	})
+	if errors.Is(err, errStrangers) {
+		a.found.add(Unlogged, RecordsDir, saidStrangers, strangers)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	a.checkReports(reports)
+	a.leftOut(reports, kept, s.Checkpoint)
 	a.compare(s)
 	a.Statement = &s
 	return nil
@@ -193,9 +210,9 @@ func (a *audit) checkKnown() {
 	for _, c := range a.known {
 		switch {
 		case c.Origin != a.keys[0].Name():
-			a.found.add(find(Forked, c.String(), saidOtherOrigin, a.keys[0].Name()))
+			a.found.add(Forked, c.String(), saidOtherOrigin, a.keys[0].Name())
 		case c.Size > end:
-			a.found.add(find(RolledBack, c.String(), saidRolledBack, end))
+			a.found.add(RolledBack, c.String(), saidRolledBack, end)
 		case c.Size < a.edge.Size:
 			a.Older++
 		default:
@@ -207,7 +224,7 @@ func (a *audit) checkKnown() {
 	for i := 0; len(sizes) > 0; i++ {
 		for _, c := range a.known {
 			if _, ok := sizes[c.Size]; ok && c.Size == edge.Size && c.Root != edge.Root() {
-				a.found.add(find(Forked, c.String(), saidForked, edge.Root()))
+				a.found.add(Forked, c.String(), saidForked, edge.Root())
 			}
 		}
 		if i == len(a.entries) {

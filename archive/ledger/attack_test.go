@@ -165,8 +165,8 @@ func TestHole(t *testing.T) {
 	}
 }
 
-// TestVoid: what somebody without a key wrote at the next number uses that up, and is
-// logged; every replica comes to the same tree.
+// TestVoid: what somebody without a key wrote at the next number, or copied there, uses
+// that up, and is logged; every replica comes to the same tree.
 func TestVoid(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -181,7 +181,8 @@ func TestVoid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, b := range [][]byte{strangers, {}, bytes.Repeat([]byte("x"), tree.MaxNote+1)} {
+	copies := [][]byte{s.first.get(tree.BatchKey(3)), s.first.get(tree.BatchKey(4)), s.first.get(tree.CheckpointKey(4))}
+	for i, b := range append(copies, strangers, []byte{}, bytes.Repeat([]byte("x"), tree.MaxNote+1)) {
 		n := int64(5 + i)
 		s.first.set(tree.BatchKey(n), b)
 		s.logged = append(s.logged, tree.Of(tree.VoidKey(n), b))
@@ -207,6 +208,7 @@ func TestPlanted(t *testing.T) {
 	for _, n := range []int64{7, 300, 1_000_000} {
 		s.first.set(tree.BatchKey(n), []byte("x"))
 	}
+	s.first.set(tree.BatchKey(301), s.first.get(tree.BatchKey(2)))
 	s.mirror.set(tree.BatchKey(8), []byte("x"))
 	for _, r := range []*replica{s.replica, s.again(), s.fresh(s.first, s.mirror)} {
 		s.logged = append(s.logged, r.append("p"+string(rune('a'+len(s.logged)%26)), 0, 1)...)
@@ -280,14 +282,15 @@ func TestRemoved(t *testing.T) {
 func TestCheckpointPlanted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.first.set(tree.CheckpointKey(4), []byte("x"))
+	s.first.set(tree.CheckpointKey(4), s.first.get(tree.BatchKey(3)))
 	s.first.set(tree.CheckpointKey(5), []byte("x"))
+	s.first.set(tree.CheckpointKey(6), s.first.get(tree.CheckpointKey(3)))
 	for _, r := range []*replica{s.replica, s.again()} {
 		r.append("p"+r.dir[len(r.dir)-1:], 0, 1)
 		r.has(ledger.Altered)
 	}
 	s.append("last", 0, 1)
-	s.has()
+	s.has(ledger.Altered)
 	if c, _, err := tree.OpenCheckpoint(s.first.get(tree.CheckpointKey(7)), note.VerifierList(s.k.verifier)); err != nil || c != s.Status().Checkpoint {
 		t.Errorf("the last checkpoint is %v, %v", c, err)
 	}

@@ -216,8 +216,8 @@ func (c *commit) removed(ctx context.Context, n int64) error {
 		return err
 	}
 	got, _, err := tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
-	if err != nil {
-		return nil //nolint:nilerr // anybody can have written it
+	if err != nil || got.Size <= c.tip.head.Edge.Size {
+		return nil //nolint:nilerr // anybody can have written it, or copied an older one
 	}
 	if _, ok, err = read(ctx, c.Sinks[0], tree.BatchKey(n)); err != nil || ok { // another replica has written both by now
 		return err
@@ -283,13 +283,13 @@ func (c *commit) checkpoint(ctx context.Context, n int64, head tree.Head, ids []
 }
 
 // sameCheckpoint returns an error if the first sink's checkpoint n is signed and not
-// the log's. One that nobody signed stands in its place, and in nobody's way.
+// the log's. What no key signed for that place stands in its place, and in nobody's way.
 func (c *commit) sameCheckpoint(raw []byte, n int64, head tree.Head) error {
 	got, _, err := tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
 	switch {
-	case errors.Is(err, tree.ErrUnsigned):
-		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it")
-	case err != nil || got != head.Checkpoint():
+	case err != nil || got.Size < head.Edge.Size: // or a copy of an older one
+		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it for this place")
+	case got != head.Checkpoint():
 		return c.found(Forked, c.Sinks[0], tree.CheckpointKey(n), "it says %s, and the batches come to %s", got, head.Checkpoint()).refusal()
 	}
 	return nil

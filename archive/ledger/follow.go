@@ -170,11 +170,8 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 		if err != nil {
 			return nil, err
 		}
-		b, err := tree.Unverified(raw)
+		b, _, err := tree.OpenBatch(raw, m, c.tip.keys.verifiers())
 		if err != nil {
-			continue
-		}
-		if _, err := tree.OpenNote(raw, c.tip.keys.verifiers()); err != nil {
 			continue
 		}
 		if before := (tree.Head{Origin: b.Origin, Edge: b.Before}).Checkpoint(); before != c.tip.head.Checkpoint() {
@@ -204,7 +201,7 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 		return err
 	}
 	if other != nil {
-		return c.found(Forked, first, tree.BatchKey(n), "sink %s has the batch, and this one what nobody signed", t.Name).refusal()
+		return c.found(Forked, first, tree.BatchKey(n), "sink %s has the batch, and this one what no key signed for this place", t.Name).refusal()
 	}
 	e := tree.Entry{Key: tree.VoidKey(n)}
 	r, err := first.Open(ctx, tree.BatchKey(n))
@@ -223,7 +220,7 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	if err := c.owed.add(e); err != nil {
 		return err
 	}
-	c.found(Void, first, tree.BatchKey(n), "no key of the ledger signed it; its number is used up")
+	c.found(Void, first, tree.BatchKey(n), "no key of the ledger signed it for this place; its number is used up")
 	c.tip.head = c.tip.head.Skip()
 	c.fresh = append(c.fresh, tree.BatchKey(n))
 	return c.save(c.tip)
@@ -249,11 +246,11 @@ func (c *commit) ahead(ctx context.Context, have numbers) error {
 			if err != nil {
 				return err
 			}
-			if _, err := tree.OpenNote(raw, c.tip.keys.verifiers()); ok && err == nil {
+			if _, _, err := tree.OpenBatch(raw, n, c.tip.keys.verifiers()); ok && !errors.Is(err, tree.ErrUnsigned) {
 				return c.found(RolledBack, t, tree.BatchKey(c.tip.head.Batches), "no sink has it, and batch %d is there, signed", n).refusal()
 			}
 			if ok {
-				c.found(Void, t, tree.BatchKey(n), "no key of the ledger signed it, and batches have not come so far")
+				c.found(Void, t, tree.BatchKey(n), "no key of the ledger signed it for this place, and batches have not come so far")
 			}
 		}
 	}

@@ -103,15 +103,15 @@ func (c *commit) signed(ctx context.Context, have numbers, n int64, keys *keyrin
 			return nil, s, err
 		}
 		b, err := tree.Unverified(raw)
-		if err != nil {
+		if err != nil || b.N != n { // not a batch, or a copy of another one
 			continue
 		}
 		if s, err = tree.OpenNote(raw, keys.verifiers()); err != nil {
 			strange, s = &b, tree.Signed{}
 			continue
 		}
-		if b.N != n || b.Origin != c.Origin {
-			return nil, s, c.found(Forked, t, tree.BatchKey(n), "it is batch %d of %.100q", b.N, b.Origin).refusal()
+		if b.Origin != c.Origin {
+			return nil, s, c.found(Forked, t, tree.BatchKey(n), "it is one of %.100q", b.Origin).refusal()
 		}
 		return &b, s, nil
 	}

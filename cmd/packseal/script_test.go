@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 	people := &notifytest.Server{Token: "token-0123456789", Secret: "secret-0123456789"}
 	chat := httptest.NewServer(people)
 	t.Cleanup(chat.Close)
+	evidence := newEvidence(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -59,12 +60,15 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SIM", server.URL)
+			env.Setenv("LEDGER_KEY", evidence.key)
+			env.Setenv("OTHER_KEY", evidence.other)
+			env.Setenv("LEDGER_LINE", evidence.line)
 			env.Setenv("KEY_ID", simKeyID)
 			env.Setenv("KEY_SECRET", simKeySecret)
 			for _, receiver := range notifytest.Receivers() {
 				env.Setenv(strings.ToUpper(receiver), people.Address(chat.URL, receiver))
 			}
-			return nil
+			return evidence.write(env.WorkDir)
 		},
 	})
 }

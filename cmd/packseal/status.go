@@ -111,6 +111,12 @@ func verified(st control.Status, now time.Time) string {
 	if len(st.Problems) > 0 {
 		text += "; problems: " + counted(st.Problems)
 	}
+	if st.Repaired > 0 {
+		text += "; the last run repaired " + i18n.Count(st.Repaired, "object")
+	}
+	if !st.AllRead.IsZero() {
+		text += "; every report was read in the last " + roughly(now.Sub(st.AllRead))
+	}
 	return text
 }
 

@@ -60,32 +60,38 @@ configuration has verify.`,
 		if r.state == "" && unread == nil && len(selection.Packs) == 0 && result.Sealed+result.Gaps == 0 {
 			unread = errEmpty
 		}
-		if unread == nil && selection.Whole() && r.state != "" {
-			if err := daemon.SaveVerified(r.state, result); err != nil {
-				fmt.Fprintf(c.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
-			}
-		}
-		sinks := len(r.cfg.Sinks)
-		if len(selection.Sinks) > 0 {
-			sinks = len(selection.Sinks)
-		}
-		err = printVerified(c.OutOrStdout(), result, sinks, *asJSON)
-		switch newer := len(result.Open()); {
-		case err != nil:
-			return err
-		case unread != nil && result.Damaged(): // damage is what somebody has to act upon
-			return fmt.Errorf("%w; also %w", errDamaged, unread)
-		case fault.Of(unread) == fault.Request:
-			return fmt.Errorf("%w: %w", errUsage, unread)
-		case unread != nil:
-			return unread
-		case result.Damaged():
-			return errDamage
-		case newer > 0:
-			return fault.New(fault.Newer, "%d records are newer than this program, and were not checked", newer).WithHint("verify them with a newer packseal")
-		}
-		return nil
+		return r.conclude(result, unread, selection, *asJSON)
 	})
+}
+
+// conclude prints what a verification found and keeps it for the daemon if it was of
+// everything. The error decides the exit code.
+func (r *reading) conclude(result archive.Result, unread error, s archive.Selection, asJSON bool) error {
+	if unread == nil && s.Whole() && r.state != "" {
+		if err := daemon.SaveVerified(r.state, result); err != nil {
+			fmt.Fprintf(r.cmd.ErrOrStderr(), "warning: the daemon's metrics will not show this run: %v\n", err)
+		}
+	}
+	sinks := len(r.cfg.Sinks)
+	if len(s.Sinks) > 0 {
+		sinks = len(s.Sinks)
+	}
+	err := printVerified(r.cmd.OutOrStdout(), result, sinks, asJSON)
+	switch newer := len(result.Open()); {
+	case err != nil:
+		return err
+	case unread != nil && result.Damaged(): // damage is what somebody has to act upon
+		return fmt.Errorf("%w; also %w", errDamaged, unread)
+	case fault.Of(unread) == fault.Request:
+		return fmt.Errorf("%w: %w", errUsage, unread)
+	case unread != nil:
+		return unread
+	case result.Damaged():
+		return errDamage
+	case newer > 0:
+		return fault.New(fault.Newer, "%d records are newer than this program, and were not checked", newer).WithHint("verify them with a newer packseal")
+	}
+	return nil
 }
 
 // spans returns what names and a period select; nothing if that is everything.
@@ -116,15 +122,28 @@ func showProgress(w io.Writer, s *archive.Selection) (done func()) {
 	if !terminal(w) {
 		return func() {}
 	}
-	const clear = "\r\x1b[K"
-	var last time.Time
+	show, done := progressLine(w)
 	s.Progress = func(p archive.Progress) {
+		show(fmt.Sprintf("%s: %d of %d slots, %.1f MB read", p.Sink, p.Done, p.Of, float64(p.Bytes)/1e6))
+	}
+	return done
+}
+
+// progressLine returns what shows a line on a terminal in the place of the one before, not
+// too often, and what removes it.
+func progressLine(w io.Writer) (show func(string), done func()) {
+	const clear = "\r\x1b[K"
+	if !terminal(w) {
+		return func(string) {}, func() {}
+	}
+	var last time.Time
+	show = func(line string) {
 		if now := time.Now(); now.Sub(last) >= progressEvery {
 			last = now
-			fmt.Fprintf(w, "%s%s: %d of %d slots, %.1f MB read", clear, p.Sink, p.Done, p.Of, float64(p.Bytes)/1e6)
+			io.WriteString(w, clear+line) //nolint:errcheck // it is for looking at
 		}
 	}
-	return func() {
+	return show, func() {
 		if !last.IsZero() {
 			io.WriteString(w, clear) //nolint:errcheck // it is for looking at
 		}
@@ -182,6 +201,11 @@ func printVerified(w io.Writer, r archive.Result, sinks int, asJSON bool) error 
 	}
 	if r.Elsewhere > 0 {
 		if _, err := fmt.Fprintf(w, "%d slots that were due have no record here: by their plans, no sink of this name was to keep them\n", r.Elsewhere); err != nil {
+			return err
+		}
+	}
+	if r.Repaired > 0 {
+		if _, err := fmt.Fprintf(w, "%d objects repaired, %d bytes\n", r.Repaired, r.RepairedBytes); err != nil {
 			return err
 		}
 	}

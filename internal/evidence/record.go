@@ -311,6 +311,9 @@ const MaxRecord = 64 << 10
 // schema does not have, and any form but the canonical one, is fault.Damaged. A schema of packseal's that this program does not know is
 // fault.Newer: the record is of a newer packseal, and says nothing here.
 func Decode(b []byte) (any, error) {
+	if decode, ok := schemas[likelySchema(b)]; ok {
+		return decode(b)
+	}
 	var head struct {
 		Schema string `json:"schema"`
 	}
@@ -325,6 +328,19 @@ func Decode(b []byte) (any, error) {
 			WithHint("a newer packseal wrote the record: upgrade this one to read it")
 	}
 	return nil, fault.New(fault.Damaged, "%.100q is not a schema of packseal", head.Schema)
+}
+
+// likelySchema returns the schema of a record in canonical form without decoding it.
+// After its field no record has another of that name; text can't look like one,
+// because its quotation marks are escaped.
+func likelySchema(b []byte) string {
+	const field = `"schema":"`
+	i := bytes.LastIndex(b, []byte(field))
+	if i < 0 {
+		return ""
+	}
+	name, _, _ := bytes.Cut(b[i+len(field):], []byte{'"'})
+	return string(name)
 }
 
 // schemaName matches the names that schemas have or will have.
@@ -373,7 +389,11 @@ func Canonical(v any) ([]byte, error) {
 	}
 	// encoding/json escapes U+2028 and U+2029 even then, and writes U+FFFD for
 	// invalid UTF-8 as an escape; RFC 8785 escapes none of them.
-	return []byte(unescaped.Replace(strings.TrimSuffix(b.String(), "\n"))), nil
+	raw := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw, nil
+	}
+	return []byte(unescaped.Replace(string(raw))), nil
 }
 
 // unescaped undoes escapes that RFC 8785 does not have.

@@ -110,16 +110,33 @@ func (h Head) Batch(entries []Entry) Batch {
 	return Batch{Origin: h.Origin, N: h.Batches, Before: h.Edge, Entries: entries}
 }
 
-// Open reads the next batch as it is stored. Bytes that no known key signed are
-// ErrUnsigned: the number is void, and the next batch follows all the same.
-func (h Head) Open(raw []byte, known note.Verifiers) (Batch, Signed, error) {
+// OpenBatch reads batch n as it is stored. Bytes that no known key signed as batch n are
+// ErrUnsigned, such as a copy of another batch or of a checkpoint, which anybody can
+// put there. What a key signed in another form is ErrForked.
+func OpenBatch(raw []byte, n int64, known note.Verifiers) (Batch, Signed, error) {
 	s, err := OpenNote(raw, known)
 	if err != nil {
 		return Batch{}, s, err
 	}
 	b, err := ParseBatch(s.Text)
+	if _, other := ParseCheckpoint(s.Text); err != nil && other == nil {
+		return b, s, unsigned(errors.New("it is a checkpoint"))
+	}
 	if err != nil {
-		return b, s, damaged("batch %d: %w: %w", h.Batches, ErrForked, err)
+		return b, s, damaged("batch %d: %w: %w", n, ErrForked, err)
+	}
+	if b.N != n {
+		return b, s, unsigned(fmt.Errorf("it is batch %d", b.N))
+	}
+	return b, s, nil
+}
+
+// Open reads the next batch as it is stored. If that is ErrUnsigned, the number is
+// void, and the next batch follows all the same.
+func (h Head) Open(raw []byte, known note.Verifiers) (Batch, Signed, error) {
+	b, s, err := OpenBatch(raw, h.Batches, known)
+	if err != nil {
+		return b, s, err
 	}
 	if want := h.Batch(b.Entries); want.Text() != s.Text {
 		return b, s, damaged("batch %d: %w: it says that it is batch %d of %.100q, after %d leaves with the root %s",

@@ -14,8 +14,8 @@ import (
 const MaxNote = 4 << 20
 
 // ErrUnsigned is the error (by errors.Is) for bytes that are not a note, or one
-// that none of the known keys signed.
-var ErrUnsigned = errors.New("it is not signed by a key of the ledger")
+// that none of the known keys signed for the place where it is.
+var ErrUnsigned = errors.New("no key of the ledger signed it for this place")
 
 // A Signed is the text of a note and whose signature lines it has, in their order.
 type Signed struct {
@@ -44,7 +44,7 @@ func OpenNote(raw []byte, known note.Verifiers) (Signed, error) {
 	for line := range strings.Lines(string(raw[len(n.Text)+1:])) {
 		id, ok := ids[strings.TrimSuffix(line, "\n")]
 		if n, known := signed[id]; !ok || known && n == 0 {
-			return Signed{}, damaged("the note has two signatures of one key")
+			return Signed{}, unsigned(errors.New("it has two signatures of one key"))
 		} else if known {
 			signed[id] = 0
 		}

@@ -177,7 +177,7 @@ func TestMain(m *testing.M) {
 }
 
 // secretFiles are the keys of a configuration that name mounted files.
-var secretFiles = regexp.MustCompile(`(_file: )(/run/secrets/packseal(?:-cluster)?/\S+)`)
+var secretFiles = regexp.MustCompile(`(_file: )(/run/secrets/packseal(?:-cluster|-ledger)?/\S+)`)
 
 // checked holds that packseal takes the configuration, with files where the
 // pod has its Secrets.
@@ -197,6 +197,14 @@ func checked(t *testing.T, config string, packs map[string]string) {
 	config = strings.ReplaceAll(config, "/etc/packseal-packs/", filepath.Join(dir, "packs")+"/")
 	path := filepath.Join(dir, "packseal.yaml")
 	write(t, path, secretFiles.ReplaceAllString(config, "${1}"+dir+"${2}"))
+	if key := "/run/secrets/packseal-ledger/key"; strings.Contains(config, key) {
+		if err := os.Remove(filepath.Join(dir, key)); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), program, "ledger", "init", "--config", path).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
 	out, err := exec.CommandContext(t.Context(), program, "check", "--config", path).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "warning") {
 		t.Errorf("packseal check: %v\n%s%s", err, out, config)

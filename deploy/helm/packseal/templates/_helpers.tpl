@@ -149,6 +149,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if (.config.web | default dict).listen }}
 {{- fail "config.web.listen: the chart sets it. Leave it out; web.port is the port." }}
 {{- end }}
+{{- if and .ledger.keySecret .config (ne ((.config.ledger | default dict).key_file | default "") "/run/secrets/packseal-ledger/key") }}
+{{- fail "ledger.keySecret: config.ledger.key_file must be /run/secrets/packseal-ledger/key, where the chart mounts it." }}
+{{- end }}
+{{- if and .config.ledger (not .persistence.enabled) }}
+{{- fail "config.ledger: set persistence.enabled. What is owed to the ledger, and how far it was seen, must outlive the pod." }}
+{{- end }}
 {{- if and .rrsa.roleName .rrsa.roleARN }}
 {{- fail "rrsa.roleName and rrsa.roleARN: the first is for ack-pod-identity-webhook, the second for clusters without it. Keep one of them." }}
 {{- end }}

@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"packseal.example/internal/table"
+)
+
+// Text returns the sentence that says what is not proven, in a language.
+func (l Limit) Text(lang string) string {
+	if lang == Chinese {
+		return limits[l].chinese
+	}
+	return limits[l].english
+}
+
+var limits = map[Limit]said{
+	LimitTruth:     {"that what the reports say is true: they are kept as Alibaba Cloud Config made them", "报告内容属实：这里只证明保存的就是云配置（Config）生成的报告"},
+	LimitRecent:    {"anything after the last stamp", "最后一个时间戳之后的任何事项"},
+	LimitCollusion: {"that the operator, the time-stamping authorities and the witnesses do not act together", "运行方、时间戳机构和见证人没有串通"},
+	LimitUnplanned: {"that there was no compliance pack besides those that were planned", "除计划内的合规包之外没有其他合规包"},
+	LimitBefore:    {"anything before the ledger began", "账本开始之前的任何事项"},
+	LimitTime:      {"when anything happened: no time-stamp was checked", "任何事项发生的时间：没有核对时间戳"},
+}
+
+// lines are what a result says, in two languages.
+var (
+	lineLedger   = said{"ledger %s: %d entries and %d signed checkpoints agree, up to entry %d with the root %s", "账本 %s：%d 个条目与 %d 个已签名的检查点相符，至第 %d 个条目，根为 %s"}
+	lineNothing  = said{"nothing in the bundle is to be believed, for what was found below", "鉴于以下问题，审计包中的任何内容都不可采信"}
+	lineStamps   = said{"%d time-stamps of %s; the longest time without one: %s", "%d 个时间戳，来自 %s；最长的无时间戳间隔：%s"}
+	lineWitness  = said{"cosigned by %s", "由 %s 共同签署"}
+	linePeriod   = said{"from %s until %s (%s)", "自 %s 起，至 %s 前（%s）"}
+	lineBegan    = said{"the ledger began at %s: of what was due before, nothing is said", "账本始于 %s：此前到期的项目不作说明"}
+	linePacks    = said{"of these packs alone: %s", "仅限以下合规包：%s"}
+	lineCounts   = said{"reports due: %d; sealed %d (late %d, removed after retention %d), gaps %d, found %d, missing %d, open %d", "应有报告 %d 份：已封存 %d 份（其中迟到 %d 份，保留期满后移除 %d 份），缺口 %d 份，事后发现 %d 份，缺失 %d 份，待定 %d 份"}
+	lineDays     = said{"%d pack-days were not due because plans changed", "因计划变更而不再到期的合规包·天数：%d"}
+	lineSlates   = said{"%d announcements of what falls due were stamped too late to be in advance", "%d 份到期声明的时间戳过晚，不能算事先声明"}
+	lineReports  = said{"%d reports are in the bundle and are what their manifests say, %d bytes", "审计包中有 %d 份报告与其清单相符，共 %d 字节"}
+	lineOlder    = said{"%d of the lines that you know are of before the bundle, and were not compared", "您提供的行中有 %d 行早于审计包的范围，未作比较"}
+	lineOther    = said{"%d files are not of a bundle, and were not looked at", "%d 个文件不属于审计包，未予查看"}
+	lineGap      = said{"gap: %s due %s: %s: %s", "缺口：%s 到期于 %s：%s：%s"}
+	lineLate     = said{"late: %s due %s, sealed %s, first stamped %s", "迟到：%s 到期于 %s，封存于 %s，首个时间戳 %s"}
+	lineChange   = said{"plan changed at %s: added %s; removed %s; rescheduled %s", "计划变更于 %s：新增 %s；移除 %s；改期 %s"}
+	lineNotDue   = said{"not due any more: %s on %d days from %s to %s", "不再到期：%s，共 %d 天，自 %s 至 %s"}
+	lineMore     = said{"%d more (--json has all)", "另有 %d 项（--json 可列出全部）"}
+	lineLimit    = said{"not proven: %s", "未证明：%s"}
+	lineFindings = said{"findings: %d", "发现问题：%d 项"}
+)
+
+// listed is how many of a kind the text lists.
+const listed = 20
+
+// text writes the lines of a result.
+type text struct {
+	strings.Builder
+	lang string
+	zone *time.Location
+}
+
+// line adds one. What a terminal would not just show is left out of it: much of it is
+// by strangers.
+func (t *text) line(s said, args ...any) {
+	format := s.english
+	if t.lang == Chinese {
+		format = s.chinese
+	}
+	for i, a := range args {
+		if at, ok := a.(time.Time); ok {
+			args[i] = at.In(t.zone).Format(time.RFC3339)
+		}
+	}
+	t.WriteString(table.Plain(fmt.Sprintf(format, args...)) + "\n")
+}
+
+// Text returns the result in words for people, in a language: what was checked, what
+// became of what was due, each finding, and what is not proven.
+func (r Result) Text(lang string) string {
+	t := &text{lang: lang, zone: time.UTC}
+	if s := r.Statement; s != nil {
+		if zone, err := time.LoadLocation(s.Zone); err == nil {
+			t.zone = zone
+		}
+		r.proven(t, *s)
+		counted(t, *s)
+		listGaps(t, *s)
+		listChanges(t, *s)
+	} else {
+		t.line(lineNothing)
+	}
+	if r.Reports > 0 {
+		t.line(lineReports, r.Reports, r.Bytes)
+	}
+	if r.Older > 0 {
+		t.line(lineOlder, r.Older)
+	}
+	if r.Other > 0 {
+		t.line(lineOther, r.Other)
+	}
+	if s := r.Statement; s != nil {
+		for _, l := range s.NotProven {
+			t.line(lineLimit, l.Text(lang))
+		}
+	}
+	for _, f := range r.Findings {
+		t.WriteString(string(f.Word) + "\t" + table.Plain(f.Key) + "\t" + table.Plain(f.In(lang)) + "\n")
+	}
+	t.line(lineFindings, len(r.Findings))
+	return t.String()
+}
+
+func (r Result) proven(t *text, s Statement) {
+	t.line(lineLedger, s.Checkpoint.Origin, r.Entries, r.Checkpoints, s.Checkpoint.Size, s.Checkpoint.Root)
+	if r.Tokens > 0 {
+		t.line(lineStamps, s.Stamps.Count, strings.Join(s.Stamps.Names, ", "), time.Duration(s.Stamps.Longest)*time.Second)
+	}
+	if len(s.Witnesses) > 0 {
+		t.line(lineWitness, strings.Join(s.Witnesses, ", "))
+	}
+}
+
+func counted(t *text, s Statement) {
+	t.line(linePeriod, s.From, s.Until, s.Zone)
+	if !s.Began.IsZero() {
+		t.line(lineBegan, s.Began)
+	}
+	if len(s.Packs) > 0 {
+		t.line(linePacks, strings.Join(s.Packs, ", "))
+	}
+	c := s.Counts
+	t.line(lineCounts, c.Expected, c.Sealed, c.Late, c.Pruned, c.Gap, c.Found, c.Missing, len(s.Open))
+	if c.Unscheduled > 0 {
+		t.line(lineDays, c.Unscheduled)
+	}
+	if n := len(s.SlatesLate); n > 0 {
+		t.line(lineSlates, n)
+	}
+}
+
+func listGaps(t *text, s Statement) {
+	list(t, s.Gaps, func(g Gap) { t.line(lineGap, packKey(g.Source, g.Pack), g.Due, g.Reason, g.Detail) })
+	list(t, s.Late, func(l LateSlot) { t.line(lineLate, packKey(l.Source, l.Pack), l.Due, l.Sealed, l.Stamped) })
+}
+
+func listChanges(t *text, s Statement) {
+	join := func(names []string) string {
+		if len(names) == 0 {
+			return "–"
+		}
+		return strings.Join(names, ", ")
+	}
+	list(t, s.PlanChanges, func(c PlanChange) {
+		t.line(lineChange, c.At, join(c.Added), join(c.Removed), join(c.Rescheduled))
+	})
+	list(t, s.Unscheduled, func(u Unscheduled) { t.line(lineNotDue, packKey(u.Source, u.Pack), u.Days, u.From, u.Until) })
+}
+
+// list writes the first of a kind, and how many more there are.
+func list[T any](t *text, all []T, write func(T)) {
+	for i, x := range all {
+		if i == listed {
+			t.line(lineMore, len(all)-i)
+			return
+		}
+		write(x)
+	}
+}

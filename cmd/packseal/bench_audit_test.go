@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"packseal.example/archive/audit/audittest"
+	"packseal.example/archive/ledger/stamp/stamptest"
+)
+
+// BenchmarkAudit builds the static binary and audits the bundle of 150 packs of a year
+// with 730 stamped checkpoints. It shows the bundle's size, and what the audit takes of
+// time, of cores and of memory at its peak.
+func BenchmarkAudit(b *testing.B) {
+	dir := b.TempDir()
+	binary := filepath.Join(dir, "packseal")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	authority, l := stamptest.New(b, "tsa"), audittest.New(b)
+	l.Authority = func(_ string, at time.Time, checkpoint []byte) []byte { return authority.Stamp(b, checkpoint, at) }
+	bundle := l.Year(150).Zip(b)
+	if err := (evidenceFiles{files: map[string][]byte{"year.zip": bundle, "roots.pem": authority.Root}}).write(dir); err != nil {
+		b.Fatal(err)
+	}
+	var wall, cpu time.Duration
+	var rss int64
+	for b.Loop() {
+		cmd := exec.Command(binary, "audit", "year.zip", "--key", l.Key, "--tsa-roots", "roots.pem")
+		cmd.Dir = dir
+		begin := time.Now()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+		wall = max(wall, time.Since(begin))
+		cpu = max(cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+		rss = max(rss, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+	}
+	b.ReportMetric(float64(len(bundle))/1e6, "bundle-MB")
+	b.ReportMetric(wall.Seconds(), "wall-s")
+	b.ReportMetric(cpu.Seconds(), "cpu-s")
+	b.ReportMetric(float64(rss)/1024, "rss-MiB")
+}
