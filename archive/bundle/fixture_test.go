@@ -1,0 +1,135 @@
+package bundle_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"packseal.example/archive/audit"
+	"packseal.example/archive/audit/audittest"
+	"packseal.example/archive/bundle"
+	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/stamp"
+	"packseal.example/archive/ledger/stamp/stamptest"
+	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/evidence"
+	"packseal.example/sink"
+	"packseal.example/sink/local"
+)
+
+// world is a ledger of the tests in a folder, with tokens of a real authority.
+type world struct {
+	*audittest.Ledger
+	dir       string
+	sink      ledger.Target
+	authority *stamptest.Authority
+}
+
+// Entries and Latest are those of the ledger, as package ledger has them.
+func (w *world) Entries(context.Context) iter.Seq2[tree.Entry, error] {
+	return func(yield func(tree.Entry, error) bool) {
+		for _, e := range w.Ledger.Entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (w *world) Latest(context.Context) (ledger.Latest, error) {
+	c := w.Checkpoints[len(w.Checkpoints)-1]
+	return ledger.Latest{N: c.N, Checkpoint: c.Head, Raw: c.Raw}, nil
+}
+
+// newWorld lives through some days of March 2026.
+func newWorld(t testing.TB, change func(*audittest.Ledger)) *world {
+	t.Helper()
+	w := &world{Ledger: audittest.New(t), dir: t.TempDir(), authority: stamptest.New(t, "tsa.example")}
+	if change != nil {
+		change(w.Ledger)
+	}
+	w.Run(audittest.Moment(1, 0, 0), audittest.Moment(12, 0, 0))
+	s, err := (&local.Options{Dir: w.dir}).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sink = ledger.Target{Name: "local", Sink: s}
+	for _, e := range w.Ledger.Entries {
+		w.put(e.Object(), w.Records[e.Key])
+	}
+	for key, raw := range w.Reports {
+		w.put(key, raw)
+	}
+	for _, c := range w.Checkpoints {
+		w.put(tree.CheckpointKey(c.N), c.Raw)
+		for name, at := range c.Tokens {
+			w.put(tree.StampKey(c.N, name), w.authority.Stamp(t, c.Raw, at))
+		}
+	}
+	return w
+}
+
+func (w *world) put(key string, raw []byte) {
+	w.Helper()
+	if err := w.sink.Put(context.Background(), key, sink.Bytes(raw)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// alter replaces what lies under a key, or removes it.
+func (w *world) alter(key string, raw []byte) {
+	w.Helper()
+	file := filepath.Join(w.dir, filepath.FromSlash(key))
+	err := os.Remove(file)
+	if err == nil && raw != nil {
+		err = os.WriteFile(file, raw, 0o600)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) source() bundle.Source {
+	return bundle.Source{
+		Ledger: w, Sinks: []ledger.Target{w.sink}, Keys: []string{w.Key}, Tool: audittest.Tool, Roots: w.authority.Root,
+		Stamp: func(_ string, token, checkpoint []byte) (time.Time, error) { return w.check(token, checkpoint) },
+		Report: func(ctx context.Context, m evidence.Manifest, out io.Writer) error {
+			raw, err := sink.ReadAll(ctx, w.sink, m.ReportKey(), 1<<20)
+			if err == nil {
+				_, err = out.Write(raw)
+			}
+			return err
+		},
+	}
+}
+
+func (w *world) check(token, checkpoint []byte) (time.Time, error) {
+	t, err := stamp.Verify(token, checkpoint, w.authority.Pool)
+	return t.Time, err
+}
+
+// write returns a bundle.
+func (w *world) write(o bundle.Options) ([]byte, bundle.Made) {
+	w.Helper()
+	var b bytes.Buffer
+	m, err := w.source().Write(w.Context(), &b, o)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return b.Bytes(), m
+}
+
+// audit audits a bundle.
+func (w *world) audit(raw []byte) audit.Result {
+	w.Helper()
+	r, err := audit.Bundle(bytes.NewReader(raw), int64(len(raw)), audit.Options{Keys: []string{w.Key}, Tool: audittest.Tool, Stamps: w.check})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return r
+}
