@@ -3,12 +3,17 @@ package bundle_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"iter"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"packseal.example/archive/audit"
 	"packseal.example/archive/audit/audittest"
@@ -18,6 +23,7 @@ import (
 	"packseal.example/archive/ledger/stamp/stamptest"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 	"packseal.example/sink"
 	"packseal.example/sink/local"
 )
@@ -46,10 +52,17 @@ func (w *world) Latest(context.Context) (ledger.Latest, error) {
 	return ledger.Latest{N: c.N, Checkpoint: c.Head, Raw: c.Raw}, nil
 }
 
-// newWorld lives through some days of March 2026.
+// newWorld lives through some days of March 2026. At noon the plan is logged anew, and
+// what falls due until the day after the next is said.
 func newWorld(t testing.TB, change func(*audittest.Ledger)) *world {
 	t.Helper()
 	w := &world{Ledger: audittest.New(t), dir: t.TempDir(), authority: stamptest.New(t, "tsa.example")}
+	w.Each = func(l *audittest.Ledger, now time.Time) {
+		if now.Hour() == 12 {
+			l.Plan(now.Add(time.Second), l.Packs...)
+			l.Slate(now.Add(50 * time.Hour))
+		}
+	}
 	if change != nil {
 		change(w.Ledger)
 	}
@@ -100,6 +113,9 @@ func (w *world) source() bundle.Source {
 		Stamp: func(_ string, token, checkpoint []byte) (time.Time, error) { return w.check(token, checkpoint) },
 		Report: func(ctx context.Context, m evidence.Manifest, out io.Writer) error {
 			raw, err := sink.ReadAll(ctx, w.sink, m.ReportKey(), 1<<20)
+			if sum := sha256.Sum256(raw); err == nil && hex.EncodeToString(sum[:]) != m.SHA256 {
+				return fault.New(fault.Damaged, "it is another one")
+			}
 			if err == nil {
 				_, err = out.Write(raw)
 			}
@@ -132,4 +148,48 @@ func (w *world) audit(raw []byte) audit.Result {
 		w.Fatal(err)
 	}
 	return r
+}
+
+// verifiers returns the ledger's keys.
+func (w *world) verifiers() note.Verifiers {
+	w.Helper()
+	v, err := note.NewVerifier(w.Key)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return note.VerifierList(v)
+}
+
+// need returns the path of a command, and skips the test where there is none; CI has to
+// have it.
+func need(t testing.TB, command string) string {
+	t.Helper()
+	path, err := exec.LookPath(command)
+	if err != nil && os.Getenv("PACKSEAL_CI") == "" {
+		t.Skipf("there is no %s", command)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// file writes a file, and returns its path.
+func file(t testing.TB, dir, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func open(t testing.TB, path string) *os.File {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
 }

@@ -9,7 +9,6 @@ import (
 	"packseal.example/archive/audit"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
-	"packseal.example/internal/fault"
 )
 
 // sealed is a sealed slot of the period.
@@ -105,10 +104,8 @@ func (m *making) putReport(ctx context.Context, r report) error {
 		return w.err
 	case r.err != nil && (w.w != nil || ctx.Err() != nil):
 		return fmt.Errorf("writing the report of %s: %w", r.Slot, r.err)
-	case r.err != nil && fault.Of(r.err) == fault.Damaged:
-		m.note(audit.Altered, r.key(), "no sink has the report as its manifest says, and it was left out: %v", "没有任何存储中的报告与其清单相符，未收入：%v", r.err)
 	case r.err != nil:
-		m.note(audit.Unarchived, r.key(), "the report could not be read, and was left out: %v", "无法读取该报告，未收入：%v", r.err)
+		m.note(audit.Unarchived, r.key(), "no sink has the report as its manifest says: %v", "没有任何存储中的报告与其清单相符：%v", r.err)
 	default:
 		r.kept = true
 		m.told.Reports++
