@@ -297,3 +297,9 @@ func text(lines []string) []byte {
 	}
 	return []byte(strings.Join(lines, "\n") + "\n")
 }
+
+// Encode returns the statement's key in the ledger and its bytes, as a record of the
+// ledger's own: see [ledger.Ledger.LogRecord].
+func (m Made) Encode() (key string, raw []byte, err error) {
+	return m.Statement.Key(m.Raw), m.Raw, nil
+}
