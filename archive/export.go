@@ -34,19 +34,15 @@ func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error
 // has lost or altered the report and no other has a good one, and ErrPruned when the
 // report was removed after its retention.
 func (r *reader) ExportReport(ctx context.Context, m evidence.Manifest, w io.Writer) error {
-	pruned, err := r.isPruned(ctx, m.ReportKey(), m.SHA256)
-	if err != nil {
-		r.logger.WarnContext(ctx, "pruned reports not known", "reason", fault.Of(err), "err", err)
-	}
 	var errs []error
-	damaged := false
+	damaged, pruned := false, false
 	for _, t := range r.sinks {
 		f, err := checked(ctx, t, m)
 		if err == nil {
 			_, err = io.Copy(w, f)
 			return errors.Join(err, f.Close())
 		}
-		if pruned {
+		if pruned = r.wasPruned(ctx, m); pruned {
 			continue
 		}
 		r.logger.ErrorContext(ctx, "report not exported", "sink", t.Name, "object", m.ReportKey(), "reason", fault.Of(err), "err", err)
@@ -56,7 +52,8 @@ func (r *reader) ExportReport(ctx context.Context, m evidence.Manifest, w io.Wri
 	if pruned {
 		return prunedError(m.Slot())
 	}
-	if err = errors.Join(errs...); damaged {
+	err := errors.Join(errs...)
+	if damaged {
 		err = fault.Wrap(fault.Damaged, err)
 	}
 	return err

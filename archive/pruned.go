@@ -25,6 +25,15 @@ func (r *reader) isPruned(ctx context.Context, object, sha256 string) (bool, err
 	return sha256 != "" && all[object] == sha256, nil
 }
 
+// wasPruned is isPruned of a manifest's report; that it is not known is logged.
+func (r *reader) wasPruned(ctx context.Context, m evidence.Manifest) bool {
+	pruned, err := r.isPruned(ctx, m.ReportKey(), m.SHA256)
+	if err != nil {
+		r.logger.WarnContext(ctx, "pruned reports not known", "reason", fault.Of(err), "err", err)
+	}
+	return pruned
+}
+
 // prunedError returns the error for whoever wants a report that was pruned, fault.NotFound.
 func prunedError(s evidence.Slot) error {
 	return fault.New(fault.NotFound, "%s: %w after its retention, as the ledger says; its manifest is kept", s, ErrPruned).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path"
 	"slices"
 	"sync"
@@ -138,7 +139,11 @@ func (r *repairing) one(ctx context.Context, p *Problem) error {
 		defer r.mu.Unlock()
 		r.fixed[p], r.objects, r.bytes = true, r.objects+objects, r.bytes+n
 		r.Metrics.repaired.WithLabelValues(to.Name).Add(float64(objects))
-		r.Logger.DebugContext(ctx, "object repaired", "sink", to.Name, "key", p.Key, "kind", p.Kind, "bytes", n)
+		level := slog.LevelDebug
+		if p.Kind == Missing { // it was there
+			level = slog.LevelWarn
+		}
+		r.Logger.Log(ctx, level, "object repaired", "sink", to.Name, "key", p.Key, "kind", p.Kind, "bytes", n)
 	case errors.Is(err, sink.ErrNotExist):
 		p.amend("no sink has a copy that %s vouches for", r.voucher())
 	case reason == fault.SinkUnavailable || reason == fault.SinkDenied && !errors.Is(err, evidence.ErrDenied) || ctx.Err() != nil:

@@ -1,11 +1,7 @@
 package config
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net"
 	"net/url"
@@ -14,7 +10,10 @@ import (
 	"time"
 
 	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/stamp/tsa"
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/archive/ledger/witness"
+	"packseal.example/archive/ledger/witness/cosignature"
 	"packseal.example/internal/egress"
 	"packseal.example/internal/fault"
 	"packseal.example/internal/secret"
@@ -161,8 +160,8 @@ func (k *checker) witnesses() {
 		if u != nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
 			k.fail(path+".url", "use https", "%.200q is asked in cleartext", w.URL)
 		}
-		if wrong := badWitnessKey(w.Key); wrong != "" {
-			k.fail(path+".key", "as the witness publishes it: <name>+<key ID>+<base64>", "%s", wrong)
+		if _, err := cosignature.NewVerifier(w.Key); err != nil {
+			k.fail(path+".key", fault.Hint(err), "%s", err)
 		}
 	}
 }
@@ -187,34 +186,29 @@ func redacted(address string) string {
 	return address
 }
 
-// The first byte of a witness' public key: of Ed25519 and of ML-DSA cosignatures. A
-// log's has 1.
-const (
-	logKey        = 0x01
-	cosignature   = 0x04
-	cosignatureML = 0x06
-)
+// Authorities returns clients of the time-stamping authorities. agent is their
+// User-Agent.
+func (l *Ledger) Authorities(agent string) (all []*tsa.Client, err error) {
+	for _, s := range l.Stamps {
+		c, err := tsa.New(tsa.Options{Name: s.Name, URL: s.URL, CAFile: s.CAFile, Agent: agent})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
 
-// badWitnessKey returns what is wrong with a witness' verifier key; "" if nothing is.
-func badWitnessKey(text string) string {
-	name, rest, _ := strings.Cut(text, "+")
-	id, public, _ := strings.Cut(rest, "+")
-	key, err := base64.StdEncoding.DecodeString(public)
-	switch {
-	case strings.HasPrefix(text, "PRIVATE+KEY+"):
-		return "it is a private key"
-	case ledger.CheckOrigin(name) != nil || err != nil || len(key) < 2 || len(id) != 8:
-		return fmt.Sprintf("%.200q is not a verifier key", text)
-	case key[0] == logKey:
-		return fmt.Sprintf("the key of %.100q is a log's, not a witness'", name)
-	case key[0] != cosignature && key[0] != cosignatureML || key[0] == cosignature && len(key) != 33:
-		return fmt.Sprintf("the key of %.100q is of a kind that is not known", name)
+// Cosigners returns clients of the witnesses. agent is their User-Agent.
+func (l *Ledger) Cosigners(agent string) (all []*witness.Client, err error) {
+	for _, w := range l.Witnesses {
+		c, err := witness.New(witness.Options{Name: w.Name, URL: w.URL, Key: w.Key, Agent: agent})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
 	}
-	sum := sha256.Sum256(slices.Concat([]byte(name), []byte("\n"), key))
-	if want, err := hex.DecodeString(id); err != nil || !bytes.Equal(want, sum[:4]) {
-		return fmt.Sprintf("%.200q is damaged: its key ID is not that of its key", text)
-	}
-	return ""
+	return all, nil
 }
 
 // LoadLedger reads the settings of the ledger, of which the file of the key need not be

@@ -76,6 +76,7 @@ type opening struct {
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
 	registries *registries
+	leads      func() bool                                                       // whether this replica does what one does for all; nil: for one verb
 	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool) // by the last plan that has the pack; may be nil
 	plans      func(context.Context) (map[string]evidence.Plan, error)           // records of all plans; nil = no slates are written
 	part       func(source string) float64                                       // this process's part of a source's rate; nil = all
@@ -128,7 +129,10 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 		}
 		if c.ledger != nil {
 			a.Ledger = c.ledger
+			a.Pruned = c.ledger.prunedIn(storedPruned(cfg, a.Sinks))
 		}
+	} else if cfg.Ledger != nil || cfg.StateDir == "" {
+		a.Pruned = storedPruned(cfg, a.Sinks)
 	}
 	c.archive, err = archive.New(a)
 	return c, err
@@ -286,19 +290,25 @@ type ArchiveOptions struct {
 
 // OpenArchive opens the archive of a configuration for one verb, apart from any
 // daemon.
-func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (_ *archive.Archive, err error) {
-	open := opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
+func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (*archive.Archive, error) {
+	c, _, err := o.open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c.archive, nil
+}
+
+// open opens what OpenArchive does, and returns what it was opened with.
+func (o ArchiveOptions) open(ctx context.Context, cfg *config.Config) (_ *components, open opening, err error) {
+	open = opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
 	switch spool := filepath.Join(cfg.StateDir, "spool"); {
 	case !o.ReadOnly:
 		if open.spool, err = fetcher.OpenSpool(spool); err != nil {
-			return nil, err
+			return nil, open, err
 		}
 	case cfg.StateDir != "": // a copy of an archive has none
 		open.spooled = fetcher.ReadSpool(spool).Report
 	}
 	c, err := open.open(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return c.archive, nil
+	return c, open, err
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -12,6 +14,7 @@ import (
 
 	"packseal.example/archive"
 	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/anchor"
 	"packseal.example/archive/ledger/slate"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
@@ -21,8 +24,10 @@ import (
 // opened from.
 type openLedger struct {
 	*ledger.Ledger
-	slates *slate.Writer
-	key    string
+	anchors *anchor.Anchors // nil for one verb
+	slates  *slate.Writer
+	key     string
+	pruned  prunedReports
 }
 
 // openLedger opens the ledger of a configuration in its sinks, unless it is open
@@ -54,7 +59,16 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 		return nil, err
 	}
 	slates := slate.NewWriter(slate.Options{Ledger: l, Records: o.plans, Tool: o.tool, Logger: o.logger})
-	return &openLedger{l, slates, key}, nil
+	opened := &openLedger{Ledger: l, slates: slates, key: key}
+	if o.leads == nil {
+		return opened, nil
+	}
+	a := anchor.Options{Ledger: l, Leads: o.leads, Logger: o.logger}
+	if a.Stamps, err = cfg.Ledger.Authorities(o.tool); err == nil {
+		a.Witnesses, err = cfg.Ledger.Cosigners(o.tool)
+	}
+	opened.anchors = anchor.New(a)
+	return opened, err
 }
 
 // epoch returns the record of the ledger that another one goes on from; nil = there is
@@ -94,8 +108,8 @@ func OpenLedger(ctx context.Context, cfg *config.Config, o LedgerOptions) (*ledg
 }
 
 // keepLedger appends to the runtime's ledger, if it has one, until ctx ends; the leader
-// of the replicas writes slates, too. It begins once that of the runtime before has
-// ended.
+// of the replicas writes slates and has it vouched for, too. It begins once that of the
+// runtime before has ended.
 func (r *runtime) keepLedger(ctx context.Context, old *runtime) error {
 	defer close(r.committed)
 	if old != nil {
@@ -107,6 +121,7 @@ func (r *runtime) keepLedger(ctx context.Context, old *runtime) error {
 	appending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var appended errgroup.Group
 	appended.Go(func() error { return r.ledger.Run(appending) })
+	appended.Go(func() error { r.ledger.anchors.Run(ctx); return nil })
 	err := r.ledger.slates.Run(ctx, r.services.leads)
 	stop() // it appends at its end what was logged until then
 	return errors.Join(err, appended.Wait())
@@ -119,6 +134,7 @@ func (s *services) ledger() *evidence.LedgerStatus {
 		return nil
 	}
 	shown := r.ledger.Show()
+	r.ledger.anchors.Show(&shown)
 	return &shown
 }
 
@@ -131,12 +147,18 @@ var (
 	descSize      = prometheus.NewDesc("packseal_ledger_size", "Entries in the ledger.", nil, nil)
 	descBatches   = prometheus.NewDesc("packseal_ledger_batches", "Batch numbers of the ledger that are used up, void ones included.", nil, nil)
 	descVoid      = prometheus.NewDesc("packseal_ledger_void_total", "Objects that this process found where batches of the ledger are, and that none of its keys signed.", nil, nil)
-	descTroubles  = prometheus.NewDesc("packseal_ledger_problems", "Problems that the last commit to the ledger found, by kind.", []string{"kind"}, nil)
+	descTroubles  = prometheus.NewDesc("packseal_ledger_problems", "Problems that the last commit to the ledger found, or that an authority or a witness tells of, by kind.", []string{"kind"}, nil)
+
+	descStampAge    = prometheus.NewDesc("packseal_ledger_stamp_age_seconds", "How old the last time-stamp of the ledger by an authority is; +Inf when there is none.", []string{"tsa"}, nil)
+	descStampFails  = prometheus.NewDesc("packseal_ledger_stamp_failures_total", "Time-stamps that this process failed to get of an authority.", []string{"tsa"}, nil)
+	descClockOffset = prometheus.NewDesc("packseal_ledger_clock_offset_seconds", "How far this machine's clock was ahead of an authority's; NaN until this process asked it.", []string{"tsa"}, nil)
+	descWitnessed   = prometheus.NewDesc("packseal_ledger_witnessed_size", "Entries of the last checkpoint that a witness cosigned; 0 when there is none.", []string{"witness"}, nil)
+	descCosignFails = prometheus.NewDesc("packseal_ledger_witness_failures_total", "Cosignatures that this process failed to get of a witness.", []string{"witness"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (ledgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBacklog, descCommitted, descSize, descBatches, descVoid, descTroubles} {
+	for _, d := range []*prometheus.Desc{descBacklog, descCommitted, descSize, descBatches, descVoid, descTroubles, descStampAge, descStampFails, descClockOffset, descWitnessed, descCosignFails} {
 		ch <- d
 	}
 }
@@ -164,7 +186,36 @@ func (c ledgerCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, p := range s.Problems {
 		problems[p.Kind]++
 	}
+	for _, a := range r.ledger.anchors.Status() {
+		collectAnchor(ch, a)
+		if a.Problem != nil {
+			problems[a.Problem.Kind]++
+		}
+	}
 	for _, k := range ledger.Kinds() {
 		gauge(descTroubles, float64(problems[k]), string(k))
 	}
+}
+
+// collectAnchor shows how far an authority or a witness has vouched for the ledger.
+func collectAnchor(ch chan<- prometheus.Metric, a anchor.Status) {
+	show := func(d *prometheus.Desc, t prometheus.ValueType, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, t, v, a.Name)
+	}
+	if a.Witness {
+		show(descWitnessed, prometheus.GaugeValue, float64(a.Size))
+		show(descCosignFails, prometheus.CounterValue, float64(a.Failures))
+		return
+	}
+	age := math.Inf(1)
+	if !a.At.IsZero() {
+		age = time.Since(a.At).Seconds()
+	}
+	show(descStampAge, prometheus.GaugeValue, age)
+	show(descStampFails, prometheus.CounterValue, float64(a.Failures))
+	offset := math.NaN()
+	if a.Asked {
+		offset = a.Offset.Seconds()
+	}
+	show(descClockOffset, prometheus.GaugeValue, offset)
 }

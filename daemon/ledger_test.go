@@ -202,3 +202,77 @@ func TestLedgerAtEnd(t *testing.T) {
 		t.Errorf("the ledger has %v", n)
 	}
 }
+
+// TestLedgerOfReplicas: two daemons with one archive and one key append to one ledger,
+// each what it keeps.
+func TestLedgerOfReplicas(t *testing.T) {
+	t.Parallel()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack}, sim.Pack{ID: lab.Another})
+	archive := t.TempDir()
+	var key []byte
+	var paths []string
+	var replicas []*live
+	for _, pack := range []string{lab.Pack, lab.Another} {
+		dir := t.TempDir()
+		s := lab.Setup{Dir: dir, Endpoint: endpoint, Archive: archive, Packs: []string{pack}, More: withLedger(t, dir, ledgerOrigin)}
+		file := filepath.Join(dir, "ledger-key")
+		if key != nil {
+			lab.Write(t, dir, map[string]string{"ledger-key": string(key)})
+		}
+		var err error
+		if key, err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, s.Write(t))
+		replicas = append(replicas, start(t, paths[len(paths)-1], io.Discard))
+	}
+	for _, d := range replicas {
+		lab.Eventually(t, "both have followed what both have kept", func() bool {
+			st := d.ledgerStatus(t)
+			return st.Owed == 0 && kinds(t, ledgerOf(t, paths[0]))[tree.Manifest] == 2 && st.Size == replicas[0].ledgerStatus(t).Size
+		})
+	}
+	for _, d := range replicas {
+		if st := d.ledgerStatus(t); len(st.Problems) > 0 || st.Error != "" {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+// TestLedgerSucceeds: a ledger that goes on from another one begins with its record.
+func TestLedgerSucceeds(t *testing.T) {
+	t.Parallel()
+	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
+	dir := t.TempDir()
+	s := lab.Setup{Dir: dir, Endpoint: endpoint, More: withLedger(t, dir, "example.com/before")}
+	path := s.Write(t)
+	d := start(t, path, io.Discard)
+	d.await(t, 1)
+	lab.Eventually(t, "the first ledger has the report", func() bool { return kinds(t, ledgerOf(t, path))[tree.Manifest] == 1 })
+	d.stop()
+	end := ledgerOf(t, path).Show()
+	if err := os.Rename(filepath.Join(dir, "state", "ledger"), filepath.Join(dir, "state", "ledger-before")); err != nil {
+		t.Fatal(err)
+	}
+
+	s.More = strings.Replace(withLedger(t, dir, ledgerOrigin), "interval: 1s", `interval: 1s, succeeds: {checkpoint: "`+end.Line+`", reason: the key was stolen}`, 1)
+	s.Archive = "archive-2"
+	d = start(t, s.Write(t), io.Discard)
+	lab.Eventually(t, "the next ledger has the report", func() bool { return kinds(t, ledgerOf(t, path))[tree.Manifest] == 1 })
+	d.stop()
+	l := ledgerOf(t, path)
+	for e, err := range l.Entries(t.Context()) {
+		if err != nil || e.Kind() != tree.Epoch {
+			t.Fatalf("the first entry is %v, %v", e, err)
+		}
+		raw, err := l.ReadRecord(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := evidence.DecodeEpoch(raw, e.Key)
+		if err != nil || got.Origin != end.Origin || got.Size != end.Size || got.Root != end.Root || got.Reason != "the key was stolen" {
+			t.Errorf("%+v, %v, want %+v", got, err, end)
+		}
+		break
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"packseal.example/archive"
+	"packseal.example/archive/ledger/witness/witnesstest"
 	"packseal.example/fetcher/discovery"
 	"packseal.example/test/lab"
 )
@@ -22,9 +25,13 @@ func scrape(t *testing.T) (*registries, []*dto.MetricFamily) {
 	t.Helper()
 	dir := t.TempDir()
 	lab.Write(t, dir, map[string]string{"webhook-url": "http://127.0.0.1:1/"})
-	more := withLedger(t, dir, ledgerOrigin)
+	more := strings.Replace(withLedger(t, dir, ledgerOrigin), "interval: 1s",
+		`interval: 1s, stamps: [{name: tsa, url: "http://127.0.0.1:1/"}], witnesses: [{name: w, url: "http://127.0.0.1:1/", key: `+witnesstest.New(t, "w").Key+`}]`, 1)
 	s, _ := idle(t, lab.Setup{Dir: dir, Discover: "rules: [{}]", Accounts: "role: packseal", Packs: []string{"{id: " + lab.Pack + ", labels: {owner: security}}"}, More: more + "notify: [{name: team, webhook: {url_file: webhook-url}}]\n"})
 	if err := s.discovered.set(map[string]discovery.State{"prod": {Tried: time.Now(), Listed: time.Now(), AccountsListed: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := SaveVerified(s.cfg.StateDir, archive.Result{Locks: []archive.Locked{{Sink: "primary", Until: time.Now()}}}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -153,6 +153,9 @@ func (s *services) digest(ctx context.Context, of notify.Match, from, to time.Ti
 		From: from, To: to, Gaps: []notify.Event{}, Verified: v.Success, Problems: v.counts(),
 		Overdue: slices.DeleteFunc(s.allOverdue(), func(e notify.Event) bool { return !of.Pack(e.Source, e.Pack, e.Labels) }),
 	}
+	if l := s.ledger(); l != nil {
+		d.Ledger = l.Line
+	}
 	for _, e := range s.entries() {
 		if !of.Pack(e.Pack.Source, e.Pack.Key(), e.Labels) {
 			continue

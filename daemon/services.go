@@ -113,6 +113,8 @@ func (s *services) run(ctx context.Context, ready func(), reloads func(context.C
 	s.running.Go(func() error { return s.queue.run(ctx, s.settle, s.follow) })
 	s.running.Go(func() error { s.sweep(ctx); return nil })
 	s.running.Go(func() error { s.verifyOnSchedule(ctx); return nil })
+	s.running.Go(func() error { s.pruneOnSchedule(ctx); return nil })
+	s.running.Go(func() error { s.retain(ctx); return nil })
 	s.running.Go(func() error { return s.notices.Run(ctx) })
 	s.runtime.Load().start(ctx, nil)
 	s.running.Go(func() error { s.discover(ctx); return nil })

@@ -107,7 +107,7 @@ func (s *services) listed(r *runtime) (all []web.Listed) {
 
 // records yields the records that the page asks for.
 func (s *services) records(ctx context.Context, q web.Query) iter.Seq2[evidence.Record, error] {
-	return s.catalog.Records(ctx, catalog.Query{Source: q.Source, Pack: q.Pack, From: q.From, To: q.To, State: q.State, Limit: q.Limit})
+	return s.marked(ctx, s.catalog.Records(ctx, catalog.Query{Source: q.Source, Pack: q.Pack, From: q.From, To: q.To, State: q.State, Limit: q.Limit}))
 }
 
 // gapAcks finds the acknowledgements that the page asks for in the sinks: they come

@@ -5,34 +5,43 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/config"
 	"packseal.example/internal/fault"
+	"packseal.example/scheduler/cron"
 )
 
 const (
 	// verifyLook is how often the configuration in force is asked whether it has
-	// another schedule of verifications.
+	// another schedule of verifications, or of what else is done on one.
 	verifyLook = time.Minute
 	// loggedProblems bounds how many problems of a verification are logged.
 	loggedProblems = 100
 )
 
 // verifyOnSchedule verifies the archive when the configuration in force says so,
-// until ctx ends. One that was due while the daemon did not run, or another one
-// did, is not made up for: an alert tells when the last is too long ago.
+// until ctx ends.
 func (s *services) verifyOnSchedule(ctx context.Context) {
+	s.onSchedule(ctx, (*config.Config).Verification, func(r *runtime, due time.Time) { s.verify(ctx, r, due) })
+}
+
+// onSchedule does what the configuration in force has a schedule for, until ctx ends,
+// if this is the replica that does it for all. What was due while the daemon did not
+// run, or did it, is not made up for: for verifications, an alert tells when the last is
+// too long ago.
+func (s *services) onSchedule(ctx context.Context, schedule func(*config.Config) cron.Schedule, do func(r *runtime, due time.Time)) {
 	for last := time.Now(); ; {
 		wait := verifyLook
-		if next := s.runtime.Load().cfg.Verification().Next(last); !next.IsZero() {
+		if next := schedule(s.runtime.Load().cfg).Next(last); !next.IsZero() {
 			wait = min(wait, max(time.Until(next), 0))
 		}
 		if !fault.Sleep(ctx, wait) {
 			return
 		}
 		r, now := s.runtime.Load(), time.Now()
-		due, ok := r.cfg.Verification().Latest(last, now)
+		due, ok := schedule(r.cfg).Latest(last, now)
 		last = now
 		if ok && s.leads() {
-			s.verify(ctx, r, due)
+			do(r, due)
 			last = time.Now()
 		}
 	}

@@ -22,6 +22,7 @@ type verified struct {
 	Problems map[archive.Kind]int `json:"findings"`           // of that run, by kind; without acknowledged ones
 	Repaired int                  `json:"repaired,omitempty"` // objects, by that run
 	Place    archive.Place        `json:"place,omitzero"`     // where the next run goes on, if each reads a part of the reports
+	Locks    []archive.Locked     `json:"locks,omitempty"`    // of that run
 }
 
 func verifiedPath(stateDir string) string { return filepath.Join(stateDir, "verify.json") }
@@ -48,7 +49,7 @@ func (v verified) counts() map[string]int {
 // SaveVerified keeps the result of a verification that has just ended, for the
 // daemon that runs with this state folder.
 func SaveVerified(stateDir string, r archive.Result) error {
-	v := verified{Success: loadVerified(stateDir).Success, Ended: time.Now().UTC(), Problems: make(map[archive.Kind]int), Repaired: r.Repaired, Place: r.Place}
+	v := verified{Success: loadVerified(stateDir).Success, Ended: time.Now().UTC(), Problems: make(map[archive.Kind]int), Repaired: r.Repaired, Place: r.Place, Locks: r.Locks}
 	open := r.Open()
 	for _, p := range open {
 		v.Problems[p.Kind]++
@@ -116,6 +117,7 @@ type verifiedCollector string
 var (
 	descVerified = prometheus.NewDesc("packseal_verify_last_success_timestamp_seconds", "When packseal verify last read everything, or by its schedule all records and a share of the reports, and found no problem, apart from acknowledged ones; 0 when never.", nil, nil)
 	descAllRead  = prometheus.NewDesc("packseal_verify_all_reports_since_timestamp_seconds", "Since when every report that was kept then has been read back; 0 when not yet.", nil, nil)
+	descLock     = prometheus.NewDesc("packseal_verify_lock_remaining_seconds", "Until the first lock ends of the objects whose locks the last packseal verify read, in seconds; 0 when one has ended. Only of sinks that lock.", []string{"sink"}, nil)
 	descProblems = prometheus.NewDesc("packseal_verify_problems", "Problems that the last packseal verify found, without acknowledged ones, by kind.", []string{"kind"}, nil)
 )
 
@@ -124,6 +126,7 @@ func (verifiedCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- descVerified
 	ch <- descAllRead
 	ch <- descProblems
+	ch <- descLock
 }
 
 // Collect implements [prometheus.Collector].
@@ -138,5 +141,8 @@ func (stateDir verifiedCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, k := range archive.Kinds() {
 		ch <- prometheus.MustNewConstMetric(descProblems, prometheus.GaugeValue, float64(v.Problems[k]), string(k))
+	}
+	for _, l := range v.Locks {
+		ch <- prometheus.MustNewConstMetric(descLock, prometheus.GaugeValue, l.Left(time.Now())*86400, l.Sink)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"packseal.example/archive"
@@ -23,10 +25,12 @@ packseal_verify_problems{kind="absent"} 0
 packseal_verify_problems{kind="altered"} ` + n + `
 packseal_verify_problems{kind="deleted"} 0
 packseal_verify_problems{kind="divergent"} 0
+packseal_verify_problems{kind="lock_short"} 0
 packseal_verify_problems{kind="malformed"} 0
 packseal_verify_problems{kind="missing"} 0
 packseal_verify_problems{kind="newer"} 0
 packseal_verify_problems{kind="orphaned"} 0
+packseal_verify_problems{kind="unlocked"} 0
 packseal_verify_problems{kind="unmirrored"} 0
 packseal_verify_problems{kind="vanished"} 0
 `
@@ -100,5 +104,40 @@ func TestVerifiedByRoot(t *testing.T) {
 	}
 	if b, err := os.ReadFile(elsewhere); err != nil || string(b) != "root's own" {
 		t.Errorf("the file elsewhere holds %q, %v", b, err)
+	}
+}
+
+// TestLockMetrics: how long the first lock lasts is told of each sink that has locks,
+// also long after the verification that read it.
+func TestLockMetrics(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := verifiedCollector(dir)
+	if n := testutil.CollectAndCount(c, "packseal_verify_lock_remaining_seconds"); n != 0 {
+		t.Errorf("%d sinks with locks, and nothing was verified", n)
+	}
+	locks := []archive.Locked{
+		{Sink: "ended", Read: 2, Ended: 1, Until: time.Now().Add(-time.Hour)},
+		{Sink: "long", Read: 2, Until: time.Now().Add(240 * time.Hour)},
+	}
+	if err := SaveVerified(dir, archive.Result{Locks: locks}); err != nil {
+		t.Fatal(err)
+	}
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(c)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(map[string]float64)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "packseal_verify_lock_remaining_seconds" {
+				left[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
+			}
+		}
+	}
+	if len(left) != 2 || left["ended"] != 0 || left["long"] < 239*3600 || left["long"] > 240*3600 {
+		t.Errorf("got %v", left)
 	}
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -18,10 +19,11 @@ func (e *examination) ledger() []check {
 	if e.Config.Ledger == nil {
 		return nil
 	}
-	return []check{
+	all := []check{
 		{name: "ledger-key", target: "ledger.key_file", run: e.ledgerKey},
 		{name: "ledger", target: "sink " + e.Config.Sinks[0].Name, run: e.ledgerTip},
 	}
+	return append(all, e.anchors()...)
 }
 
 // ledgerKey names the keys. That they can be read was checked with the configuration;
@@ -41,11 +43,10 @@ func (e *examination) ledgerKey(context.Context) []diag.Result {
 // ledgerTip compares the end of the ledger in the first sink with what this replica has
 // seen of it.
 func (e *examination) ledgerTip(ctx context.Context) []diag.Result {
-	dir := filepath.Join(e.Config.StateDir, "ledger")
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return []diag.Result{diag.Skip("ledger", "%s is not there yet; the daemon makes it", dir)}
+	l, err := e.openLedger(ctx)
+	if errors.Is(err, errNoState) {
+		return []diag.Result{diag.Skip("ledger", "%v; the daemon makes it", err)}
 	}
-	l, err := e.openLedger(ctx, dir)
 	if err != nil {
 		return []diag.Result{diag.Fail("ledger", err)}
 	}
@@ -61,8 +62,15 @@ func (e *examination) ledgerTip(ctx context.Context) []diag.Result {
 	return []diag.Result{diag.OK("ledger", "none yet: the daemon begins it with its first commit")}
 }
 
+// errNoState is the error (by errors.Is) before the daemon has made the ledger's state.
+var errNoState = errors.New("is not there yet")
+
 // openLedger opens the ledger in the first sink alone, without the daemon's retries.
-func (e *examination) openLedger(ctx context.Context, dir string) (*ledger.Ledger, error) {
+func (e *examination) openLedger(ctx context.Context) (*ledger.Ledger, error) {
+	dir := filepath.Join(e.Config.StateDir, "ledger")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s %w", dir, errNoState)
+	}
 	keys, err := ledger.ReadKeys(e.Config.Ledger.KeyFile, e.Config.Ledger.Origin)
 	if err != nil {
 		return nil, err

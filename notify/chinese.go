@@ -104,5 +104,8 @@ func chineseDigest(d Digest, at func(time.Time) string) (title string, lines []s
 	if d.Unread > 0 {
 		lines = append(lines, fmt.Sprintf("因存储无法读取而未计入：%d 个合规包", d.Unread))
 	}
+	if d.Ledger != "" {
+		lines = append(lines, d.Ledger)
+	}
 	return title, lines
 }

@@ -14,4 +14,5 @@ type Digest struct {
 	Problems map[string]int `json:"findings,omitempty"` // of the last verification, by kind
 	Next     time.Time      `json:"next,omitzero"`      // when the next slot is due
 	Unread   int            `json:"unread,omitempty"`   // packs whose records could not be read
+	Ledger   string         `json:"ledger,omitempty"`   // the ledger's last checkpoint, to be held against it later: "ledger <origin> <size> <root>"; empty = there is none
 }

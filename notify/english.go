@@ -87,6 +87,9 @@ func englishDigest(d Digest, at func(time.Time) string) (title string, lines []s
 	if d.Unread > 0 {
 		lines = append(lines, fmt.Sprintf("Not counted, because the archive could not be read: %s", i18n.Count(d.Unread, "pack")))
 	}
+	if d.Ledger != "" {
+		lines = append(lines, d.Ledger)
+	}
 	return title, lines
 }
 

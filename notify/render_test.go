@@ -202,6 +202,7 @@ func TestDigestMessage(t *testing.T) {
 	d := Digest{
 		From: base, To: base.Add(24 * time.Hour), Packs: 12, Sealed: 11, Gaps: allKinds()[:1], Overdue: []Event{event(Overdue, "cp-4", 0)},
 		Verified: base, Problems: map[string]int{"altered": 2}, Next: base.Add(25 * time.Hour), Unread: 1,
+		Ledger: "ledger example.com/packseal/audit 1234 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=",
 	}
 	wantText(t, rendering(t, "both").digest(d), `packseal: digest: 11 reports sealed, 1 gap, 1 overdue / 定期汇总：封存 11 份，缺失 1 次，逾期 1 个
 
@@ -213,6 +214,7 @@ Slots due from 2026-11-25 10:00 to 2026-11-26 10:00
 - Verification: last passed 2026-11-25 10:00
 - Next due: 2026-11-26 11:00
 - Not counted, because the archive could not be read: 1 pack
+- ledger example.com/packseal/audit 1234 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
 Gap: The report was not requested in time.
 - MLPS level 3 (prod/cp-1), due 2026-11-25 10:00
@@ -231,6 +233,7 @@ Verification found problems. Run packseal verify to list them.
 - 校验：最近一次通过于 2026-11-25 10:00
 - 下次到期：2026-11-26 11:00
 - 因存储无法读取而未计入：1 个合规包
+- ledger example.com/packseal/audit 1234 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
 缺失：未能按时请求该报告。
 - MLPS level 3 (prod/cp-1)，到期时间 2026-11-25 10:00
@@ -242,7 +245,7 @@ Verification found problems. Run packseal verify to list them.
 - 报告被改动：2 处
 `)
 	quiet := rendering(t, "en").digest(Digest{From: base, To: base, Packs: 1, Sealed: 1})
-	if quiet.Tone != Plain || !strings.Contains(quiet.Text(), "has never passed") || strings.Contains(quiet.Text(), "Next") {
+	if quiet.Tone != Plain || !strings.Contains(quiet.Text(), "has never passed") || strings.Contains(quiet.Text(), "Next") || strings.Contains(quiet.Text(), "ledger") {
 		t.Errorf("got %s", quiet.Text())
 	}
 }

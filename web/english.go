@@ -21,7 +21,9 @@ func english() *locale {
 		Incomplete:   "The history could not be read completely:",
 		StillReading: "The history is still being read. Older slots are missing from this page.",
 		AckedBy:      "Acknowledged by", AckedUntil: "until",
+		Pruned: "Sealed, report pruned after its retention",
 		Ledger: "Ledger, to be noted elsewhere:", LedgerError: "The ledger could not be appended to:",
+		Stamped: "Time-stamped last:", Cosigned: "Cosigned last:",
 		NotFound: "Pack not found.", Bad: "The address of this page contains an invalid time.",
 		states: map[string]string{
 			StateSealed: "Sealed", StateGap: "Gap", StateWorking: "In progress", StateOverdue: "Overdue",

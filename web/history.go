@@ -75,7 +75,7 @@ func (p page) slotRow(record evidence.Record, ack *evidence.Ack) slotRow {
 	row := slotRow{
 		Record:  record,
 		Mark:    mark(string(record.State)),
-		Word:    p.L.state(string(record.State)),
+		Word:    p.word(record),
 		Due:     p.L.timestamp(record.Due, p.time, p.zone),
 		Settled: p.L.timestamp(record.Settled.Truncate(time.Second), p.time, p.zone),
 		Why:     p.L.reason(record.Reason),
@@ -92,4 +92,12 @@ func (p page) slotRow(record evidence.Record, ack *evidence.Ack) slotRow {
 		}
 	}
 	return row
+}
+
+// word names how a slot ended.
+func (p page) word(r evidence.Record) string {
+	if r.Pruned {
+		return p.L.Pruned
+	}
+	return p.L.state(string(r.State))
 }

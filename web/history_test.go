@@ -148,3 +148,21 @@ func TestAcknowledgedGaps(t *testing.T) {
 	wantNone(t, body, "Acknowledged")
 	wantAll(t, log.String(), "acknowledgements not shown", `"reason":"sink_unavailable"`)
 }
+
+// TestHistoryOfPruned: a report that was removed after its retention is told from one
+// that is there, in both languages and in the JSON.
+func TestHistoryOfPruned(t *testing.T) {
+	t.Parallel()
+	opts := options(0, sealedPack("cp-a", ""))
+	opts.Records = func(_ context.Context, q Query) iter.Seq2[evidence.Record, error] {
+		return func(yield func(evidence.Record, error) bool) {
+			r := record(q.Source, q.Pack, 0)
+			r.Pruned = true
+			yield(r, nil)
+		}
+	}
+	h := handler(t, opts)
+	wantAll(t, get(h, "/packs/prod/cp-a?lang=en").Body.String(), "Sealed, report pruned after its retention", "SHA-256")
+	wantAll(t, get(h, "/packs/prod/cp-a?lang=zh").Body.String(), "报告已在保留期后清除")
+	wantAll(t, get(h, "/api/v1/slots?source=prod&pack=cp-a").Body.String(), `"pruned":true`)
+}

@@ -42,6 +42,7 @@ var documented = map[reflect.Type]string{
 	reflect.TypeFor[Refusal]():                "Refusal",
 	reflect.TypeFor[evidence.LedgerStatus]():  "Ledger",
 	reflect.TypeFor[evidence.LedgerProblem](): "LedgerProblem",
+	reflect.TypeFor[evidence.LedgerAnchor]():  "LedgerAnchor",
 	reflect.TypeFor[problem]():                "Error",
 	reflect.TypeFor[evidence.Ack]():           "Ack",
 }

@@ -38,8 +38,39 @@ type overview struct {
 	Summary string
 	Details []trouble
 	Ledger  *evidence.LedgerStatus // nil = there is none
-	Some    string                 // says that there are more packs than rows, or empty
+	Vouched []vouched
+	Some    string // says that there are more packs than rows, or empty
 	Rows    []row
+}
+
+// vouched says when others vouched for the ledger last.
+type vouched struct {
+	By  string // what they are
+	All []voucher
+}
+
+// voucher is one of them.
+type voucher struct {
+	Name  string
+	At    timestamp // of nothing: not yet
+	Error string
+}
+
+// vouched returns who vouches for the ledger, authorities first.
+func (o overview) vouched() (all []vouched) {
+	if o.Ledger == nil {
+		return nil
+	}
+	for i, anchors := range [][]evidence.LedgerAnchor{o.Ledger.Stamps, o.Ledger.Witnesses} {
+		v := vouched{By: []string{o.L.Stamped, o.L.Cosigned}[i]}
+		for _, a := range anchors {
+			v.All = append(v.All, voucher{a.Name, o.L.timestamp(a.At, o.time, o.zone), a.Error})
+		}
+		if len(anchors) > 0 {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 // row is one pack on the page.
@@ -65,6 +96,7 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 	o := overview{page: s.newPage(r), Ledger: s.ledger(), Paused: r.URL.Query().Has("pause")}
 	packs, status, zones := s.opts.Packs(), s.opts.Status(), zones{}
 	o.in(zones.common(packs))
+	o.Vouched = o.vouched()
 	paused := status.paused()
 	order := make([]int, len(packs)) // the slice of packs is the caller's
 	for i, p := range packs {

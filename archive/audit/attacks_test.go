@@ -271,6 +271,23 @@ var attacks = []attack{
 			prune(l, now)
 		}
 	}, says: func(s *audit.Statement) bool { return s.Counts.Pruned == 1 && s.Counts.Sealed == 27 }},
+	{name: "pruned before its time", words: "pruned", before: func(l *audittest.Ledger) {
+		l.Each = func(l *audittest.Ledger, now time.Time) {
+			if now.Equal(audittest.Moment(7, 0, 0)) {
+				l.Record(evidence.Policy{Keep: "3y", Since: now, Tool: audittest.Tool})
+			}
+			prune(l, now)
+		}
+	}},
+	{name: "pruned although all is kept", words: "pruned", before: func(l *audittest.Ledger) {
+		l.Each = func(l *audittest.Ledger, now time.Time) {
+			if now.Equal(audittest.Moment(7, 0, 0)) {
+				l.Record(evidence.Policy{Keep: "1d", Since: now, Tool: audittest.Tool})
+				l.Record(evidence.Policy{Keep: "", Since: now, Tool: audittest.Tool})
+			}
+			prune(l, now)
+		}
+	}},
 	{name: "another report pruned", words: "pruned", before: func(l *audittest.Ledger) {
 		l.Each = func(l *audittest.Ledger, now time.Time) {
 			if now.Equal(audittest.Moment(3, 0, 0)) {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"iter"
 	"slices"
@@ -72,7 +73,7 @@ type computation struct {
 	plans    map[string]evidence.Plan // by key
 	inForce  map[string]time.Time     // of plans: the earliest time that the ledger proves
 	slates   []slated
-	policies []int64                             // their entries' indexes
+	policies []policy
 	pruned   map[string]int32                    // by the report's key
 	earlier  map[[sha256.Size]byte]Earlier       // entries before the part
 	outside  map[[sha256.Size]byte]evidence.Plan // that no entry has the sum of
@@ -225,14 +226,32 @@ func (c *computation) unread() {
 	}
 }
 
-// checkPruned holds the tombstones against the policies.
+// policy is when pruning may remove reports, from an entry on.
+type policy struct {
+	index int64
+	keep  evidence.Keep
+}
+
+// checkPruned holds the tombstones against the policy before each.
 func (c *computation) checkPruned() {
+	slices.SortFunc(c.policies, func(x, y policy) int { return cmp.Compare(x.index, y.index) })
 	for i, e := range c.entries {
 		if e.kind != tree.Pruned {
 			continue
 		}
-		if !slices.ContainsFunc(c.policies, func(p int64) bool { return p < c.index(int32(i)) }) {
-			c.find(Pruned, e.Object(), saidNoPolicy)
+		index, key := c.index(int32(i)), e.Object()
+		slot, _, ok := evidence.ParseKey(key)
+		n, _ := slices.BinarySearchFunc(c.policies, index, func(p policy, at int64) int { return cmp.Compare(p.index, at) })
+		_, stamped := c.bounds.of(index)
+		switch {
+		case !ok:
+			c.find(Misplaced, e.Key, saidPrunedKey)
+		case n == 0:
+			c.find(Pruned, key, saidNoPolicy)
+		case c.policies[n-1].keep == (evidence.Keep{}):
+			c.find(Pruned, key, saidKept)
+		case !stamped.IsZero() && stamped.Before(c.policies[n-1].keep.End(slot.Due)):
+			c.find(Pruned, key, saidPrunedEarly, stamped, c.policies[n-1].keep)
 		}
 	}
 }

@@ -211,7 +211,14 @@ func (c *computation) read(h hit) {
 	case evidence.Slate:
 		c.slates = append(c.slates, slated{Slate: v, index: h.index, key: h.Key})
 	case evidence.Policy:
-		c.policies = append(c.policies, h.index)
+		var keep evidence.Keep // for ever
+		if v.Keep != "" {
+			var err error
+			if keep, err = evidence.ParseKeep(v.Keep); err != nil {
+				c.find(Unreadable, h.Key, saidUnreadable, err)
+			}
+		}
+		c.policies = append(c.policies, policy{h.index, keep})
 	}
 }
 

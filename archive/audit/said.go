@@ -13,6 +13,9 @@ var (
 	saidNewer          = said{"this program is too old to check the record: %v", "本程序版本过旧，无法核对该记录：%v"}
 	saidMisplaced      = said{"the ledger has another record under this key than belongs there: %v", "账本在此键下的记录不属于这里：%v"}
 	saidNoPolicy       = said{"the report was removed although the ledger has no retention policy before that", "报告已被移除，而账本在此之前没有任何保留策略"}
+	saidPrunedKey      = said{"it is not of a report", "它不是报告的移除记录"}
+	saidKept           = said{"the report was removed although the policy keeps reports for ever", "报告已被移除，而保留策略为永久保留"}
+	saidPrunedEarly    = said{"the report was removed before %s, and the policy keeps reports for %s", "报告在 %s 之前已被移除，而保留策略为 %s"}
 	saidPrunedOther    = said{"the report that was removed is not the one of the manifest", "被移除的报告不是清单所指的那一份"}
 	saidAfterStamps    = said{"it came into the ledger after the last stamp, so nothing proves when", "它在最后一个时间戳之后才进入账本，无法证明其时间"}
 	saidAhead          = said{"it says that it is of %s, and it was stamped at %s already: a clock was wrong, or set", "它自称的时间是 %s，但在 %s 已有时间戳：时钟有误或被调整"}

@@ -172,7 +172,7 @@ func TestEarlier(t *testing.T) {
 			l.Record(evidence.Policy{Keep: "1d", Since: now, Tool: audittest.Tool})
 		}
 		if now.Equal(audittest.Moment(8, 0, 0)) {
-			s := evidence.Slot{Source: "prod", Pack: "cp-z", Due: audittest.Moment(7, 2, 0)}
+			s := evidence.Slot{Source: "prod", Pack: "cp-z", Due: audittest.Moment(6, 2, 0)}
 			m, report := audittest.Manifest(s, s.Due.Add(5*time.Minute))
 			l.Log(tree.PrunedKey(m.ReportKey()), report)
 			delete(l.Reports, m.ReportKey())

@@ -49,6 +49,18 @@ func (l *Ledger) latest() (func(context.Context) (Latest, error), error) {
 	}, nil
 }
 
+// Seen is Latest for a process that does not call Commit: of the tip that is in Dir.
+func (l *Ledger) Seen(ctx context.Context) (Latest, error) {
+	t, err := l.load()
+	if err != nil {
+		return Latest{}, err
+	}
+	if t == nil || t.last < 0 {
+		return Latest{}, fault.New(fault.NotFound, "this replica has seen no batch of the ledger yet")
+	}
+	return l.signedCheckpoint(ctx, t.last, t.keys.verifiers())
+}
+
 // At returns the checkpoint after batch n, from the first sink. Its error is
 // fault.NotFound if there is none, and fault.Damaged if no key signed it that signs now.
 func (l *Ledger) At(ctx context.Context, n int64) (Latest, error) {

@@ -76,6 +76,12 @@ func TestProve(t *testing.T) {
 		}
 	}
 	last := points[len(points)-1]
+	if c, err := r.again().Seen(ctx); err != nil || c.Checkpoint != last {
+		t.Errorf("a process that does not follow has seen %+v, %v", c, err)
+	}
+	if _, err := open(t, r.file, t.TempDir(), s).Seen(ctx); fault.Of(err) != fault.NotFound {
+		t.Errorf("without state: %v", err)
+	}
 	if c, err := r.At(ctx, 3); err != nil || c.Checkpoint != points[3] {
 		t.Errorf("checkpoint 3 is %+v, %v", c, err)
 	}

@@ -47,6 +47,11 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: %s: %s", p.Kind, where, p.Detail)
 }
 
+// Show returns the problem as page, API and commands show it.
+func (p Problem) Show() evidence.LedgerProblem {
+	return evidence.LedgerProblem{Kind: string(p.Kind), Sink: p.Sink, Key: p.Key, Detail: p.Detail}
+}
+
 // refusal is an error for a problem for which nothing is signed.
 func (p Problem) refusal() error {
 	return fault.New(fault.Conflict, "nothing is signed: %s", p).WithHint("see docs/ledger.md#%s", strings.ReplaceAll(string(p.Kind), "_", "-"))
@@ -106,6 +111,7 @@ func (l *Ledger) Show() evidence.LedgerStatus {
 	s := l.Status()
 	shown := evidence.LedgerStatus{
 		Origin: l.Origin, Size: s.Checkpoint.Size, Batches: s.Batches, Owed: s.Owed, Keys: l.Keys.Verifiers(), Problems: []evidence.LedgerProblem{},
+		Stamps: []evidence.LedgerAnchor{}, Witnesses: []evidence.LedgerAnchor{},
 	}
 	if !s.Committed.IsZero() {
 		shown.Committed = s.Committed.UTC().Truncate(time.Second)
@@ -114,7 +120,7 @@ func (l *Ledger) Show() evidence.LedgerStatus {
 		shown.Root, shown.Line = s.Checkpoint.Root.String(), "ledger "+s.Checkpoint.String()
 	}
 	for _, p := range s.Problems {
-		shown.Problems = append(shown.Problems, evidence.LedgerProblem{Kind: string(p.Kind), Sink: p.Sink, Key: p.Key, Detail: p.Detail})
+		shown.Problems = append(shown.Problems, p.Show())
 	}
 	if s.Err != nil {
 		shown.Error, shown.Hint = s.Err.Error(), fault.Hint(s.Err)

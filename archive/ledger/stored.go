@@ -14,7 +14,8 @@ import (
 // Stored yields the entries of the ledger as it lies in sinks, without a state and
 // without a key that signs: up to the last batch that one of these verifier keys
 // signed, or without any up to the last one. What follows from that batch is checked,
-// as by [Ledger.Entries]. A sink without a ledger has no entries.
+// as by [Ledger.Entries]; it is not looked whether a sink was rolled back, as [Look]
+// does. A sink without a ledger has no entries.
 func Stored(ctx context.Context, sinks []Target, verifiers []string) iter.Seq2[tree.Entry, error] {
 	return func(yield func(tree.Entry, error) bool) {
 		l := &Ledger{Options: Options{Sinks: sinks}}

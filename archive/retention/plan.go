@@ -17,11 +17,11 @@ import (
 
 // Plan is what a run would remove.
 type Plan struct {
-	Keep    string   `json:"keep"`
-	Policy  bool     `json:"policy_logged"` // the ledger has this policy; if not, Prune logs it first
-	Before  string   `json:"before"`        // reports that fell due then or earlier are old enough, RFC 3339
-	Reports []Report `json:"reports"`       // to be removed
-	Kept    []Kept   `json:"kept"`          // old enough, and not to be removed
+	Keep    string    `json:"keep"`
+	Policy  bool      `json:"policy_logged"` // the ledger has this policy; if not, Prune logs it first
+	Before  time.Time `json:"before"`        // reports that fell due then or earlier are old enough
+	Reports []Report  `json:"reports"`       // to be removed
+	Kept    []Kept    `json:"kept"`          // old enough, and not to be removed
 
 	// Unexplained is how many of the reports the schedule does not explain: those that
 	// fell due more than [Usual] before or after the last one that was removed. Where
@@ -61,7 +61,7 @@ func (p *Pruner) Plan(ctx context.Context) (Plan, error) {
 }
 
 func (p *Pruner) plan(ctx context.Context, l logged, now time.Time) (Plan, error) {
-	plan := Plan{Keep: p.Keep.String(), Before: p.Keep.Cutoff(now).Format(time.RFC3339), Reports: []Report{}, Kept: []Kept{}}
+	plan := Plan{Keep: p.Keep.String(), Before: p.Keep.Cutoff(now).Truncate(time.Second), Reports: []Report{}, Kept: []Kept{}}
 	policy, err := p.policy(ctx, l)
 	if err != nil {
 		return plan, err
@@ -202,7 +202,7 @@ func (plan Plan) refused(expect int) error {
 		return fault.New(fault.Request, "%d reports are to be removed, not %d", n, expect).WithHint("see with packseal prune which they are")
 	case expect == 0 && plan.Unexplained > 0:
 		return fault.New(fault.Request, "%d of the %d reports to be removed are more than the schedule explains: they fell due over %d days before or after the last one that was pruned", plan.Unexplained, n, int(Usual.Hours())/24).
-			WithHint("nothing was removed: check the clock and retention.keep (%s, so what fell due by %s). If all of them are to go, as at the first time or after a change of keep: packseal prune --yes --expect %d", plan.Keep, plan.Before, n)
+			WithHint("nothing was removed: check the clock and retention.keep (%s, so what fell due by %s). If all of them are to go, as at the first time or after a change of keep: packseal prune --yes --expect %d", plan.Keep, plan.Before.Format(time.RFC3339), n)
 	}
 	return nil
 }

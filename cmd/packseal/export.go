@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"packseal.example/archive"
 	"packseal.example/archive/catalog"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
@@ -104,6 +105,10 @@ func (x exporting) pack(ctx context.Context, e config.Entry) error {
 		if err := x.slot(ctx, e.Pack, s, layout); err != nil {
 			if ctx.Err() != nil {
 				return err
+			}
+			if errors.Is(err, archive.ErrPruned) {
+				fmt.Fprintf(x.cmd.ErrOrStderr(), "note: %v\n", err)
+				continue
 			}
 			fail(s, err)
 		}

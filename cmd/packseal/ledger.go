@@ -119,6 +119,18 @@ func commitLedger(ctx context.Context, cfg *config.Config, talk io.Writer) {
 	}
 }
 
+// anchored tells how far an authority or a witness has vouched for the ledger.
+func anchored(a evidence.LedgerAnchor, now time.Time) string {
+	text := a.Name + ": none yet"
+	if !a.At.IsZero() {
+		text = fmt.Sprintf("%s: up to entry %d, %s ago", a.Name, a.Size, roughly(now.Sub(a.At)))
+	}
+	if a.Error != "" {
+		text += "; " + a.Error
+	}
+	return text
+}
+
 // printLedger prints how the ledger is for a person.
 func printLedger(w io.Writer, s evidence.LedgerStatus, now time.Time) error {
 	t := table.New(w, "ledger", s.Origin)
@@ -131,11 +143,21 @@ func printLedger(w io.Writer, s evidence.LedgerStatus, now time.Time) error {
 	if !s.Committed.IsZero() {
 		row("committed", "%s ago", roughly(now.Sub(s.Committed)))
 	}
+	for _, a := range s.Stamps {
+		row("time-stamp", "%s", anchored(a, now))
+	}
+	for _, a := range s.Witnesses {
+		row("witness", "%s", anchored(a, now))
+	}
 	for i, key := range s.Keys {
 		row([]string{"key", "next key"}[min(i, 1)], "%s", key)
 	}
 	for _, p := range s.Problems {
-		row(p.Kind, "%s, sink %s: %s", p.Key, p.Sink, p.Detail)
+		where := p.Key
+		if p.Sink != "" {
+			where += ", sink " + p.Sink
+		}
+		row(p.Kind, "%s: %s", where, p.Detail)
 	}
 	if s.Error != "" {
 		row("failed", "%s", s.Error)

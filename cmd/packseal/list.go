@@ -182,6 +182,9 @@ func (l *lister) row(r evidence.Record, e config.Entry, ack *evidence.Ack) error
 	if r.Imported != "" {
 		what += ", imported by " + r.Imported
 	}
+	if r.Pruned {
+		what += ", pruned"
+	}
 	if r.State == evidence.Gapped {
 		size, what = "", string(r.Reason)
 		if r.Detail != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -169,6 +170,21 @@ func (r *reading) seen(ctx context.Context) iter.Seq2[catalog.Listed, error] {
 	}
 }
 
+// lockLine says how the locks in a sink are.
+func lockLine(l archive.Locked) string {
+	line := fmt.Sprintf("%s: %d locks read", l.Sink, l.Read)
+	switch {
+	case l.Ended > 0:
+		line += fmt.Sprintf(", %d of them have ended", l.Ended)
+	case !l.Until.IsZero():
+		line += fmt.Sprintf(", the first ends in %.0f days, at %s", math.Floor(l.Left(time.Now())), l.Until.UTC().Format(time.RFC3339))
+	}
+	if l.Holds > 0 {
+		line += fmt.Sprintf(", %d under legal hold", l.Holds)
+	}
+	return line
+}
+
 // printVerified prints what a verification found, and how much it read in so many
 // sinks.
 func printVerified(w io.Writer, r archive.Result, sinks int, asJSON bool) error {
@@ -201,6 +217,16 @@ func printVerified(w io.Writer, r archive.Result, sinks int, asJSON bool) error 
 	}
 	if r.Elsewhere > 0 {
 		if _, err := fmt.Fprintf(w, "%d slots that were due have no record here: by their plans, no sink of this name was to keep them\n", r.Elsewhere); err != nil {
+			return err
+		}
+	}
+	if r.Pruned > 0 {
+		if _, err := fmt.Fprintf(w, "%d reports were pruned after their retention, as the ledger says; their manifests are kept\n", r.Pruned); err != nil {
+			return err
+		}
+	}
+	for _, l := range r.Locks {
+		if _, err := fmt.Fprintln(w, lockLine(l)); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,8 @@ type LedgerStatus struct {
 	Owed      int             `json:"owed"`               // entries of this replica that it does not have yet
 	Keys      []string        `json:"keys"`               // the verifier keys of key_file
 	Problems  []LedgerProblem `json:"problems"`           // that the last commit found
+	Stamps    []LedgerAnchor  `json:"stamps"`             // of each time-stamping authority
+	Witnesses []LedgerAnchor  `json:"witnesses"`          // of each witness
 	Error     string          `json:"error,omitempty"`    // of the last commit
 	Hint      string          `json:"hint,omitempty"`     // what to do about it
 }
@@ -20,7 +22,18 @@ type LedgerStatus struct {
 // LedgerProblem is something that is wrong with the ledger.
 type LedgerProblem struct {
 	Kind   string `json:"kind"` // such as "forked"
-	Sink   string `json:"sink"`
-	Key    string `json:"key"` // of the object that it is about
+	Sink   string `json:"sink"` // empty for what an authority or a witness says
+	Key    string `json:"key"`  // of the object that it is about
 	Detail string `json:"detail"`
+}
+
+// LedgerAnchor is how far a time-stamping authority or a witness has vouched for the
+// ledger.
+type LedgerAnchor struct {
+	Name   string    `json:"name"`
+	Size   int64     `json:"size"`                     // entries of the last checkpoint that it vouched for; 0 = none
+	At     time.Time `json:"at,omitzero"`              // when, by its clock
+	Offset *int64    `json:"offset_seconds,omitempty"` // how far this machine's clock was ahead of the authority's; nil = it was not asked by this process
+	Error  string    `json:"error,omitempty"`          // of the last attempt
+	Hint   string    `json:"hint,omitempty"`           // what to do about it
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"packseal.example/archive/ledger"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 )
 
 // maxOffset is how far this machine's clock may be from an authority's, beyond what the
@@ -31,6 +33,28 @@ func (a *Anchors) Status() []Status {
 		all[i] = one.shown()
 	}
 	return all
+}
+
+// Show adds the status of each, and what is wrong, to that of the ledger.
+func (a *Anchors) Show(to *evidence.LedgerStatus) {
+	for _, s := range a.Status() {
+		one := evidence.LedgerAnchor{Name: s.Name, Size: s.Size, At: s.At}
+		if s.Asked {
+			seconds := int64(s.Offset.Round(time.Second) / time.Second)
+			one.Offset = &seconds
+		}
+		if s.Err != nil {
+			one.Error, one.Hint = s.Err.Error(), fault.Hint(s.Err)
+		}
+		if s.Problem != nil {
+			to.Problems = append(to.Problems, s.Problem.Show())
+		}
+		if s.Witness {
+			to.Witnesses = append(to.Witnesses, one)
+		} else {
+			to.Stamps = append(to.Stamps, one)
+		}
+	}
 }
 
 func (a *anchor) shown() Status {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -22,9 +23,10 @@ import (
 )
 
 const (
-	timeout   = 15 * time.Second // of a request
-	maxAnswer = 64 << 10         // bytes
-	maxTries  = 4                // of a checkpoint, while the witness says that it is at another size
+	timeout     = 15 * time.Second // of a request
+	maxAnswer   = 64 << 10         // bytes
+	contentType = "text/plain; charset=utf-8"
+	maxTries    = 4 // of a checkpoint, while the witness says that it is at another size
 )
 
 // Options configure a client. Required fields are marked.
@@ -100,10 +102,9 @@ type Prove func(ctx context.Context, old int64) (tlog.TreeProof, error)
 // error is fault.Conflict (*[Ahead] or *[Forked] by errors.As) if the witness knows
 // another ledger.
 func (c *Client) Cosign(ctx context.Context, checkpoint []byte, prove Prove) ([]cosignature.Line, error) {
-	text, _, ok := bytes.Cut(checkpoint, []byte("\n\n"))
-	want, err := tree.ParseCheckpoint(string(text) + "\n")
-	if err != nil || !ok {
-		return nil, fault.New(fault.Internal, "what is to be cosigned is not a checkpoint: %w", err)
+	want, err := parse(checkpoint)
+	if err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	old := min(c.size, want.Size)
@@ -113,7 +114,7 @@ func (c *Client) Cosign(ctx context.Context, checkpoint []byte, prove Prove) ([]
 		if err != nil {
 			return nil, err
 		}
-		answer, err := c.post.Post(ctx, "text/plain; charset=utf-8", request(old, proof, checkpoint))
+		answer, err := c.post.Post(ctx, contentType, request(old, proof, checkpoint))
 		if err != nil {
 			return nil, c.failed(err)
 		}
@@ -130,6 +131,35 @@ func (c *Client) Cosign(ctx context.Context, checkpoint []byte, prove Prove) ([]
 		old = at
 	}
 	return nil, c.failed(fault.New(fault.Unavailable, "it is at another size each time it is asked"))
+}
+
+// Try asks the witness from nothing, and returns the size of the tree that it has cosigned
+// by then, which may be more than the checkpoint's. A witness that never saw the ledger
+// cosigns the checkpoint.
+func (c *Client) Try(ctx context.Context, checkpoint []byte) (size int64, err error) {
+	want, err := parse(checkpoint)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := c.post.Post(ctx, contentType, request(0, nil, checkpoint))
+	if err != nil {
+		return 0, c.failed(err)
+	}
+	_, at, err := c.read(answer, 0, want)
+	if e, ok := errors.AsType[*Ahead](err); ok {
+		return e.Size, nil
+	}
+	return at, err
+}
+
+// parse reads what of a checkpoint is to be cosigned.
+func parse(checkpoint []byte) (tree.Checkpoint, error) {
+	text, _, ok := bytes.Cut(checkpoint, []byte("\n\n"))
+	c, err := tree.ParseCheckpoint(string(text) + "\n")
+	if err != nil || !ok {
+		return c, fault.New(fault.Internal, "what is to be cosigned is not a checkpoint: %w", err)
+	}
+	return c, nil
 }
 
 // failed is the error for what c was asked.

@@ -240,6 +240,35 @@ func TestRestless(t *testing.T) {
 	}
 }
 
+// TestTry: a witness that was never asked, one that is behind and one that is ahead.
+func TestTry(t *testing.T) {
+	t.Parallel()
+	l := newLog(t, origin)
+	w := witnesstest.New(t, "witness.example/w1", l.verifier)
+	c := client(t, w.Key, w)
+	small := l.grow("a", 3)
+	try := func(raw []byte, want int64) {
+		t.Helper()
+		if size, err := c.Try(t.Context(), raw); err != nil || size != want {
+			t.Errorf("it has cosigned %d entries, want %d, %v", size, want, err)
+		}
+	}
+	try(small, 3)
+	large := l.grow("a", 3)
+	try(large, 3)
+	if _, err := c.Cosign(t.Context(), large, l.prove); err != nil {
+		t.Fatal(err)
+	}
+	try(small, 6)
+	other := newLog(t, "example.com/other")
+	if _, err := c.Try(t.Context(), other.grow("b", 1)); fault.Of(err) != fault.NotFound {
+		t.Errorf("of a log that it does not know: %v", err)
+	}
+	if _, err := c.Try(t.Context(), []byte("no checkpoint")); fault.Of(err) != fault.Internal {
+		t.Errorf("of no checkpoint: %v", err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	if _, err := witness.New(witness.Options{Name: "w1", URL: "https://witness.example", Key: "no"}); fault.Of(err) != fault.Request {

@@ -45,21 +45,25 @@ type Verifier struct {
 // NewVerifier reads a verifier key, <name>+<8 hex digits key ID>+<base64(type ‖ key)>.
 // Its error is fault.Request.
 func NewVerifier(text string) (*Verifier, error) {
+	const hint = "as the witness publishes it: <name>+<key ID>+<base64>"
+	if strings.HasPrefix(text, "PRIVATE+KEY+") {
+		return nil, fault.New(fault.Request, "it is a private key").WithHint(hint)
+	}
 	name, rest, _ := strings.Cut(text, "+")
 	id, encoded, ok := strings.Cut(rest, "+")
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if !ok || err != nil || len(key) == 0 || !validName(name) {
-		return nil, fault.New(fault.Request, "%.200q is not a verifier key", text).WithHint("a witness publishes it as <name>+<8 hex digits>+<base64>")
+		return nil, fault.New(fault.Request, "%.200q is not a verifier key", text).WithHint(hint)
 	}
 	switch {
 	case key[0] == typeMLDSA:
-		return nil, fault.New(fault.Request, "the key of witness %s is of type 6 (ML-DSA-44), which is not verified here", name).WithHint("give its Ed25519 key, of type 4")
+		return nil, fault.New(fault.Request, "the key of witness %.100s is of type 6 (ML-DSA-44), which is not verified here", name).WithHint("give its Ed25519 key, of type 4")
 	case key[0] != typeEd25519 || len(key) != 1+ed25519.PublicKeySize:
-		return nil, fault.New(fault.Request, "the key of %s is of type %d, and not for cosignatures", name, key[0]).WithHint("give the witness's key of type 4; type 1 is of a log")
+		return nil, fault.New(fault.Request, "the key of %.100s is of type %d, not one of a witness", name, key[0]).WithHint("give the witness's key of type 4; type 1 is of a log")
 	}
 	v := &Verifier{name, KeyID(name, key), key[1:]}
 	if hex.EncodeToString(binary.BigEndian.AppendUint32(nil, v.id)) != id {
-		return nil, fault.New(fault.Request, "the key of witness %s has the ID %08x, not %.20q", name, v.id, id).WithHint("copy it again")
+		return nil, fault.New(fault.Request, "the key of witness %.100s has the ID %08x, not %.20q", name, v.id, id).WithHint("copy it again: it is damaged")
 	}
 	return v, nil
 }

@@ -104,13 +104,14 @@ func TestNewVerifier(t *testing.T) {
 	w := witnesstest.New(t, "witness.example/w1")
 	key := func(b ...byte) string { return "w+00000000+" + base64.StdEncoding.EncodeToString(b) }
 	for text, want := range map[string]string{
+		"PRIVATE+KEY+w+00000000+secret":     "it is a private key",
 		"":                                  "not a verifier key",
 		"w":                                 "not a verifier key",
 		strings.Replace(w.Key, "+", " ", 1): "not a verifier key",
 		"+" + w.Key[strings.Index(w.Key, "+")+1:]:        "not a verifier key",
 		strings.Replace(w.Key, "example", "exampl", 1):   "has the ID",
-		key(append([]byte{1}, make([]byte, 32)...)...):   "not for cosignatures",
-		key(append([]byte{4}, make([]byte, 31)...)...):   "not for cosignatures",
+		key(append([]byte{1}, make([]byte, 32)...)...):   "not one of a witness",
+		key(append([]byte{4}, make([]byte, 31)...)...):   "not one of a witness",
 		key(append([]byte{6}, make([]byte, 1312)...)...): "ML-DSA-44",
 	} {
 		if _, err := cosignature.NewVerifier(text); fault.Of(err) != fault.Request || fault.Hint(err) == "" || !strings.Contains(err.Error(), want) {

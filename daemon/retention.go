@@ -1,0 +1,174 @@
+package daemon
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"packseal.example/archive"
+	"packseal.example/archive/ledger"
+	"packseal.example/archive/retention"
+	"packseal.example/config"
+	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+)
+
+// pruner returns what removes old reports by a configuration, which has a ledger where
+// it says how long they are kept.
+func (c *components) pruner(o opening) (*retention.Pruner, error) {
+	options := retention.Options{Archive: c.archive, Keep: c.cfg.Retention.Kept(), Tool: o.tool, Logger: o.logger}
+	if c.ledger != nil {
+		options.Ledger = c.ledger
+	}
+	return retention.New(options)
+}
+
+// OpenPruner opens what removes old reports, for one verb. It is safe beside a daemon.
+func OpenPruner(ctx context.Context, cfg *config.Config, o ArchiveOptions) (*retention.Pruner, error) {
+	c, open, err := o.open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c.pruner(open)
+}
+
+// pruneOnSchedule removes old reports when the configuration in force says so, until
+// ctx ends.
+func (s *services) pruneOnSchedule(ctx context.Context) {
+	s.onSchedule(ctx, (*config.Config).Pruning, func(r *runtime, due time.Time) {
+		p, err := r.pruner(opening{tool: s.tool(), logger: s.Logger})
+		if err == nil {
+			_, err = p.Prune(ctx, 0)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.Logger.WarnContext(ctx, "reports not pruned", "due", due, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+		}
+	})
+}
+
+const (
+	// retentionLook is how often the configuration in force is asked whether it has
+	// another retention policy, or locks to be extended.
+	retentionLook = time.Minute
+	// retentionAgain is how long after a failure it is tried again.
+	retentionAgain = time.Hour
+)
+
+// retain has the retention policy of the configuration in the ledger, and extends locks
+// once a day, until ctx ends. Of replicas, the one with the lease does it.
+func (s *services) retain(ctx context.Context) {
+	var announced string
+	var extended, failed time.Time
+	for fault.Sleep(ctx, retentionLook) {
+		r, now := s.runtime.Load(), time.Now()
+		if !s.leads() || now.Sub(failed) < retentionAgain {
+			continue
+		}
+		err := s.announce(ctx, r, &announced)
+		if today := now.UTC().Truncate(24 * time.Hour); err == nil && today.After(extended) {
+			if err = retention.Extend(ctx, r.archive.Sinks, r.cfg.Retention.Kept(), now, s.Logger); err == nil {
+				extended = today
+			}
+		}
+		if failed = (time.Time{}); err != nil && ctx.Err() == nil {
+			failed = now
+			s.Logger.WarnContext(ctx, "retention not kept up", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+		}
+	}
+}
+
+// announce logs the policy of a runtime, unless it is that which was logged last.
+func (s *services) announce(ctx context.Context, r *runtime, last *string) error {
+	if r.ledger == nil || r.cfg.Retention.Keep == "" {
+		return nil
+	}
+	policy := r.ledger.key + r.cfg.Retention.Keep
+	if policy == *last {
+		return nil
+	}
+	p, err := r.pruner(opening{tool: s.tool(), logger: s.Logger})
+	if err == nil {
+		err = p.Announce(ctx)
+	}
+	if err == nil {
+		*last = policy
+	}
+	return err
+}
+
+// marked yields records as the catalog has them, with those whose reports were pruned
+// marked. What the ledger does not say at present is not marked.
+func (s *services) marked(ctx context.Context, records iter.Seq2[evidence.Record, error]) iter.Seq2[evidence.Record, error] {
+	known := s.runtime.Load().archive.Pruned
+	if known == nil {
+		return records
+	}
+	pruned, err := known(ctx)
+	if err != nil || len(pruned) == 0 {
+		return records
+	}
+	return func(yield func(evidence.Record, error) bool) {
+		for r, err := range records {
+			r.Pruned = r.SHA256 != "" && pruned[r.Object] == r.SHA256
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// prunedReports remembers what the ledger says was pruned, for as long as that has
+// the same size.
+type prunedReports struct {
+	mu   sync.Mutex
+	size int64
+	all  map[string]string // nil = not read yet
+}
+
+// prunedIn returns what says which reports were pruned, by the ledger that this process
+// follows: stored, as long as it has not followed it to its end.
+func (l *openLedger) prunedIn(stored func(context.Context) (map[string]string, error)) func(context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (map[string]string, error) {
+		st, p := l.Status(), &l.pruned
+		if st.Committed.IsZero() {
+			return stored(ctx)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.all != nil && st.Checkpoint.Size == p.size {
+			return p.all, nil
+		}
+		all, err := retention.Pruned(l.Entries(ctx))
+		if err == nil {
+			p.all, p.size = all, st.Checkpoint.Size
+		}
+		return all, err
+	}
+}
+
+// storedPruned returns what the ledger says was pruned, for a process that does not
+// follow it: as the first sink has it that can be asked. Its signatures are checked
+// where the key's file can be read. It is read once.
+func storedPruned(cfg *config.Config, sinks []archive.Target) func(context.Context) (map[string]string, error) {
+	var p prunedReports
+	return func(ctx context.Context) (all map[string]string, err error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.all != nil {
+			return p.all, nil
+		}
+		var known []string
+		if cfg.Ledger != nil {
+			if keys, err := ledger.ReadKeys(cfg.Ledger.KeyFile, cfg.Ledger.Origin); err == nil {
+				known = keys.Verifiers()
+			}
+		}
+		for _, t := range sinks {
+			if p.all, err = retention.Pruned(ledger.Stored(ctx, []ledger.Target{ledger.Target(t)}, known)); err == nil {
+				break
+			}
+		}
+		return p.all, err
+	}
+}
