@@ -78,7 +78,7 @@ func (s Source) Statement(ctx context.Context, p audit.Period) (Made, error) {
 // after one, what was written is not a bundle.
 func (s Source) Write(ctx context.Context, w io.Writer, o Options) (Made, error) {
 	z := zip.NewWriter(w)
-	m, err := s.make(ctx, o, files{z, o.Until.UTC()})
+	m, err := s.make(ctx, o, files{zip: z})
 	if err == nil {
 		err = z.Close()
 	}
@@ -96,6 +96,7 @@ type making struct {
 	found   []audit.Finding
 	cosigns map[string]bool // witnesses by name
 	told    Progress
+	bytes   int64 // of reports
 }
 
 // make makes a bundle, or without files a statement alone.
@@ -109,9 +110,13 @@ func (s Source) make(ctx context.Context, o Options, f files) (Made, error) {
 		return Made{}, err
 	}
 	within := m.within()
+	m.time = o.Until.UTC()
 	for _, c := range within {
 		if err := m.load(ctx, c); err != nil {
 			return Made{}, err
+		}
+		for _, s := range c.stamps {
+			m.time = s.Time // of the files: the last stamp
 		}
 	}
 	st, err := audit.Compute(m.input(ctx, within))
@@ -124,7 +129,7 @@ func (s Source) make(ctx context.Context, o Options, f files) (Made, error) {
 	}
 	st.Findings = append(st.Findings, m.found...)
 	made := Made{Result: audit.Result{
-		Statement: &st, Findings: st.Findings, Entries: len(m.part), Checkpoints: len(within), Tokens: st.Stamps.Count, Records: m.told.Records, Reports: m.told.Reports,
+		Statement: &st, Findings: st.Findings, Entries: len(m.part), Checkpoints: len(within), Tokens: st.Stamps.Count, Records: m.told.Records, Reports: m.told.Reports, Bytes: m.bytes,
 	}}
 	if err == nil {
 		made.Raw, err = st.Encode()

@@ -256,6 +256,7 @@ func TestVerifiers(t *testing.T) {
 		"report altered":     {change(audit.ReportsDir, func([]byte) []byte { return []byte("x") }), nil, "altered"},
 		"checkpoint removed": {change(audit.CheckpointsDir, func([]byte) []byte { return nil }), nil, "unreadable"},
 		"token altered":      {rewrite(t, raw, tokens([]byte("x"))), []string{"--tsa-roots", roots}, "token unstamped"},
+		"slates left out": {change(audit.LeavesName, func(b []byte) []byte { return nil }), nil, "unreadable"},
 		"statement altered":  {change(audit.StatementName, func(b []byte) []byte { return bytes.Replace(b, []byte(`"gap":0`), []byte(`"gap":1`), 1) }), nil, "claim"},
 		"no zip":             {raw[:1000], nil, "unreadable"},
 	} {

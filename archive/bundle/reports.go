@@ -109,6 +109,7 @@ func (m *making) putReport(ctx context.Context, r report) error {
 	default:
 		r.kept = true
 		m.told.Reports++
+		m.bytes += r.size
 	}
 	return nil
 }

@@ -16,11 +16,9 @@ show = lambda t: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
 def find(word, what):
     findings.append(word)
     print(f"{word}: {what}")
-
 def need(ok, what):
     if not ok:
         raise ValueError(what)
-
 def openssl(tmp, files, *args):
     for name, b in files.items():
         with open(os.path.join(tmp, name), "wb") as f:
@@ -31,14 +29,12 @@ class Tree:  # the perfect subtrees of the leaves so far, from the left, by RFC 
     def __init__(self, size, hashes):
         need(len(hashes) == bin(size).count("1"), "ledger/edge: another number of hashes than its size needs")
         self.size, self.edge = size, list(zip((1 << b for b in range(62, -1, -1) if size >> b & 1), hashes))
-
     def add(self, leaf):
         n, h = 1, sha(b"\0" + leaf)
         while self.edge and self.edge[-1][0] == n:
             n, h = 2 * n, sha(b"\1" + self.edge.pop()[1] + h)
         self.edge.append((n, h))
         self.size += 1
-
     def root(self):
         h = None
         for _, left in reversed(self.edge):
@@ -51,7 +47,6 @@ class Key:
         self.raw = b64(key)
         self.id = sha(self.name.encode() + b"\n" + self.raw)[:4]
         need(len(self.raw) == 33 and self.raw[0] == 1 and self.id.hex() == kid, f"{text!r} is not a verifier key")
-
     def verify(self, text, sig, tmp):
         files = {"text": text, "sig": sig, "pub": bytes.fromhex("302a300506032b6570032100") + self.raw[1:]}
         return openssl(tmp, files, *"pkeyutl -verify -pubin -keyform DER -inkey pub -rawin -in text -sigfile sig".split()).returncode == 0
@@ -117,7 +112,7 @@ def audit(z, keys, roots, known, tmp):
     before = lambda i: max((t for s, t in stamps if s <= i), default=0)  # the last stamp of one without it
     if roots and not stamps:
         find("unstamped", "no time-stamp proves when anything was there")
-    slots, reports, plans, times = {}, {}, {}, set()  # from the records: each is of an entry, and each entry that has one is there
+    slots, reports, plans, times, windows = {}, {}, {}, set(), []  # from the records: each is of an entry, and each entry that has one is there
     for i, s, k in entries:
         kind = k[len(PRE):].split("/")[0] if k.startswith(PRE) else k.split("/")[-1][:-5]
         if kind in ("pruned", "void"):
@@ -129,6 +124,7 @@ def audit(z, keys, roots, known, tmp):
         if kind == "plan":
             plans.setdefault(when(r["since"]), []).append((i, r["packs"]))
         elif kind == "slate":
+            windows.append((when(r["from"]), when(r["until"])))
             times |= {(d["schedule"], d["zone"], when(t)) for d in r["due"] for t in d["times"]}
         elif kind in ("found", "manifest", "gap"):
             pack, _, _, due, name = key.rsplit("/", 4)
@@ -147,6 +143,11 @@ def audit(z, keys, roots, known, tmp):
     st, count = json.loads(z.read("statement.json")), collections.Counter()
     lo, hi, only, last = when(st["from"]), when(st["until"]), st.get("packs"), max((t for _, t in stamps), default=0)
     forces = sorted((max(t, max(before(i) for i, _ in parts)), [p for _, ps in parts for p in ps]) for t, parts in plans.items())
+    covered = lo - 1 if begin or not windows else max(lo - 1, min(windows)[0])
+    for a, b in sorted(windows) + [(hi - 1, hi)]:
+        if covered < a < hi:
+            find("unslated", f"nothing was said in advance of what falls due from {show(covered)} to {show(a)}")
+        covered = max(covered, b)
     for schedule, zone, t in sorted(times):
         for p in ([packs for since, packs in forces if since <= t] or [[]])[-1]:
             pack = p["source"] + "/" + p["pack"]
