@@ -25,6 +25,7 @@ type locale struct {
 	AsOf, Refreshes, Pause, Resume, Older, Newest            string
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
 	StillReading, AckedBy, AckedUntil, Ledger, LedgerError   string
+	Statement, NoStatement                                   string
 	Stamped, Cosigned, Pruned                                string
 
 	states  map[string]string

@@ -2,10 +2,13 @@ package bundle
 
 import (
 	"cmp"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"packseal.example/archive/audit"
@@ -16,9 +19,11 @@ import (
 // network.
 type page struct {
 	audit.Statement
-	Packs  []pagePack // with reports that are beside the page
-	Bundle bool       // it is in one, so that its files can be linked to
-	zone   *time.Location
+	Packs   []pagePack // with reports that are beside the page
+	Bundle  bool       // it is in one, so that its files can be linked to
+	Links   []Link     // to other pages
+	Chinese bool       // it begins with that language
+	zone    *time.Location
 }
 
 // pagePack is a pack with its reports.
@@ -35,8 +40,25 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// StatementPage writes a statement as a page.
-func StatementPage(w io.Writer, s audit.Statement) error { return newPage(s).write(w) }
+// StatementPage writes a statement as a page, which begins in a language and has links
+// to others.
+func StatementPage(w io.Writer, s audit.Statement, lang string, links ...Link) error {
+	p := newPage(s)
+	p.Chinese, p.Links = lang == audit.Chinese, links
+	return p.write(w)
+}
+
+// Link is one to another page.
+type Link struct{ Path, Name string }
+
+// StyleSource is the source of the style sheet in pages, as a content security policy
+// names it.
+func StyleSource() string {
+	_, style, _ := strings.Cut(pageText, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
 
 func newPage(s audit.Statement) *page {
 	zone, err := time.LoadLocation(s.Zone)

@@ -43,7 +43,7 @@ not: that takes the key that signs.`,
 		if !*asHTML {
 			return p.print(m, *lang, *asJSON)
 		}
-		if err = bundle.StatementPage(c.OutOrStdout(), *m.Statement); err == nil && len(m.Findings) > 0 {
+		if err = bundle.StatementPage(c.OutOrStdout(), *m.Statement, *lang); err == nil && len(m.Findings) > 0 {
 			err = errDamage
 		}
 		return err
