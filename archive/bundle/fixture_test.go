@@ -56,17 +56,26 @@ func (w *world) Latest(context.Context) (ledger.Latest, error) {
 // what falls due until the day after the next is said.
 func newWorld(t testing.TB, change func(*audittest.Ledger)) *world {
 	t.Helper()
-	w := &world{Ledger: audittest.New(t), dir: t.TempDir(), authority: stamptest.New(t, "tsa.example")}
-	w.Each = func(l *audittest.Ledger, now time.Time) {
+	l, authority := audittest.New(t), stamptest.New(t, "tsa.example")
+	l.Each = func(l *audittest.Ledger, now time.Time) {
 		if now.Hour() == 12 {
 			l.Plan(now.Add(time.Second), l.Packs...)
 			l.Slate(now.Add(50 * time.Hour))
 		}
 	}
 	if change != nil {
-		change(w.Ledger)
+		change(l)
 	}
-	w.Run(audittest.Moment(1, 0, 0), audittest.Moment(12, 0, 0))
+	l.Run(audittest.Moment(1, 0, 0), audittest.Moment(12, 0, 0))
+	w := stored(t, l, func(c audittest.Checkpoint, name string) []byte { return authority.Stamp(t, c.Raw, c.Tokens[name]) })
+	w.authority = authority
+	return w
+}
+
+// stored puts a ledger into a folder.
+func stored(t testing.TB, l *audittest.Ledger, token func(c audittest.Checkpoint, name string) []byte) *world {
+	t.Helper()
+	w := &world{Ledger: l, dir: t.TempDir(), authority: new(stamptest.Authority)}
 	s, err := (&local.Options{Dir: w.dir}).Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +89,8 @@ func newWorld(t testing.TB, change func(*audittest.Ledger)) *world {
 	}
 	for _, c := range w.Checkpoints {
 		w.put(tree.CheckpointKey(c.N), c.Raw)
-		for name, at := range c.Tokens {
-			w.put(tree.StampKey(c.N, name), w.authority.Stamp(t, c.Raw, at))
+		for name := range c.Tokens {
+			w.put(tree.StampKey(c.N, name), token(c, name))
 		}
 	}
 	return w
