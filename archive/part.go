@@ -86,18 +86,16 @@ func (p *part) has(s evidence.Slot) bool {
 
 // end returns where the next part begins.
 func (p *part) end(problems []Problem) (next Place) {
-	if p.whole() {
-		return Place{Since: p.began}
-	}
-	if next = p.Place; next.Began.IsZero() {
+	next = Place{After: p.Place.After, Began: p.Place.Began, Since: p.Place.Since}
+	if next.Began.IsZero() {
 		next.Began = p.began
 	}
-	if next.After = p.until; p.last {
+	switch {
+	case p.whole() || p.last:
 		next = Place{Since: next.Began}
-	} else if !p.chosen {
-		next.After = p.Place.After
+	case p.chosen:
+		next.After = p.until
 	}
-	next.Again = nil
 	for _, problem := range problems {
 		if s, _, ok := evidence.ParseKey(problem.Key); ok && problem.Kind == Altered && !slices.Contains(next.Again, s) {
 			next.Again = append(next.Again, s)

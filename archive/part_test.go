@@ -111,6 +111,16 @@ func TestParts(t *testing.T) {
 			t.Errorf("with one that is bad, run %d: read %q, want %q", i, got, want)
 		}
 	}
+	whole, err := h.Verify(t.Context(), archive.Selection{})
+	if err != nil || len(whole.Problems) != 1 || whole.Place.Since.Before(began) {
+		t.Errorf("all at once: %+v, %v", whole, err)
+	}
+	before := place
+	place = whole.Place // what that found is read again, too
+	if got := run(0.36); got != "0124 altered b" {
+		t.Errorf("after all at once: read %q", got)
+	}
+	place = before
 	sinks[1].bad = nil
 	for i, want := range []string{"345", "67"} {
 		if got := run(0.36); got != want {
@@ -121,7 +131,7 @@ func TestParts(t *testing.T) {
 		t.Errorf("all at once: read %q", got)
 	}
 	empty := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}})
-	before := archive.Place{After: slot("cp-1", at(3)), Began: began}
+	before = archive.Place{After: slot("cp-1", at(3)), Began: began}
 	if result, err := empty.Verify(t.Context(), archive.Selection{Part: &archive.Part{Share: 0.1, Place: before}}); err != nil || result.Place.After != before.After {
 		t.Errorf("of nothing: %+v, %v", result.Place, err)
 	}

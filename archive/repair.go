@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -178,6 +179,8 @@ func (r *repairing) copyTo(ctx context.Context, key string, to Target) (objects 
 		return 1, 0, r.putPlan(ctx, p, func(t Target) bool { return t.Name == to.Name })
 	case !ok:
 		return 0, 0, sink.NotExist(key)
+	case s.Due.After(time.Now()):
+		return 0, 0, fault.New(fault.Request, "the slot has not fallen due")
 	case evidence.IsAck(name), name == evidence.GapName:
 		raw, err := r.record(ctx, s, name)
 		if err == nil {

@@ -299,6 +299,32 @@ func TestRepairsNothingUnlogged(t *testing.T) {
 	}
 }
 
+// TestRepairsNothingOfTheFuture: what somebody put into one sink for a slot that has not
+// fallen due goes to no other.
+func TestRepairsNothingOfTheFuture(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, false)
+	m, _, err := p.Manifest(t.Context(), p.slots[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Due = due().Add(time.Hour)
+	raw, err := evidence.Encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.sinks[1].Put(t.Context(), m.Slot().ManifestKey(), sink.Bytes(raw)); err != nil {
+		t.Fatal(err)
+	}
+	r := p.verified(t)
+	if err := p.Repair(t.Context(), &r, archive.Repair{}); err != nil || r.Repaired != 0 {
+		t.Errorf("%d objects were repaired, %v", r.Repaired, err)
+	}
+	if got := problemsOf(r.Problems); !matches(got, []string{"missing b has not fallen due", "unmirrored a has not fallen due"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestRepairOneSink: only the sinks that are named are repaired.
 func TestRepairOneSink(t *testing.T) {
 	t.Parallel()

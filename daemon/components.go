@@ -76,10 +76,10 @@ type opening struct {
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
 	registries *registries
-	leads      func() bool                                                       // whether this replica does what one does for all; nil: for one verb
-	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool) // by the last plan that has the pack; may be nil
-	plans      func(context.Context) (map[string]evidence.Plan, error)           // records of all plans; nil = no slates are written
-	part       func(source string) float64                                       // this process's part of a source's rate; nil = all
+	leads      func() bool                                                                       // whether this replica does what one does for all; nil: for one verb
+	planned    func(context.Context, evidence.PackRef) (sinks []string, ok bool)                 // by the last plan that has the pack; may be nil
+	plans      func(context.Context) (records map[string]evidence.Plan, pending bool, err error) // in the archive; nil with leads
+	part       func(source string) float64                                                       // this process's part of a source's rate; nil = all
 	observe    func(catalog.Event)
 	seen       func(context.Context) iter.Seq2[catalog.Listed, error]
 	container  func(m evidence.Manifest, detail string) // archive.Options.NewContainer; may be nil

@@ -58,11 +58,11 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 	if err != nil {
 		return nil, err
 	}
-	slates := slate.NewWriter(slate.Options{Ledger: l, Records: o.plans, Tool: o.tool, Logger: o.logger})
-	opened := &openLedger{Ledger: l, slates: slates, key: key}
+	opened := &openLedger{Ledger: l, key: key}
 	if o.leads == nil {
 		return opened, nil
 	}
+	opened.slates = slate.NewWriter(slate.Options{Ledger: l, Plans: o.plans, Tool: o.tool, Logger: o.logger})
 	a := anchor.Options{Ledger: l, Leads: o.leads, Logger: o.logger}
 	if a.Stamps, err = cfg.Ledger.Authorities(o.tool); err == nil {
 		a.Witnesses, err = cfg.Ledger.Cosigners(o.tool)

@@ -82,14 +82,15 @@ func TestLedger(t *testing.T) {
 		Sinks: "\n  - {name: primary, local: {dir: archive}}\n  - {name: mirror, local: {dir: copies}}",
 	}
 	path := s.Write(t)
-	d := start(t, path, io.Discard)
+	var log lab.Buffer
+	d := start(t, path, &log)
 	d.await(t, 1)
 	var st evidence.LedgerStatus
 	var n map[tree.Kind]int
 	lab.Eventually(t, "the ledger has everything", func() bool {
 		l := ledgerOf(t, path)
 		n, st = kinds(t, l), d.ledgerStatus(t)
-		return reach(t, l) && n[tree.Manifest]+n[tree.Gap] == 2 && st.Owed == 0 && st.Size == l.Status().Checkpoint.Size
+		return slated(&log) && n[tree.Manifest]+n[tree.Gap] == 2 && st.Owed == 0 && st.Size == l.Status().Checkpoint.Size
 	})
 	size := strconv.FormatInt(st.Size, 10)
 	if st.Origin != ledgerOrigin || st.Line != "ledger "+ledgerOrigin+" "+size+" "+st.Root || len(st.Keys) != 1 || len(st.Problems) > 0 || st.Error != "" || st.Committed.IsZero() {

@@ -31,7 +31,7 @@ func (s *services) openRuntime(ctx context.Context, file *config.Config) (*runti
 	cfg := file.With(s.discovered.all())
 	o := opening{
 		tool: s.tool(), logger: s.Logger, tracer: s.Tracer, spool: s.spool, catalog: s.catalog, metrics: s.archive, blocked: s.blocked,
-		registries: s.registries, leads: s.leads, part: s.queue.part, planned: s.plans.Sinks, plans: s.plans.Records, container: s.notifyContainer,
+		registries: s.registries, leads: s.leads, part: s.queue.part, planned: s.plans.Sinks, plans: s.plans.Recorded, container: s.notifyContainer,
 	}
 	old := s.runtime.Load()
 	if old != nil {

@@ -15,19 +15,8 @@ import (
 	"packseal.example/test/lab"
 )
 
-// reach reports whether the slates of a ledger reach a day ahead.
-func reach(t testing.TB, l *ledger.Ledger) bool {
-	t.Helper()
-	for e, err := range l.Entries(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if until, ok := evidence.SlateUntil(e.Key); ok && time.Until(until) > 24*time.Hour {
-			return true
-		}
-	}
-	return false
-}
+// slated reports whether a daemon has logged all slates that it has to for now.
+func slated(log *lab.Buffer) bool { return strings.Contains(log.String(), `"msg":"slates logged"`) }
 
 // slates returns the slates of a ledger, by when they begin, and the SHA-256 of its last
 // plan. Nothing may be left out, and each slate must begin where the one before ends.
@@ -72,7 +61,8 @@ func TestSlates(t *testing.T) {
 	dir := t.TempDir()
 	s := lab.Setup{Dir: dir, Endpoint: endpoint}
 	path := s.Write(t)
-	d := start(t, path, io.Discard)
+	var log lab.Buffer
+	d := start(t, path, &log)
 	d.await(t, 1)
 	reload := func() {
 		t.Helper()
@@ -83,11 +73,11 @@ func TestSlates(t *testing.T) {
 	}
 	s.More = strings.Replace(withLedger(t, dir, ledgerOrigin), "1s", "1d", 1)
 	reload()
-	var l *ledger.Ledger
-	lab.Eventually(t, "slates reach ahead", func() bool { l = ledgerOf(t, path); return reach(t, l) })
+	lab.Eventually(t, "there are slates", func() bool { st := d.ledgerStatus(t); return slated(&log) && st.Owed == 0 })
+	l := ledgerOf(t, path)
 	before, plan := slates(t, l)
-	if n := kinds(t, l); n[tree.Plan] != 1 || len(before) > 3 || before[0].Plan != plan {
-		t.Errorf("the ledger has %v", n)
+	if n := kinds(t, l); n[tree.Plan] != 1 || len(before) > 3 || before[0].Plan != plan || time.Until(before[len(before)-1].Until) < 24*time.Hour {
+		t.Errorf("the ledger has %v, the slates %+v", n, before)
 	}
 
 	size := l.Status().Checkpoint.Size // the daemon may not have followed so far

@@ -22,7 +22,7 @@ func chinese() *locale {
 		StillReading: "正在读取历史记录，本页暂缺较早的记录。",
 		Pruned:       "已封存，报告已在保留期后清除",
 		Ledger:       "账本，请另行留存此行：", Statement: "本月存证声明", NoStatement: "没有声明。", LedgerError: "账本未能追加：",
-		Stamped: "最近一次加盖时间戳：", Cosigned: "最近一次见证签名：",
+		LedgerProblem: "账本问题：", Stamped: "最近一次加盖时间戳：", Cosigned: "最近一次见证签名：",
 		NotFound: "没有这个合规包。", Bad: "页面地址中的时间无效。",
 		states: map[string]string{
 			StateSealed: "已封存", StateGap: "缺失", StateWorking: "处理中", StateOverdue: "逾期",

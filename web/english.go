@@ -23,7 +23,7 @@ func english() *locale {
 		AckedBy:      "Acknowledged by", AckedUntil: "until",
 		Pruned: "Sealed, report pruned after its retention",
 		Ledger: "Ledger, to be noted elsewhere:", Statement: "Statement of this month", NoStatement: "There is no statement.", LedgerError: "The ledger could not be appended to:",
-		Stamped: "Time-stamped last:", Cosigned: "Cosigned last:",
+		LedgerProblem: "Ledger problem:", Stamped: "Time-stamped last:", Cosigned: "Cosigned last:",
 		NotFound: "Pack not found.", Bad: "The address of this page contains an invalid time.",
 		states: map[string]string{
 			StateSealed: "Sealed", StateGap: "Gap", StateWorking: "In progress", StateOverdue: "Overdue",

@@ -31,7 +31,7 @@ func TestLedgerShows(t *testing.T) {
 	}
 	opts.Ledger = shownLedger
 	h := handler(t, opts)
-	wantAll(t, get(h, "/").Body.String(), "could not be appended to: <bdi>the &lt;sink&gt; is down</bdi>", "Ledger, to be noted elsewhere: <code>ledger example.com/log 1234 AAAA=</code>")
+	wantAll(t, get(h, "/").Body.String(), "could not be appended to: <bdi>the &lt;sink&gt; is down</bdi>", "Ledger problem: <bdi>void: packseal-ledger/batch/016: no key signed it</bdi>", "Ledger, to be noted elsewhere: <code>ledger example.com/log 1234 AAAA=</code>")
 	wantAll(t, get(h, "/?lang=zh").Body.String(), "账本，请另行留存此行： <code>ledger example.com/log 1234 AAAA=</code>")
 	wantAll(t, get(h, "/").Body.String(), `Time-stamped last: <bdi>tsa</bdi> <time datetime="`, "<bdi>other</bdi> <small>none yet</small>", "Cosigned last: <bdi>w1</bdi> <small>none yet</small> <small><bdi>&lt;down&gt;</bdi></small>")
 	wantAll(t, get(h, "/?lang=zh").Body.String(), "最近一次加盖时间戳： <bdi>tsa</bdi>", "最近一次见证签名： <bdi>w1</bdi>")

@@ -25,8 +25,8 @@ type locale struct {
 	AsOf, Refreshes, Pause, Resume, Older, Newest            string
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
 	StillReading, AckedBy, AckedUntil, Ledger, LedgerError   string
+	LedgerProblem, Stamped, Cosigned, Pruned                 string
 	Statement, NoStatement                                   string
-	Stamped, Cosigned, Pruned                                string
 
 	states  map[string]string
 	unknown string            // any other state

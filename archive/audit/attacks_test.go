@@ -76,6 +76,9 @@ var attacks = []attack{
 	{name: "token of another checkpoint", words: "claim token", bundle: func(f audittest.Files, l *audittest.Ledger) {
 		f[audit.TokenName(60, "tsa")] = f[audit.TokenName(61, "tsa")]
 	}},
+	{name: "tokens not looked at", options: func(o *audit.Options, _ *audittest.Ledger) { o.Stamps = nil }, says: func(s *audit.Statement) bool {
+		return s.Counts.Sealed == 27 && s.Stamps.Count == 0 && s.NotProven[len(s.NotProven)-2] == audit.LimitTime
+	}},
 	{name: "no tokens", words: "unstamped", bundle: func(f audittest.Files, _ *audittest.Ledger) {
 		for name := range f {
 			if strings.HasSuffix(name, ".tsr") {

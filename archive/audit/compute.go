@@ -39,7 +39,8 @@ type Input struct {
 
 	// Records yields the records whose sums are in the part or in Earlier, as they are
 	// stored, in any order. Each is believed because of its sum; so is a plan that the
-	// first slate of the part names. It is called after Entries has ended.
+	// first slate of the part names. It is called after Entries has ended, on another
+	// goroutine than the one that called Compute.
 	Records iter.Seq2[[]byte, error]
 
 	// Sealed, if it is not nil, is called for each manifest of the part.
@@ -78,6 +79,8 @@ type computation struct {
 	earlier  map[[sha256.Size]byte]Earlier       // entries before the part
 	outside  map[[sha256.Size]byte]evidence.Plan // that no entry has the sum of
 	found    findings
+	wanted   map[string]bool // packs; none = all
+	steps    int             // see stepsMost
 }
 
 // logged is an entry of the part.
@@ -101,6 +104,10 @@ func Compute(in Input) (Statement, error) {
 		gaps: make(map[evidence.Slot]evidence.Gap), pruned: make(map[string]int32),
 		plans: make(map[string]evidence.Plan), inForce: make(map[string]time.Time),
 		outside: make(map[[sha256.Size]byte]evidence.Plan), earlier: make(map[[sha256.Size]byte]Earlier),
+		wanted: make(map[string]bool),
+	}
+	for _, p := range in.Packs {
+		c.wanted[p] = true
 	}
 	for _, e := range in.Earlier {
 		c.earlier[e.Sum] = e
@@ -202,14 +209,23 @@ func (c *computation) find(w Word, key string, s said, args ...any) {
 	c.found.add(w, key, s, args...)
 }
 
-// wants reports whether the period is about the pack.
-func (p Period) wants(source, pack string) bool {
-	return len(p.Packs) == 0 || slices.Contains(p.Packs, source+"/"+pack)
+// wants reports whether the statement is about the pack.
+func (c *computation) wants(source, pack string) bool {
+	return len(c.Packs) == 0 || c.wanted[packKey(source, pack)]
 }
 
-// Covers reports whether the period is about the slot.
-func (p Period) Covers(s evidence.Slot) bool {
-	return !s.Due.Before(p.From) && s.Due.Before(p.Until) && p.wants(s.Source, s.Pack)
+// within reports whether the statement is about the slot.
+func (c *computation) within(s evidence.Slot) bool {
+	return !s.Due.Before(c.From) && s.Due.Before(c.Until) && c.wants(s.Source, s.Pack)
+}
+
+// Covering returns what reports whether the period is about a slot.
+func (p Period) Covering() func(evidence.Slot) bool {
+	c := &computation{Input: Input{Period: p}, wanted: make(map[string]bool)}
+	for _, pack := range p.Packs {
+		c.wanted[pack] = true
+	}
+	return c.within
 }
 
 // packKey names a pack in the statement.

@@ -17,6 +17,10 @@ import (
 // can make more slots fall due than there is memory or time.
 const unsettledMost = 20_000
 
+// stepsMost bounds how many packs and days are looked at for what plan changes took
+// out, likewise.
+const stepsMost = 1_000_000
+
 // expect says of each slot that was due what became of it.
 func (c *computation) expect(h plans.History) {
 	after := c.From.Add(-time.Second)
@@ -52,7 +56,7 @@ func (c *computation) expect(h plans.History) {
 	for pack, slots := range c.slots {
 		source, key, _ := strings.Cut(pack, "/")
 		for due := range slots {
-			if c.Covers(evidence.Slot{Source: source, Pack: key, Due: time.Unix(due, 0)}) {
+			if c.within(evidence.Slot{Source: source, Pack: key, Due: time.Unix(due, 0)}) {
 				c.s.Besides++
 			}
 		}
@@ -155,11 +159,15 @@ func (c *computation) unscheduled(p plans.Plan, before map[evidence.PackRef]evid
 		now[pack.Ref()] = pack
 	}
 	for ref, was := range before {
-		if !c.wants(was.Source, was.Pack) {
+		if c.steps++; c.steps > stepsMost || !c.wants(was.Source, was.Pack) {
 			continue
 		}
 		is, ok := now[ref]
 		for day := range days(was, from, until) {
+			if c.steps++; c.steps > stepsMost {
+				c.find(Unreadable, "", saidChanges, day.due)
+				return
+			}
 			if !ok || !dueBetween(is, period.Later(day.begin, from), period.Earlier(day.end, until)) {
 				u := out[ref]
 				if u == nil {

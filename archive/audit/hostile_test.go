@@ -63,8 +63,8 @@ func named(name string) zipped {
 }
 
 // TestHostile: zips that strangers make. Each ends soon, in little memory, with a word.
+// It runs alone, so as to see the memory of nothing else.
 func TestHostile(t *testing.T) {
-	t.Parallel()
 	l, f := small(t)
 	whole := f.Zip(t)
 	link := named("keys/link")

@@ -201,7 +201,7 @@ func (c *computation) read(h hit) {
 		}
 	case evidence.Gap:
 		c.readSlot(h, v.Slot(), v.Recorded, false)
-		if c.Covers(v.Slot()) {
+		if c.within(v.Slot()) {
 			c.gaps[v.Slot()] = v
 		}
 	case evidence.Plan:
@@ -246,7 +246,7 @@ func (c *computation) unsettle(e logged, index int64) {
 
 // readSlot notes when a slot was settled, as its record says.
 func (c *computation) readSlot(h hit, slot evidence.Slot, says time.Time, pruned bool) {
-	if h.kind != tree.Found && c.Covers(slot) {
+	if h.kind != tree.Found && c.within(slot) {
 		c.dated(h.Key, says, h.index)
 	}
 	pack := c.slots[packKey(slot.Source, slot.Pack)]

@@ -21,16 +21,17 @@ var (
 	saidAhead          = said{"it says that it is of %s, and it was stamped at %s already: a clock was wrong, or set", "它自称的时间是 %s，但在 %s 已有时间戳：时钟有误或被调整"}
 	saidBackdated      = said{"it says that it is of %s; at %s the ledger did not have it yet, and the first stamp that proves it is of %s", "它自称的时间是 %s；而账本在 %s 时还没有它，首个能证明它的时间戳是 %s"}
 	saidStampedLate    = said{"it says that it is of %s; the first stamp that proves it is of %s, and nothing shows that it was there before", "它自称的时间是 %s；首个能证明它的时间戳是 %s，此前是否存在无从证明"}
-	saidPlanPart       = said{"a part of the plan since %s is missing", "自 %s 起的计划缺少一部分"}
-	saidSchedule       = said{"the plan since %s has a schedule that can't be read, %.100q in the time zone %.100q, so nothing says when the pack was due", "自 %s 起的计划中有无法识别的时间表 %.100q（时区 %.100q），无从得知该合规包何时到期"}
+	saidPlanPart       = said{"a part of the plan since %s is missing", "自 %s 起的排期缺少一部分"}
+	saidSchedule       = said{"the plan since %s has a schedule that can't be read, %.100q in the time zone %.100q, so nothing says when the pack was due", "自 %s 起的排期记录中有无法识别的排期 %.100q（时区 %.100q），无从得知该合规包何时到期"}
 	saidHole           = said{"nothing was said in advance of what falls due from %s to %s", "从 %s 到 %s 的应到期项目没有事先声明"}
 	saidShort          = said{"the bundle says what falls due up to %s alone, and nothing of the rest of the period", "审计包只说明了到 %s 为止的应到期项目，此后的时段没有任何说明"}
-	saidSlatePlan      = said{"the plan that it names, %.64s, is not in the bundle", "它所依据的计划 %.64s 不在审计包中"}
-	saidLeftOut        = said{"it leaves out %s, when %.100q in %.100q falls due by its plan", "它遗漏了 %s：按其计划，%.100q（%.100q）此时到期"}
-	saidNotPlanned     = said{"it lists %s of %.100q in %.100q, which its plan does not have", "它列出了 %s（%.100q，%.100q），而其计划中没有"}
-	saidMissing        = said{"it was due, and has no record: neither a report nor a gap", "它已到期却没有任何记录：既无报告，也无缺口记录"}
+	saidSlatePlan      = said{"the plan that it names, %.64s, is not in the bundle", "它所依据的排期 %.64s 不在审计包中"}
+	saidLeftOut        = said{"it leaves out %s, when %.100q in %.100q falls due by its plan", "它遗漏了 %s：按该排期，%.100q（%.100q）此时到期"}
+	saidNotPlanned     = said{"it lists %s of %.100q in %.100q, which its plan does not have", "它列出了 %s（%.100q，%.100q），而其排期中没有"}
+	saidMissing        = said{"it was due, and has no record: neither a report nor a gap", "它已到期却没有任何记录：既无报告，也无缺失记录"}
 	saidOpen           = said{"it had no record yet at the last stamp of the bundle, %s: ask for a bundle that ends later", "到审计包最后一个时间戳 %s 为止它还没有记录：请索取结束时间更晚的审计包"}
-	saidTooMany        = said{"by the plans, more falls due than the ledger can have records of; it was followed up to %s", "按计划到期的项目多于账本可能拥有的记录；核对到 %s 为止"}
+	saidChanges        = said{"plans changed so much that what they took out was not followed beyond %s", "排期变更过多，因变更而不再到期的项目只核对到 %s"}
+	saidTooMany        = said{"by the plans, more falls due than the ledger can have records of; it was followed up to %s", "按排期到期的项目多于账本可能拥有的记录；核对到 %s 为止"}
 
 	saidLeftOutReport = said{"the bundle should have this report by what its statement says, and does not", "按声明所述，审计包中应有此报告，实际却没有"}
 	saidNoZip         = said{"it is not a whole zip file: %v", "它不是完整的 zip 文件：%v"}

@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,7 +27,8 @@ type slated struct {
 func (c *computation) history() plans.History {
 	slices.SortFunc(c.slates, func(x, y slated) int { return cmp.Compare(x.index, y.index) })
 	start, _ := c.bounds.of(c.Begin)
-	for sum, p := range c.outside {
+	for _, sum := range slices.SortedFunc(maps.Keys(c.outside), func(x, y [sha256.Size]byte) int { return bytes.Compare(x[:], y[:]) }) {
+		p := c.outside[sum]
 		key, _, err := p.Encode()
 		first := len(c.slates) > 0 && c.slates[0].Plan == hex.EncodeToString(sum[:])
 		if err != nil || !first || c.Begin == 0 || !start.IsZero() && p.Since.After(start) {

@@ -20,7 +20,7 @@ var limits = map[Limit]said{
 	LimitTruth:     {"that what the reports say is true: they are kept as Alibaba Cloud Config made them", "报告内容属实：这里只证明保存的就是云配置（Config）生成的报告"},
 	LimitRecent:    {"anything after the last stamp", "最后一个时间戳之后的任何事项"},
 	LimitCollusion: {"that the operator, the time-stamping authorities and the witnesses do not act together", "运行方、时间戳机构和见证人没有串通"},
-	LimitUnplanned: {"that there was no compliance pack besides those that were planned", "除计划内的合规包之外没有其他合规包"},
+	LimitUnplanned: {"that there was no compliance pack besides those that were planned", "除排期内的合规包之外没有其他合规包"},
 	LimitBefore:    {"anything before the ledger began", "账本开始之前的任何事项"},
 	LimitTime:      {"when anything happened: no time-stamp was checked", "任何事项发生的时间：没有核对时间戳"},
 }
@@ -34,15 +34,15 @@ var (
 	linePeriod   = said{"from %s until %s (%s)", "自 %s 起，至 %s 前（%s）"}
 	lineBegan    = said{"the ledger began at %s: of what was due before, nothing is said", "账本始于 %s：此前到期的项目不作说明"}
 	linePacks    = said{"of these packs alone: %s", "仅限以下合规包：%s"}
-	lineCounts   = said{"reports due: %d; sealed %d (late %d, removed after retention %d), gaps %d, found %d, missing %d, open %d", "应有报告 %d 份：已封存 %d 份（其中迟到 %d 份，保留期满后移除 %d 份），缺口 %d 份，事后发现 %d 份，缺失 %d 份，待定 %d 份"}
-	lineDays     = said{"%d pack-days were not due because plans changed", "因计划变更而不再到期的合规包·天数：%d"}
+	lineCounts   = said{"reports due: %d; sealed %d (late %d, removed after retention %d), gaps %d, found %d, missing %d, open %d", "应有报告 %d 份：已封存 %d 份（其中滞后 %d 份，保留期满后移除 %d 份），缺失 %d 份，事后发现 %d 份，无记录 %d 份，待定 %d 份"}
+	lineDays     = said{"%d pack-days were not due because plans changed", "因排期变更而不再到期的合规包·天数：%d"}
 	lineSlates   = said{"%d announcements of what falls due were stamped too late to be in advance", "%d 份到期声明的时间戳过晚，不能算事先声明"}
 	lineReports  = said{"%d reports are in the bundle and are what their manifests say, %d bytes", "审计包中有 %d 份报告与其清单相符，共 %d 字节"}
 	lineOlder    = said{"%d of the lines that you know are of before the bundle, and were not compared", "您提供的行中有 %d 行早于审计包的范围，未作比较"}
 	lineOther    = said{"%d files are not of a bundle, and were not looked at", "%d 个文件不属于审计包，未予查看"}
-	lineGap      = said{"gap: %s due %s: %s: %s", "缺口：%s 到期于 %s：%s：%s"}
-	lineLate     = said{"late: %s due %s, sealed %s, first stamped %s", "迟到：%s 到期于 %s，封存于 %s，首个时间戳 %s"}
-	lineChange   = said{"plan changed at %s: added %s; removed %s; rescheduled %s", "计划变更于 %s：新增 %s；移除 %s；改期 %s"}
+	lineGap      = said{"gap: %s due %s: %s: %s", "缺失：%s 到期于 %s：%s：%s"}
+	lineLate     = said{"late: %s due %s, sealed %s, first stamped %s", "滞后：%s 到期于 %s，封存于 %s，首个时间戳 %s"}
+	lineChange   = said{"plan changed at %s: added %s; removed %s; rescheduled %s", "排期变更于 %s：新增 %s；移除 %s；改期 %s"}
 	lineNotDue   = said{"not due any more: %s on %d days from %s to %s", "不再到期：%s，共 %d 天，自 %s 至 %s"}
 	lineMore     = said{"%d more (--json has all)", "另有 %d 项（--json 可列出全部）"}
 	lineLimit    = said{"not proven: %s", "未证明：%s"}

@@ -153,11 +153,12 @@ func (a *audit) state() error {
 	}
 	reports := a.expectReports()
 	var kept []string // reports that the bundle may have
+	within := a.claim.Covering()
 	s, err := Compute(Input{
 		Period: a.claim.Period, Tool: a.Tool, Begin: a.edge.Size, Checkpoint: a.checkpoints[len(a.checkpoints)-1].Checkpoint,
 		Stamps: a.stamps, Witnesses: a.cosigned, Earlier: a.earlier(), Sealed: func(m evidence.Manifest) {
 			reports.sealed(m)
-			if a.claim.Covers(m.Slot()) {
+			if within(m.Slot()) {
 				kept = append(kept, m.ReportKey())
 			}
 		},

@@ -95,13 +95,14 @@ type making struct {
 	sealed  []sealed     // within the period
 	found   []audit.Finding
 	cosigns map[string]bool // witnesses by name
+	covers  func(evidence.Slot) bool
 	told    Progress
 	bytes   int64 // of reports
 }
 
 // make makes a bundle, or without files a statement alone.
 func (s Source) make(ctx context.Context, o Options, f files) (Made, error) {
-	m := &making{Source: s, Options: o, files: f, cosigns: make(map[string]bool)}
+	m := &making{Source: s, Options: o, files: f, cosigns: make(map[string]bool), covers: o.Covering()}
 	var err error
 	if m.survey, err = m.look(ctx); err != nil {
 		return Made{}, err
@@ -147,7 +148,7 @@ func (m *making) input(ctx context.Context, within []*mark) audit.Input {
 		Period: m.Period, Tool: m.Tool, Begin: m.begin().Size, Checkpoint: m.marks[m.b].Checkpoint,
 		Witnesses: slices.Sorted(maps.Keys(m.cosigns)), Entries: m.entries(ctx), Records: m.records(ctx),
 		Sealed: func(x evidence.Manifest) {
-			if m.Covers(x.Slot()) {
+			if m.covers(x.Slot()) {
 				m.sealed = append(m.sealed, sealedOf(x))
 			}
 		},

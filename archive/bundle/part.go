@@ -48,7 +48,7 @@ func (m *making) look(ctx context.Context) (*survey, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.take(placed{Entry: e, index: edge.Size}, m.Period)
+		s.take(placed{Entry: e, index: edge.Size}, m.covers)
 		edge.Append(e.Leaf())
 		for ; next < len(s.marks) && s.marks[next].Checkpoint.Size <= edge.Size; next++ {
 			if c := s.marks[next]; c.Checkpoint.Size == edge.Size {
@@ -69,7 +69,7 @@ func (m *making) look(ctx context.Context) (*survey, error) {
 // keyTime matches the time in the keys of plans and slates.
 var keyTime = regexp.MustCompile(`/(\d{8}T\d{6}Z)-[0-9a-f]{12}\.json$`)
 
-func (s *survey) take(p placed, of audit.Period) {
+func (s *survey) take(p placed, within func(evidence.Slot) bool) {
 	if m := keyTime.FindStringSubmatch(p.Key); m != nil {
 		p.time, _ = time.Parse(evidence.DueFormat, m[1])
 	}
@@ -84,7 +84,7 @@ func (s *survey) take(p placed, of audit.Period) {
 		s.rotated = true
 	case tree.Manifest, tree.Gap, tree.Found:
 		slot, _, ok := evidence.ParseKey(p.Object())
-		if _, again := s.settled[slot]; ok && !again && of.Covers(slot) {
+		if _, again := s.settled[slot]; ok && !again && within(slot) {
 			s.settled[slot] = p.index
 		}
 	}
@@ -258,7 +258,7 @@ func (m *making) needed(ctx context.Context, first int64) (last int64, all bool,
 	}
 	last = first
 	for slot := range h.Expected(m.From.Add(-time.Second), m.Until.Add(-time.Second)) {
-		if !m.Covers(slot) {
+		if !m.covers(slot) {
 			continue
 		}
 		at, ok := m.settled[slot]

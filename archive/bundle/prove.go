@@ -33,7 +33,7 @@ type Proof struct {
 // last checkpoint if none is stamped since. The error is fault.NotFound if the ledger
 // has no record of the slot.
 func (s Source) Prove(ctx context.Context, slot evidence.Slot) (Proof, error) {
-	m := &making{Source: s, cosigns: make(map[string]bool)}
+	m := &making{Source: s, cosigns: make(map[string]bool), covers: audit.Period{}.Covering()}
 	var err error
 	if m.survey, err = m.look(ctx); err != nil {
 		return Proof{}, err

@@ -196,7 +196,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 }
 
 func (l *Ledger) commitAndLog(ctx context.Context) {
-	if err := l.Commit(ctx); err != nil && ctx.Err() == nil {
+	if err := Patiently(ctx, l.Commit); err != nil && ctx.Err() == nil {
 		l.Logger.WarnContext(ctx, "ledger not appended to", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 	}
 }

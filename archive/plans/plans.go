@@ -237,10 +237,11 @@ func (s *Store) Sinks(ctx context.Context, p evidence.PackRef) (names []string, 
 	return names, ok && err == nil
 }
 
-// Records returns the records of all plans, by their keys. It waits as InForce does.
-func (s *Store) Records(ctx context.Context) (all map[string]evidence.Plan, err error) {
-	err = s.await(ctx, func() { all = s.all() })
-	return all, err
+// Recorded returns the records of plans that the archive has, by their keys; pending says
+// that others are on their way there. It waits as InForce does.
+func (s *Store) Recorded(ctx context.Context) (all map[string]evidence.Plan, pending bool, err error) {
+	err = s.await(ctx, func() { all, pending = maps.Clone(s.recorded), len(s.pending) > 0 })
+	return all, pending, err
 }
 
 // Left returns the packs that are not scheduled any more, and since when. It waits

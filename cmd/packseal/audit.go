@@ -19,10 +19,10 @@ import (
 func newAudit() *cobra.Command {
 	c := &cobra.Command{
 		Use: "audit BUNDLE", Short: "Verify a bundle offline, with the ledger's key alone",
-		Long: `audit verifies a bundle, the zip that packseal bundle wrote of a period, offline and
-without a configuration: that its entries are those that the ledger's key signed, that
-each record and report is what the ledger has, that what was due was said in advance and
-was kept or is a gap, and when. It computes the statement anew; what the bundle says of
+		Long: `audit verifies a bundle, a zip of what a ledger promised and kept within a period,
+offline and without a configuration: that its entries are those that the ledger's key
+signed, that each record and report is what the ledger has, that what was due was said
+in advance and was kept or is a gap, and when. It computes the statement anew; what the bundle says of
 itself is not believed.
 
 It prints what it found in plain words, with what is not proven. It exits with 0, or

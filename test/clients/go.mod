@@ -1,6 +1,6 @@
-// The vendor's own clients, which judge the simulator, and a foreign witness's code, which
-// judges cosignatures: a module of its own, so
-// that packseal does not depend on them.
+// The vendor's own clients, which judge the simulator, and a foreign witness's code,
+// which judges cosignatures: a module of its own, so that packseal does not depend on
+// them.
 module packseal.example/test/clients
 
 go 1.26.0

@@ -91,8 +91,9 @@ func (a *Anchors) wait() time.Duration {
 // Once looks what is there, and asks each authority and witness whose turn it is.
 func (a *Anchors) Once(ctx context.Context) {
 	var wg sync.WaitGroup
+	latest := sync.OnceValues(func() (ledger.Latest, error) { return a.Ledger.Latest(ctx) }) // one checkpoint for all
 	for _, one := range a.all {
-		wg.Go(func() { one.once(ctx) })
+		wg.Go(func() { one.once(ctx, latest) })
 	}
 	wg.Wait()
 }
@@ -120,10 +121,10 @@ func newAnchor(a *Anchors, v voucher) *anchor {
 	return &anchor{Anchors: a, voucher: v, last: -1, log: a.Logger.With("anchor", kind, "name", v.name()), status: Status{Witness: v.witness(), Name: v.name()}}
 }
 
-func (a *anchor) once(ctx context.Context) {
+func (a *anchor) once(ctx context.Context, latest func() (ledger.Latest, error)) {
 	err := a.look(ctx)
-	if err == nil && a.Leads() {
-		err = a.obtain(ctx)
+	if err == nil && a.Leads() && !time.Now().Before(a.next) {
+		err = a.obtain(ctx, latest)
 	}
 	if err != nil && ctx.Err() == nil {
 		a.next = time.Now().Add(min(retry, a.Every))
@@ -187,13 +188,13 @@ func (a *anchor) stored(ctx context.Context, c ledger.Latest) (v vouched, err er
 	return vouched{}, nil
 }
 
-// obtain asks, if there is something new and the time has come.
-func (a *anchor) obtain(ctx context.Context) error {
-	c, err := a.Ledger.Latest(ctx)
+// obtain asks, if there is something new.
+func (a *anchor) obtain(ctx context.Context, latest func() (ledger.Latest, error)) error {
+	c, err := latest()
 	if fault.Of(err) == fault.NotFound {
 		return nil
 	}
-	if err != nil || c.N <= a.last || time.Now().Before(a.next) {
+	if err != nil || c.N <= a.last {
 		return err
 	}
 	objects, v, err := a.ask(ctx, c)

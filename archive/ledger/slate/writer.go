@@ -45,10 +45,12 @@ type Ledger interface {
 
 // Options are what a Writer needs. All are required.
 type Options struct {
-	Ledger  Ledger
-	Records func(context.Context) (map[string]evidence.Plan, error) // of all plans, by their keys
-	Tool    string                                                  // "packseal/<version>", for records
-	Logger  *slog.Logger
+	Ledger Ledger
+	// Plans returns the records of plans that are in the archive, by their keys; whoever
+	// put one there has had it logged. pending says that others are on their way there.
+	Plans  func(context.Context) (records map[string]evidence.Plan, pending bool, err error)
+	Tool   string // "packseal/<version>", for records
+	Logger *slog.Logger
 }
 
 // Writer writes slates into a ledger. One replica writes for all. Should two do so at
@@ -96,18 +98,17 @@ func (w *Writer) Run(ctx context.Context, leads func() bool) error {
 // Plans that the ledger lacks do not count, but for the one in force: whoever can write
 // to a sink must not be able to say what is due.
 func (w *Writer) Write(ctx context.Context) (wait time.Duration, err error) {
-	if err := w.follow(ctx); err != nil {
+	records, pending, err := w.Plans(ctx)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("reading which plan is in force: %w", err)
+	case pending:
+		return time.Second, nil
+	}
+	if err := w.follow(ctx); err != nil { // after that, so that no plan is logged twice
 		return 0, err
 	}
-	records, err := w.Records(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("reading which plan is in force: %w", err)
-	}
-	all, now := plans.NewHistory(records, nil), time.Now()
-	if at, ok := all.Changes(now); ok && at.Sub(now) <= 2*time.Second {
-		return at.Sub(now), nil // until then, another one may take its place
-	}
-	p, ok := all.At(now)
+	p, ok := plans.NewHistory(records, nil).At(time.Now())
 	if !ok {
 		return lookLeast, nil
 	}
@@ -115,6 +116,7 @@ func (w *Writer) Write(ctx context.Context) (wait time.Duration, err error) {
 	if err := w.logPlan(ctx, p); err != nil {
 		return 0, err
 	}
+	records = maps.Clone(records)
 	maps.DeleteFunc(records, func(key string, _ evidence.Plan) bool { return !w.logged[key] })
 	if err := w.write(ctx, plans.NewHistory(records, nil)); err != nil {
 		return 0, err
