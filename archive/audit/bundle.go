@@ -3,6 +3,7 @@ package audit
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 const (
 	maxDirectory = 128 << 20 // bytes of a zip's list of files: about a million
 	maxSmall     = 64 << 10  // bytes of a file such as a checkpoint or a token
-	maxStatement = 32 << 20
+	maxStatement = 16 << 20
 	minEntry     = 32 // bytes of an entry, however well it is compressed: its sum is random
 )
 
@@ -169,7 +170,7 @@ func (b *bundle) lines(name string, longest int) iter.Seq[[]byte] {
 
 // scanLines splits at LF alone, and takes no last line without one.
 func scanLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
-	if i := slices.Index(data, '\n'); i >= 0 {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
 	}
 	if atEOF && len(data) > 0 {

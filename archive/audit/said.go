@@ -25,6 +25,7 @@ var (
 	saidSchedule       = said{"the plan since %s has a schedule that can't be read, %.100q in the time zone %.100q, so nothing says when the pack was due", "自 %s 起的排期记录中有无法识别的排期 %.100q（时区 %.100q），无从得知该合规包何时到期"}
 	saidHole           = said{"nothing was said in advance of what falls due from %s to %s", "从 %s 到 %s 的应到期项目没有事先声明"}
 	saidShort          = said{"the bundle says what falls due up to %s alone, and nothing of the rest of the period", "审计包只说明了到 %s 为止的应到期项目，此后的时段没有任何说明"}
+	saidShortStamps    = said{"the last stamp is of %s, before the period ends: what happened after it is not proven", "最后一个时间戳是 %s，早于时段结束：此后发生的事项未得到证明"}
 	saidSlatePlan      = said{"the plan that it names, %.64s, is not in the bundle", "它所依据的排期 %.64s 不在审计包中"}
 	saidLeftOut        = said{"it leaves out %s, when %.100q in %.100q falls due by its plan", "它遗漏了 %s：按该排期，%.100q（%.100q）此时到期"}
 	saidNotPlanned     = said{"it lists %s of %.100q in %.100q, which its plan does not have", "它列出了 %s（%.100q，%.100q），而其排期中没有"}
