@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -77,12 +78,8 @@ func newLife(t testing.TB) *life {
 	check(err)
 	l.slates = slate.NewWriter(slate.Options{
 		Ledger: l.ledger, Tool: audittest.Tool, Logger: logger,
-		Records: func(context.Context) (map[string]evidence.Plan, error) {
-			all := make(map[string]evidence.Plan)
-			for key, p := range l.records {
-				all[key] = p
-			}
-			return all, nil
+		Plans: func(context.Context) (map[string]evidence.Plan, bool, error) {
+			return maps.Clone(l.records), false, nil
 		},
 	})
 	client, err := tsa.New(tsa.Options{Name: "tsa", URL: "http://tsa.example/", CAFile: file(t, t.TempDir(), "roots.pem", l.tsa.Root), Transport: transport{l.tsa}})
@@ -104,6 +101,9 @@ func (l *life) plan(since time.Time, packs ...evidence.PlannedPack) {
 			l.Fatal(err)
 		}
 		l.records[key] = p
+		if err := l.ledger.LogRecord(l.Context(), p); err != nil {
+			l.Fatal(err)
+		}
 	}
 }
 
