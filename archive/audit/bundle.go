@@ -97,7 +97,7 @@ func known(name string) bool {
 	case PageName, StatementName, VerifyEnglish, VerifyChinese, VerifyScript, ProveScript, EdgeName, LeavesName:
 		return true
 	}
-	return slices.ContainsFunc([]string{CheckpointsDir, RecordsDir, ReportsDir, ProofsDir, KeysDir}, func(dir string) bool { return strings.HasPrefix(name, dir) })
+	return slices.ContainsFunc([]string{CheckpointsDir, RecordsDir, ReportsDir, KeysDir}, func(dir string) bool { return strings.HasPrefix(name, dir) })
 }
 
 // below yields the names below a folder, in order.

@@ -156,7 +156,7 @@ func (a *audit) state() error {
 	within := a.claim.Covering()
 	s, err := Compute(Input{
 		Period: a.claim.Period, Tool: a.Tool, Begin: a.edge.Size, Checkpoint: a.checkpoints[len(a.checkpoints)-1].Checkpoint,
-		Stamps: a.stamps, Witnesses: a.cosigned, Earlier: a.earlier(), Sealed: func(m evidence.Manifest) {
+		Stamps: a.stamps, Witnesses: a.cosigned, Sealed: func(m evidence.Manifest) {
 			reports.sealed(m)
 			if within(m.Slot()) {
 				kept = append(kept, m.ReportKey())
