@@ -140,11 +140,30 @@ func (r *replica) entries() (all []tree.Entry) {
 	return all
 }
 
+// all returns the plans with those that the sink has besides.
+func (r *replica) all() map[string]evidence.Plan {
+	r.t.Helper()
+	all := maps.Clone(r.on.plans)
+	for e, err := range r.on.List(r.t.Context(), evidence.PlanDir, "") {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		raw, err := sink.ReadAll(r.t.Context(), r.on, e.Key, evidence.MaxRecord)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if all[e.Key], err = evidence.DecodePlan(raw, e.Key); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return all
+}
+
 // slates returns the ledger's slates, by when they begin, after it has compared each
 // with its plan, which the ledger must have, too.
 func (r *replica) slates() (all []evidence.Slate) {
 	r.t.Helper()
-	h, logged := plans.NewHistory(r.on.plans, nil), make(map[string]bool)
+	h, logged := plans.NewHistory(r.all(), nil), make(map[string]bool)
 	for _, e := range r.entries() {
 		logged[e.Key] = true
 		if e.Kind() != tree.Slate {

@@ -150,6 +150,47 @@ func TestWriterDense(t *testing.T) {
 	}
 }
 
+// TestWriterRenews: the plan in force is recorded anew each week, and when it changes
+// the week begins again; a new process does the same.
+func TestWriterRenews(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, began := newShared(t), time.Now()
+		s.plan(t, planned("cp-1", "0 2 * * *"))
+		time.Sleep(time.Second)
+		for round, days := range []int{10, 8, 20} {
+			if round == 1 {
+				s.plan(t, planned("cp-1", "0 3 * * *"))
+			}
+			r := s.replica(t)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- r.Run(ctx, func() bool { return true }) }()
+			time.Sleep(time.Duration(days) * 24 * time.Hour)
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			r.reaches(r.contiguous())
+			s.plans = r.all()
+		}
+		var changes []string
+		for _, p := range plans.NewHistory(s.plans, nil) {
+			if len(p.Packs) != 1 || !p.Whole {
+				t.Errorf("the plan of %s is %+v", p.Since, p.Packs)
+			}
+			changes = append(changes, fmt.Sprint(int(p.Since.Sub(began).Hours()/24), " ", p.Packs[0].Schedule))
+		}
+		want := []string{"0 0 2 * * *", "7 0 2 * * *", "10 0 3 * * *", "17 0 3 * * *", "24 0 3 * * *", "31 0 3 * * *"}
+		if d := cmp.Diff(want, changes); d != "" {
+			t.Error(d)
+		}
+		if n := len(plans.Timelines(s.plans)[evidence.Ref("prod", "cp-1")]); n != 2 {
+			t.Errorf("the pack was scheduled in %d ways", n)
+		}
+	})
+}
+
 // TestWriters: of two that write at once, most slates are the same, and together they
 // leave nothing out.
 func TestWriters(t *testing.T) {
