@@ -3,11 +3,7 @@ package bundle_test
 import (
 	"archive/zip"
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"io"
-	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +14,6 @@ import (
 	"packseal.example/archive/bundle"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
-	"packseal.example/internal/fault"
 )
 
 // modes of reports.
@@ -220,154 +215,6 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestVerifiers: those who have no packseal come to the same.
-func TestVerifiers(t *testing.T) {
-	t.Parallel()
-	python := need(t, "python3")
-	need(t, "openssl")
-	w := newWorld(t, nil)
-	raw, _ := w.write(bundle.Options{Period: audittest.March(5, 7), Reports: all})
-	dir := t.TempDir()
-	roots := file(t, dir, "roots.pem", w.authority.Root)
-	script := file(t, dir, "verify.py", member(t, raw, audit.VerifyScript))
-	_, other := audittest.NewKey(t, audittest.Origin, 9)
-	last := w.Checkpoints[len(w.Checkpoints)-1].Head
-	forked := last
-	forked.Size, forked.Root[0] = w.Checkpoints[20].Head.Size, 1
-	change := func(of string, f func([]byte) []byte) []byte {
-		done := false
-		return rewrite(t, raw, func(name string, b []byte) []byte {
-			if !done && strings.HasPrefix(name, of) {
-				done = true
-				return f(b)
-			}
-			return b
-		})
-	}
-	for name, c := range map[string]struct {
-		zip  []byte
-		args []string
-		want string // words of findings; "" = none
-	}{
-		"whole":              {raw, []string{"--tsa-roots", roots}, ""},
-		"without roots":      {raw, nil, ""},
-		"other key":          {raw, []string{"--key", other}, "unsigned"},
-		"forked":             {raw, []string{"--known", forked.String()}, "forked"},
-		"rolled back":        {raw, []string{"--known", last.String()}, "rolled_back"},
-		"entry altered":      {change(audit.LeavesName, func(b []byte) []byte { return bytes.Replace(b, []byte("cp-1"), []byte("cp-9"), 1) }), nil, "altered"},
-		"record altered":     {change("records/2026", func(b []byte) []byte { return bytes.Replace(b, []byte("Pack"), []byte("Hack"), 1) }), nil, "unarchived unlogged"},
-		"report altered":     {change(audit.ReportsDir, func([]byte) []byte { return []byte("x") }), nil, "altered"},
-		"checkpoint removed": {change(audit.CheckpointsDir, func([]byte) []byte { return nil }), nil, "unreadable"},
-		"token altered":      {rewrite(t, raw, tokens([]byte("x"))), []string{"--tsa-roots", roots}, "token unstamped"},
-		"slates left out":    {change(audit.LeavesName, func(b []byte) []byte { return nil }), nil, "unreadable"},
-		"statement altered":  {change(audit.StatementName, func(b []byte) []byte { return bytes.Replace(b, []byte(`"gap":0`), []byte(`"gap":1`), 1) }), nil, "claim"},
-		"no zip":             {raw[:1000], nil, "unreadable"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			args := append([]string{script, file(t, t.TempDir(), "b.zip", c.zip)}, c.args...)
-			if !slices.Contains(args, "--key") {
-				args = append(args, "--key", w.Key)
-			}
-			out, err := exec.CommandContext(t.Context(), python, args...).CombinedOutput()
-			var found []string
-			for line := range strings.Lines(string(out)) {
-				if word, _, ok := strings.Cut(line, ": "); ok && !strings.Contains(word, " ") && word != "findings" {
-					found = append(found, word)
-				}
-			}
-			slices.Sort(found)
-			if got := strings.Join(slices.Compact(found), " "); got != c.want || (err == nil) != (c.want == "") {
-				t.Errorf("%q, want %q, %v:\n%s", got, c.want, err, out)
-			}
-		})
-	}
-}
-
-// tokens replaces every token.
-func tokens(by []byte) func(string, []byte) []byte {
-	return func(name string, b []byte) []byte {
-		if strings.HasSuffix(name, ".tsr") {
-			return by
-		}
-		return b
-	}
-}
-
-// TestProve: the shell script finds what is wrong with a proof.
-func TestProve(t *testing.T) {
-	t.Parallel()
-	bash := need(t, "bash")
-	need(t, "openssl")
-	w := newWorld(t, nil)
-	p, err := w.source().Prove(t.Context(), slot("cp-2", 6))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.Manifest == nil || !p.Stamped.Equal(audittest.Moment(6, 2, 10)) || len(p.Files) != 3 {
-		t.Fatalf("%+v", p)
-	}
-	dir := t.TempDir()
-	b, err := io.ReadAll(open(t, "verify/prove.sh"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	script, roots := file(t, dir, "prove.sh", b), file(t, dir, "roots.pem", w.authority.Root)
-	proof, manifest, token := p.Files[p.Name+".tlog-proof"], p.Files[evidence.ManifestName], p.Files[p.Name+".tsa.tsr"]
-	report := w.Reports[p.Manifest.ReportKey()]
-	_, other := audittest.NewKey(t, audittest.Origin, 9)
-	for name, c := range map[string]struct {
-		proof, manifest, report, token []byte
-		key                            string
-		want                           bool
-	}{
-		"whole":            {proof, manifest, report, token, w.Key, true},
-		"without token":    {proof, manifest, report, nil, w.Key, true},
-		"other key":        {proof, manifest, report, token, other, false},
-		"manifest altered": {proof, append(slices.Clone(manifest), ' '), report, token, w.Key, false},
-		"report altered":   {proof, manifest, append(slices.Clone(report), ' '), token, w.Key, false},
-		"token altered":    {proof, manifest, report, append([]byte("x"), token...), w.Key, false},
-		"other root":       {bytes.Replace(proof, []byte("\n\n"+audittest.Origin), []byte("\n"+strings.Repeat("A", 43)+"=\n\n"+audittest.Origin), 1), manifest, report, token, w.Key, false},
-		"other size":       {bytes.Replace(proof, []byte("index "), []byte("index 1"), 1), manifest, report, token, w.Key, false},
-		"empty":            {nil, manifest, report, token, w.Key, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			args := []string{script, file(t, dir, "p", c.proof), file(t, dir, "m", c.manifest), c.key, file(t, dir, "r", c.report)}
-			if c.token != nil {
-				args = append(args, file(t, dir, "t", c.token), roots)
-			}
-			out, err := exec.CommandContext(t.Context(), bash, args...).CombinedOutput()
-			if (err == nil) != c.want || c.want != strings.HasPrefix(string(out), "PROVEN") {
-				t.Errorf("%v:\n%s", err, out)
-			}
-		})
-	}
-	if _, err := w.source().Prove(t.Context(), slot("cp-2", 20)); fault.Of(err) != fault.NotFound {
-		t.Errorf("a slot without a record: %v", err)
-	}
-}
-
-// TestProveEach: every entry of a slot is proven by the first stamped checkpoint.
-func TestProveEach(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	for day := 1; day < 12; day++ {
-		p, err := w.source().Prove(t.Context(), slot("cp-3", day))
-		if err != nil {
-			t.Fatal(err)
-		}
-		proof, err := tree.ParseProof(p.Files[p.Name+".tlog-proof"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c, err := proof.Check(p.Files[evidence.ManifestName], w.verifiers()); err != nil || c.Size <= p.Index {
-			t.Errorf("day %d: %v, %v", day, c, err)
-		}
-	}
-}
-
 // member returns a file of a zip.
 func member(t testing.TB, raw []byte, name string) (b []byte) {
 	t.Helper()
@@ -413,54 +260,4 @@ func rewrite(t testing.TB, raw []byte, change func(name string, b []byte) []byte
 		t.Fatal(err)
 	}
 	return out.Bytes()
-}
-
-// TestPage: the page has nothing that a browser would fetch or run, its style is what a
-// policy can name, and what strangers wrote stays text.
-func TestPage(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(l *audittest.Ledger) {
-		l.Seal = func(l *audittest.Ledger, s evidence.Slot) {
-			if s.Pack == "cp-2" {
-				raw, err := evidence.Encode(evidence.NewGap(s, fault.Deadline, "<script>alert(1)</script>", s.Due.Add(time.Hour), audittest.Tool))
-				if err != nil {
-					t.Fatal(err)
-				}
-				l.Log(s.GapKey(), raw)
-				return
-			}
-			l.SealAt(s, s.Due.Add(time.Minute))
-		}
-	})
-	raw, m := w.write(bundle.Options{Period: audit.Period{From: audittest.Moment(5, 0, 0), Until: audittest.Moment(9, 0, 0), Zone: "Asia/Shanghai"}, Reports: all})
-	page := string(member(t, raw, audit.PageName))
-	for _, want := range []string{
-		"Statement on compliance reports", "合规报告存证声明", "<td class=\"n\">12</td>", "&lt;script&gt;alert(1)", "deadline",
-		"2026-03-06 10:00:00 &#43;08:00", "Pack (prod/cp-1)", `download="2026-03-05 1000 Pack (cp-1).xls"`, "VERIFY.zh.txt",
-		"that the operator, the time-stamping authorities and the witnesses do not act together",
-	} {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page lacks %q", want)
-		}
-	}
-	links := regexp.MustCompile(`(?:href|src)="([^"]*)"`).FindAllStringSubmatch(page, -1)
-	for _, link := range links {
-		if member(t, raw, link[1]) == nil {
-			t.Errorf("%q is not in the bundle", link[1])
-		}
-	}
-	if len(links) < 8 || strings.Contains(page, "<script") || strings.Contains(page, "http://") || strings.Contains(page, "https://") || strings.Contains(page, "ZgotmplZ") {
-		t.Errorf("the page has %d links, or a script, or an address", len(links))
-	}
-	var alone strings.Builder
-	if err := bundle.StatementPage(&alone, *m.Statement, audit.Chinese, bundle.Link{Path: "/", Name: "packseal"}); err != nil {
-		t.Fatal(err)
-	}
-	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(alone.String())
-	if sum := sha256.Sum256([]byte(style[1])); "sha256-"+base64.StdEncoding.EncodeToString(sum[:]) != bundle.StyleSource() {
-		t.Error("the style is not the one that a policy names")
-	}
-	if got := alone.String(); !strings.Contains(got, `id="zh" checked`) || !strings.Contains(got, `<a href="/">packseal</a>`) {
-		t.Errorf("%.2000s", got)
-	}
 }

@@ -183,10 +183,10 @@ func TestLife(t *testing.T) {
 		l := newLife(t)
 		one, two, three := audittest.Planned("cp-1", "0 2 * * *"), audittest.Planned("cp-2", "0 2 * * *"), audittest.Planned("cp-3", "30 6 * * *")
 		l.plan(time.Now().UTC().Add(time.Second), one, two, three)
-		for range 7 * 24 {
+		for range 16 * 24 { // the plan is logged anew after a week
 			l.hour()
 		}
-		days := audittest.March(3, 6)
+		days := audittest.March(12, 15)
 		var first []byte
 		view, err := ledger.Look(t.Context(), ledger.Options{Origin: audittest.Origin, Keys: l.keys, Sinks: l.sinks, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
@@ -211,7 +211,9 @@ func TestLife(t *testing.T) {
 			if first != nil && !bytes.Equal(first, b.Bytes()) {
 				t.Errorf("the bundles differ")
 			}
-			first = b.Bytes()
+			if first = b.Bytes(); string(member(t, first, audit.EdgeName)) == "size 0\n" {
+				t.Error("it begins with the ledger")
+			}
 			if err := l.ledger.LogRecord(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
@@ -221,11 +223,47 @@ func TestLife(t *testing.T) {
 			l.hour()
 		}
 		var b bytes.Buffer
-		if _, err := l.source(l.ledger).Write(t.Context(), &b, bundle.Options{Period: audittest.March(7, 9), Reports: none}); err != nil {
+		if _, err := l.source(l.ledger).Write(t.Context(), &b, bundle.Options{Period: audittest.March(16, 18), Reports: none}); err != nil {
 			t.Fatal(err)
 		}
 		if got := member(t, b.Bytes(), audit.LedgerRecords); !bytes.Contains(got, []byte(audit.StatementSchema)) {
 			t.Errorf("the statement is no record of the next bundle:\n%s", got)
+		}
+	})
+}
+
+// TestLifeChange: plans that change, and a slot that has no record, come to the same.
+func TestLifeChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(audittest.Moment(1, 0, 0)))
+		l := newLife(t)
+		one, two, three := audittest.Planned("cp-1", "0 2 * * *"), audittest.Planned("cp-2", "0 2 * * *"), audittest.Planned("cp-3", "30 6 * * *")
+		l.plan(time.Now().UTC().Add(time.Second), one, two, three)
+		for hour := range 7 * 24 {
+			switch hour {
+			case 2*24 + 12: // cp-3 is left out, cp-4 is added, cp-2 is due later
+				two.Schedule = "0 20 * * *"
+				l.plan(evidence.NextSecond(time.Now()), one, two, audittest.Planned("cp-4", "0 2 * * *"))
+			case 4 * 24:
+				l.plan(evidence.NextSecond(time.Now()), one, two, three)
+			}
+			l.hour()
+		}
+		var b bytes.Buffer
+		m, err := l.source(l.ledger).Write(t.Context(), &b, bundle.Options{Period: audittest.March(2, 7), Reports: all})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := audit.Bundle(bytes.NewReader(b.Bytes()), int64(b.Len()), audit.Options{Keys: []string{l.verifier}, Tool: audittest.Tool, Stamps: l.check})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range append(m.Findings, r.Findings...) {
+			t.Errorf("%s %s: %s", f.Word, f.Key, f.Sentence)
+		}
+		if s := r.Statement; len(s.PlanChanges) != 2 || s.Counts.Expected != s.Counts.Sealed || len(s.Unscheduled) == 0 {
+			t.Errorf("%+v", s)
 		}
 	})
 }
