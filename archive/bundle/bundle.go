@@ -65,6 +65,7 @@ type Progress struct {
 type Made struct {
 	audit.Result        // as an auditor will get it, but for what only a bundle can lack
 	Raw          []byte // the statement as it is stored
+	Logged       bool   // the ledger has it already
 }
 
 // Statement computes the statement of a period. The error is fault.NotFound if the
@@ -134,6 +135,7 @@ func (s Source) make(ctx context.Context, o Options, f files) (Made, error) {
 	}}
 	if err == nil {
 		made.Raw, err = st.Encode()
+		made.Logged = m.stated[st.Key(made.Raw)]
 	}
 	if err == nil && f.zip != nil {
 		err = m.last(st, made.Raw)
@@ -307,5 +309,8 @@ func text(lines []string) []byte {
 // Encode returns the statement's key in the ledger and its bytes, as a record of the
 // ledger's own: see [ledger.Ledger.LogRecord].
 func (m Made) Encode() (key string, raw []byte, err error) {
+	if len(m.Raw) > maxStatement {
+		return "", nil, fault.New(fault.Request, "a statement of %d bytes is too long", len(m.Raw)).WithHint("a shorter period or fewer packs make a shorter one")
+	}
 	return m.Statement.Key(m.Raw), m.Raw, nil
 }

@@ -219,6 +219,9 @@ func TestLife(t *testing.T) {
 			}
 		}
 		l.hour()
+		if m, err := l.source(l.ledger).Write(t.Context(), io.Discard, bundle.Options{Period: days, Reports: all}); err != nil || !m.Logged {
+			t.Errorf("the statement is not the one that was logged: %v", err)
+		}
 		for range 30 {
 			l.hour()
 		}

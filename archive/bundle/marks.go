@@ -55,7 +55,7 @@ func (m *making) findMarks(ctx context.Context) (marks []*mark, err error) {
 // readMark reads a checkpoint; nil = no sink has one.
 func (s Source) readMark(ctx context.Context, a anchor.Anchored) (*mark, error) {
 	c := &mark{by: a, Latest: ledger.Latest{N: a.N}, files: make(map[string][]byte)}
-	o, err := s.get(ctx, tree.CheckpointKey(a.N), func(raw []byte) bool {
+	o, err := s.get(ctx, tree.CheckpointKey(a.N), maxObject, func(raw []byte) bool {
 		text, _, ok := strings.Cut(string(raw), "\n\n")
 		var err error
 		c.Checkpoint, err = tree.ParseCheckpoint(text + "\n")
@@ -83,7 +83,7 @@ func (m *making) load(ctx context.Context, c *mark) error {
 	}
 	var lines []byte
 	for _, id := range c.by.Cosignatures {
-		o, err := m.get(ctx, tree.CosignatureKey(c.N, id), func(raw []byte) bool { return m.cosigned(c, raw) })
+		o, err := m.get(ctx, tree.CosignatureKey(c.N, id), maxObject, func(raw []byte) bool { return m.cosigned(c, raw) })
 		if err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (m *making) load(ctx context.Context, c *mark) error {
 func (m *making) loadToken(ctx context.Context, c *mark, authority string) error {
 	var wrong error
 	key := tree.StampKey(c.N, authority)
-	o, err := m.get(ctx, key, func(token []byte) bool {
+	o, err := m.get(ctx, key, maxObject, func(token []byte) bool {
 		at, err := m.Stamp(authority, token, c.Raw)
 		if wrong = err; err == nil {
 			c.stamps = append(c.stamps, audit.Stamp{Size: c.Checkpoint.Size, Time: at, Name: authority})

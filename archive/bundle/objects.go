@@ -12,8 +12,11 @@ import (
 	"packseal.example/sink"
 )
 
-// maxObject bounds a record or what is beside a checkpoint, in bytes.
-const maxObject = 64 << 20
+// The limits of what is read, in bytes.
+const (
+	maxObject    = 64 << 10 // of a record, or of what is beside a checkpoint
+	maxStatement = tree.MaxNote
+)
 
 // object is what the sinks have under a key.
 type object struct {
@@ -24,14 +27,18 @@ type object struct {
 // object reads the object of an entry from the first sink that has it as it was logged.
 // The error is of a sink that can't be asked, when no other has it.
 func (m *making) object(ctx context.Context, e tree.Entry) (object, error) {
-	return m.get(ctx, e.Object(), func(raw []byte) bool { return sha256.Sum256(raw) == e.Sum })
+	limit := int64(maxObject)
+	if e.Kind() == tree.Statement {
+		limit = maxStatement
+	}
+	return m.get(ctx, e.Object(), limit, func(raw []byte) bool { return sha256.Sum256(raw) == e.Sum })
 }
 
-// get reads an object from the first sink whose bytes are good.
-func (s Source) get(ctx context.Context, key string, good func([]byte) bool) (other object, err error) {
+// get reads an object of at most so many bytes from the first sink whose bytes are good.
+func (s Source) get(ctx context.Context, key string, limit int64, good func([]byte) bool) (other object, err error) {
 	var errs []error
 	for _, t := range s.Sinks {
-		raw, err := sink.ReadAll(ctx, t, key, maxObject)
+		raw, err := sink.ReadAll(ctx, t, key, limit)
 		switch {
 		case errors.Is(err, sink.ErrNotExist):
 		case fault.Of(err) == fault.Damaged:

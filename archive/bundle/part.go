@@ -32,13 +32,14 @@ type survey struct {
 	plans    []placed
 	slates   []placed
 	policies []placed
-	rotated  bool // keys were exchanged, and not all are known
+	rotated  bool            // keys were exchanged, and not all are known
+	stated   map[string]bool // keys of statements that were logged
 	settled  map[evidence.Slot]int64
 }
 
 // look reads the ledger.
 func (m *making) look(ctx context.Context) (*survey, error) {
-	s := &survey{settled: make(map[evidence.Slot]int64), a: -1}
+	s := &survey{settled: make(map[evidence.Slot]int64), stated: make(map[string]bool), a: -1}
 	var err error
 	if s.marks, err = m.findMarks(ctx); err != nil {
 		return nil, err
@@ -82,6 +83,8 @@ func (s *survey) take(p placed, within func(evidence.Slot) bool) {
 		s.policies = append(s.policies, p)
 	case tree.NextKey:
 		s.rotated = true
+	case tree.Statement:
+		s.stated[p.Key] = true
 	case tree.Manifest, tree.Gap, tree.Found:
 		slot, _, ok := evidence.ParseKey(p.Object())
 		if _, again := s.settled[slot]; ok && !again && within(slot) {

@@ -14,6 +14,7 @@ import (
 	"packseal.example/archive/bundle"
 	"packseal.example/archive/ledger"
 	"packseal.example/daemon"
+	"packseal.example/internal/fault"
 	"packseal.example/internal/period"
 )
 
@@ -123,9 +124,14 @@ func (p *proving) log(ctx context.Context, m bundle.Made) {
 		fmt.Fprintln(talk, "note: the statement was not logged: that takes the key that signs the ledger")
 		return
 	}
-	if err := p.ledger.LogRecord(ctx, m); err != nil {
-		fmt.Fprintf(talk, "warning: the statement was not logged: %v\n", err)
+	if m.Logged {
 		return
 	}
-	commitLedger(ctx, p.cfg, talk)
+	err := p.ledger.LogRecord(ctx, m)
+	if err == nil {
+		err = p.ledger.Commit(ctx)
+	}
+	if err != nil && fault.Of(err) != fault.Busy { // the daemon is at it
+		fmt.Fprintf(talk, "warning: the statement was not logged: %v\n", err)
+	}
 }
