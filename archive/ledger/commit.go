@@ -147,7 +147,7 @@ func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, er
 // bytes, the entry is dropped: whoever put them logs them.
 func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 	for i, t := range c.Sinks {
-		raw, err := sink.ReadAll(ctx, t, e.Object(), evidence.MaxRecord)
+		raw, err := sink.ReadAll(ctx, t, e.Object(), tree.MaxNote)
 		switch {
 		case errors.Is(err, sink.ErrNotExist):
 		case err != nil && fault.Of(err) != fault.Damaged:
