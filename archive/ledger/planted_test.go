@@ -77,3 +77,22 @@ func TestTilesPlanted(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckpointsPlanted: more planted checkpoints than one commit passes over do not keep
+// entries out.
+func TestCheckpointsPlanted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for n := range int64(30) {
+		s.first.set(tree.CheckpointKey(5+n), []byte("x"))
+	}
+	for i, want := range []int64{5 + 16 + 1, 5 + 30 + 1} {
+		s.append("p", i, i+1)
+		if st := s.Status(); st.Batches != want || st.Owed > 0 {
+			t.Errorf("%d numbers are used up, want %d; %d entries are owed", st.Batches, want, st.Owed)
+		}
+	}
+	if c, err := s.Latest(t.Context()); err != nil || c.Checkpoint != s.Status().Checkpoint {
+		t.Errorf("the last checkpoint is %+v, %v", c, err)
+	}
+}
