@@ -28,16 +28,30 @@ func Look(ctx context.Context, o Options) (*View, error) {
 		return nil, fault.New(fault.Internal, "ledger: Origin, Keys, Sinks and Logger are required")
 	}
 	v := &View{c: &commit{Ledger: &Ledger{Options: o}, problems: make(map[Problem]bool)}}
-	t, _, err := v.c.find(ctx)
+	t, have, err := v.c.find(ctx)
 	if err != nil {
+		return nil, err
+	}
+	v.c.tip = t
+	if err := v.ahead(ctx, have); err != nil {
 		return nil, err
 	}
 	if t.last < 0 {
 		return nil, fault.New(fault.NotFound, "the sinks hold no ledger")
 	}
-	v.c.tip = t
 	v.links, err = v.c.chain(ctx, 0)
 	return v, err
+}
+
+// ahead makes sure that no signed batch lies beyond the tip: one before it was removed
+// then. What was appended since the sinks were listed is none.
+func (v *View) ahead(ctx context.Context, have numbers) error {
+	for _, t := range v.c.Sinks {
+		if _, ok, err := read(ctx, t, tree.BatchKey(v.c.tip.head.Batches)); err != nil || ok {
+			return err
+		}
+	}
+	return v.c.ahead(ctx, have)
 }
 
 // VerifierKeys returns keys that sign nothing, and the origin of their log, from a
