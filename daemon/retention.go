@@ -3,10 +3,12 @@ package daemon
 import (
 	"context"
 	"iter"
+	"maps"
 	"sync"
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/ledger/tree"
 	"packseal.example/archive/retention"
 	"packseal.example/config"
 	"packseal.example/internal/evidence"
@@ -117,12 +119,11 @@ func (s *services) marked(ctx context.Context, records iter.Seq2[evidence.Record
 	}
 }
 
-// prunedReports remembers what the ledger says was pruned, for as long as that has
-// the same size.
+// prunedReports remembers what the ledger says was pruned, and how far it was read.
 type prunedReports struct {
 	mu   sync.Mutex
-	size int64
-	all  map[string]string // nil = not read yet
+	seen tree.Edge
+	all  map[string]string // nil = not read yet; others read it, too
 }
 
 // prunedIn returns what says which reports were pruned, by the ledger that this process
@@ -135,14 +136,33 @@ func (l *openLedger) prunedIn(stored func(context.Context) (map[string]string, e
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.all != nil && st.Checkpoint.Size == p.size {
+		if p.all != nil && st.Checkpoint.Size == p.seen.Size {
 			return p.all, nil
 		}
-		all, err := retention.Pruned(l.Entries(ctx))
-		if err == nil {
-			p.all, p.size = all, st.Checkpoint.Size
+		seen := p.seen.Add(nil)
+		more, err := retention.Pruned(following(l.After(ctx, p.seen), &seen))
+		if err != nil {
+			return nil, err
 		}
-		return all, err
+		if p.seen = seen; p.all == nil || len(more) > 0 {
+			maps.Copy(more, p.all)
+			p.all = more
+		}
+		return p.all, nil
+	}
+}
+
+// following notes in an edge which entries were yielded.
+func following(entries iter.Seq2[tree.Entry, error], edge *tree.Edge) iter.Seq2[tree.Entry, error] {
+	return func(yield func(tree.Entry, error) bool) {
+		for e, err := range entries {
+			if err == nil {
+				edge.Append(e.Leaf())
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,6 +91,16 @@ func last(f audittest.Files, dir, suffix string) (last string) {
 		}
 	}
 	return last
+}
+
+// leaveOut removes a field from the statement.
+func leaveOut(f audittest.Files, field string) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(f[audit.StatementName], &fields); err != nil || fields[field] == nil {
+		panic("the statement has no " + field)
+	}
+	delete(fields, field)
+	f[audit.StatementName], _ = json.Marshal(fields)
 }
 
 // prune logs the removal of a report on 7 March.

@@ -130,6 +130,8 @@ var attacks = []attack{
 	{name: "slot skipped, and the statement says otherwise", words: "claim missing", before: func(l *audittest.Ledger) { l.Seal = unless(func(*audittest.Ledger) {}) }, bundle: func(f audittest.Files, _ *audittest.Ledger) {
 		f[audit.StatementName] = bytes.Replace(f[audit.StatementName], []byte(`"missing":1`), []byte(`"missing":0`), 1)
 	}},
+	{name: "the statement keeps silent", words: "claim", bundle: func(f audittest.Files, _ *audittest.Ledger) { leaveOut(f, "late") }},
+	{name: "the statement proves all", words: "claim", bundle: func(f audittest.Files, _ *audittest.Ledger) { leaveOut(f, "not_proven") }},
 	{name: "record back-dated", words: "backdated", before: func(l *audittest.Ledger) {
 		l.Seal = unless(func(*audittest.Ledger) {})
 		l.Each = func(l *audittest.Ledger, now time.Time) {

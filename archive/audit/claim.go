@@ -47,7 +47,7 @@ func readClaim(b *bundle) (c claim) {
 }
 
 // timed are the fields of a statement that follow from tokens.
-var timed = []string{"late", "missing", "open", "slates_late", "stamps"}
+var timed = []string{"began", "late", "missing", "open", "slates_late", "stamps"}
 
 // compare holds the bundle's statement against the one that was computed: field by
 // field, but for those that say who computed it and against what.
@@ -62,21 +62,40 @@ func (a *audit) compare(s Statement) {
 		a.found.add(Claim, StatementName, saidUnreadable, err)
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(theirs)) {
-		if slices.Contains([]string{"findings", "not_proven", "tool", "witnesses"}, name) {
-			continue
-		}
-		if a.Tokens == 0 && slices.Contains(timed, name) || ours[name] == nil {
-			continue
-		}
+	if a.admits(theirs["not_proven"], s.NotProven) {
+		ours["not_proven"] = theirs["not_proven"]
+	}
+	all := maps.Clone(theirs)
+	if theirs["counts"] != nil { // else it says of which period it is, and no more
+		maps.Copy(all, ours)
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		mine, their := ours[name], theirs[name]
-		if name == "counts" {
+		switch {
+		case slices.Contains([]string{"findings", "tool", "witnesses"}, name):
+			continue
+		case a.Tokens == 0 && slices.Contains(timed, name):
+			continue
+		case mine == nil && name != "began": // of a newer program, or one that was left empty
+			continue
+		case name == "counts" && their != nil:
 			mine, their = a.counts(mine), a.counts(their)
 		}
 		if !equalJSON(mine, their) {
 			a.found.add(Claim, StatementName, saidClaim, name, short(their), short(mine))
 		}
 	}
+}
+
+// admits reports whether a statement says all that it does not prove.
+func (a *audit) admits(theirs json.RawMessage, limits []Limit) bool {
+	var said []Limit
+	if theirs == nil || json.Unmarshal(theirs, &said) != nil {
+		return false
+	}
+	return !slices.ContainsFunc(limits, func(l Limit) bool {
+		return !slices.Contains(said, l) && (a.Tokens > 0 || l != LimitTime && l != LimitBefore)
+	})
 }
 
 // counts leaves out of counts what follows from tokens, if none was checked.
@@ -108,6 +127,9 @@ func equalJSON(x, y json.RawMessage) bool {
 // short returns the beginning of a value.
 func short(raw json.RawMessage) string {
 	const most = 120
+	if raw == nil {
+		return "null"
+	}
 	if len(raw) <= most {
 		return string(raw)
 	}

@@ -47,7 +47,7 @@ func (v *View) look(ctx context.Context) error {
 		return err
 	}
 	v.c.tip = t
-	if err := v.c.ahead(ctx, have); err != nil && fault.Of(err) != fault.Conflict { // that is a problem
+	if err := v.ahead(ctx, have); err != nil {
 		return err
 	}
 	if seen != nil && seen.last > t.last {
@@ -76,6 +76,21 @@ func (v *View) follows(ctx context.Context, seen *tip) error {
 
 // Problems returns what is wrong with the ledger, as far as it was looked at.
 func (v *View) Problems() []Problem { return v.c.sorted() }
+
+// ahead makes sure that no signed batch lies beyond the tip: one before it was removed
+// then. What was appended since the sinks were listed is none.
+func (v *View) ahead(ctx context.Context, have numbers) error {
+	for _, t := range v.c.Sinks {
+		raw, ok, err := read(ctx, t, tree.BatchKey(v.c.tip.head.Batches))
+		if err != nil {
+			return err
+		}
+		if _, _, err := v.c.tip.head.Open(raw, v.c.tip.keys.verifiers()); ok && err == nil {
+			return nil
+		}
+	}
+	return v.c.ahead(ctx, have)
+}
 
 // VerifierKeys returns keys that sign nothing, and the origin of their log, from a
 // verifier key as auditors get it.

@@ -98,7 +98,7 @@ func TestViewRefuses(t *testing.T) {
 		object []byte // nil: it is removed
 		want   fault.Reason
 	}{
-		"a batch removed":       {tree.BatchKey(0), nil, fault.NotFound}, // the row begins later
+		"a batch removed":       {tree.BatchKey(0), nil, fault.Conflict},
 		"a batch altered":       {tree.BatchKey(0), []byte("altered"), fault.Conflict},
 		"a later batch removed": {tree.BatchKey(3), nil, fault.Conflict}, // the key before signed what is left
 	} {
@@ -190,5 +190,22 @@ func TestViewCopiesWhatIsRight(t *testing.T) {
 				t.Errorf("other bytes were replaced by %q", got)
 			}
 		})
+	}
+}
+
+// TestViewHole: a ledger whose batches go on beyond one that was removed does not end
+// before that.
+func TestViewHole(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	if _, err := look(t, s.k.text, s.first); err != nil {
+		t.Fatal(err)
+	}
+	s.first.set(tree.BatchKey(2), nil)
+	if _, err := look(t, s.k.text, s.first); fault.Of(err) != fault.Conflict || !strings.Contains(err.Error(), string(ledger.RolledBack)) {
+		t.Errorf("%v", err)
+	}
+	if v, err := look(t, s.k.text, s.first, s.mirror); err != nil || v.Checkpoint() != s.Status().Checkpoint {
+		t.Errorf("where another sink has it: %v", err)
 	}
 }

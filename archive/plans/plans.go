@@ -32,7 +32,7 @@ type Archive interface {
 	Identity() string // tells it from others
 
 	// Plans returns those of have and what the archive has beside them, by their
-	// keys.
+	// keys, in a map of the caller's own.
 	Plans(ctx context.Context, have map[string]evidence.Plan) (map[string]evidence.Plan, error)
 	PutPlan(ctx context.Context, p evidence.Plan) error
 }
@@ -286,8 +286,15 @@ func (s *Store) await(ctx context.Context, f func()) error {
 	}
 }
 
-// again is how often the archive is looked at for the plans of other replicas.
-const again = time.Hour
+const (
+	// again is how often the archive is looked at for the plans of other replicas.
+	again = time.Hour
+
+	// skew is how far the clocks of replicas may differ. No replica records a plan before
+	// it comes into force: one that does so later is of somebody else, or of a clock that
+	// was wrong, and must not keep the next ones waiting until then.
+	skew = time.Hour
+)
 
 // Run reads the archive's plans and brings it those that are on their way, until
 // ctx ends.
@@ -328,6 +335,12 @@ func (s *Store) sync(ctx context.Context) (wait time.Duration, err error) {
 	recorded, err := a.Plans(ctx, have)
 	if err != nil {
 		return 0, fmt.Errorf("reading plans: %w", err)
+	}
+	for key, p := range recorded {
+		if p.Since.After(time.Now().Add(skew)) {
+			s.Logger.WarnContext(ctx, "plan of the future passed over", "key", key, "since", p.Since)
+			delete(recorded, key)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -230,6 +230,37 @@ func TestStoreDown(t *testing.T) {
 	})
 }
 
+// TestStoreOfTheFuture: a plan that comes into force in the far future, planted or by a
+// clock that was wrong, does not keep any other one waiting.
+func TestStoreOfTheFuture(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newStore(), open(t, dir)
+		b.adopt(s, "cp-1")
+		planted, err := evidence.NewPlan(nil, time.Now().AddDate(70, 0, 0).Truncate(time.Second), "packseal/evil")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutPlan(t.Context(), planted[0]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if all, pending, err := b.Recorded(t.Context()); err != nil || pending || len(all) != 1 {
+			t.Errorf("recorded %v, others are on their way: %t, %v", all, pending, err)
+		}
+		since := b.adopt(s, "cp-2")
+		if all, pending, err := b.Recorded(t.Context()); err != nil || pending || len(all) != 2 || time.Since(since) > time.Minute {
+			t.Errorf("recorded %v, others are on their way: %t, %v", all, pending, err)
+		}
+		if !strings.Contains(b.log.String(), "plan of the future passed over") {
+			t.Error("it is not logged")
+		}
+		b.stop()
+	})
+}
+
 // TestStoreOfOthers: replicas with different files put theirs into force in turn, and
 // those that agree again leave the last.
 func TestStoreOfOthers(t *testing.T) {
