@@ -50,10 +50,13 @@ func chinese() *locale {
 		spoolLeft: func(free string, reports int) string {
 			return fmt.Sprintf("暂存磁盘剩余 %s，其中暂存 %d 份报告。", free, reports)
 		},
-		problems:    func(n int) string { return fmt.Sprintf("校验发现 %d 处问题。", n) },
-		stale:       func(days int) string { return fmt.Sprintf("已有 %d 天没有通过校验。", days) },
-		packsPaused: func(n int) string { return fmt.Sprintf("%d 个合规包已暂停。", n) },
-		notKept:     func(n int) string { return fmt.Sprintf("%d 个合规包存在但未留存。", n) },
+		problems:     func(n int) string { return fmt.Sprintf("校验发现 %d 处问题。", n) },
+		ledgerForked: "账本被回滚或分叉。", ledgerTampered: "有人没有密钥而写入了账本。",
+		ledgerDiffers: func(n int) string { return fmt.Sprintf("归档与账本有 %d 条记录不符。", n) },
+		ledgerStalled: func(n int) string { return fmt.Sprintf("账本无法写入，尚缺 %d 条记录。", n) },
+		stale:         func(days int) string { return fmt.Sprintf("已有 %d 天没有通过校验。", days) },
+		packsPaused:   func(n int) string { return fmt.Sprintf("%d 个合规包已暂停。", n) },
+		notKept:       func(n int) string { return fmt.Sprintf("%d 个合规包存在但未留存。", n) },
 		notListed: func(sources []string) string {
 			return fmt.Sprintf("%d 个来源的合规包未能列出：%s。", len(sources), chineseNames(sources))
 		},

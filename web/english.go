@@ -46,7 +46,12 @@ func english() *locale {
 		spoolLeft: func(free string, reports int) string {
 			return fmt.Sprintf("The spool’s disk has %s left; %s in the spool.", free, i18n.Count(reports, "report"))
 		},
-		problems:    func(n int) string { return fmt.Sprintf("Verification found %s.", i18n.Count(n, "problem")) },
+		problems:     func(n int) string { return fmt.Sprintf("Verification found %s.", i18n.Count(n, "problem")) },
+		ledgerForked: "The ledger was rolled back or forked.", ledgerTampered: "Somebody without the key wrote into the ledger.",
+		ledgerDiffers: func(n int) string { return fmt.Sprintf("Archive and ledger disagree on %s.", i18n.Count(n, "record")) },
+		ledgerStalled: func(n int) string {
+			return fmt.Sprintf("The ledger could not be appended to: it lacks %s.", i18n.Count(n, "record"))
+		},
 		stale:       func(days int) string { return fmt.Sprintf("No verification has passed for %d days.", days) },
 		packsPaused: func(n int) string { return englishArePaused(n, "pack") + "." },
 		notKept: func(n int) string {

@@ -47,6 +47,10 @@ type locale struct {
 	sinkDown, sourcePaused func(name string) string
 	spoolLeft              func(free string, reports int) string
 	problems, stale        func(n int) string // problems, days
+	ledgerForked           string
+	ledgerTampered         string
+	ledgerDiffers          func(n int) string // records
+	ledgerStalled          func(n int) string // entries
 	sourcesPaused          func(names []string) string
 	packsPaused, notKept   func(n int) string
 	notListed              func(sources []string) string

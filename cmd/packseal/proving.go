@@ -28,7 +28,6 @@ type proving struct {
 
 // newProving makes a verb that reads archive and ledger; of a period if timed.
 func newProving(c *cobra.Command, timed bool, do func(context.Context, *proving, []string) error) *cobra.Command {
-	key := c.Flags().String("key", "", "the ledger's verifier key; default: the key of the configuration")
 	var bounds *period.Bounds
 	var zone *string
 	if timed {
@@ -43,15 +42,15 @@ func newProving(c *cobra.Command, timed bool, do func(context.Context, *proving,
 				return err
 			}
 		}
-		if *key == "" && r.state == "" {
+		if r.key == "" && r.state == "" {
 			return fmt.Errorf("%w: --dir needs --key: the ledger's verifier key", errUsage)
 		}
-		if *key == "" {
+		if r.key == "" {
 			if err := refuseRoot(r.cfg); err != nil {
 				return err
 			}
 		}
-		p.Source, p.ledger, err = daemon.OpenProofs(ctx, r.cfg, r.Archive, *key, daemon.LedgerOptions{Tool: tool(), Logger: r.Logger})
+		p.Source, p.ledger, err = daemon.OpenProofs(ctx, r.cfg, r.Archive, r.key, daemon.LedgerOptions{Tool: tool(), Logger: r.Logger})
 		if err != nil {
 			return err
 		}
