@@ -9,7 +9,7 @@ trap 'die "line $LINENO can not be read"' ERR
 proof=$1 manifest=$2 vkey=$3 report=${4-} token=${5-} roots=${6-}
 tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
 hex() { od -An -v -tx1 | tr -d ' \n'; }
-bin() { printf "$(sed 's/../\\x&/g' <<<"$1")"; }
+bin() { printf '%b' "$(sed 's/../\\x&/g' <<<"$1")"; }
 sha() { sha256sum | cut -c1-64; }
 mapfile -t l <"$proof"
 [[ ${l[0]} == c2sp.org/tlog-proof@v1 && ${l[1]} == "extra "* && ${l[2]} =~ ^index\ (0|[1-9][0-9]{0,17})$ ]] || die "it is not a tlog-proof"
