@@ -208,9 +208,18 @@ func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
 	return nil
 }
 
-// removed returns an error if the first sink has a checkpoint after batch n and not
-// the batch: that was there.
+// removed returns an error if the first sink keeps that batch n was deleted, or has a
+// checkpoint after it and not the batch: that was there.
 func (c *commit) removed(ctx context.Context, n int64) error {
+	deletions, err := sink.Deletions(ctx, c.Sinks[0].Sink, tree.BatchKey(n))
+	if err != nil {
+		return fmt.Errorf("asking sink %s what was deleted: %w", c.Sinks[0].Name, err)
+	}
+	for _, d := range deletions {
+		if d.Key == tree.BatchKey(n) {
+			return c.found(RolledBack, c.Sinks[0], d.Key, "%s", d).refusal()
+		}
+	}
 	raw, ok, err := read(ctx, c.Sinks[0], tree.CheckpointKey(n))
 	if err != nil || !ok {
 		return err
