@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,28 @@ func (s *Sink) undelete(t *testing.T, keys []string) {
 			}
 		}
 	}
+}
+
+// deletedOf returns the keys of what was deleted of a ledger, as its check tells.
+func (s *Sink) deletedOf(t *testing.T, l *ledger.Ledger) (keys []string) {
+	t.Helper()
+	known, origin, err := ledger.VerifierKeys(l.Keys.Verifiers()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := ledger.Look(t.Context(), ledger.Options{Origin: origin, Keys: known, Sinks: l.Sinks, Logger: l.Logger})
+	if err == nil {
+		err = v.Check(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range v.Problems() {
+		if p.Kind == ledger.RolledBack {
+			keys = append(keys, p.Key)
+		}
+	}
+	return keys
 }
 
 // TestDeleteMarkerOverBatch: where somebody deletes the last batch of a ledger, or that and
@@ -100,6 +123,9 @@ func TestDeleteMarkerOverBatch(t *testing.T) {
 			}
 			if _, err := s.Open(t.Context(), gone[0]); fault.Of(err) != fault.NotFound {
 				t.Errorf("something is in its place: %v", err)
+			}
+			if found := s.deletedOf(t, running); !slices.Equal(found, gone) {
+				t.Errorf("a verification sees that %q were deleted, want %q", found, gone)
 			}
 			s.undelete(t, gone)
 			if err := fresh.Commit(t.Context()); err != nil {
