@@ -21,7 +21,7 @@ func chinese() *locale {
 		Incomplete:   "未能读取全部历史记录：",
 		StillReading: "正在读取历史记录，本页暂缺较早的记录。",
 		Pruned:       "已封存，报告已在保留期后清除",
-		Ledger:       "账本，请另行留存此行：", LedgerError: "账本未能追加：",
+		Ledger:       "账本，请另行留存此行：", Statement: "本月存证声明", NoStatement: "没有声明。", LedgerError: "账本未能追加：",
 		LedgerProblem: "账本问题：", Stamped: "最近一次加盖时间戳：", Cosigned: "最近一次见证签名：",
 		NotFound: "没有这个合规包。", Bad: "页面地址中的时间无效。",
 		states: map[string]string{

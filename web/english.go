@@ -22,7 +22,7 @@ func english() *locale {
 		StillReading: "The history is still being read. Older slots are missing from this page.",
 		AckedBy:      "Acknowledged by", AckedUntil: "until",
 		Pruned: "Sealed, report pruned after its retention",
-		Ledger: "Ledger, to be noted elsewhere:", LedgerError: "The ledger could not be appended to:",
+		Ledger: "Ledger, to be noted elsewhere:", Statement: "Statement of this month", NoStatement: "There is no statement.", LedgerError: "The ledger could not be appended to:",
 		LedgerProblem: "Ledger problem:", Stamped: "Time-stamped last:", Cosigned: "Cosigned last:",
 		NotFound: "Pack not found.", Bad: "The address of this page contains an invalid time.",
 		states: map[string]string{

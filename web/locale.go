@@ -26,6 +26,7 @@ type locale struct {
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
 	StillReading, AckedBy, AckedUntil, Ledger, LedgerError   string
 	LedgerProblem, Stamped, Cosigned, Pruned                 string
+	Statement, NoStatement                                   string
 
 	states  map[string]string
 	unknown string            // any other state

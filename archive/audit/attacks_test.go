@@ -73,6 +73,17 @@ var attacks = []attack{
 	{name: "cut to an older size, and a known line", words: "claim open rolled_back short unlogged", bundle: cutShort, options: func(o *audit.Options, l *audittest.Ledger) {
 		o.Known = []string{"ledger " + l.Checkpoints[len(l.Checkpoints)-1].Head.String()}
 	}},
+	{name: "period that is not over", words: "open short", before: func(l *audittest.Ledger) {
+		l.Each = func(l *audittest.Ledger, now time.Time) {
+			if now.Equal(audittest.Moment(8, 22, 0)) {
+				l.Slate(audittest.Moment(11, 0, 0))
+			}
+		}
+	}, after: func(l *audittest.Ledger) {
+		for l.Checkpoints[len(l.Checkpoints)-1].Tokens["tsa"].After(audittest.Moment(9, 1, 0)) {
+			l.Checkpoints = l.Checkpoints[:len(l.Checkpoints)-1]
+		}
+	}},
 	{name: "token of another checkpoint", words: "claim token", bundle: func(f audittest.Files, l *audittest.Ledger) {
 		f[audit.TokenName(60, "tsa")] = f[audit.TokenName(61, "tsa")]
 	}},

@@ -3,6 +3,7 @@ package audit
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 const (
 	maxDirectory = 128 << 20 // bytes of a zip's list of files: about a million
 	maxSmall     = 64 << 10  // bytes of a file such as a checkpoint or a token
-	maxStatement = 32 << 20
+	maxStatement = 16 << 20
 	minEntry     = 32 // bytes of an entry, however well it is compressed: its sum is random
 )
 
@@ -96,7 +97,7 @@ func known(name string) bool {
 	case PageName, StatementName, VerifyEnglish, VerifyChinese, VerifyScript, ProveScript, EdgeName, LeavesName:
 		return true
 	}
-	return slices.ContainsFunc([]string{CheckpointsDir, RecordsDir, ReportsDir, ProofsDir, KeysDir}, func(dir string) bool { return strings.HasPrefix(name, dir) })
+	return slices.ContainsFunc([]string{CheckpointsDir, RecordsDir, ReportsDir, KeysDir}, func(dir string) bool { return strings.HasPrefix(name, dir) })
 }
 
 // below yields the names below a folder, in order.
@@ -169,7 +170,7 @@ func (b *bundle) lines(name string, longest int) iter.Seq[[]byte] {
 
 // scanLines splits at LF alone, and takes no last line without one.
 func scanLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
-	if i := slices.Index(data, '\n'); i >= 0 {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
 	}
 	if atEOF && len(data) > 0 {
@@ -206,7 +207,11 @@ func (b *bundle) entries() (entries []tree.Entry, ok bool) {
 func (b *bundle) records() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for name := range b.below(RecordsDir) {
-			for line := range b.lines(name, evidence.MaxRecord) {
+			longest := evidence.MaxRecord
+			if name == LedgerRecords {
+				longest = maxStatement
+			}
+			for line := range b.lines(name, longest) {
 				if !yield(line, nil) {
 					return
 				}

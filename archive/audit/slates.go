@@ -68,8 +68,12 @@ func (c *computation) checkSlates(h plans.History) {
 		covered = s.Until
 		c.checkSlate(s, h)
 	}
-	if covered.Before(end) {
+	last := c.bounds.last()
+	switch {
+	case covered.Before(end):
 		c.find(Short, "", saidShort, covered)
+	case !last.IsZero() && last.Before(end):
+		c.find(Short, "", saidShortStamps, last)
 	}
 }
 

@@ -17,7 +17,7 @@ func (l Limit) Text(lang string) string {
 }
 
 var limits = map[Limit]said{
-	LimitTruth:     {"that what the reports say is true: they are kept as Alibaba Cloud Config made them", "报告内容属实：这里只证明保存的就是云配置（Config）生成的报告"},
+	LimitTruth:     {"that what the reports say is true: they are kept as Alibaba Cloud Config made them", "报告内容属实：这里只证明保存的就是阿里云配置审计（Config）生成的报告"},
 	LimitRecent:    {"anything after the last stamp", "最后一个时间戳之后的任何事项"},
 	LimitCollusion: {"that the operator, the time-stamping authorities and the witnesses do not act together", "运行方、时间戳机构和见证人没有串通"},
 	LimitUnplanned: {"that there was no compliance pack besides those that were planned", "除排期内的合规包之外没有其他合规包"},

@@ -23,6 +23,7 @@ type commit struct {
 	more     map[tree.Entry]bool // to be appended, though nobody is owed them
 	problems map[Problem]bool
 	fresh    []string // keys that the first sink got, or was seen to have got
+	passed   int      // numbers that were passed over, see taken
 }
 
 func (c *commit) found(kind Kind, t Target, key, format string, args ...any) Problem {
@@ -147,7 +148,7 @@ func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, er
 // bytes, the entry is dropped: whoever put them logs them.
 func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 	for i, t := range c.Sinks {
-		raw, err := sink.ReadAll(ctx, t, e.Object(), evidence.MaxRecord)
+		raw, err := sink.ReadAll(ctx, t, e.Object(), tree.MaxNote)
 		switch {
 		case errors.Is(err, sink.ErrNotExist):
 		case err != nil && fault.Of(err) != fault.Damaged:
@@ -192,8 +193,15 @@ func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
 	if len(raw) > tree.MaxNote {
 		return c.append(ctx, entries[:len(entries)/2])
 	}
-	if err := c.removed(ctx, b.N); err != nil {
+	if err := c.deleted(ctx, b.N); err != nil {
 		return err
+	}
+	taken, err := c.taken(ctx, b.N)
+	if err != nil {
+		return err
+	}
+	if taken {
+		raw = passedOver
 	}
 	put := c.store(ctx, tree.BatchKey(b.N), raw)
 	if put != nil && fault.Of(put) != fault.Conflict {
@@ -208,9 +216,8 @@ func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
 	return nil
 }
 
-// removed returns an error if the first sink keeps that batch n was deleted, or has a
-// checkpoint after it and not the batch: that was there.
-func (c *commit) removed(ctx context.Context, n int64) error {
+// deleted returns an error if the first sink keeps that batch n was deleted.
+func (c *commit) deleted(ctx context.Context, n int64) error {
 	deletions, err := sink.Deletions(ctx, c.Sinks[0].Sink, tree.BatchKey(n))
 	if err != nil {
 		return fmt.Errorf("asking sink %s what was deleted: %w", c.Sinks[0].Name, err)
@@ -220,18 +227,36 @@ func (c *commit) removed(ctx context.Context, n int64) error {
 			return c.found(RolledBack, c.Sinks[0], d.Key, "%s", d).refusal()
 		}
 	}
+	return nil
+}
+
+// passedOver makes a number void.
+var passedOver = []byte("packseal passed this number over: somebody else wrote where its checkpoint belongs\n")
+
+// maxPassed bounds how many numbers a commit passes over: a batch without a checkpoint is
+// better than none.
+const maxPassed = 16
+
+// taken reports whether number n is to be passed over, because the first sink has foreign
+// bytes where its checkpoint belongs: nobody could vouch for that batch. It is an error if
+// the sink has a checkpoint after batch n and not the batch: that was there.
+func (c *commit) taken(ctx context.Context, n int64) (bool, error) {
 	raw, ok, err := read(ctx, c.Sinks[0], tree.CheckpointKey(n))
 	if err != nil || !ok {
-		return err
+		return false, err
 	}
 	got, _, err := tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
-	if err != nil || got.Size <= c.tip.head.Edge.Size {
-		return nil //nolint:nilerr // anybody can have written it, or copied an older one
+	if err != nil || got.Size <= c.tip.head.Edge.Size { // anybody can have written it, or copied an older one
+		if c.passed++; c.passed > maxPassed {
+			return false, nil
+		}
+		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it for this place; number %d is passed over", n)
+		return true, nil
 	}
 	if _, ok, err = read(ctx, c.Sinks[0], tree.BatchKey(n)); err != nil || ok { // another replica has written both by now
-		return err
+		return false, err
 	}
-	return c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "it is not there, and its checkpoint is: %s", got).refusal()
+	return false, c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "it is not there, and its checkpoint is: %s", got).refusal()
 }
 
 // took takes up a batch: that of others, or this replica's own.

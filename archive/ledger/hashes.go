@@ -120,8 +120,8 @@ func (l *Ledger) Changed() <-chan struct{} {
 
 // Prove returns the proof that the tree of a checkpoint contains that of its first old
 // entries, for somebody who knows the root of these. The checkpoint is one of the tip, or
-// older. The proof is checked: if the tiles do not come to the checkpoint, the error is
-// fault.Damaged.
+// older. The proof is checked: if the ledger does not come to the checkpoint, the error is
+// fault.Damaged. Where tiles are not what they should be, it is made from the entries.
 func (l *Ledger) Prove(ctx context.Context, old int64, c tree.Checkpoint) (tlog.TreeProof, error) {
 	if old < 0 || old > c.Size {
 		return nil, fault.New(fault.Request, "there is no tree of %d entries within one of %d", old, c.Size)
@@ -133,16 +133,33 @@ func (l *Ledger) Prove(ctx context.Context, old int64, c tree.Checkpoint) (tlog.
 	if err != nil {
 		return nil, err
 	}
+	proof, err := proveTree(old, c, h)
+	if lost(err) {
+		var all tree.Hashes
+		for e, err := range l.Entries(ctx) {
+			if err == nil {
+				err = all.Add(e)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return proveTree(old, c, &all)
+	}
+	return proof, err
+}
+
+func proveTree(old int64, c tree.Checkpoint, h tlog.HashReader) (tlog.TreeProof, error) {
 	proof, err := tlog.ProveTree(c.Size, old, h)
 	if err != nil {
 		return nil, err
 	}
 	root, err := tlog.TreeHash(old, h)
-	if err == nil {
-		err = tlog.CheckTree(proof, c.Size, c.Root, old, root)
-	}
 	if err != nil {
-		return nil, fault.New(fault.Damaged, "the tiles of the ledger do not come to its checkpoint %s: %w", c, err)
+		return nil, err
+	}
+	if err := tlog.CheckTree(proof, c.Size, c.Root, old, root); err != nil {
+		return nil, fault.New(fault.Damaged, "the ledger's hashes do not come to its checkpoint %s: %w", c, err)
 	}
 	return proof, nil
 }
@@ -219,7 +236,7 @@ func (h *hashes) tiled(level int, n int64) (tlog.Hash, error) {
 
 // row returns the hashes of a tile; of the one that is not full, as many as there are.
 func (h *hashes) row(level int, n int64) ([]tlog.Hash, error) {
-	if count := h.full >> (8 * max(level-1, 0)); level > 0 && n == count/tree.TileWidth {
+	if count := h.full >> (8 * max(level-1, 0)); level > 0 && n == count/tree.TileWidth && level <= len(h.rows) {
 		return h.rows[level-1], nil
 	}
 	key := tree.TileKey(level, n, tree.TileWidth)

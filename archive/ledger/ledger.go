@@ -34,6 +34,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"packseal.example/archive/ledger/tree"
@@ -82,6 +83,8 @@ type Ledger struct {
 	mu       sync.Mutex      // one Commit at a time
 	tip      *tip            // nil = nothing is known yet
 	compared map[string]bool // further sinks that have all that the first has, as of the last Commit
+
+	untiled atomic.Bool // the tiles did not come to the tip: entries are read from batches
 
 	show    sync.Mutex
 	status  Status

@@ -80,14 +80,6 @@ func TestAppend(t *testing.T) {
 			t.Errorf("%d entries are read, not %d", len(all), len(got))
 		}
 	}
-	first.set(tree.EntriesKey(0, tree.TileWidth), first.get(tree.EntriesKey(1, tree.TileWidth)))
-	var last error
-	for _, err := range r.Entries(t.Context()) {
-		last = err
-	}
-	if fault.Of(last) != fault.Damaged {
-		t.Errorf("with another tile, reading ends with %v", last)
-	}
 }
 
 // TestLog: an entry is logged if its object was stored, and only then.

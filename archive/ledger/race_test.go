@@ -88,6 +88,17 @@ func TestRaces(t *testing.T) {
 			b := newBucket(t)
 			races(t, func() sink.Sink { return b.open(t) }, n, 5)
 		})
+		if bin := os.Getenv("PACKSEAL_MINIO"); bin != "" {
+			t.Run(fmt.Sprint(n, " on minio"), func(t *testing.T) {
+				t.Parallel()
+				b := serve(t, func(dir, addr string) *exec.Cmd {
+					cmd := exec.Command(bin, "server", "--quiet", "--address", addr, dir)
+					cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+id, "MINIO_ROOT_PASSWORD="+secretKey, "MINIO_UPDATE=off", "MINIO_BROWSER=off")
+					return cmd
+				})
+				races(t, func() sink.Sink { return b.open(t) }, n, 5)
+			})
+		}
 	}
 }
 
@@ -145,25 +156,35 @@ func newBucket(t *testing.T) *bucket {
 		}
 		t.Skip(err)
 	}
-	dir := t.TempDir()
-	for _, name := range []string{"root", "versions"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			t.Fatal(err)
+	return serve(t, func(dir, addr string) *exec.Cmd {
+		for _, name := range []string{"root", "versions"} {
+			if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
+		cmd := exec.Command(binary, "--port", addr, "--quiet", "posix", "--versioning-dir", filepath.Join(dir, "versions"), filepath.Join(dir, "root"))
+		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+id, "ROOT_SECRET_KEY="+secretKey)
+		return cmd
+	})
+}
+
+// The credentials of what serve starts.
+const id, secretKey = "packsealtest", "secret-of-the-test"
+
+// serve starts an S3 server, and makes a bucket with versions.
+func serve(t *testing.T, command func(dir, addr string) *exec.Cmd) *bucket {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
 	_ = l.Close()
-	const id, secretKey = "packsealtest", "secret-of-the-test"
-	gateway := exec.Command(binary, "--port", addr, "--quiet", "posix", "--versioning-dir", filepath.Join(dir, "versions"), filepath.Join(dir, "root"))
-	gateway.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+id, "ROOT_SECRET_KEY="+secretKey)
-	if err := gateway.Start(); err != nil {
+	server := command(t.TempDir(), addr)
+	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = gateway.Process.Kill(); _ = gateway.Wait() })
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
 	c, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("us-east-1"), awsconfig.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secretKey}, nil
 	})), awsconfig.WithRetryMaxAttempts(1))

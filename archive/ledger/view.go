@@ -91,6 +91,15 @@ func VerifierKeys(key string) (keys Keys, origin string, err error) {
 // Checkpoint returns that of the tip.
 func (v *View) Checkpoint() tree.Checkpoint { return v.c.tip.head.Checkpoint() }
 
+// Latest returns the checkpoint of the tip, as [Ledger.Latest] does.
+func (v *View) Latest(ctx context.Context) (Latest, error) {
+	c, err := v.c.signedCheckpoint(ctx, v.c.tip.last, v.c.tip.keys.verifiers())
+	if err == nil && c.Checkpoint != v.Checkpoint() {
+		err = fault.New(fault.Damaged, "%s is not the checkpoint that the ledger's batches come to", tree.CheckpointKey(c.N))
+	}
+	return c, err
+}
+
 // Entries yields all entries up to the tip, in order.
 func (v *View) Entries(ctx context.Context) iter.Seq2[tree.Entry, error] {
 	return func(yield func(tree.Entry, error) bool) {

@@ -23,6 +23,7 @@ import (
 type reading struct {
 	*archive.Archive
 	cfg   *config.Config
+	key   string // the ledger's verifier key that was given; "" = that of the configuration
 	state string // the state folder; empty for a copy of an archive, which no daemon has
 	cmd   *cobra.Command
 	ackOf func(context.Context, evidence.Slot) (*evidence.Ack, error) // see gapAck
@@ -75,7 +76,7 @@ func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args 
 // openReading opens the sinks of a configuration. Without a verifier key, the ledger is
 // that of the configuration.
 func openReading(c *cobra.Command, cfg *config.Config, state, verifier string) (r *reading, err error) {
-	r = &reading{cfg: cfg, state: state, cmd: c}
+	r = &reading{cfg: cfg, key: verifier, state: state, cmd: c}
 	r.Archive, err = daemon.OpenArchive(c.Context(), cfg, daemon.ArchiveOptions{
 		ReadOnly: true, Tool: tool(), Verifier: verifier, Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()), Seen: r.seen,
 	})

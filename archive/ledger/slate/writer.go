@@ -30,6 +30,11 @@ const (
 	// have theirs in time.
 	lead = 2 * time.Hour
 
+	// renewal is how old the record of the plan in force becomes at most, until the same
+	// plan is recorded anew: the plan that was in force at some time then lies near to it
+	// in the ledger, and so in a bundle of a short period.
+	renewal = 7 * 24 * time.Hour
+
 	// The time between two looks at whether slates are to be written.
 	lookMost  = time.Hour
 	lookLeast = time.Minute
@@ -58,16 +63,17 @@ type Options struct {
 // what any of them says.
 type Writer struct {
 	Options
-	seen   tree.Edge       // of the entries that were looked at
-	logged map[string]bool // keys of plans that the ledger has, or is about to have
-	lost   map[string]bool // keys of slates that the ledger has, and no sink
-	until  time.Time       // how far the slates reach; zero = there is none
-	unsure *evidence.Slate // the next one, which may be in the ledger or not; nil = there is none
+	seen    tree.Edge                // of the entries that were looked at
+	logged  map[string]bool          // keys of plans that the ledger has, or is about to have
+	renewed map[string]evidence.Plan // records of plans that this writer made, by their keys
+	lost    map[string]bool          // keys of slates that the ledger has, and no sink
+	until   time.Time                // how far the slates reach; zero = there is none
+	unsure  *evidence.Slate          // the next one, which may be in the ledger or not; nil = there is none
 }
 
 // NewWriter makes a Writer.
 func NewWriter(o Options) *Writer {
-	return &Writer{Options: o, logged: make(map[string]bool), lost: make(map[string]bool)}
+	return &Writer{Options: o, logged: make(map[string]bool), renewed: make(map[string]evidence.Plan), lost: make(map[string]bool)}
 }
 
 // Run calls Write whenever it has to be, while this replica leads, until ctx ends.
@@ -108,15 +114,22 @@ func (w *Writer) Write(ctx context.Context) (wait time.Duration, err error) {
 	if err := w.follow(ctx); err != nil { // after that, so that no plan is logged twice
 		return 0, err
 	}
+	records = maps.Clone(records)
+	maps.Copy(records, w.renewed)
 	p, ok := plans.NewHistory(records, nil).At(time.Now())
 	if !ok {
 		return lookLeast, nil
 	}
 	before := w.until
+	if w.outdated(p, records) {
+		if p, err = w.renew(p); err != nil {
+			return 0, err
+		}
+		maps.Copy(records, p.Records())
+	}
 	if err := w.logPlan(ctx, p); err != nil {
 		return 0, err
 	}
-	records = maps.Clone(records)
 	maps.DeleteFunc(records, func(key string, _ evidence.Plan) bool { return !w.logged[key] })
 	if err := w.write(ctx, plans.NewHistory(records, nil)); err != nil {
 		return 0, err
@@ -173,6 +186,39 @@ func (w *Writer) reach(ctx context.Context, more []tree.Entry) (time.Time, error
 		w.Logger.WarnContext(ctx, "slate not readable", "key", e.Key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 	}
 	return w.until, nil
+}
+
+// outdated reports whether the plan in force is to be recorded anew. It is not while the
+// ledger has a later one, which is not known here yet.
+func (w *Writer) outdated(p plans.Plan, records map[string]evidence.Plan) bool {
+	if time.Since(p.Since) < renewal {
+		return false
+	}
+	last := slices.Max(slices.Collect(maps.Keys(p.Records())))
+	for key := range w.logged {
+		if _, known := records[key]; !known && key > last { // their times come first
+			return false
+		}
+	}
+	return true
+}
+
+// renew returns the same plan with records of its own. Whoever changes the plan now is
+// not overridden: such a plan comes into force with the next second.
+func (w *Writer) renew(p plans.Plan) (plans.Plan, error) {
+	made, err := evidence.NewPlan(p.Packs, time.Now().Truncate(time.Second), w.Tool)
+	if err != nil {
+		return p, err
+	}
+	clear(w.renewed)
+	for _, r := range made {
+		key, _, err := r.Encode()
+		if err != nil {
+			return p, err
+		}
+		w.renewed[key] = r
+	}
+	return plans.NewHistory(maps.Clone(w.renewed), nil)[0], nil
 }
 
 // logPlan logs the records of a plan that the ledger lacks.
