@@ -3,20 +3,31 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/sink"
 )
 
 // Check reads what every sink has of each batch and checkpoint, and adds to
-// [View.Problems] what is not as the tip says, and void numbers that the ledger does not
-// tell of. That a sink lacks a copy is no problem as long as another has it: the next
+// [View.Problems] what is not as the tip says, void numbers that the ledger does not
+// tell of, and objects of the ledger that were deleted and of which a sink keeps that. That a sink lacks a copy is no problem as long as another has it: the next
 // commit makes it good. An error is of a sink that can't be read.
 func (v *View) Check(ctx context.Context) error {
 	x := &viewCheck{View: v}
+	for _, t := range v.c.Sinks {
+		deletions, err := sink.Deletions(ctx, t.Sink, tree.Dir)
+		if err != nil {
+			return fmt.Errorf("asking sink %s what was deleted: %w", t.Name, err)
+		}
+		for _, d := range deletions {
+			x.found(RolledBack, t, d.Key, "%s", d)
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxReads)
 	for n := range v.c.tip.last + 1 {
