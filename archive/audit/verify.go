@@ -87,6 +87,7 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 // prepare reads the options.
 func (a *audit) prepare() error {
 	for _, text := range a.Keys {
+		text = strings.TrimSpace(text)
 		if strings.HasPrefix(text, "PRIVATE+KEY+") {
 			return fault.New(fault.Request, "the key is a signing key, which nobody but packseal should have").
 				WithHint("packseal ledger init prints the verifier key")

@@ -22,8 +22,9 @@ type commit struct {
 	*Ledger
 	more     map[tree.Entry]bool // to be appended, though nobody is owed them
 	problems map[Problem]bool
-	fresh    []string // keys that the first sink got, or was seen to have got
-	passed   int      // numbers that were passed over, see taken
+	fresh    []string         // keys that the first sink got, or was seen to have got
+	passed   int              // numbers that were passed over, see taken
+	down     map[string]error // sinks that can't be asked whether they have what is owed
 }
 
 func (c *commit) found(kind Kind, t Target, key, format string, args ...any) Problem {
@@ -114,8 +115,10 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 		delete(c.more, e)
 		settled := c.owed.isSettled(e) || own(e) && (e.Kind() == tree.Void || e.Kind() == tree.Pruned)
 		if !settled {
-			if settled, err = c.stored(ctx, e); err != nil {
+			if settled, err = c.stored(ctx, e); ctx.Err() != nil {
 				return nil, err
+			} else if err != nil { // others do not wait for it
+				c.Logger.WarnContext(ctx, "ledger entry waits", "key", e.Key, "reason", fault.Of(err), "err", err)
 			}
 		}
 		if settled {
@@ -145,14 +148,23 @@ func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, er
 }
 
 // stored reports whether a sink has the object of an entry. If the first has other
-// bytes, the entry is dropped: whoever put them logs them.
+// bytes, the entry is dropped: whoever put them logs them. It is an error if no sink has
+// it, and one can't be asked.
 func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
+	var unread error
 	for i, t := range c.Sinks {
+		if c.down[t.Name] != nil {
+			unread = c.down[t.Name]
+			continue
+		}
 		raw, err := sink.ReadAll(ctx, t, e.Object(), tree.MaxNote)
 		switch {
 		case errors.Is(err, sink.ErrNotExist):
 		case err != nil && fault.Of(err) != fault.Damaged:
-			return false, fmt.Errorf("reading %s from sink %s: %w", e.Object(), t.Name, err)
+			unread = fmt.Errorf("reading %s from sink %s: %w", e.Object(), t.Name, err)
+			if fault.Of(err) == fault.SinkUnavailable {
+				c.down[t.Name] = unread
+			}
 		case err == nil && sha256.Sum256(raw) == e.Sum:
 			c.owed.settle(e)
 			return true, nil
@@ -160,7 +172,7 @@ func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 			return false, c.owed.remove(e)
 		}
 	}
-	return false, nil
+	return false, unread
 }
 
 // order puts an epoch first, since nothing precedes it, and the rest by key.

@@ -235,7 +235,7 @@ func (l *Ledger) commit(ctx context.Context, more map[tree.Entry]bool) error {
 		return fault.Wrap(fault.Internal, fmt.Errorf("locking the ledger: %w", err))
 	}
 	defer lock.Close() //nolint:errcheck // letting go of a lock
-	c := &commit{Ledger: l, more: more, problems: make(map[Problem]bool), fresh: l.takeAdded()}
+	c := &commit{Ledger: l, more: more, problems: make(map[Problem]bool), fresh: l.takeAdded(), down: make(map[string]error)}
 	if err = c.run(ctx); err != nil {
 		clear(l.compared) // what this one took up was not copied
 	}

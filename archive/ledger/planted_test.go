@@ -6,6 +6,7 @@ import (
 
 	"packseal.example/archive/ledger"
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/fault"
 )
 
 // TestTilesPlanted: tiles that somebody planted, altered or removed do not keep anybody
@@ -95,4 +96,36 @@ func TestCheckpointsPlanted(t *testing.T) {
 	if c, err := s.Latest(t.Context()); err != nil || c.Checkpoint != s.Status().Checkpoint {
 		t.Errorf("the last checkpoint is %+v, %v", c, err)
 	}
+}
+
+// TestEntryWaits: an entry of which is not known whether its object is stored, because a
+// further sink is down or the first one does not give it away, keeps no other one waiting.
+func TestEntryWaits(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	e, b := object("lost", 0)
+	if err := s.Log(e, func() error { return down }); err == nil {
+		t.Error("log: no error")
+	}
+	locked, _ := object("locked", 0)
+	if err := s.Log(locked, func() error { return down }); err == nil {
+		t.Error("log: no error")
+	}
+	s.first.breaks(func(_, key string) error {
+		if key == locked.Key {
+			return fault.New(fault.NotRestored, "it is in an archive tier")
+		}
+		return nil
+	}, nil)
+	s.mirror.breaks(isDown, nil)
+	s.logged = append(s.logged, s.append("late", 0, 3)...)
+	s.whole(s.first)
+	if owed := s.Status().Owed; owed != 2 {
+		t.Errorf("%d entries are owed", owed)
+	}
+	s.mirror.breaks(nil, nil)
+	s.mirror.set(e.Key, b)
+	s.commit()
+	s.logged = append(s.logged, e)
+	s.whole(s.first)
 }

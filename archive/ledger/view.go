@@ -95,6 +95,10 @@ func (v *View) ahead(ctx context.Context, have numbers) error {
 // VerifierKeys returns keys that sign nothing, and the origin of their log, from a
 // verifier key as auditors get it.
 func VerifierKeys(key string) (keys Keys, origin string, err error) {
+	if strings.HasPrefix(strings.TrimSpace(key), "PRIVATE+KEY+") {
+		return keys, "", fault.New(fault.Request, "the key is a signing key, which nobody but packseal should have").
+			WithHint("packseal ledger init printed the verifier key: <origin>+<8 hex digits>+<base64>")
+	}
 	v, err := note.NewVerifier(strings.TrimSpace(key))
 	if err != nil {
 		return keys, "", fault.New(fault.Request, "%.200q is not the verifier key of a ledger", key).

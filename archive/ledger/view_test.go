@@ -119,6 +119,10 @@ func TestViewRefuses(t *testing.T) {
 	if _, err := look(t, newKey(t, origin).text, newStore()); fault.Of(err) != fault.NotFound {
 		t.Errorf("where there is none: %v", err)
 	}
+	k := newKey(t, origin)
+	if _, _, err := ledger.VerifierKeys(" " + k.line); fault.Of(err) != fault.Request || fault.Hint(err) == "" || strings.Contains(err.Error()+fault.Hint(err), k.line[len(k.line)-40:]) {
+		t.Errorf("with a signing key: %v", err)
+	}
 	if _, _, err := ledger.VerifierKeys("no key"); fault.Of(err) != fault.Request || fault.Hint(err) == "" {
 		t.Errorf("with no key: %v", err)
 	}

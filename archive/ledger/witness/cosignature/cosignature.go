@@ -46,7 +46,7 @@ type Verifier struct {
 // Its error is fault.Request.
 func NewVerifier(text string) (*Verifier, error) {
 	const hint = "as the witness publishes it: <name>+<key ID>+<base64>"
-	if strings.HasPrefix(text, "PRIVATE+KEY+") {
+	if strings.HasPrefix(strings.TrimSpace(text), "PRIVATE+KEY+") {
 		return nil, fault.New(fault.Request, "it is a private key").WithHint(hint)
 	}
 	name, rest, _ := strings.Cut(text, "+")
