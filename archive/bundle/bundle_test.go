@@ -51,6 +51,28 @@ func words(list []audit.Finding) string {
 	return strings.Join(slices.Compact(all), " ")
 }
 
+// policed gives a ledger a policy on its first day, by which a report is perhaps pruned
+// within the period of the tests.
+func policed(prunes bool) func(*audittest.Ledger) {
+	return func(l *audittest.Ledger) {
+		plan := l.Each
+		l.Each = func(l *audittest.Ledger, now time.Time) {
+			plan(l, now)
+			if now.Equal(audittest.Moment(1, 0, 0)) {
+				l.Record(evidence.Policy{Keep: "1d", Since: now, Tool: audittest.Tool})
+			}
+			if !prunes || !now.Equal(audittest.Moment(6, 13, 0)) {
+				return
+			}
+			for key, raw := range l.Reports {
+				if strings.HasPrefix(key, slot("cp-1", 2).Dir()) {
+					l.Log(tree.PrunedKey(key), raw)
+				}
+			}
+		}
+	}
+}
+
 func TestBundle(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -76,6 +98,8 @@ func TestBundle(t *testing.T) {
 				l.SealAt(s, s.Due.Add(time.Minute))
 			}
 		}, audittest.March(5, 9), all, 8, audit.Counts{Expected: 12, Sealed: 8, Gap: 4}, false},
+		"a policy":           {policed(false), audittest.March(5, 9), all, 12, audit.Counts{Expected: 12, Sealed: 12}, false},
+		"an old policy":      {policed(true), audittest.March(5, 9), all, 12, audit.Counts{Expected: 12, Sealed: 12}, true},
 		"never planned anew": {func(l *audittest.Ledger) { l.Each = nil }, audittest.March(5, 9), all, 12, audit.Counts{Expected: 12, Sealed: 12}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

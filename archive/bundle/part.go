@@ -32,6 +32,7 @@ type survey struct {
 	plans    []placed
 	slates   []placed
 	policies []placed
+	pruned   []int64         // indexes
 	rotated  bool            // keys were exchanged, and not all are known
 	stated   map[string]bool // keys of statements that were logged
 	settled  map[evidence.Slot]int64
@@ -81,6 +82,8 @@ func (s *survey) take(p placed, within func(evidence.Slot) bool) {
 		s.slates = append(s.slates, p)
 	case tree.Policy:
 		s.policies = append(s.policies, p)
+	case tree.Pruned:
+		s.pruned = append(s.pruned, p.index)
 	case tree.NextKey:
 		s.rotated = true
 	case tree.Statement:
@@ -125,8 +128,8 @@ func (m *making) begin() tree.Edge {
 func (m *making) within() []*mark { return m.marks[max(m.a, 0) : m.b+1] }
 
 // choose finds the part of the ledger that the bundle has. It begins at the last stamped
-// checkpoint before the first slate that reaches into the period, and before the plan
-// and the policy that were in force at its beginning. It ends at the first checkpoint
+// checkpoint before the first slate that reaches into the period, before the plan that was
+// in force at its beginning, and before the policy by which reports were pruned then. It ends at the first checkpoint
 // that was stamped after the period and has a record of all that was due, or else at the
 // last stamped one.
 func (m *making) choose(ctx context.Context) error {
@@ -202,12 +205,22 @@ func (m *making) earliest(ctx context.Context) (int64, error) {
 			first = min(first, p.index)
 		}
 	}
+	return min(first, m.policy(first)), nil
+}
+
+// policy returns the index of the policy by which the first report was pruned from an
+// entry on; that entry's if none was.
+func (m *making) policy(first int64) int64 {
+	i, _ := slices.BinarySearch(m.pruned, first)
+	if i == len(m.pruned) {
+		return first
+	}
 	for _, p := range slices.Backward(m.policies) {
-		if p.index < m.slates[i].index {
-			return min(first, p.index), nil
+		if p.index < m.pruned[i] {
+			return p.index
 		}
 	}
-	return first, nil
+	return first
 }
 
 // slate reads a slate; zero if no sink has it as it was logged, which the statement
