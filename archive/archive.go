@@ -102,9 +102,14 @@ type Options struct {
 	// here. May be nil.
 	Ledger Ledger
 	// Entries yields the ledger's entries, checked against its signed tip; an error
-	// ends them. [Archive.Repair] copies only what they vouch for. nil = there is no
-	// ledger, and manifests alone do.
+	// ends them. [Archive.Verify] holds the records against them, and [Archive.Repair]
+	// copies only what they vouch for. nil = there is no ledger, and manifests alone do.
 	Entries Entries
+	// Inspect returns what is wrong with the ledger itself, for [Archive.Verify]. May be nil.
+	Inspect func(context.Context) ([]Problem, error)
+	// LogWithin is how long after it was written a record may be without an entry in the
+	// ledger, for Verify. Default: 20 minutes.
+	LogWithin time.Duration
 
 	Metrics *Metrics     // nil = none
 	Tracer  trace.Tracer // for a trace of each attempt at a slot; nil = none

@@ -19,16 +19,21 @@ func (r *reader) Manifest(ctx context.Context, s evidence.Slot) (evidence.Manife
 	return manifest(ctx, r.sinks, s)
 }
 
-// Export writes a slot's report to w, from the first sink whose report is what
-// the manifest says; copies that are not are logged. Nothing is written before
-// the whole report was read and checked. The error is fault.Damaged when a sink
-// has lost or altered the report and no other has a good one, and ErrPruned when the
-// report was removed after its retention.
+// Export writes a slot's report to w, by its manifest: see ExportReport.
 func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error {
 	m, _, err := r.Manifest(ctx, s)
 	if err != nil {
 		return err
 	}
+	return r.ExportReport(ctx, m, w)
+}
+
+// ExportReport writes the report of a manifest to w, from the first sink whose report
+// is what the manifest says; copies that are not are logged. Nothing is written before
+// the whole report was read and checked. The error is fault.Damaged when a sink
+// has lost or altered the report and no other has a good one, and ErrPruned when the
+// report was removed after its retention.
+func (r *reader) ExportReport(ctx context.Context, m evidence.Manifest, w io.Writer) error {
 	var errs []error
 	damaged, pruned := false, false
 	for _, t := range r.sinks {
@@ -45,9 +50,10 @@ func (r *reader) Export(ctx context.Context, s evidence.Slot, w io.Writer) error
 		errs = append(errs, fmt.Errorf("sink %s: %w", t.Name, err))
 	}
 	if pruned {
-		return prunedError(s)
+		return prunedError(m.Slot())
 	}
-	if err = errors.Join(errs...); damaged {
+	err := errors.Join(errs...)
+	if damaged {
 		err = fault.Wrap(fault.Damaged, err)
 	}
 	return err

@@ -90,3 +90,27 @@ func (v *verifying) firsts(ctx context.Context, a *Archive) (map[evidence.PackRe
 	}
 	return first, nil
 }
+
+// vanished looks for slots that were seen in the archive before and of which no
+// sink has the record any more.
+func (v *verifying) vanished(ctx context.Context, a *Archive) error {
+	for l, err := range a.Seen(ctx) {
+		if err != nil {
+			return err
+		}
+		key := l.ManifestKey()
+		if l.State != evidence.Sealed {
+			key, l.State = l.GapKey(), "" // a report may have taken its place
+		}
+		if !v.has(l.Slot) || v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] || v.lost[l.Slot] || v.anyGone(key) {
+			continue
+		}
+		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
+			v.lost[l.Slot] = true
+			v.report("", Vanished, key, "it was seen in the archive, and no sink has it any more")
+		} else if err != nil && !evidence.Unreadable(err) {
+			return err
+		}
+	}
+	return nil
+}

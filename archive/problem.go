@@ -12,7 +12,7 @@ type Kind string
 // The kinds of problems.
 const (
 	Missing    Kind = "missing"    // a manifest without its report
-	Altered    Kind = "altered"    // a report that is not what its manifest says
+	Altered    Kind = "altered"    // a report that is not what its manifest says, or a record or object of the ledger that is not what that says
 	Malformed  Kind = "malformed"  // a record that is damaged, or is of another slot
 	Newer      Kind = "newer"      // a record of a newer packseal, which this one can't check
 	Orphaned   Kind = "orphaned"   // an object that no manifest names
@@ -25,15 +25,21 @@ const (
 	Vanished   Kind = "vanished"   // a slot that was seen in the archive before, and that no sink has any more
 )
 
-// The kinds that only the ledger tells.
+// The kinds that only the ledger tells, of a record and of itself. Altered may be told by
+// it, too.
 const (
-	Unlogged   Kind = "unlogged"   // a record that the ledger has no entry of
-	Unarchived Kind = "unarchived" // an entry of the ledger whose record no sink has
+	Unlogged   Kind = "unlogged"    // a record that the ledger has no entry of
+	Unarchived Kind = "unarchived"  // an entry of the ledger whose record no sink has
+	Forked     Kind = "forked"      // what a key of the ledger signed does not follow from what was signed before
+	RolledBack Kind = "rolled_back" // the ledger is shorter than it was
+	Void       Kind = "void"        // somebody without a key of the ledger wrote where its batches are
+	Unslated   Kind = "unslated"    // a time of which the ledger does not say what falls due
 )
 
 // Kinds lists every kind, for metrics that are made at start.
 func Kinds() []Kind {
-	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished, Unlocked, LockShort}
+	return []Kind{Missing, Altered, Malformed, Newer, Orphaned, Divergent, Unmirrored, Deleted, Absent, Vanished, Unlocked, LockShort,
+		Unlogged, Unarchived, Forked, RolledBack, Void, Unslated}
 }
 
 // Problem is one thing that is wrong.

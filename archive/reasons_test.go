@@ -59,7 +59,7 @@ func TestPageHasEveryKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	alerts := make(map[string]string)
-	for _, m := range regexp.MustCompile(`(?s)alert: PacksealVerify(\w+)\n.*?kind=~"([\w|]+)"`).FindAllSubmatch(rules, -1) {
+	for _, m := range regexp.MustCompile(`(?s)alert: PacksealVerify(\w+)\n.*?packseal_verify_problems\{kind=~"([\w|]+)"`).FindAllSubmatch(rules, -1) {
 		for kind := range strings.SplitSeq(string(m[2]), "|") {
 			alerts[kind] = strings.ToLower(string(m[1]))
 		}

@@ -284,7 +284,7 @@ func (v *verifying) wants(ctx context.Context, sinks []Target) {
 			lacks(s, s.ManifestKey(), func(t Target) bool { _, has := have[t.Name]; return has || slices.Contains(asked, t.Name) })
 		}
 	}
-	for s, names := range v.gapAt {
-		lacks(s, s.GapKey(), func(t Target) bool { return slices.Contains(names, t.Name) })
+	for s, have := range v.gapAt {
+		lacks(s, s.GapKey(), func(t Target) bool { _, has := have[t.Name]; return has })
 	}
 }

@@ -242,7 +242,7 @@ func TestRepair(t *testing.T) {
 				if len(left) == 0 && c.ledger == nil && (!maps.Equal(files(t, p.a), before) || !maps.Equal(files(t, p.b), before)) {
 					t.Error("the sinks do not hold what they did")
 				}
-				if again := p.verified(t); len(again.Problems) != len(c.left) {
+				if again := p.verified(t); len(again.Problems) != len(left) {
 					t.Errorf("verified again: %+v", again.Problems)
 				}
 			})
@@ -293,7 +293,10 @@ func TestRepairsNothingUnlogged(t *testing.T) {
 	}
 	l := openLedger(t, p.sinks)
 	p.Entries = l.Entries // which knows nothing yet
-	r = p.verified(t)
+	r, err = p.Verify(t.Context(), archive.Selection{})
+	if fault.Of(err) != fault.Unavailable {
+		t.Errorf("verified without the ledger: %v", err)
+	}
 	if err := p.Repair(t.Context(), &r, archive.Repair{}); fault.Of(err) != fault.Unavailable || r.Repaired != 0 {
 		t.Errorf("%d objects were repaired: %v", r.Repaired, err)
 	}

@@ -34,13 +34,18 @@ type verifying struct {
 	result Result
 	raw    map[evidence.Slot]map[string][sha256.Size]byte // slot → sink → digest of its manifest; zero = not read
 	gaps   map[evidence.Slot]bool                         // with a gap record in some sink
-	gapAt  map[evidence.Slot][]string                     // and the sinks that have it
+	gapAt  map[evidence.Slot]map[string][sha256.Size]byte // the same of gap records
 	asked  map[evidence.Slot][]string                     // the sinks that were to keep its report; none = all
 	gone   map[string]map[string]sink.Deletion            // sink → key
-	lost   map[evidence.Slot]bool                         // which have vanished
+	lost   map[evidence.Slot]bool                         // which have vanished, or are in no sink although the ledger has an entry
+
+	logWithin time.Duration
+	young     map[place]bool  // records that were written since
+	own       map[string]bool // the ledger's own records that some sink has
 
 	pruned   map[string]string // report → its SHA-256; see Options.Pruned
 	unpruned error             // why that is not known
+	unsure   bool              // a report is not there, and whether it was pruned is not known
 
 	keeping func(context.Context, evidence.PackRef) []string // by the configuration
 	spooled func(evidence.Slot) (fetcher.Report, bool)       // nil = none
@@ -68,9 +73,10 @@ const orphanAge = 2 * time.Second
 // read is in the result all the same.
 func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	v := &verifying{Selection: s, raw: make(map[evidence.Slot]map[string][sha256.Size]byte), gaps: make(map[evidence.Slot]bool), asked: make(map[evidence.Slot][]string), gone: make(map[string]map[string]sink.Deletion),
-		gapAt: make(map[evidence.Slot][]string), lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
+		gapAt: make(map[evidence.Slot]map[string][sha256.Size]byte), lost: make(map[evidence.Slot]bool), planned: make(map[string][]string), plans: make(map[string]evidence.Plan),
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
 	v.result.Problems, v.keeping, v.spooled = []Problem{}, a.keeping, a.Spooled
+	v.logWithin, v.young, v.own = cmp.Or(a.LogWithin, logWithin), make(map[place]bool), make(map[string]bool)
 	v.waiting, v.part = make(map[evidence.Slot]bool), s.Part.begin()
 	if a.Pruned != nil {
 		v.pruned, v.unpruned = a.Pruned(ctx)
@@ -88,11 +94,14 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		}
 		read = append(read, t)
 	}
-	if v.unpruned != nil {
+	if v.unpruned != nil && v.unsure {
 		errs = append(errs, fmt.Errorf("reading what was pruned: %w", v.unpruned))
 	}
 	v.compare(read)
 	v.wants(ctx, read)
+	if err := v.ledger(ctx, a, read); err != nil {
+		errs = append(errs, fmt.Errorf("comparing with the ledger: %w", err))
+	}
 	if n := v.result.Unread; n > 0 {
 		errs = append(errs, fmt.Errorf("%d objects could not be read, and were not checked, such as: %w", n, v.refused))
 	}
@@ -126,30 +135,6 @@ func (v *verifying) report(sink string, k Kind, key, format string, args ...any)
 	v.result.Problems = append(v.result.Problems, Problem{Kind: k, Sink: sink, Key: key, Detail: fmt.Sprintf(format, args...)})
 }
 
-// vanished looks for slots that were seen in the archive before and of which no
-// sink has the record any more.
-func (v *verifying) vanished(ctx context.Context, a *Archive) error {
-	for l, err := range a.Seen(ctx) {
-		if err != nil {
-			return err
-		}
-		key := l.ManifestKey()
-		if l.State != evidence.Sealed {
-			key, l.State = l.GapKey(), "" // a report may have taken its place
-		}
-		if !v.has(l.Slot) || v.raw[l.Slot] != nil || l.State == "" && v.gaps[l.Slot] || v.anyGone(key) {
-			continue
-		}
-		if _, err := a.Record(ctx, l); errors.Is(err, sink.ErrNotExist) { // else it was recorded meanwhile
-			v.lost[l.Slot] = true
-			v.report("", Vanished, key, "it was seen in the archive, and no sink has it any more")
-		} else if err != nil && !evidence.Unreadable(err) {
-			return err
-		}
-	}
-	return nil
-}
-
 // sink reads one sink, slot by slot, some of them side by side.
 func (v *verifying) sink(ctx context.Context, t Target) error {
 	slots := make(map[string][]sink.Entry)
@@ -157,7 +142,11 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 		if err != nil {
 			return err
 		}
-		if sink.IsProbe(e.Key) || evidence.IsLedger(e.Key) { // each commit looks after the ledger
+		if evidence.IsLedger(e.Key) {
+			v.ledgerRecord(e.Key)
+			continue
+		}
+		if sink.IsProbe(e.Key) {
 			continue
 		}
 		if evidence.IsPlan(e.Key) {
@@ -236,6 +225,7 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 		return err
 	}
 	for _, e := range entries {
+		v.noteAge(t, e)
 		name := e.Key[len(s.Dir()):]
 		if !sealed && name == pending {
 			continue
@@ -313,14 +303,22 @@ func (v *verifying) ask(s evidence.Slot, sinks []string) {
 
 // gap reads a slot's gap record.
 func (v *verifying) gap(ctx context.Context, t Target, s evidence.Slot) error {
-	_, _, err := readRecord(ctx, t, s.GapKey(), func(b []byte) (evidence.Gap, error) { return evidence.DecodeGap(b, s) })
+	raw, err := readRaw(ctx, t, s.GapKey())
+	var sum [sha256.Size]byte
+	if err == nil {
+		sum = sha256.Sum256(raw)
+		_, err = evidence.DecodeGap(raw, s)
+	}
 	unread := v.unread(err)
 	v.mu.Lock()
 	if err == nil || unread {
 		v.result.Gaps++
 	}
 	v.gaps[s] = err == nil || evidence.Unreadable(err)
-	v.gapAt[s] = append(v.gapAt[s], t.Name)
+	if v.gapAt[s] == nil {
+		v.gapAt[s] = make(map[string][sha256.Size]byte)
+	}
+	v.gapAt[s][t.Name] = sum
 	v.mu.Unlock()
 	if unread {
 		return nil
@@ -341,6 +339,9 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 	err = denied(ctx, t, m.ReportKey(), err)
 	switch {
 	case errors.Is(err, sink.ErrNotExist) && v.unpruned != nil: // nobody knows whether it should be there
+		v.mu.Lock()
+		v.unsure = true
+		v.mu.Unlock()
 		return v.readLocks(ctx, t, m, entries)
 	case errors.Is(err, sink.ErrNotExist) && m.SHA256 != "" && v.pruned[m.ReportKey()] == m.SHA256:
 		v.mu.Lock()

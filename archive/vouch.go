@@ -15,9 +15,12 @@ import (
 // checked against its signed tip.
 type Entries func(context.Context) iter.Seq2[tree.Entry, error]
 
-// vouched is what the ledger has entries of: hashes, by the first half of their keys'.
+// vouched is what the ledger has entries of: hashes by keys.
 // It takes about 100 bytes an entry. nil = there is no ledger.
-type vouched map[[sha256.Size / 2]byte][][sha256.Size]byte
+type vouched map[keyed][][sha256.Size]byte
+
+// keyed stands for a key: the first half of its hash.
+type keyed [sha256.Size / 2]byte
 
 // vouches reads the entries of the ledger; nil if there is none.
 func vouches(ctx context.Context, entries Entries) (vouched, error) {
@@ -35,7 +38,7 @@ func vouches(ctx context.Context, entries Entries) (vouched, error) {
 	return v, nil
 }
 
-func keyID(key string) (id [sha256.Size / 2]byte) {
+func keyID(key string) (id keyed) {
 	sum := sha256.Sum256([]byte(key))
 	copy(id[:], sum[:])
 	return id

@@ -72,6 +72,7 @@ type opening struct {
 	tracer     trace.Tracer
 	spool      *fetcher.Spool // nil: for reading alone, without sources
 	spooled    func(evidence.Slot) (fetcher.Report, bool)
+	verifier   string // of the ledger; "" = the configuration's
 	catalog    *catalog.Catalog
 	metrics    *archive.Metrics
 	blocked    func(evidence.Slot, error, time.Time)
@@ -118,7 +119,13 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 	for _, s := range cfg.Sinks {
 		a.Sinks = append(a.Sinks, c.sinks[s.Name].Target)
 	}
-	a.Entries = o.entries(cfg, a.Sinks)
+	view := o.ledgerView(cfg, a.Sinks)
+	if view != nil {
+		a.Entries, a.Inspect = view.entries, view.inspect
+	}
+	if cfg.Ledger != nil {
+		a.LogWithin = 2 * cfg.Ledger.Interval // 0 where that is the default, as this one is then
+	}
 	if o.spool != nil {
 		if c.sources, err = o.openSources(cfg); err != nil {
 			return nil, err
@@ -129,10 +136,12 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 		}
 		if c.ledger != nil {
 			a.Ledger = c.ledger
-			a.Pruned = c.ledger.prunedIn(storedPruned(cfg, a.Sinks))
+			a.Pruned = c.ledger.prunedIn(prunedInView(view))
 		}
-	} else if cfg.Ledger != nil || cfg.StateDir == "" {
-		a.Pruned = storedPruned(cfg, a.Sinks)
+	} else if view != nil {
+		a.Pruned = prunedInView(view)
+	} else if cfg.StateDir == "" {
+		a.Pruned = prunedUnasked(a.Sinks)
 	}
 	c.archive, err = archive.New(a)
 	return c, err
@@ -279,6 +288,7 @@ type ArchiveOptions struct {
 	Tool     string       // "packseal/<version>", for records and servers
 	Logger   *slog.Logger // required
 	Tracer   trace.Tracer // nil = no traces
+	Verifier string       // the verifier key of the ledger; default: that of the configuration
 
 	// Observe is told of each slot that is settled, as [archive.Options].Observers
 	// are. May be nil.
@@ -300,7 +310,7 @@ func OpenArchive(ctx context.Context, cfg *config.Config, o ArchiveOptions) (*ar
 
 // open opens what OpenArchive does, and returns what it was opened with.
 func (o ArchiveOptions) open(ctx context.Context, cfg *config.Config) (_ *components, open opening, err error) {
-	open = opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
+	open = opening{tool: o.Tool, logger: o.Logger, tracer: o.Tracer, verifier: o.Verifier, observe: o.Observe, seen: o.Seen, registries: newRegistries()}
 	switch spool := filepath.Join(cfg.StateDir, "spool"); {
 	case !o.ReadOnly:
 		if open.spool, err = fetcher.OpenSpool(spool); err != nil {

@@ -104,7 +104,7 @@ func (d *Daemon) Run(ctx context.Context, cfg *config.Config, l net.Listener) er
 func (d *Daemon) page(ctx context.Context, cfg *config.Config) web.Options {
 	o := web.Options{
 		Logger: d.Logger, Gatherer: d.services.Load().registries, Version: d.Version,
-		Packs: d.services.Load().packs, Records: d.services.Load().records, GapAcks: d.services.Load().gapAcks, Status: d.services.Load().shared, Ready: d.Ready, Ledger: d.services.Load().ledger,
+		Packs: d.services.Load().packs, Records: d.services.Load().records, GapAcks: d.services.Load().gapAcks, Status: d.services.Load().shared, Ready: d.Ready, Ledger: d.services.Load().ledger, Statement: d.services.Load().statement,
 	}
 	if cfg.Web.Reload {
 		o.Reload = func() error { return d.Reload(ctx) }

@@ -48,7 +48,7 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 		return nil, err
 	}
 	options := ledger.Options{
-		Origin: cfg.Ledger.Origin, Keys: keys, Dir: filepath.Join(cfg.StateDir, "ledger"), Tool: o.tool, Logger: o.logger,
+		Origin: cfg.Ledger.Origin, Keys: keys, Dir: ledgerDir(cfg), Tool: o.tool, Logger: o.logger,
 		Every: cfg.Ledger.Interval, Overlap: cfg.Ledger.Overlap, Succeeds: epoch(cfg.Ledger.Succeeds, o.tool),
 	}
 	for _, s := range sinks {
@@ -70,6 +70,9 @@ func (o opening) openLedger(cfg *config.Config, sinks []archive.Target) (*openLe
 	opened.anchors = anchor.New(a)
 	return opened, err
 }
+
+// ledgerDir is where a replica keeps how far it has seen the ledger.
+func ledgerDir(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "ledger") }
 
 // epoch returns the record of the ledger that another one goes on from; nil = there is
 // none.
@@ -144,6 +147,7 @@ type ledgerCollector struct{ *services }
 var (
 	descBacklog   = prometheus.NewDesc("packseal_ledger_backlog", "Entries of this replica that the ledger does not have yet.", nil, nil)
 	descCommitted = prometheus.NewDesc("packseal_ledger_last_commit_success_timestamp_seconds", "When this replica last followed the ledger to its end and appended what was owed; 0 when not since it started.", nil, nil)
+	descInterval  = prometheus.NewDesc("packseal_ledger_interval_seconds", "How often this replica follows the ledger and appends what is owed.", nil, nil)
 	descSize      = prometheus.NewDesc("packseal_ledger_size", "Entries in the ledger.", nil, nil)
 	descBatches   = prometheus.NewDesc("packseal_ledger_batches", "Batch numbers of the ledger that are used up, void ones included.", nil, nil)
 	descVoid      = prometheus.NewDesc("packseal_ledger_void_total", "Objects that this process found where batches of the ledger are, and that none of its keys signed.", nil, nil)
@@ -158,7 +162,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (ledgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBacklog, descCommitted, descSize, descBatches, descVoid, descTroubles, descStampAge, descStampFails, descClockOffset, descWitnessed, descCosignFails} {
+	for _, d := range []*prometheus.Desc{descBacklog, descCommitted, descInterval, descSize, descBatches, descVoid, descTroubles, descStampAge, descStampFails, descClockOffset, descWitnessed, descCosignFails} {
 		ch <- d
 	}
 }
@@ -179,6 +183,7 @@ func (c ledgerCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(descBacklog, float64(s.Owed))
 	gauge(descCommitted, at)
+	gauge(descInterval, r.ledger.Every.Seconds())
 	gauge(descSize, float64(s.Checkpoint.Size))
 	gauge(descBatches, float64(s.Batches))
 	ch <- prometheus.MustNewConstMetric(descVoid, prometheus.CounterValue, float64(s.Found[ledger.Void]))

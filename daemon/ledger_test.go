@@ -99,6 +99,9 @@ func TestLedger(t *testing.T) {
 	if shown := d.get(t, "/"); !strings.Contains(shown, "<code>ledger "+ledgerOrigin+" "+size+" ") {
 		t.Errorf("the page does not show it:\n%s", shown)
 	}
+	if shown := d.get(t, "/statement?from=2020-01-01&to=2020-12-31&zone=Asia/Shanghai"); !strings.Contains(shown, "合规报告存证声明") || !strings.Contains(shown, `<a href="/">packseal</a>`) {
+		t.Errorf("the statement is not shown:\n%s", shown)
+	}
 	metrics := d.get(t, "/metrics")
 	for _, want := range []string{"packseal_ledger_backlog 0", "packseal_ledger_size " + size, "packseal_ledger_batches [1-9]", "packseal_ledger_void_total 0", `packseal_ledger_problems{kind="rolled_back"} 0`, `packseal_ledger_last_commit_success_timestamp_seconds 1\.`} {
 		if !regexp.MustCompile("(?m)^" + want).MatchString(metrics) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"time"
 
 	"packseal.example/archive"
 	"packseal.example/archive/ledger"
+	"packseal.example/archive/ledger/slate"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/config"
 	"packseal.example/internal/fault"
@@ -16,7 +18,13 @@ import (
 // with a verifier key, the one that this key signs; nil = neither has one, nor do the
 // sinks.
 func LookAtLedger(ctx context.Context, cfg *config.Config, sinks []archive.Target, verifier string, logger *slog.Logger) (*ledger.View, error) {
-	o := ledger.Options{Logger: logger}
+	return lookAtLedger(ctx, cfg, sinks, verifier, "", logger)
+}
+
+// lookAtLedger is LookAtLedger. What a replica with this state has seen has to be there;
+// "" = there is none.
+func lookAtLedger(ctx context.Context, cfg *config.Config, sinks []archive.Target, verifier, state string, logger *slog.Logger) (*ledger.View, error) {
+	o := ledger.Options{Logger: logger, Dir: state}
 	var err error
 	switch {
 	case verifier != "":
@@ -50,17 +58,67 @@ func unasked(ctx context.Context, sinks []archive.Target) error {
 	return nil
 }
 
-// entries yields the entries of the configuration's ledger, which is looked at each time;
-// nil = it has none.
-func (o opening) entries(cfg *config.Config, sinks []archive.Target) archive.Entries {
-	if cfg.Ledger == nil {
+// ledgerView is a ledger as sinks hold it, for what only reads it. It is looked at each
+// time.
+type ledgerView struct {
+	cfg      *config.Config
+	sinks    []archive.Target
+	verifier string // "" = the configuration's
+	state    string // of a replica of it
+	logger   *slog.Logger
+}
+
+// ledgerView returns the ledger of the configuration, or of the verifier key; nil = there
+// is neither.
+func (o opening) ledgerView(cfg *config.Config, sinks []archive.Target) *ledgerView {
+	if cfg.Ledger == nil && o.verifier == "" {
 		return nil
 	}
-	return func(ctx context.Context) iter.Seq2[tree.Entry, error] {
-		v, err := LookAtLedger(ctx, cfg, sinks, "", o.logger)
-		if err != nil {
-			return func(yield func(tree.Entry, error) bool) { yield(tree.Entry{}, err) }
-		}
-		return v.Entries(ctx)
+	v := &ledgerView{cfg: cfg, sinks: sinks, verifier: o.verifier, logger: o.logger}
+	if cfg.Ledger != nil && cfg.StateDir != "" && o.verifier == "" {
+		v.state = ledgerDir(cfg)
 	}
+	return v
+}
+
+func (v *ledgerView) look(ctx context.Context) (*ledger.View, error) {
+	return lookAtLedger(ctx, v.cfg, v.sinks, v.verifier, v.state, v.logger)
+}
+
+// entries yields the ledger's entries. One that has not begun has none.
+func (v *ledgerView) entries(ctx context.Context) iter.Seq2[tree.Entry, error] {
+	return func(yield func(tree.Entry, error) bool) {
+		switch view, err := v.look(ctx); {
+		case err == nil:
+			view.Entries(ctx)(yield)
+		case fault.Of(err) != fault.NotFound:
+			yield(tree.Entry{}, err)
+		}
+	}
+}
+
+// inspect returns what is wrong with the ledger itself.
+func (v *ledgerView) inspect(ctx context.Context) (problems []archive.Problem, err error) {
+	view, err := v.look(ctx)
+	if view == nil {
+		return nil, err
+	}
+	begun := err == nil
+	if begun {
+		err = view.Check(ctx)
+	}
+	for _, p := range view.Problems() {
+		problems = append(problems, archive.Problem{Kind: archive.Kind(p.Kind), Sink: p.Sink, Key: p.Key, Detail: p.Detail})
+	}
+	if !begun && (len(problems) > 0 || fault.Of(err) == fault.NotFound) { // then it was said why
+		return problems, nil
+	}
+	if err != nil {
+		return problems, err
+	}
+	unslated, err := slate.Unslated(ctx, view.Entries(ctx), view, time.Now())
+	for _, p := range unslated {
+		problems = append(problems, archive.Problem{Kind: archive.Unslated, Key: p.Key, Detail: p.Detail})
+	}
+	return problems, err
 }

@@ -52,13 +52,27 @@ func (s *services) openNotices() (*notify.Notices, error) {
 	o := notify.Options{
 		File: filepath.Join(s.cfg.StateDir, "notify.json"), Instance: s.Instance,
 		Overdue: s.allOverdue, Digest: s.digest, Health: s.health,
-		Problems: func() map[string]int { return loadVerified(s.cfg.StateDir).counts() },
-		Logger:   s.Logger, Registerer: s.registries.process,
+		Problems: s.problems, Logger: s.Logger, Registerer: s.registries.process,
 	}
 	if s.cfg.Queue.Shared() {
 		o.Replicas = leader{s}
 	}
 	return notify.New(o)
+}
+
+// problems counts what the last verification here found and what is wrong with the
+// ledger. Of a kind that both tell of, it takes the higher number.
+func (s *services) problems() map[string]int {
+	found, counts := make(map[string]int), loadVerified(s.cfg.StateDir).counts()
+	if l := s.ledger(); l != nil {
+		for _, p := range l.Problems {
+			found[p.Kind]++
+		}
+	}
+	for kind, n := range found {
+		counts[kind] = max(counts[kind], n)
+	}
+	return counts
 }
 
 // notify passes on a settled slot; it is an observer of the catalog. An imported

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"packseal.example/archive"
-	"packseal.example/archive/ledger"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/archive/retention"
 	"packseal.example/config"
@@ -167,28 +166,22 @@ func following(entries iter.Seq2[tree.Entry, error], edge *tree.Edge) iter.Seq2[
 	}
 }
 
-// storedPruned returns what the ledger says was pruned, for a process that does not
-// follow it: as the first sink has it that can be asked. Its signatures are checked
-// where the key's file can be read. It is read once.
-func storedPruned(cfg *config.Config, sinks []archive.Target) func(context.Context) (map[string]string, error) {
+// prunedInView returns what the ledger says was pruned, for a process that does not
+// follow it. It is read once.
+func prunedInView(v *ledgerView) func(context.Context) (map[string]string, error) {
 	var p prunedReports
 	return func(ctx context.Context) (all map[string]string, err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.all != nil {
-			return p.all, nil
-		}
-		var known []string
-		if cfg.Ledger != nil {
-			if keys, err := ledger.ReadKeys(cfg.Ledger.KeyFile, cfg.Ledger.Origin); err == nil {
-				known = keys.Verifiers()
-			}
-		}
-		for _, t := range sinks {
-			if p.all, err = retention.Pruned(ledger.Stored(ctx, []ledger.Target{ledger.Target(t)}, known)); err == nil {
-				break
-			}
+		if p.all == nil {
+			p.all, err = retention.Pruned(v.entries(ctx))
 		}
 		return p.all, err
 	}
+}
+
+// prunedUnasked says that nothing was pruned of a copy of an archive that holds no
+// ledger; of another one it is not known.
+func prunedUnasked(sinks []archive.Target) func(context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (map[string]string, error) { return nil, unasked(ctx, sinks) }
 }

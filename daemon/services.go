@@ -43,11 +43,12 @@ type services struct {
 	lease      atomic.Pointer[replica.Lease] // of the lead; nil before the queue is open
 	runtime    atomic.Pointer[runtime]       // that of the configuration in force
 	running    *errgroup.Group               // what runs
+	statements *statements
 }
 
 // openServices makes the services and the first runtime. It starts nothing.
 func openServices(ctx context.Context, cfg *config.Config, o Options, status *reloadStatus) (_ *services, err error) {
-	s := &services{Options: o, status: status, cfg: cfg, registries: newRegistries(), discovered: openDiscovered(cfg.StateDir, o.Logger)}
+	s := &services{Options: o, status: status, cfg: cfg, registries: newRegistries(), statements: newStatements(), discovered: openDiscovered(cfg.StateDir, o.Logger)}
 	if s.spool, err = fetcher.OpenSpool(filepath.Join(cfg.StateDir, "spool")); err != nil {
 		return nil, err
 	}

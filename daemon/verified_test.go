@@ -25,14 +25,20 @@ packseal_verify_problems{kind="absent"} 0
 packseal_verify_problems{kind="altered"} ` + n + `
 packseal_verify_problems{kind="deleted"} 0
 packseal_verify_problems{kind="divergent"} 0
+packseal_verify_problems{kind="forked"} 0
 packseal_verify_problems{kind="lock_short"} 0
 packseal_verify_problems{kind="malformed"} 0
 packseal_verify_problems{kind="missing"} 0
 packseal_verify_problems{kind="newer"} 0
 packseal_verify_problems{kind="orphaned"} 0
+packseal_verify_problems{kind="rolled_back"} 0
+packseal_verify_problems{kind="unarchived"} 0
 packseal_verify_problems{kind="unlocked"} 0
+packseal_verify_problems{kind="unlogged"} 0
 packseal_verify_problems{kind="unmirrored"} 0
+packseal_verify_problems{kind="unslated"} 0
 packseal_verify_problems{kind="vanished"} 0
+packseal_verify_problems{kind="void"} 0
 `
 	}
 	c := verifiedCollector(dir)

@@ -21,7 +21,7 @@ func chinese() *messages {
 		heads: map[Kind]string{
 			Overdue:      "逾期：已过时限，报告仍未封存。",
 			Recovered:    "已恢复：最新报告已封存。",
-			Problems:     "校验发现问题，明细请运行 packseal verify 查看。",
+			Problems:     "校验或账本发现问题，明细请运行 packseal verify 和 packseal ledger status 查看。",
 			NewContainer: "报告的文件格式与上一份不同。报告已封存，请确认内容是否符合预期。",
 			NotKept:      "发现未留存的合规包：packs 与 discover 的规则均未包含它。请添加，或用 keep: false 排除。",
 			Found:        "发现新的合规包，自下一次到期起留存其报告。",
@@ -81,6 +81,8 @@ func chineseProblems(kind string, n int) string {
 	name := map[string]string{
 		"missing": "报告丢失", "altered": "报告被改动", "malformed": "记录损坏",
 		"newer": "记录由更新的版本写入", "vanished": "记录消失", "absent": "到期却没有记录（从未生成，或已被删除）", "orphaned": "多余文件", "divergent": "各存储的记录不一致", "unmirrored": "部分存储未收到", "deleted": "被删除", "unlocked": "未锁定", "lock_short": "锁定不足",
+		"unlogged": "账本中没有条目的记录", "unarchived": "账本中有、存储中已没有的记录", "forked": "账本分叉", "rolled_back": "账本被回滚", "void": "无密钥者写入账本", "unslated": "账本未声明到期项目的时段",
+		"clock_offset": "本机时钟有偏差",
 	}[kind]
 	return fmt.Sprintf("%s：%d 处", cmp.Or(name, kind), n)
 }

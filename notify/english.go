@@ -20,7 +20,7 @@ func english() *messages {
 		heads: map[Kind]string{
 			Overdue:      "Overdue: the time limit has passed, and the report is not sealed.",
 			Recovered:    "Recovered: the latest report is sealed.",
-			Problems:     "Verification found problems. Run packseal verify to list them.",
+			Problems:     "Verification found problems, or the ledger has some. Run packseal verify and packseal ledger status to list them.",
 			NewContainer: "The report is in a different file format from the one before. It is sealed; check that it is what you expect.",
 			NotKept:      "Found, and not kept: neither packs nor a rule of discover names it. Add it, or exclude it with keep: false.",
 			Found:        "Found, and kept from its next slot on.",
@@ -105,6 +105,14 @@ func englishProblems(kind string, n int) string {
 		"newer":      " (records of a newer packseal)",
 		"unlocked":   " (the storage does not lock them as configured)",
 		"lock_short": " (their lock is weaker or shorter than configured)",
+
+		"unlogged":     " (records that the ledger has no entry of)",
+		"unarchived":   " (records that the ledger has, and no storage any more)",
+		"forked":       " (two histories of the ledger)",
+		"rolled_back":  " (the ledger is shorter than it was)",
+		"void":         " (written into the ledger without its key)",
+		"unslated":     " (times of which the ledger does not say what falls due)",
+		"clock_offset": " (this machine’s clock is off)",
 	}[kind]
 	return fmt.Sprintf("%s%s: %d", kind, is, n)
 }

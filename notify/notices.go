@@ -76,7 +76,8 @@ type Options struct {
 
 	// Overdue returns an event for each slot that is overdue now. Required.
 	Overdue func() []Event
-	// Problems returns what the last verification found, by kind, without zeros.
+	// Problems returns what the last verification found, and what is wrong with the
+	// ledger, by kind, without zeros.
 	// Required.
 	Problems func() map[string]int
 	// Digest summarizes the slots of the selected packs that were due in (from, to].

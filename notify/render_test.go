@@ -82,7 +82,7 @@ Gap: The credentials are valid, but a permission is missing.
 - prod/ca-1/cp-2, due 2026-11-25 11:00
 - Detail: GetCompliancePackReport: NoPermission
 
-Verification found problems. Run packseal verify to list them.
+Verification found problems, or the ledger has some. Run packseal verify and packseal ledger status to list them.
 - altered: 2
 - missing: 1
 
@@ -222,7 +222,7 @@ Gap: The report was not requested in time.
 Overdue: the time limit has passed, and the report is not sealed.
 - prod/cp-4, due 2026-11-25 10:00
 
-Verification found problems. Run packseal verify to list them.
+Verification found problems, or the ledger has some. Run packseal verify and packseal ledger status to list them.
 - altered: 2
 
 统计范围：2026-11-25 10:00 至 2026-11-26 10:00 到期的报告
@@ -241,7 +241,7 @@ Verification found problems. Run packseal verify to list them.
 逾期：已过时限，报告仍未封存。
 - prod/cp-4，到期时间 2026-11-25 10:00
 
-校验发现问题，明细请运行 packseal verify 查看。
+校验或账本发现问题，明细请运行 packseal verify 和 packseal ledger status 查看。
 - 报告被改动：2 处
 `)
 	quiet := rendering(t, "en").digest(Digest{From: base, To: base, Packs: 1, Sealed: 1})

@@ -21,7 +21,7 @@ func chinese() *locale {
 		Incomplete:   "未能读取全部历史记录：",
 		StillReading: "正在读取历史记录，本页暂缺较早的记录。",
 		Pruned:       "已封存，报告已在保留期后清除",
-		Ledger:       "账本，请另行留存此行：", LedgerError: "账本未能追加：",
+		Ledger:       "账本，请另行留存此行：", Statement: "本月存证声明", NoStatement: "没有声明。", LedgerError: "账本未能追加：",
 		LedgerProblem: "账本问题：", Stamped: "最近一次加盖时间戳：", Cosigned: "最近一次见证签名：",
 		NotFound: "没有这个合规包。", Bad: "页面地址中的时间无效。",
 		states: map[string]string{
@@ -50,10 +50,13 @@ func chinese() *locale {
 		spoolLeft: func(free string, reports int) string {
 			return fmt.Sprintf("暂存磁盘剩余 %s，其中暂存 %d 份报告。", free, reports)
 		},
-		problems:    func(n int) string { return fmt.Sprintf("校验发现 %d 处问题。", n) },
-		stale:       func(days int) string { return fmt.Sprintf("已有 %d 天没有通过校验。", days) },
-		packsPaused: func(n int) string { return fmt.Sprintf("%d 个合规包已暂停。", n) },
-		notKept:     func(n int) string { return fmt.Sprintf("%d 个合规包存在但未留存。", n) },
+		problems:     func(n int) string { return fmt.Sprintf("校验发现 %d 处问题。", n) },
+		ledgerForked: "账本被回滚或分叉。", ledgerTampered: "有人没有密钥而写入了账本。",
+		ledgerDiffers: func(n int) string { return fmt.Sprintf("归档与账本有 %d 条记录不符。", n) },
+		ledgerStalled: func(n int) string { return fmt.Sprintf("账本无法写入，尚缺 %d 条记录。", n) },
+		stale:         func(days int) string { return fmt.Sprintf("已有 %d 天没有通过校验。", days) },
+		packsPaused:   func(n int) string { return fmt.Sprintf("%d 个合规包已暂停。", n) },
+		notKept:       func(n int) string { return fmt.Sprintf("%d 个合规包存在但未留存。", n) },
 		notListed: func(sources []string) string {
 			return fmt.Sprintf("%d 个来源的合规包未能列出：%s。", len(sources), chineseNames(sources))
 		},

@@ -22,7 +22,7 @@ func english() *locale {
 		StillReading: "The history is still being read. Older slots are missing from this page.",
 		AckedBy:      "Acknowledged by", AckedUntil: "until",
 		Pruned: "Sealed, report pruned after its retention",
-		Ledger: "Ledger, to be noted elsewhere:", LedgerError: "The ledger could not be appended to:",
+		Ledger: "Ledger, to be noted elsewhere:", Statement: "Statement of this month", NoStatement: "There is no statement.", LedgerError: "The ledger could not be appended to:",
 		LedgerProblem: "Ledger problem:", Stamped: "Time-stamped last:", Cosigned: "Cosigned last:",
 		NotFound: "Pack not found.", Bad: "The address of this page contains an invalid time.",
 		states: map[string]string{
@@ -46,7 +46,12 @@ func english() *locale {
 		spoolLeft: func(free string, reports int) string {
 			return fmt.Sprintf("The spool’s disk has %s left; %s in the spool.", free, i18n.Count(reports, "report"))
 		},
-		problems:    func(n int) string { return fmt.Sprintf("Verification found %s.", i18n.Count(n, "problem")) },
+		problems:     func(n int) string { return fmt.Sprintf("Verification found %s.", i18n.Count(n, "problem")) },
+		ledgerForked: "The ledger was rolled back or forked.", ledgerTampered: "Somebody without the key wrote into the ledger.",
+		ledgerDiffers: func(n int) string { return fmt.Sprintf("Archive and ledger disagree on %s.", i18n.Count(n, "record")) },
+		ledgerStalled: func(n int) string {
+			return fmt.Sprintf("The ledger could not be appended to: it lacks %s.", i18n.Count(n, "record"))
+		},
 		stale:       func(days int) string { return fmt.Sprintf("No verification has passed for %d days.", days) },
 		packsPaused: func(n int) string { return englishArePaused(n, "pack") + "." },
 		notKept: func(n int) string {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"packseal.example/internal/evidence"
@@ -38,4 +39,50 @@ func TestLedgerShows(t *testing.T) {
 	wantAll(t, get(h, "/api/v1/ledger").Body.String(), `"line":"ledger example.com/log 1234 AAAA="`, `"owed":3`, `"kind":"void"`, `"stamps":[{"name":"tsa","size":1234,"at":`, `"offset_seconds":0`)
 	opts.Ledger = func() *evidence.LedgerStatus { return &evidence.LedgerStatus{Origin: "example.com/log"} }
 	wantNone(t, get(handler(t, opts), "/").Body.String(), "Ledger")
+}
+
+// TestLedgerVerdict: the page's first sentence says what is wrong with the ledger, by
+// itself or by what verification found, in both languages.
+func TestLedgerVerdict(t *testing.T) {
+	t.Parallel()
+	with := func(kinds ...string) evidence.LedgerStatus {
+		l := evidence.LedgerStatus{Origin: "example.com/log"}
+		for _, kind := range kinds {
+			l.Problems = append(l.Problems, evidence.LedgerProblem{Kind: kind})
+		}
+		return l
+	}
+	for name, c := range map[string]struct {
+		ledger *evidence.LedgerStatus
+		found  map[string]int
+		en, zh string // "" = nothing
+	}{
+		"none":               {nil, nil, "", ""},
+		"whole":              {new(with()), nil, "", ""},
+		"forked":             {new(with("forked")), nil, "The ledger was rolled back or forked.", "账本被回滚或分叉。"},
+		"rolled back":        {new(with("rolled_back")), nil, "The ledger was rolled back or forked.", "账本被回滚或分叉。"},
+		"found by verify":    {nil, map[string]int{"rolled_back": 1}, "The ledger was rolled back or forked.", "账本被回滚或分叉。"},
+		"altered":            {new(with("altered")), nil, "Somebody without the key wrote into the ledger.", "有人没有密钥而写入了账本。"},
+		"clock":              {new(with("clock_offset")), nil, "", ""},
+		"unlogged":           {new(with()), map[string]int{"unlogged": 1, "unarchived": 1}, "Archive and ledger disagree on 2 records.", "归档与账本有 2 条记录不符。"},
+		"waits":              {&evidence.LedgerStatus{Owed: 3}, nil, "", ""},
+		"can't be committed": {&evidence.LedgerStatus{Owed: 3, Error: "down"}, nil, "The ledger could not be appended to: it lacks 3 records.", "账本无法写入，尚缺 3 条记录。"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts := options(0, sealedPack("cp-a", "MLPS"))
+			if c.ledger != nil {
+				opts.Ledger = func() *evidence.LedgerStatus { return c.ledger }
+			}
+			opts.Status = func() Status { return Status{Verified: Verified{Passed: midnight, Problems: c.found}} }
+			h := handler(t, opts)
+			for lang, want := range map[string]string{"en": c.en, "zh": c.zh} {
+				_, title, _ := strings.Cut(get(h, "/?lang="+lang).Body.String(), "<h1")
+				title, _, _ = strings.Cut(title, "</h1>")
+				if first := !strings.Contains(title, "edger") && !strings.Contains(title, "账本"); want == "" && !first || !strings.Contains(title, ">"+want) {
+					t.Errorf("%s: the first sentence of %q is not %q", lang, title, want)
+				}
+			}
+		})
+	}
 }

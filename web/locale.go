@@ -26,6 +26,7 @@ type locale struct {
 	Metrics, API, NoSlots, Incomplete, NotFound, Bad         string
 	StillReading, AckedBy, AckedUntil, Ledger, LedgerError   string
 	LedgerProblem, Stamped, Cosigned, Pruned                 string
+	Statement, NoStatement                                   string
 
 	states  map[string]string
 	unknown string            // any other state
@@ -46,6 +47,10 @@ type locale struct {
 	sinkDown, sourcePaused func(name string) string
 	spoolLeft              func(free string, reports int) string
 	problems, stale        func(n int) string // problems, days
+	ledgerForked           string
+	ledgerTampered         string
+	ledgerDiffers          func(n int) string // records
+	ledgerStalled          func(n int) string // entries
 	sourcesPaused          func(names []string) string
 	packsPaused, notKept   func(n int) string
 	notListed              func(sources []string) string

@@ -119,7 +119,7 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 		attention = append(attention, r.Label)
 	}
 	var sentences []string
-	sentences, o.Details = o.troubles(status, o.Totals)
+	sentences, o.Details = o.troubles(status, o.Ledger, o.Totals)
 	o.Look = len(sentences)+o.Totals.Attention > 0
 	o.Totals.Doubt = o.Trouble != "" || len(status.down()) > 0
 	o.Title = o.L.join(append(sentences, o.L.headline(o.Totals, attention)))

@@ -45,6 +45,7 @@ type page struct {
 	Now     timestamp
 	Trouble string // why packseal is not ready, or empty
 	Hint    string
+	Why     string // of an error, what and what to do; or empty
 
 	url  *url.URL
 	time time.Time

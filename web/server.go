@@ -63,6 +63,7 @@ func (s *Server) routes() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET /{$}":                      http.HandlerFunc(s.serveOverview),
 		"GET /packs/{source}/{pack...}": http.HandlerFunc(s.serveHistory),
+		"GET /statement":                http.HandlerFunc(s.serveStatement),
 		"GET " + stylePath:              style(),
 		"GET /api/v1/packs":             http.HandlerFunc(s.servePacks),
 		"GET /api/v1/slots":             http.HandlerFunc(s.serveSlots),

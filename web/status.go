@@ -187,7 +187,7 @@ type trouble struct {
 
 // troubles returns the sentences that the headline begins with, the most urgent
 // one first, and the details that the page lists below it.
-func (p page) troubles(st Status, t totals) (sentences []string, list []trouble) {
+func (p page) troubles(st Status, ledger *evidence.LedgerStatus, t totals) (sentences []string, list []trouble) {
 	say := func(ok bool, text string) {
 		if ok {
 			sentences = append(sentences, text)
@@ -202,6 +202,7 @@ func (p page) troubles(st Status, t totals) (sentences []string, list []trouble)
 	say(st.Refused != nil, p.L.refused)
 	say(len(down) > 0, p.L.sinksDown(down, len(st.Sinks)))
 	say(st.Spool.Full, p.L.spoolFull)
+	sentences = append(sentences, p.ledgerTroubles(ledger, st.Verified)...)
 	say(problems > 0, p.L.problems(problems))
 	say(problems == 0 && days > 0, p.L.stale(days))
 	say(len(paused) > 0, p.L.sourcesPaused(paused))

@@ -95,6 +95,9 @@ type Options struct {
 	Ready func() error
 	// Ledger says how the ledger is; nil, or nil returned: there is none.
 	Ledger func() *evidence.LedgerStatus
+	// Statement returns the statement of a period as a page; nil: there is none. Its
+	// error is fault.Request for a period that is none.
+	Statement func(context.Context, StatementQuery) (StatementPage, error)
 	// Reload reloads the configuration. nil: /-/reload answers 403.
 	Reload func() error
 

@@ -6,9 +6,10 @@
 // # Bundles
 //
 // A bundle has the entries [a,b) of the ledger. a is the size of the last stamped
-// checkpoint before the period, or of an earlier one, so that the slates that cover the
-// period are among the entries: they were written a day ahead. b is the size of a
-// stamped checkpoint after the period.
+// checkpoint before the first slate that reaches into the period, and before the records
+// of the plan and the policy that were in force when it begins. b is the size of the
+// first stamped checkpoint after the period that has a record of all that was due, or
+// else of the last stamped one. Of a ledger that is not stamped a bundle has all.
 //
 //	index.html statement.json VERIFY.en.txt VERIFY.zh.txt verify.py prove.sh
 //	ledger/edge                 "size <a>", and a line "edge <base64>" for each hash of the edge of [0,a)
@@ -18,15 +19,11 @@
 //	checkpoints/<N>.cosig       signature lines of witnesses
 //	records/<yyyy-mm>.jsonl     the records of slots that were due in that month, UTC, one a line
 //	records/ledger.jsonl        the ledger's own records
-//	proofs/<12 hex>.tlog-proof  proves an entry before a; see below
 //	reports/<archive key>       the reports, or some of them
 //	keys/                       for information: an auditor takes keys from elsewhere
 //
-// The plan and the policy that were in force at a may be older than the entries. The
-// plan's record is in records/ledger.jsonl all the same: the first slate names its
-// SHA-256. Where a plan is in parts, and for a policy, there is a C2SP tlog-proof for
-// each record, under the first 12 hex digits of its SHA-256, by a checkpoint of the
-// bundle.
+// A plan that is older than the entries is taken all the same if the first slate names
+// its SHA-256.
 //
 // Since all entries between a and b are there, the root at every size in [a,b] is
 // recomputed, and each checkpoint is held against it.

@@ -97,7 +97,7 @@ func known(name string) bool {
 	case PageName, StatementName, VerifyEnglish, VerifyChinese, VerifyScript, ProveScript, EdgeName, LeavesName:
 		return true
 	}
-	return slices.ContainsFunc([]string{CheckpointsDir, RecordsDir, ReportsDir, ProofsDir, KeysDir}, func(dir string) bool { return strings.HasPrefix(name, dir) })
+	return slices.ContainsFunc([]string{CheckpointsDir, RecordsDir, ReportsDir, KeysDir}, func(dir string) bool { return strings.HasPrefix(name, dir) })
 }
 
 // below yields the names below a folder, in order.
@@ -207,7 +207,11 @@ func (b *bundle) entries() (entries []tree.Entry, ok bool) {
 func (b *bundle) records() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for name := range b.below(RecordsDir) {
-			for line := range b.lines(name, evidence.MaxRecord) {
+			longest := evidence.MaxRecord
+			if name == LedgerRecords {
+				longest = maxStatement
+			}
+			for line := range b.lines(name, longest) {
 				if !yield(line, nil) {
 					return
 				}

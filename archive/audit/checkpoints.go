@@ -163,7 +163,7 @@ func (a *audit) findRecords(wanted map[[sha256.Size]byte][]byte) {
 	if len(wanted) == 0 || a.files[LedgerRecords] == nil {
 		return
 	}
-	for line := range a.bundle.lines(LedgerRecords, evidence.MaxRecord) {
+	for line := range a.bundle.lines(LedgerRecords, maxStatement) {
 		if raw, ok := wanted[sha256.Sum256(line)]; ok && raw == nil {
 			wanted[sha256.Sum256(line)] = bytes.Clone(line)
 		}
@@ -265,38 +265,4 @@ func (a *audit) checkWitnesses() {
 		}
 	}
 	a.cosigned = slices.Sorted(maps.Keys(signed))
-}
-
-// earlier returns the entries before the bundle's that it proves.
-func (a *audit) earlier() (list []Earlier) {
-	proofs := make(map[string]tree.Proof)
-	for name := range a.below(ProofsDir) {
-		p, err := tree.ParseProof(a.read(name, maxSmall))
-		if err != nil {
-			a.found.add(Unreadable, name, saidUnreadable, err)
-			continue
-		}
-		proofs[name] = p
-	}
-	if len(proofs) == 0 || a.files[LedgerRecords] == nil {
-		return nil
-	}
-	for line := range a.bundle.lines(LedgerRecords, evidence.MaxRecord) {
-		name := ProofName(tree.Entry{Sum: sha256.Sum256(line)})
-		p, ok := proofs[name]
-		if !ok {
-			continue
-		}
-		delete(proofs, name)
-		c, err := p.Check(line, note.VerifierList(a.keys...))
-		switch {
-		case err != nil:
-			a.found.add(Altered, name, saidProof, err)
-		case p.Index >= a.edge.Size || !slices.ContainsFunc(a.checkpoints, func(b *bundled) bool { return b.Checkpoint == c }):
-			a.found.add(Altered, name, saidOtherProof)
-		default:
-			list = append(list, Earlier{tree.Of(p.Key, line), p.Index})
-		}
-	}
-	return list
 }

@@ -14,7 +14,8 @@ import (
 // the audit is about.
 type claim struct {
 	Period
-	raw map[string]json.RawMessage // nil: there is none
+	reports Reports                    // which of them the bundle has
+	raw     map[string]json.RawMessage // nil: there is none
 }
 
 // longest bounds a period: a hundred years.
@@ -30,6 +31,7 @@ func readClaim(b *bundle) (c claim) {
 		From, Until time.Time
 		Packs       []string
 		Zone        string
+		Reports     Reports
 	}
 	err := json.Unmarshal(raw, &s)
 	fields := make(map[string]json.RawMessage)
@@ -41,7 +43,7 @@ func readClaim(b *bundle) (c claim) {
 		b.found.add(Unreadable, StatementName, saidStatement, StatementSchema)
 		return c
 	}
-	return claim{Period{s.From.UTC(), s.Until.UTC(), s.Zone, s.Packs}, fields}
+	return claim{Period{s.From.UTC(), s.Until.UTC(), s.Zone, s.Packs}, s.Reports, fields}
 }
 
 // timed are the fields of a statement that follow from tokens.

@@ -33,24 +33,13 @@ type Input struct {
 	// Entries yields the part, in order.
 	Entries iter.Seq2[tree.Entry, error]
 
-	// Earlier are entries before the part, such as those of the plan and the policy
-	// that were in force when it began.
-	Earlier []Earlier
-
-	// Records yields the records whose sums are in the part or in Earlier, as they are
-	// stored, in any order. Each is believed because of its sum; so is a plan that the
+	// Records yields the records whose sums are in the part, as they are stored, in any order. Each is believed because of its sum; so is a plan that the
 	// first slate of the part names. It is called after Entries has ended, on another
 	// goroutine than the one that called Compute.
 	Records iter.Seq2[[]byte, error]
 
 	// Sealed, if it is not nil, is called for each manifest of the part.
 	Sealed func(evidence.Manifest)
-}
-
-// Earlier is an entry before the part of the ledger that an [Input] has.
-type Earlier struct {
-	tree.Entry
-	Index int64
 }
 
 // settled is how a slot ended.
@@ -76,7 +65,6 @@ type computation struct {
 	slates   []slated
 	policies []policy
 	pruned   map[string]int32                    // by the report's key
-	earlier  map[[sha256.Size]byte]Earlier       // entries before the part
 	outside  map[[sha256.Size]byte]evidence.Plan // that no entry has the sum of
 	found    findings
 	wanted   map[string]bool // packs; none = all
@@ -103,14 +91,11 @@ func Compute(in Input) (Statement, error) {
 		sums: make(map[[sha256.Size]byte]int32), keys: make(map[string]int32), slots: make(map[string]map[int64]settled),
 		gaps: make(map[evidence.Slot]evidence.Gap), pruned: make(map[string]int32),
 		plans: make(map[string]evidence.Plan), inForce: make(map[string]time.Time),
-		outside: make(map[[sha256.Size]byte]evidence.Plan), earlier: make(map[[sha256.Size]byte]Earlier),
-		wanted: make(map[string]bool),
+		outside: make(map[[sha256.Size]byte]evidence.Plan),
+		wanted:  make(map[string]bool),
 	}
 	for _, p := range in.Packs {
 		c.wanted[p] = true
-	}
-	for _, e := range in.Earlier {
-		c.earlier[e.Sum] = e
 	}
 	c.s = Statement{
 		Checkpoint: Checkpoint{in.Checkpoint.Origin, in.Checkpoint.Root.String(), in.Checkpoint.Size},
@@ -217,6 +202,15 @@ func (c *computation) wants(source, pack string) bool {
 // within reports whether the statement is about the slot.
 func (c *computation) within(s evidence.Slot) bool {
 	return !s.Due.Before(c.From) && s.Due.Before(c.Until) && c.wants(s.Source, s.Pack)
+}
+
+// Covering returns what reports whether the period is about a slot.
+func (p Period) Covering() func(evidence.Slot) bool {
+	c := &computation{Input: Input{Period: p}, wanted: make(map[string]bool)}
+	for _, pack := range p.Packs {
+		c.wanted[pack] = true
+	}
+	return c.within
 }
 
 // packKey names a pack in the statement.

@@ -130,7 +130,6 @@ func TestHostile(t *testing.T) {
 		"checkpoint's number":  {extra(t, f, named("checkpoints/9999")), "unreadable"},
 		"token of none":        {extra(t, f, named("checkpoints/999.tsa.tsr")), "unreadable"},
 		"token bomb":           {extra(t, f, zipped{zip.FileHeader{Name: "checkpoints/003.other.tsr", Method: zip.Deflate}, make([]byte, 1<<20), 20}), "unreadable"},
-		"proof of nothing":     {extra(t, f, named("proofs/000000000000.tlog-proof")), "unreadable"},
 		"unknown method":       {patched(t, whole), "unreadable"},
 		"sizes that lie":       {lying(whole), "unreadable"},
 	} {

@@ -28,7 +28,6 @@ const (
 	CheckpointsDir = "checkpoints/"
 	RecordsDir     = "records/"
 	ReportsDir     = "reports/"
-	ProofsDir      = "proofs/"
 	KeysDir        = "keys/"
 )
 
@@ -47,10 +46,6 @@ func RecordsName(due time.Time) string { return RecordsDir + due.UTC().Format("2
 
 // ReportName is the name of the report with that key of the archive.
 func ReportName(key string) string { return ReportsDir + key }
-
-// ProofName is the name of the proof of an entry before the part: a plan's or a
-// policy's.
-func ProofName(e tree.Entry) string { return fmt.Sprintf("%s%x.tlog-proof", ProofsDir, e.Sum[:6]) }
 
 // FormatEdge writes ledger/edge.
 func FormatEdge(e tree.Edge) []byte {

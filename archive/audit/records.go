@@ -22,7 +22,7 @@ type record struct {
 // hit is a record as that of an entry.
 type hit struct {
 	logged
-	at    int32 // the entry's place in the part; -1: it is an earlier one
+	at    int32 // the entry's place in the part
 	index int64
 	value any // what was decoded
 	err   error
@@ -90,9 +90,7 @@ var errStrangers = fault.New(fault.Damaged, "more than %d records are not in the
 // decode decodes a record as that of every entry that has its sum. It changes nothing.
 func (c *computation) decode(raw []byte) record {
 	r := record{raw: raw, sum: sha256.Sum256(raw)}
-	if e, ok := c.earlier[r.sum]; ok {
-		r.hits = append(r.hits, hit{logged: newLogged(e.Entry, -1), at: -1, index: e.Index})
-	} else if i, ok := c.sums[r.sum]; ok {
+	if i, ok := c.sums[r.sum]; ok {
 		for ; i >= 0; i = c.entries[i].same {
 			r.hits = append(r.hits, hit{logged: c.entries[i], at: i, index: c.index(i)})
 		}
@@ -124,6 +122,8 @@ func (h *hit) decode(raw []byte) {
 		h.value, h.err = evidence.DecodeNextKey(raw, h.Key)
 	case tree.Epoch:
 		h.value, h.err = evidence.DecodeEpoch(raw, h.Key)
+	case tree.Statement:
+		h.err = checkStatement(raw, h.Key)
 	}
 }
 
@@ -133,14 +133,12 @@ func (c *computation) take(r record) {
 		c.stranger(r.sum, r.raw)
 		return
 	}
-	if at := r.hits[0].at; at >= 0 && c.entries[at].read {
+	if c.entries[r.hits[0].at].read {
 		c.find(Doubled, r.hits[0].Key, saidDoubledRecord)
 		return
 	}
 	for _, h := range r.hits {
-		if h.at >= 0 {
-			c.entries[h.at].read = true
-		}
+		c.entries[h.at].read = true
 		c.read(h)
 	}
 }

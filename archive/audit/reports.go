@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"slices"
 	"strings"
 
+	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
 )
 
@@ -51,6 +53,23 @@ func (a *audit) checkReports(r reports) {
 			a.found.add(Altered, name, saidAlteredReport, sum, want.sum)
 		default:
 			a.Reports++
+		}
+	}
+}
+
+// leftOut finds the reports that the bundle lacks, of those kept, by what its statement
+// says of it.
+func (a *audit) leftOut(r reports, kept []string, c Checkpoint) {
+	pruned := make(map[string]bool)
+	for _, e := range a.entries {
+		if e.Kind() == tree.Pruned {
+			pruned[e.Object()] = true
+		}
+	}
+	kept = slices.DeleteFunc(kept, func(key string) bool { return pruned[key] })
+	for _, key := range a.claim.reports.Choose(c, kept) {
+		if r[key] == nil {
+			a.found.add(Unarchived, ReportName(key), saidLeftOutReport)
 		}
 	}
 }

@@ -34,6 +34,7 @@ var (
 	saidChanges        = said{"plans changed so much that what they took out was not followed beyond %s", "排期变更过多，因变更而不再到期的项目只核对到 %s"}
 	saidTooMany        = said{"by the plans, more falls due than the ledger can have records of; it was followed up to %s", "按排期到期的项目多于账本可能拥有的记录；核对到 %s 为止"}
 
+	saidLeftOutReport = said{"the bundle should have this report by what its statement says, and does not", "按声明所述，审计包中应有此报告，实际却没有"}
 	saidNoZip         = said{"it is not a whole zip file: %v", "它不是完整的 zip 文件：%v"}
 	saidUnsafe        = said{"the bundle has a file under the name %.200q, which must not be unpacked", "审计包中有名为 %.200q 的文件，不可解压"}
 	saidDoubledFile   = said{"the bundle has this file twice, and programs differ in which one they show", "审计包中此文件出现了两次，不同程序会显示不同的那一份"}
@@ -50,8 +51,6 @@ var (
 	saidNoToken       = said{"the bundle has no token that proves when anything was there", "审计包中没有任何能证明时间的时间戳"}
 	saidCosignature   = said{"the line of %s is not its cosignature of the checkpoint: %v", "%s 的签名行不是它对该检查点的共同签名：%v"}
 	saidNoCosignature = said{"the witness has cosigned no checkpoint of the bundle", "该见证人没有共同签署审计包中的任何检查点"}
-	saidProof         = said{"it does not prove the record: %v", "它不能证明该记录：%v"}
-	saidOtherProof    = said{"it does not prove an entry from before the bundle by one of the bundle's checkpoints", "它没有以审计包中的检查点证明更早的条目"}
 	saidOtherOrigin   = said{"the line is of another ledger than the key, %s", "这一行属于另一个账本，而密钥属于 %s"}
 	saidRolledBack    = said{"the ledger had this many entries once, and the bundle ends after %d: ask for one that goes further", "账本曾有这么多条目，而审计包在第 %d 条之后结束：请索取范围更大的审计包"}
 	saidForked        = said{"somebody was shown another ledger: of that size the bundle's has the root %s", "曾有人看到的是另一个账本：在此大小时，审计包的根是 %s"}

@@ -28,6 +28,7 @@ type Statement struct {
 	Open        []Slot        `json:"open"`            // were due too shortly before the last stamp to be called missing
 	Packs       []string      `json:"packs,omitempty"` // the statement is of these alone, as <source>/<pack>
 	PlanChanges []PlanChange  `json:"plan_changes"`
+	Reports     *Reports      `json:"reports,omitempty"` // which of them the bundle has; nil: it is of no bundle
 	Schema      string        `json:"schema"`
 	SlatesLate  []LateSlate   `json:"slates_late"` // what was due was said too late to be said in advance
 	Stamps      Stamps        `json:"stamps"`

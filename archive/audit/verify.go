@@ -11,6 +11,7 @@ import (
 
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/archive/ledger/witness/cosignature"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 )
 
@@ -152,9 +153,16 @@ func (a *audit) state() error {
 		return nil
 	}
 	reports := a.expectReports()
+	var kept []string // reports that the bundle may have
+	within := a.claim.Covering()
 	s, err := Compute(Input{
 		Period: a.claim.Period, Tool: a.Tool, Begin: a.edge.Size, Checkpoint: a.checkpoints[len(a.checkpoints)-1].Checkpoint,
-		Stamps: a.stamps, Witnesses: a.cosigned, Earlier: a.earlier(), Sealed: reports.sealed,
+		Stamps: a.stamps, Witnesses: a.cosigned, Sealed: func(m evidence.Manifest) {
+			reports.sealed(m)
+			if within(m.Slot()) {
+				kept = append(kept, m.ReportKey())
+			}
+		},
 		Entries: func(yield func(tree.Entry, error) bool) {
 			for _, e := range a.entries {
 				if !yield(e, nil) {
@@ -178,6 +186,7 @@ func (a *audit) state() error {
 		return err
 	}
 	a.checkReports(reports)
+	a.leftOut(reports, kept, s.Checkpoint)
 	a.compare(s)
 	a.Statement = &s
 	return nil

@@ -157,7 +157,7 @@ func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 			unread = c.down[t.Name]
 			continue
 		}
-		raw, err := sink.ReadAll(ctx, t, e.Object(), evidence.MaxRecord)
+		raw, err := sink.ReadAll(ctx, t, e.Object(), tree.MaxNote)
 		switch {
 		case errors.Is(err, sink.ErrNotExist):
 		case err != nil && fault.Of(err) != fault.Damaged:
@@ -205,6 +205,9 @@ func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
 	if len(raw) > tree.MaxNote {
 		return c.append(ctx, entries[:len(entries)/2])
 	}
+	if err := c.deleted(ctx, b.N); err != nil {
+		return err
+	}
 	taken, err := c.taken(ctx, b.N)
 	if err != nil {
 		return err
@@ -221,6 +224,20 @@ func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
 	}
 	if c.tip.head.Batches == b.N {
 		return errors.Join(put, fault.New(fault.SinkUnavailable, "sink %s took %s and does not have it", c.Sinks[0].Name, tree.BatchKey(b.N)))
+	}
+	return nil
+}
+
+// deleted returns an error if the first sink keeps that batch n was deleted.
+func (c *commit) deleted(ctx context.Context, n int64) error {
+	deletions, err := sink.Deletions(ctx, c.Sinks[0].Sink, tree.BatchKey(n))
+	if err != nil {
+		return fmt.Errorf("asking sink %s what was deleted: %w", c.Sinks[0].Name, err)
+	}
+	for _, d := range deletions {
+		if d.Key == tree.BatchKey(n) {
+			return c.found(RolledBack, c.Sinks[0], d.Key, "%s", d).refusal()
+		}
 	}
 	return nil
 }

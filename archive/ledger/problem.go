@@ -47,6 +47,11 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: %s: %s", p.Kind, where, p.Detail)
 }
 
+// sorted returns the problems that were found.
+func (c *commit) sorted() []Problem {
+	return slices.SortedFunc(maps.Keys(c.problems), func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
+}
+
 // Show returns the problem as page, API and commands show it.
 func (p Problem) Show() evidence.LedgerProblem {
 	return evidence.LedgerProblem{Kind: string(p.Kind), Sink: p.Sink, Key: p.Key, Detail: p.Detail}
@@ -86,7 +91,7 @@ func (l *Ledger) report(ctx context.Context, c *commit, err error) {
 	defer l.show.Unlock()
 	before := l.status.Problems
 	s := &l.status
-	s.Problems = slices.SortedFunc(maps.Keys(c.problems), func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
+	s.Problems = c.sorted()
 	for _, p := range s.Problems {
 		if !slices.Contains(before, p) {
 			s.Found[p.Kind]++

@@ -116,7 +116,7 @@ func (p Plan) Unreadable() (packs []evidence.PlannedPack) {
 
 // equals reports whether a plan is whole and of just these packs.
 func (p Plan) equals(packs []evidence.PlannedPack) bool {
-	return p.Whole && slices.EqualFunc(p.Packs, packs, evidence.PlannedPack.Equal)
+	return p.Whole && slices.EqualFunc(p.Packs, packs, func(a, b evidence.PlannedPack) bool { return a.From(p.Since).Equal(b.From(p.Since)) })
 }
 
 // last returns the plan that came into force last; none = the zero Plan.

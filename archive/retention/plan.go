@@ -62,7 +62,7 @@ func (p *Pruner) Plan(ctx context.Context) (Plan, error) {
 
 func (p *Pruner) plan(ctx context.Context, l logged, now time.Time) (Plan, error) {
 	plan := Plan{Keep: p.Keep.String(), Before: p.Keep.Cutoff(now).Truncate(time.Second), Reports: []Report{}, Kept: []Kept{}}
-	policy, err := p.policy(ctx, l)
+	policy, since, err := p.policy(ctx, l)
 	if err != nil {
 		return plan, err
 	}
@@ -80,7 +80,7 @@ func (p *Pruner) plan(ctx context.Context, l logged, now time.Time) (Plan, error
 	for _, r := range plan.Reports {
 		last, backlog := l.last, false
 		if last.IsZero() {
-			last, backlog = plan.Reports[0].Due, !plan.Policy || !p.Keep.End(r.Due).After(policy.Since)
+			last, backlog = plan.Reports[0].Due, !plan.Policy || !p.Keep.End(r.Due).After(since)
 		}
 		if !r.Begun && (backlog || r.Due.Sub(last).Abs() > Usual) {
 			plan.Unexplained++

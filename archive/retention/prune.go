@@ -37,7 +37,8 @@ func (p *Pruner) Prune(ctx context.Context, expect int) (Result, error) {
 	if err := r.refused(expect); err != nil {
 		return r, err
 	}
-	if err := p.announce(ctx, l); err != nil {
+	removes := slices.ContainsFunc(r.Reports, func(r Report) bool { return !r.Begun })
+	if err := p.announce(ctx, l, removes); err != nil {
 		return r, err
 	}
 	if err := p.bury(ctx, r.Reports); err != nil {

@@ -158,6 +158,40 @@ func TestFirst(t *testing.T) {
 	})
 }
 
+// TestPolicyRenewed: before reports go by an old policy, the same one is logged again; it
+// explains the same reports as the first one, also where the run was interrupted then.
+func TestPolicyRenewed(t *testing.T) {
+	t.Parallel()
+	for name, ages := range map[string][]int{"old": {200}, "interrupted": {200, 1}} {
+		r := newRig(t, map[string][]int{"cp-1": {100, 95, 1}})
+		p := r.start(t, nil)
+		for _, days := range ages {
+			since := time.Now().AddDate(0, 0, -days).UTC().Truncate(time.Second)
+			if err := p.ledger.LogRecord(t.Context(), evidence.Policy{Keep: "90d", Since: since, Tool: "packseal/test"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.ledger.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Announce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Prune(t.Context(), 0); err != nil || got.Removed != 2 || got.Unexplained != 0 {
+			t.Errorf("%s: %v, %+v", name, err, got)
+		}
+		var kinds []tree.Kind
+		for _, e := range p.entries(t) {
+			if k := e.Kind(); k == tree.Policy || k == tree.Pruned {
+				kinds = append(kinds, k)
+			}
+		}
+		if want := []tree.Kind{"policy", "policy", "pruned", "pruned"}; !slices.Equal(kinds, want) {
+			t.Errorf("%s: got %v", name, kinds)
+		}
+	}
+}
+
 // TestLocked: what a sink keeps locked stays in all of them, and the ledger says
 // nothing of it.
 func TestLocked(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"packseal.example/archive"
@@ -80,9 +81,9 @@ func (p *Pruner) commit(ctx context.Context) error {
 
 // logged is what the ledger says about retention.
 type logged struct {
-	policy tree.Entry            // the latest; the zero entry = there is none
-	pruned map[string]tree.Entry // by the report's key
-	last   time.Time             // the latest due time of a pruned report
+	policies []tree.Entry          // in order
+	pruned   map[string]tree.Entry // by the report's key
+	last     time.Time             // the latest due time of a pruned report
 }
 
 // read reads the ledger, to its end.
@@ -97,7 +98,7 @@ func (p *Pruner) read(ctx context.Context) (l logged, err error) {
 		}
 		switch e.Kind() {
 		case tree.Policy:
-			l.policy = e
+			l.policies = append(l.policies, e)
 		case tree.Pruned:
 			l.pruned[e.Object()] = e
 			if s, _, ok := evidence.ParseKey(e.Object()); ok && s.Due.After(l.last) {
@@ -108,24 +109,40 @@ func (p *Pruner) read(ctx context.Context) (l logged, err error) {
 	return l, nil
 }
 
-// policy returns the policy that the ledger has last; the zero one = there is none.
-func (p *Pruner) policy(ctx context.Context, l logged) (policy evidence.Policy, err error) {
-	if l.policy == (tree.Entry{}) {
-		return policy, nil
+// policy returns the policy that the ledger has last, and since when what it says is
+// in force, by those before it; the zero one = there is none.
+func (p *Pruner) policy(ctx context.Context, l logged) (policy evidence.Policy, since time.Time, err error) {
+	for i, e := range slices.Backward(l.policies) {
+		before, err := p.readPolicy(ctx, e)
+		if err != nil {
+			return policy, since, err
+		}
+		if i == len(l.policies)-1 {
+			policy = before
+		}
+		if before.Keep != policy.Keep {
+			break
+		}
+		since = before.Since
 	}
+	return policy, since, nil
+}
+
+// readPolicy reads the policy that an entry is of.
+func (p *Pruner) readPolicy(ctx context.Context, e tree.Entry) (policy evidence.Policy, err error) {
 	var errs []error
 	for _, t := range p.Archive.Sinks {
-		raw, err := sink.ReadAll(ctx, t, l.policy.Key, evidence.MaxRecord)
-		if err == nil && tree.Of(l.policy.Key, raw) != l.policy {
+		raw, err := sink.ReadAll(ctx, t, e.Key, evidence.MaxRecord)
+		if err == nil && tree.Of(e.Key, raw) != e {
 			err = fault.New(fault.Damaged, "it is not the one that the ledger has")
 		}
 		if err == nil {
-			policy, err = evidence.DecodePolicy(raw, l.policy.Key)
+			policy, err = evidence.DecodePolicy(raw, e.Key)
 		}
 		if err == nil {
 			return policy, nil
 		}
-		errs = append(errs, fmt.Errorf("reading the policy %s from sink %s: %w", l.policy.Key, t.Name, err))
+		errs = append(errs, fmt.Errorf("reading the policy %s from sink %s: %w", e.Key, t.Name, err))
 	}
 	return policy, errors.Join(errs...)
 }
@@ -138,12 +155,18 @@ func (p *Pruner) Announce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.announce(ctx, l)
+	return p.announce(ctx, l, false)
 }
 
-func (p *Pruner) announce(ctx context.Context, l logged) error {
-	policy, err := p.policy(ctx, l)
-	if err != nil || policy.Keep == p.Keep.String() {
+// renewal is how old the record of the policy in force is at most when reports are
+// removed by it: it then lies near to their entries, and so in a bundle that has these.
+const renewal = 7 * 24 * time.Hour
+
+// announce logs the policy, unless it is in force already; if something is removed now,
+// also if its record is old.
+func (p *Pruner) announce(ctx context.Context, l logged, removes bool) error {
+	policy, _, err := p.policy(ctx, l)
+	if err != nil || policy.Keep == p.Keep.String() && !(removes && time.Since(policy.Since) >= renewal) {
 		return err
 	}
 	policy = evidence.Policy{Keep: p.Keep.String(), Since: time.Now().UTC().Truncate(time.Second), Tool: p.Tool}

@@ -59,7 +59,7 @@ expires. The same one again is not recorded twice, but put into sinks that lack 
 		if err != nil {
 			return err
 		}
-		r, err := openReading(c, cfg, cfg.StateDir)
+		r, err := openReading(c, cfg, cfg.StateDir, "")
 		if err != nil {
 			return err
 		}

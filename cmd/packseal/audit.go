@@ -40,17 +40,17 @@ happened; the word system stands for the roots that this machine trusts.`,
 	roots := c.Flags().String("tsa-roots", "", "a PEM file of the roots that time-stamps are trusted by, or system")
 	c.Flags().StringArrayVar(&o.Known, "known", nil, "a line of the ledger that was noted earlier: origin, size, root (repeatable)")
 	c.Flags().StringArrayVar(&o.Witnesses, "witness", nil, "the verifier key of a witness that must have cosigned (repeatable)")
-	lang := c.Flags().String("lang", audit.English, "the language: en or zh")
+	lang := langFlag(c)
 	asJSON := jsonFlag(c)
-	c.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions([]string{audit.English, audit.Chinese}, cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag is there
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		switch {
 		case len(args) != 1:
 			return fmt.Errorf("%w: audit takes one bundle, but was given %q", errUsage, args)
 		case len(o.Keys) == 0:
 			return fmt.Errorf("%w: --key is missing: the ledger's verifier key, which packseal ledger init prints", errUsage)
-		case *lang != audit.English && *lang != audit.Chinese:
-			return fmt.Errorf("%w: --lang takes en or zh, not %.40q", errUsage, *lang)
+		}
+		if err := checkLang(*lang); err != nil {
+			return err
 		}
 		o.Tool = tool()
 		if o.Stamps, err = tokens(*roots); err != nil {

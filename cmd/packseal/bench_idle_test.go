@@ -35,7 +35,7 @@ func BenchmarkIdle(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	manyConfig(b, dir, "http://127.0.0.1:9", "@yearly", "0s")
+	manyConfig(b, dir, "http://127.0.0.1:9", "@yearly", "0s", "")
 	var ready, cpu, rss float64
 	for b.Loop() {
 		r, c, m := idle(b, binary, filepath.Join(dir, "packseal.yaml"))

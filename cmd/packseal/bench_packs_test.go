@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"packseal.example/archive/ledger"
 	"packseal.example/config"
 	"packseal.example/daemon"
 	"packseal.example/fetcher/cloudconfig/sim"
@@ -30,27 +31,31 @@ const (
 // the machine's bare rate for what a slot can't do without: three signed
 // calls, a download and two durable files. A pack's first slot makes four
 // folders that have to be durable too; a later one, in a month that has its
-// folder, makes one.
+// folder, makes one. of-plain-rate compares with the same daemon without a ledger.
 func BenchmarkThousandPacks(b *testing.B) {
-	b.Run("first", func(b *testing.B) { thousandPacks(b, false) })
-	b.Run("later", func(b *testing.B) { thousandPacks(b, true) })
+	b.Run("first", func(b *testing.B) { thousandPacks(b, false, false) })
+	b.Run("later", func(b *testing.B) { thousandPacks(b, true, false) })
+	b.Run("later-ledger", func(b *testing.B) { thousandPacks(b, true, true) })
 }
 
-func thousandPacks(b *testing.B, later bool) {
-	var bare, sealed time.Duration
+func thousandPacks(b *testing.B, later, withLedger bool) {
+	var bare, plain, sealed time.Duration
 	var calls int64
 	for b.Loop() {
 		b.StopTimer()
 		_, endpoint := manySim(b)
 		bare += bareSlots(b, endpoint)
+		if withLedger {
+			_, endpoint := manySim(b)
+			plain += settleAll(b, endpoint, later, "")
+		}
 		server, endpoint := manySim(b)
-		due := time.Now().UTC().Truncate(time.Second).Add(soon)
-		cfg := manyConfig(b, b.TempDir(), endpoint, due.Format("5 4 15 2 1 *"), "0s")
-		if later {
-			makeMonths(b, cfg.Sinks[0].Local.Dir, due)
+		more := ""
+		if withLedger {
+			more = ledgerBlock(b)
 		}
 		b.StartTimer()
-		sealed += settleAll(b, cfg, due)
+		sealed += settleAll(b, endpoint, later, more)
 		for name, n := range server.Calls() {
 			if name != sim.Download {
 				calls += int64(n)
@@ -62,6 +67,24 @@ func thousandPacks(b *testing.B, later bool) {
 	b.ReportMetric(slots/bare.Seconds(), "bare-slots/s")
 	b.ReportMetric(bare.Seconds()/sealed.Seconds(), "of-bare-rate")
 	b.ReportMetric(float64(calls)/slots, "calls/slot")
+	if withLedger {
+		b.ReportMetric(plain.Seconds()/sealed.Seconds(), "of-plain-rate")
+	}
+}
+
+// ledgerBlock makes a key, and returns the lines that turn the ledger on.
+func ledgerBlock(b *testing.B) string {
+	b.Helper()
+	const origin = "example.com/packseal/bench"
+	key, _, err := ledger.GenerateKey(origin)
+	if err != nil {
+		b.Fatal(err)
+	}
+	file := filepath.Join(b.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(key.Reveal()+"\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return fmt.Sprintf("ledger: {origin: %s, key_file: %s, interval: 1s}\n", origin, file)
 }
 
 // manySim is a simulator of all the packs, whose reports are ready at once.
@@ -83,7 +106,7 @@ func manySim(b *testing.B) (server *sim.Server, endpoint string) {
 func manyPack(i int) string { return fmt.Sprintf("cp-%016d", i) }
 
 // manyConfig writes and loads the configuration of all the packs.
-func manyConfig(b *testing.B, dir, endpoint, schedule, catchUp string) *config.Config {
+func manyConfig(b *testing.B, dir, endpoint, schedule, catchUp, more string) *config.Config {
 	b.Helper()
 	var y strings.Builder
 	fmt.Fprintf(&y, `state_dir: state
@@ -97,8 +120,8 @@ sources:
 defaults: {source: demo, schedule: %q, catch_up: %s, timeout: 10m}
 sinks: [{name: primary, local: {dir: archive}}]
 web: {listen: "127.0.0.1:0"}
-packs:
-`, endpoint, inFlight, schedule, catchUp)
+%spacks:
+`, endpoint, inFlight, schedule, catchUp, more)
 	for i := range manyPacks {
 		fmt.Fprintf(&y, "  - {id: %s}\n", manyPack(i))
 	}
@@ -130,8 +153,13 @@ func makeMonths(b *testing.B, archive string, due time.Time) {
 
 // settleAll runs a daemon until every pack has its slot sealed, and returns how
 // long that was after it fell due.
-func settleAll(b *testing.B, cfg *config.Config, due time.Time) time.Duration {
+func settleAll(b *testing.B, endpoint string, later bool, more string) time.Duration {
 	b.Helper()
+	due := time.Now().UTC().Truncate(time.Second).Add(soon)
+	cfg := manyConfig(b, b.TempDir(), endpoint, due.Format("5 4 15 2 1 *"), "0s", more)
+	if later {
+		makeMonths(b, cfg.Sinks[0].Local.Dir, due)
+	}
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
 	l, err := net.Listen("tcp", cfg.Web.Listen)

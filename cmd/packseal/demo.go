@@ -21,6 +21,7 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
 	"packseal.example/internal/table"
 )
 
@@ -99,7 +100,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err := adoptDemo(ctx, cfg); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	fmt.Fprintf(d.talk, "packseal %s: http://%s\n  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s;\n  which packs exist and which are kept: packseal packs --config %[5]s\n",
+	fmt.Fprintf(d.talk, "packseal %s: http://%s\n  a simulated Config API makes the reports of %d packs, each every %s;\n  they are sealed in %s, by the configuration %s;\n  which packs exist and which are kept: packseal packs --config %[6]s\n",
 		version, l.Addr(), demoKept, demoEvery, filepath.Join(d.dir, "archive"), path)
 	level := slog.LevelInfo
 	if d.once {
@@ -202,7 +203,7 @@ ledger: {origin: %s, key_file: ledger-key, interval: 10s}
 web: {listen: %q}
 packs:
 `, endpoint, demoEvery, demoOrigin, d.listen)
-	since := d.first.Format(time.RFC3339)
+	since := period.Earlier(d.first, d.began.UTC().Truncate(time.Second)).Format(time.RFC3339)
 	for _, p := range append(sim.Demo(), sim.Pack{ID: sim.MissingPackID, Name: "a pack that does not exist"}) {
 		fmt.Fprintf(&b, "  - {id: %s, name: %q, aggregator: %q, since: %s}\n", p.ID, p.Name, p.Aggregator, since)
 	}

@@ -23,6 +23,7 @@ import (
 type reading struct {
 	*archive.Archive
 	cfg   *config.Config
+	key   string // the ledger's verifier key that was given; "" = that of the configuration
 	state string // the state folder; empty for a copy of an archive, which no daemon has
 	cmd   *cobra.Command
 	ackOf func(context.Context, evidence.Slot) (*evidence.Ack, error) // see gapAck
@@ -49,6 +50,7 @@ func (r *reading) empty() error {
 func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args []string) error) *cobra.Command {
 	path := configFlag(c)
 	dir := c.Flags().String("dir", "", "read this copy of an archive, without a configuration: the folder that holds those of the sources")
+	key := c.Flags().String("key", "", "the verifier key of the ledger; default: that of the configuration")
 	c.MarkFlagsMutuallyExclusive("config", "dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		var cfg *config.Config
@@ -62,7 +64,7 @@ func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args 
 		if err != nil {
 			return err
 		}
-		r, err := openReading(c, cfg, state)
+		r, err := openReading(c, cfg, state, *key)
 		if err != nil {
 			return err
 		}
@@ -71,11 +73,12 @@ func newReading(c *cobra.Command, do func(ctx context.Context, r *reading, args 
 	return c
 }
 
-// openReading opens the sinks of a configuration.
-func openReading(c *cobra.Command, cfg *config.Config, state string) (r *reading, err error) {
-	r = &reading{cfg: cfg, state: state, cmd: c}
+// openReading opens the sinks of a configuration. Without a verifier key, the ledger is
+// that of the configuration.
+func openReading(c *cobra.Command, cfg *config.Config, state, verifier string) (r *reading, err error) {
+	r = &reading{cfg: cfg, key: verifier, state: state, cmd: c}
 	r.Archive, err = daemon.OpenArchive(c.Context(), cfg, daemon.ArchiveOptions{
-		ReadOnly: true, Tool: tool(), Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()), Seen: r.seen,
+		ReadOnly: true, Tool: tool(), Verifier: verifier, Logger: newLogger(config.Log{Level: "error", Format: "text"}, c.ErrOrStderr()), Seen: r.seen,
 	})
 	if err != nil {
 		return nil, err

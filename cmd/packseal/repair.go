@@ -44,7 +44,7 @@ the configuration has verify with repair.`,
 		if err != nil {
 			return err
 		}
-		r, err := openReading(c, cfg, cfg.StateDir)
+		r, err := openReading(c, cfg, cfg.StateDir, "")
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ copied whole.`,
 		if err != nil {
 			return err
 		}
-		if x.reading, err = openReading(c, cfg, cfg.StateDir); err != nil {
+		if x.reading, err = openReading(c, cfg, cfg.StateDir, x.key); err != nil {
 			return err
 		}
 		if x.selection.Packs, err = x.chosen(c.Context(), args, *bounds); err != nil {

@@ -34,7 +34,7 @@ its signed link expires, checks it, and seals it in write-once storage.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newPacks(), newQueue(), newStatus(), newReload(), newCat(), newExport(), newImport(), newVerify(), newPrune(), newRepair(), newRestore(), newAudit(), newLedger(), newAck(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newSeal(), newCheck(), newDoctor(), newNext(), newList(), newPacks(), newQueue(), newStatus(), newReload(), newCat(), newExport(), newImport(), newVerify(), newPrune(), newRepair(), newRestore(), newAudit(), newBundle(), newStatement(), newProve(), newLedger(), newAck(), newNotify(), newSim(), newInit(), newHealth(), newVersion())
 	root.AddCommand(releaseVerbs()...)
 	return root
 }

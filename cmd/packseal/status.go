@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/control"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/i18n"
 	"packseal.example/internal/table"
 )
@@ -93,6 +94,9 @@ func printStatus(w io.Writer, st control.Status, now time.Time) error {
 	}
 	row("spool", "%s", spool)
 	row("verified", "%s", verified(st, now))
+	if st.Ledger != nil {
+		row("ledger", "%s", ledgerSummary(*st.Ledger, now))
+	}
 	for _, p := range foldPauses(st.Pauses) {
 		row("paused", "%s %s, by %s: %s", p.name(), ago(p.Pause, now), p.By, p.Why)
 	}
@@ -116,6 +120,28 @@ func verified(st control.Status, now time.Time) string {
 	}
 	if !st.AllRead.IsZero() {
 		text += "; every report was read in the last " + roughly(now.Sub(st.AllRead))
+	}
+	return text
+}
+
+// ledgerSummary says how the ledger is; packseal ledger status says more.
+func ledgerSummary(l evidence.LedgerStatus, now time.Time) string {
+	text := i18n.Count(int(l.Size), "record") + ", not followed to its end yet"
+	if !l.Committed.IsZero() {
+		text = i18n.Count(int(l.Size), "record") + ", followed to its end " + roughly(now.Sub(l.Committed)) + " ago"
+	}
+	if l.Owed > 0 {
+		text += "; " + i18n.Count(l.Owed, "record") + " waiting"
+	}
+	problems := make(map[string]int)
+	for _, p := range l.Problems {
+		problems[p.Kind]++
+	}
+	if len(problems) > 0 {
+		text += "; problems: " + counted(problems)
+	}
+	if l.Error != "" {
+		text += "; " + l.Error
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"packseal.example/control"
+	"packseal.example/internal/evidence"
 	"packseal.example/scheduler/queue"
 	"packseal.example/test/lab"
 )
@@ -82,7 +83,10 @@ func TestPrintStatus(t *testing.T) {
 	now := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
 	for want, st := range map[string]control.Status{
 		"verified never\n": {},
-		"verified has not passed yet; problems: 2 altered\n":   {Problems: map[string]int{"altered": 2}},
+		"verified has not passed yet; problems: 2 altered\n": {Problems: map[string]int{"altered": 2}},
+		"ledger 1 record, not followed to its end yet\n":     {Ledger: &evidence.LedgerStatus{Size: 1}},
+		"ledger 1234 records, followed to its end 1h00m ago; 2 records waiting; problems: 1 rolled_back; nothing is signed\n": {Ledger: &evidence.LedgerStatus{
+			Size: 1234, Committed: now.Add(-time.Hour), Owed: 2, Problems: []evidence.LedgerProblem{{Kind: "rolled_back"}}, Error: "nothing is signed"}},
 		"verified last passed 1h00m ago; problems: 1 absent\n": {Verified: now.Add(-time.Hour), Problems: map[string]int{"absent": 1}},
 		"sink oss has been down for 1m00s: no route\n":         {Down: []control.DownSink{{Sink: "oss", Since: now.Add(-time.Minute), Why: "no route"}}},
 		"configuration the file was rejected 1m00s ago, and the old configuration is in force: p.yaml:3: id: bad\nhint fix it\n": {

@@ -37,7 +37,7 @@ type scene struct {
 	sound, broken, moved *daemon
 }
 
-// newScene begins it. Of the broken daemon the second sink is down, and its
+// newScene begins it. Nobody vouches for the ledger of the sound daemon. Of the broken daemon the second sink is down, and its
 // packs are refused; the others are sound.
 func newScene(t *testing.T) *scene {
 	t.Helper()
@@ -52,7 +52,11 @@ func newScene(t *testing.T) *scene {
 		}
 	}
 	s.sound = newDaemon(t, "packseal-demo", "1m", sim.Demo())
+	s.sound.ledger = `{origin: example.com/packseal/scene, key_file: ledger-key, stamps: [{name: silent, url: "http://127.0.0.1:9"}], witnesses: [{name: silent, url: "http://127.0.0.1:9", key: witness.example+3ac253b8+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}]}`
 	s.sound.configure("@every 8s", sim.MissingPackID)
+	if out, err := s.sound.Run("ledger", "init"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	s.run(t, s.sound)
 	s.broken = newDaemon(t, "packseal-broken", "6s", brokenPacks())
 	s.broken.sinks = `, {name: bucket, s3: {region: us-east-1, bucket: evidence, endpoint: "http://127.0.0.1:9", path_style: true, access_key_id_file: key-id, secret_access_key_file: key-secret}}`

@@ -82,7 +82,7 @@ func verdicts() []panel {
 		},
 		{
 			title: "Problems", width: 2, kind: number, unit: "short", runbook: "verify-damage", steps: some,
-			description: "What the last packseal verify found: objects missing, altered, malformed or orphaned, and sinks that differ.",
+			description: "What the last packseal verify found: objects missing, altered, malformed or orphaned, sinks that differ, and an archive that is not as its ledger says.",
 			queries:     []query{{"sum(max by (job, kind) (packseal_verify_problems{" + ofJob + "}))", ""}},
 		},
 	}

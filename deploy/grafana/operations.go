@@ -13,6 +13,7 @@ func operations() board {
 			{title: "Config API", height: 8, panels: api()},
 			{title: "Links", height: 8, panels: links()},
 			{title: "Sinks", height: 8, panels: sinks()},
+			{title: "Ledger", height: 8, panels: ledger()},
 			{title: "Spool and queue", height: 8, panels: waiting()},
 			{title: "Process", height: 8, panels: process()},
 		},
@@ -140,6 +141,41 @@ func links() []panel {
 			description: "Because they were about to expire, had expired, or were refused.",
 			queries:     []query{{"sum by (source) (increase(packseal_link_refreshes_total{" + ofSource + "}[$__rate_interval]))", "{{source}}"}},
 			limits:      zero,
+		},
+	}
+}
+
+func ledger() []panel {
+	return []panel{
+		{
+			title: "Entries", width: 7, unit: "short", kind: lines, runbook: "ledger-witness-behind",
+			description: "Entries of the ledger, and how many of them each witness has cosigned. A witness may be an hour behind.",
+			queries: []query{
+				{"max by (job) (packseal_ledger_size{" + ofJob + "})", "{{job}}"},
+				{"max by (job, witness) (packseal_ledger_witnessed_size{" + ofJob + "})", "{{job}} {{witness}}"},
+			},
+			limits: zero,
+		},
+		{
+			title: "Entries that wait", width: 5, unit: "short", kind: lines, runbook: "ledger-stalled",
+			description: "Entries that the ledger does not have yet, by replica. They go with its next commit.",
+			queries:     []query{{"sum by (job, instance) (packseal_ledger_backlog{" + ofJob + "})", "{{job}} {{instance}}"}},
+			limits:      zero,
+		},
+		{
+			title: "Age of commit and time-stamps", width: 7, unit: "s", kind: lines, runbook: "ledger-stamp-old",
+			description: "How long ago the ledger was last followed to its end by a replica, and last stamped by each authority. Without a line there is none yet.",
+			queries: []query{
+				{"time() - (max by (job) (packseal_ledger_last_commit_success_timestamp_seconds{" + ofJob + "}) > 0)", "{{job}}"},
+				{"min by (job, tsa) (packseal_ledger_stamp_age_seconds{" + ofJob + "})", "{{job}} {{tsa}}"},
+			},
+			limits: zero,
+		},
+		{
+			title: "Problems of the ledger", width: 5, unit: "short", kind: bars, runbook: "ledger-forked",
+			description: "What the last commit found, or an authority or a witness tells of. What verify finds is on the Evidence dashboard.",
+			queries:     []query{{"sum by (kind) (max by (job, kind) (packseal_ledger_problems{" + ofJob + "}))", "{{kind}}"}},
+			steps:       []step{{0, good}, {1, bad}}, limits: zero,
 		},
 	}
 }

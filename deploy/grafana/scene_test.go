@@ -20,6 +20,7 @@ type daemon struct {
 	job     string
 	packs   []sim.Pack
 	sinks   string // more of them
+	ledger  string // its mapping
 	timeout string
 }
 
@@ -36,6 +37,9 @@ func (d *daemon) configure(schedule string, absent ...string) {
 		Source:   "requests_per_second: 20",
 		Defaults: fmt.Sprintf("schedule: %q, catch_up: 1m, timeout: %s", schedule, d.timeout),
 		Sinks:    "[{name: primary, local: {dir: archive}}" + d.sinks + "]", Log: "level: error",
+	}
+	if d.ledger != "" {
+		c.More = "ledger: " + d.ledger
 	}
 	for _, p := range d.packs {
 		c.Packs = append(c.Packs, fmt.Sprintf("{id: %s, name: %q, aggregator: %q}", p.ID, p.Name, p.Aggregator))

@@ -36,7 +36,16 @@ func TestAlert(t *testing.T) {
 	l.Configure(lab.Setup{Discover: `rules: [{match: {name: "no such name"}}]`,
 		Defaults: `schedule: "@every 2s", catch_up: 1m, timeout: 1m`,
 		Packs:    []string{"{id: " + lab.Pack + "}", "{id: " + sim.MissingPackID + "}"},
+		More:     `ledger: {origin: example.com/packseal/alerts, key_file: ledger-key, stamps: [{name: silent, url: "http://127.0.0.1:9"}], witnesses: [{name: silent, url: "http://127.0.0.1:9", key: witness.example+3ac253b8+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}]}`,
 	})
+	if out, err := l.Run("ledger", "init"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	locked := fmt.Sprintf(`{"locks": [{"sink": "worm", "read": 1, "until": %q}]}`, time.Now().AddDate(1, 0, 0).Format(time.RFC3339)) // as a verification of a sink that locks leaves it
+	if err := os.MkdirAll(l.Path("state"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	l.Write("state/verify.json", locked)
 	p := l.Start()
 	p.Ready()
 	hook := newWebhook(t)

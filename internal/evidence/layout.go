@@ -25,7 +25,7 @@ func Reserved(key string) bool { return strings.HasPrefix(key, ReservedPrefix) }
 const LedgerDir = ReservedPrefix + "ledger/"
 
 // ledgerFolders are those below LedgerDir that hold objects, besides the plans'.
-var ledgerFolders = []string{"batch", "checkpoint", "cosignature", "epoch", "key", "policy", "slate", "stamp", "tile"}
+var ledgerFolders = []string{"batch", "checkpoint", "cosignature", "epoch", "key", "policy", "slate", "stamp", "statement", "tile"}
 
 // IsLedger reports whether a key can be that of an object of the ledger, other than a
 // plan.

@@ -12,7 +12,7 @@ import (
 // The schemas of plans that are written today.
 const (
 	PlanSchema        = "packseal.plan/v1"
-	BoundedPlanSchema = "packseal.plan/v2" // of packs with sinks or until
+	BoundedPlanSchema = "packseal.plan/v2" // of packs with since, sinks or until
 )
 
 // PlanDir is the prefix of plans' keys, with the closing slash.
@@ -34,7 +34,7 @@ type Plan struct {
 type PlannedPack struct {
 	Pack     string    `json:"pack"` // the pack's key
 	Schedule string    `json:"schedule"`
-	Since    time.Time `json:"since,omitzero"`  // nothing is due before, if that is later than the plan's own; UTC
+	Since    time.Time `json:"since,omitzero"`  // v2: nothing is due before; later than the plan's own; UTC
 	Sinks    []string  `json:"sinks,omitempty"` // v2: the names of those that keep its reports; none = all
 	Source   string    `json:"source"`
 	Until    time.Time `json:"until,omitzero"` // v2: nothing is due after that; UTC
@@ -49,7 +49,16 @@ func (p PlannedPack) Equal(q PlannedPack) bool {
 }
 
 // bounded reports whether the pack takes the newer schema.
-func (p PlannedPack) bounded() bool { return len(p.Sinks) > 0 || !p.Until.IsZero() }
+func (p PlannedPack) bounded() bool { return len(p.Sinks) > 0 || !p.Until.IsZero() || !p.Since.IsZero() }
+
+// From returns the pack within a plan that is in force from a time on: its own since
+// counts only if it is later.
+func (p PlannedPack) From(since time.Time) PlannedPack {
+	if !p.Since.After(since) {
+		p.Since = time.Time{}
+	}
+	return p
+}
 
 // Ref returns the pack.
 func (p PlannedPack) Ref() PackRef { return Ref(p.Source, p.Pack) }
@@ -76,6 +85,7 @@ func NewPlan(packs []PlannedPack, since time.Time, tool string) ([]Plan, error) 
 	parts := [][]PlannedPack{{}}
 	size := 0
 	for _, p := range packs {
+		p = p.From(since)
 		raw, err := Encode(p)
 		if err != nil {
 			return nil, err

@@ -39,6 +39,30 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestPlanSince: a pack's since is in the record, and takes the newer schema, only if
+// it is later than the plan's.
+func TestPlanSince(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
+	for since, want := range map[time.Time]string{
+		at.Add(-time.Second): `"source":"prod","zone":"UTC"}],"schema":"packseal.plan/v1"`,
+		at:                   `"source":"prod","zone":"UTC"}],"schema":"packseal.plan/v1"`,
+		at.Add(time.Second):  `"since":"2026-03-01T10:20:31Z","source":"prod","zone":"UTC"}],"schema":"packseal.plan/v2"`,
+	} {
+		plans, err := evidence.NewPlan([]evidence.PlannedPack{{Pack: "cp-1", Schedule: "@daily", Source: "prod", Since: since, Zone: "UTC"}}, at, "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, raw, err := plans[0].Encode()
+		if err != nil || !strings.Contains(string(raw), `"schedule":"@daily",`+want) {
+			t.Errorf("since %s: %s, %v", since, raw, err)
+		}
+		if again, err := evidence.DecodePlan(raw, key); err != nil || !again.Packs[0].Equal(plans[0].Packs[0]) {
+			t.Errorf("since %s: %+v, %v", since, again, err)
+		}
+	}
+}
+
 // TestBoundedPlan: sinks and an end take the newer schema, and no plan without them
 // does.
 func TestBoundedPlan(t *testing.T) {

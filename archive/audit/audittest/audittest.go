@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"packseal.example/archive/audit"
 	"packseal.example/archive/ledger/slate"
@@ -229,13 +228,20 @@ func (l *Ledger) Run(from, until time.Time) {
 }
 
 // part returns the part of the ledger that a bundle of a period has, and the
-// checkpoints within it: it begins before the slate that covers the period's begin.
+// checkpoints within it: it begins before the slate that covers the period's begin,
+// before the policy in force then, and before plans in parts.
 func (l *Ledger) part(p audit.Period) (a, b int64, within []Checkpoint) {
 	l.Helper()
 	covers := slices.IndexFunc(l.Entries, func(e tree.Entry) bool {
 		s, err := evidence.DecodeSlate(l.Records[e.Key], e.Key)
 		return err == nil && !s.Until.Before(p.From)
 	})
+	policy := false
+	for i, e := range slices.Backward(l.Entries[:max(covers, 0)]) {
+		if isPolicy := e.Kind() == tree.Policy; isPolicy && !policy || l.Plans[e.Key].Parts > 0 {
+			covers, policy = i, policy || isPolicy
+		}
+	}
 	first, last := -1, -1
 	for i, c := range l.Checkpoints {
 		for _, at := range c.Tokens {
@@ -273,53 +279,19 @@ func (l *Ledger) Input(p audit.Period) audit.Input {
 			raws = append(raws, raw)
 		}
 	}
-	in.Earlier = l.before(a)
-	for _, e := range in.Earlier {
-		raws = append(raws, l.Records[e.Key])
-	}
-	in.Records = yield(raws)
+	in.Records = yield(append(raws, l.before(a)...))
 	return in
 }
 
-// before returns the entries of the plan and of the policy that were in force at an
-// entry, with their indexes.
-func (l *Ledger) before(a int64) (list []audit.Earlier) {
-	var plan evidence.Plan
-	parts, policy := 0, false
-	for i, e := range slices.Backward(l.Entries[:a]) {
-		switch e.Kind() {
-		case tree.Plan:
-			p := l.Plans[e.Key]
-			if parts > 0 && !p.Since.Equal(plan.Since) {
-				continue
-			}
-			plan, parts = p, parts+1
-		case tree.Policy:
-			if policy {
-				continue
-			}
-			policy = true
-		default:
-			continue
-		}
-		list = append(list, audit.Earlier{Entry: e, Index: int64(i)})
-	}
-	return list
-}
-
-// prove returns the proof of an entry by a checkpoint.
-func (l *Ledger) prove(e audit.Earlier, c Checkpoint) []byte {
-	var hashes tree.Hashes
-	for _, e := range l.Entries[:c.Head.Size] {
-		if err := hashes.Add(e); err != nil {
-			l.Fatal(err)
+// before returns the record of the plan that was in force at an entry, which the first
+// slate names.
+func (l *Ledger) before(a int64) [][]byte {
+	for _, e := range slices.Backward(l.Entries[:a]) {
+		if e.Kind() == tree.Plan {
+			return [][]byte{l.Records[e.Key]}
 		}
 	}
-	path, err := tlog.ProveRecord(c.Head.Size, e.Index, &hashes)
-	if err != nil {
-		l.Fatal(err)
-	}
-	return tree.Proof{Key: e.Key, Index: e.Index, Hashes: path, Checkpoint: c.Raw}.Format()
+	return nil
 }
 
 func yield[T any](list []T) iter.Seq2[T, error] {
@@ -359,11 +331,8 @@ func (l *Ledger) Bundle(p audit.Period) Files {
 			add(audit.LedgerRecords, raw)
 		}
 	}
-	for _, e := range l.before(a) {
-		add(audit.LedgerRecords, l.Records[e.Key])
-		if l.Plans[e.Key].Parts != 0 || e.Kind() == tree.Policy {
-			f[audit.ProofName(e.Entry)] = l.prove(e, within[len(within)-1])
-		}
+	for _, raw := range l.before(a) {
+		add(audit.LedgerRecords, raw)
 	}
 	for _, c := range within {
 		f[audit.CheckpointName(c.N)] = c.Raw

@@ -3,6 +3,7 @@ package tree
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -68,6 +69,8 @@ const (
 	Void     Kind = "void"     // at a batch's number somebody else wrote; the sum is of these bytes
 	NextKey  Kind = "key"      // the next signing key, logged under the one before
 	Epoch    Kind = "epoch"    // the first entry of a log that succeeds another
+
+	Statement Kind = "statement" // what was said of a period
 )
 
 // Kind returns what the entry says; "" if this program does not know.
@@ -84,7 +87,7 @@ func (e Entry) Kind() Kind {
 	}
 	folder, _, _ := strings.Cut(rest, "/")
 	switch k := Kind(folder); k {
-	case Found, Plan, Slate, Pruned, Policy, Void, NextKey, Epoch:
+	case Found, Plan, Slate, Pruned, Policy, Void, NextKey, Epoch, Statement:
 		return k
 	}
 	return ""
@@ -97,7 +100,7 @@ func FoundKey(key string) string { return Dir + string(Found) + "/" + key }
 func PrunedKey(key string) string { return Dir + string(Pruned) + "/" + key }
 
 // VoidKey is the key of an entry for foreign bytes at batch n.
-func VoidKey(n int64) string { return Dir + string(Void) + "/" + Number(n) }
+func VoidKey(n int64) string { return Dir + string(Void) + "/" + strconv.FormatInt(n, 10) }
 
 // Object returns the key under which the bytes lie that the entry's sum is of.
 func (e Entry) Object() string {
@@ -105,7 +108,9 @@ func (e Entry) Object() string {
 	case Found, Pruned:
 		return strings.TrimPrefix(e.Key, Dir+string(e.Kind())+"/")
 	case Void:
-		return BatchDir + strings.TrimPrefix(e.Key, Dir+string(Void)+"/")
+		if n, err := strconv.ParseInt(strings.TrimPrefix(e.Key, Dir+string(Void)+"/"), 10, 64); err == nil && n >= 0 {
+			return BatchKey(n)
+		}
 	}
 	return e.Key
 }

@@ -77,20 +77,21 @@ func TestEntry(t *testing.T) {
 		kind   tree.Kind
 		object string
 	}{
-		slot + "manifest.json":                                     {tree.Manifest, slot + "manifest.json"},
-		slot + "gap.json":                                          {tree.Gap, slot + "gap.json"},
-		slot + "ack-20260401T102030Z.json":                         {"", slot + "ack-20260401T102030Z.json"},
-		tree.FoundKey(slot + "gap.json"):                           {tree.Found, slot + "gap.json"},
-		tree.PrunedKey(slot + "report-0a0a0a0a0a0a.xls"):           {tree.Pruned, slot + "report-0a0a0a0a0a0a.xls"},
-		tree.VoidKey(1234):                                         {tree.Void, tree.BatchKey(1234)},
-		"packseal-ledger/plan/20260331T180000Z-0a0a0a0a0a0a.json":  {tree.Plan, "packseal-ledger/plan/20260331T180000Z-0a0a0a0a0a0a.json"},
-		"packseal-ledger/slate/20260331T180000Z-0a0a0a0a0a0a.json": {tree.Slate, "packseal-ledger/slate/20260331T180000Z-0a0a0a0a0a0a.json"},
-		"packseal-ledger/policy/0a0a0a0a0a0a.json":                 {tree.Policy, "packseal-ledger/policy/0a0a0a0a0a0a.json"},
-		"packseal-ledger/key/0a0a0a0a0a0a.json":                    {tree.NextKey, "packseal-ledger/key/0a0a0a0a0a0a.json"},
-		"packseal-ledger/epoch/0a0a0a0a0a0a.json":                  {tree.Epoch, "packseal-ledger/epoch/0a0a0a0a0a0a.json"},
-		"packseal-ledger/statement/2026.json":                      {"", "packseal-ledger/statement/2026.json"},
-		"a/b":                                                      {"", "a/b"},
-		strings.Repeat("k", tree.MaxEntry-66):                      {"", strings.Repeat("k", tree.MaxEntry-66)},
+		slot + "manifest.json":                                         {tree.Manifest, slot + "manifest.json"},
+		slot + "gap.json":                                              {tree.Gap, slot + "gap.json"},
+		slot + "ack-20260401T102030Z.json":                             {"", slot + "ack-20260401T102030Z.json"},
+		tree.FoundKey(slot + "gap.json"):                               {tree.Found, slot + "gap.json"},
+		tree.PrunedKey(slot + "report-0a0a0a0a0a0a.xls"):               {tree.Pruned, slot + "report-0a0a0a0a0a0a.xls"},
+		tree.Dir + "void/1234":                                         {tree.Void, tree.BatchKey(1234)},
+		"packseal-ledger/plan/20260331T180000Z-0a0a0a0a0a0a.json":      {tree.Plan, "packseal-ledger/plan/20260331T180000Z-0a0a0a0a0a0a.json"},
+		"packseal-ledger/slate/20260331T180000Z-0a0a0a0a0a0a.json":     {tree.Slate, "packseal-ledger/slate/20260331T180000Z-0a0a0a0a0a0a.json"},
+		"packseal-ledger/policy/0a0a0a0a0a0a.json":                     {tree.Policy, "packseal-ledger/policy/0a0a0a0a0a0a.json"},
+		"packseal-ledger/key/0a0a0a0a0a0a.json":                        {tree.NextKey, "packseal-ledger/key/0a0a0a0a0a0a.json"},
+		"packseal-ledger/epoch/0a0a0a0a0a0a.json":                      {tree.Epoch, "packseal-ledger/epoch/0a0a0a0a0a0a.json"},
+		"packseal-ledger/statement/20260331T180000Z-0a0a0a0a0a0a.json": {tree.Statement, "packseal-ledger/statement/20260331T180000Z-0a0a0a0a0a0a.json"},
+		"packseal-ledger/promise/2026.json":                            {"", "packseal-ledger/promise/2026.json"},
+		"a/b":                                                          {"", "a/b"},
+		strings.Repeat("k", tree.MaxEntry-66):                          {"", strings.Repeat("k", tree.MaxEntry-66)},
 	} {
 		e, err := tree.ParseEntry(sum + "  " + key)
 		if err != nil || e.Key != key || e.Kind() != want.kind || e.Object() != want.object {

@@ -1,0 +1,137 @@
+package bundle
+
+import (
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"packseal.example/archive/audit"
+	"packseal.example/internal/evidence"
+)
+
+// page is a statement for people: HTML that prints well, and needs no script and no
+// network.
+type page struct {
+	audit.Statement
+	Packs   []pagePack // with reports that are beside the page
+	Bundle  bool       // it is in one, so that its files can be linked to
+	Links   []Link     // to other pages
+	Chinese bool       // it begins with that language
+	zone    *time.Location
+}
+
+// pagePack is a pack with its reports.
+type pagePack struct {
+	Name    string
+	Reports []pageReport
+}
+
+// pageReport is a report beside the page.
+type pageReport struct{ Path, Name string }
+
+//go:embed page.html
+var pageText string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageText))
+
+// StatementPage writes a statement as a page, which begins in a language and has links
+// to others.
+func StatementPage(w io.Writer, s audit.Statement, lang string, links ...Link) error {
+	p := newPage(s)
+	p.Chinese, p.Links = lang == audit.Chinese, links
+	return p.write(w)
+}
+
+// Link is one to another page.
+type Link struct{ Path, Name string }
+
+// StyleSource is the source of the style sheet in pages, as a content security policy
+// names it.
+func StyleSource() string {
+	_, style, _ := strings.Cut(pageText, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func newPage(s audit.Statement) *page {
+	zone, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return &page{Statement: s, zone: zone}
+}
+
+// page returns the page of the bundle.
+func (m *making) page(st audit.Statement) *page {
+	p := newPage(st)
+	p.Bundle = true
+	slices.SortStableFunc(m.sealed, func(x, y sealed) int {
+		return cmp.Or(cmp.Compare(x.Source, y.Source), cmp.Compare(x.Pack, y.Pack), x.Due.Compare(y.Due))
+	})
+	last := evidence.PackRef{}
+	for _, s := range m.sealed {
+		if !s.kept {
+			continue
+		}
+		if ref := s.Ref(); ref != last || len(p.Packs) == 0 {
+			last = ref
+			p.Packs = append(p.Packs, pagePack{Name: s.Source + "/" + s.Slot.Pack})
+			if s.name != "" {
+				p.Packs[len(p.Packs)-1].Name = s.name + " (" + s.Source + "/" + s.Slot.Pack + ")"
+			}
+		}
+		pack := evidence.Pack{PackRef: s.Ref(), Name: s.name, Zone: st.Zone}
+		of := &p.Packs[len(p.Packs)-1]
+		of.Reports = append(of.Reports, pageReport{audit.ReportName(s.key()), pack.FileName(s.Due, "2006-01-02 1504", s.ext)})
+	}
+	return p
+}
+
+func (p *page) write(w io.Writer) error {
+	return pageTemplate.Execute(w, map[string]*language{"English": {p, audit.English}, "Chinese": {p, audit.Chinese}})
+}
+
+// language is a page in one language.
+type language struct {
+	*page
+	Lang string
+}
+
+// T returns the text of the language.
+func (l *language) T(english, chinese string) string {
+	if l.Lang == audit.Chinese {
+		return chinese
+	}
+	return english
+}
+
+// Time writes a time in the zone of the period.
+func (l *language) Time(t time.Time) string {
+	return t.In(l.zone).Format("2006-01-02 15:04:05 -07:00")
+}
+
+// Days writes the first and the last moment of the period.
+func (l *language) Days() string {
+	from, last := l.From.In(l.zone), l.Until.Add(-time.Second).In(l.zone)
+	layout := time.DateOnly
+	if from.Format(time.TimeOnly) != "00:00:00" || last.Format(time.TimeOnly) != "23:59:59" {
+		layout = time.DateTime
+	}
+	return from.Format(layout) + " – " + last.Format(layout)
+}
+
+// Longest is the longest time without a stamp.
+func (l *language) Longest() string {
+	return (time.Duration(l.Stamps.Longest) * time.Second).String()
+}
+
+// In returns a finding's sentence, and Limit what is not proven.
+func (l *language) In(f audit.Finding) string  { return f.In(l.Lang) }
+func (l *language) Limit(x audit.Limit) string { return x.Text(l.Lang) }
