@@ -114,7 +114,7 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 	for _, e := range all {
 		delete(c.more, e)
 		settled := c.owed.isSettled(e) || own(e) && (e.Kind() == tree.Void || e.Kind() == tree.Pruned)
-		if !settled {
+		if !settled && !c.owed.flies(e) {
 			if settled, err = c.stored(ctx, e); ctx.Err() != nil {
 				return nil, err
 			} else if err != nil { // others do not wait for it

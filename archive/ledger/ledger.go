@@ -136,6 +136,7 @@ func Open(o Options) (*Ledger, error) {
 //
 // Log fails without calling put if the entry can't be made durable.
 func (l *Ledger) Log(e tree.Entry, put func() error) error {
+	defer l.owed.fly(e)()
 	if err := l.owed.add(e); err != nil {
 		return fmt.Errorf("noting an entry of the ledger: %w", err)
 	}

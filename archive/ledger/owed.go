@@ -24,10 +24,11 @@ type owed struct {
 	mu      sync.Mutex
 	settled map[tree.Entry]bool   // whose objects are stored, as this process knows
 	known   map[string]tree.Entry // files that were read or written, by name
+	flying  map[tree.Entry]int    // whose objects this process is storing now
 }
 
 func openOwed(dir string) (*owed, error) {
-	return &owed{dir: dir, settled: make(map[tree.Entry]bool), known: make(map[string]tree.Entry)}, makeDir(dir)
+	return &owed{dir: dir, settled: make(map[tree.Entry]bool), known: make(map[string]tree.Entry), flying: make(map[tree.Entry]int)}, makeDir(dir)
 }
 
 // name is the name of an entry's file.
@@ -49,6 +50,27 @@ func (o *owed) settle(e tree.Entry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.settled[e] = true
+}
+
+// fly notes that the object of an entry is being stored, until land is called. What
+// becomes of it is not known until then.
+func (o *owed) fly(e tree.Entry) (land func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flying[e]++
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.flying[e]--; o.flying[e] == 0 {
+			delete(o.flying, e)
+		}
+	}
+}
+
+func (o *owed) flies(e tree.Entry) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.flying[e] > 0
 }
 
 func (o *owed) isSettled(e tree.Entry) bool {

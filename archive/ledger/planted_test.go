@@ -7,6 +7,7 @@ import (
 	"packseal.example/archive/ledger"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/fault"
+	"packseal.example/sink"
 )
 
 // TestTilesPlanted: tiles that somebody planted, altered or removed do not keep anybody
@@ -125,6 +126,24 @@ func TestEntryWaits(t *testing.T) {
 	}
 	s.mirror.breaks(nil, nil)
 	s.mirror.set(e.Key, b)
+	s.commit()
+	s.logged = append(s.logged, e)
+	s.whole(s.first)
+}
+
+// TestEntryFlies: an entry whose object is on its way into a further sink is not dropped
+// because of what somebody planted in the first.
+func TestEntryFlies(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	e, b := object("late", 0)
+	s.first.set(e.Key, []byte("planted"))
+	if err := s.Log(e, func() error {
+		s.commit()
+		return s.mirror.Put(t.Context(), e.Key, sink.Bytes(b))
+	}); err != nil {
+		t.Error(err)
+	}
 	s.commit()
 	s.logged = append(s.logged, e)
 	s.whole(s.first)
