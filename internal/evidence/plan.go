@@ -49,7 +49,9 @@ func (p PlannedPack) Equal(q PlannedPack) bool {
 }
 
 // bounded reports whether the pack takes the newer schema.
-func (p PlannedPack) bounded() bool { return len(p.Sinks) > 0 || !p.Until.IsZero() || !p.Since.IsZero() }
+func (p PlannedPack) bounded() bool {
+	return len(p.Sinks) > 0 || !p.Until.IsZero() || !p.Since.IsZero()
+}
 
 // From returns the pack within a plan that is in force from a time on: its own since
 // counts only if it is later.
