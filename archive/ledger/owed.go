@@ -42,7 +42,14 @@ func (o *owed) add(e tree.Entry) error {
 	if err := e.Check(); err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(o.dir, name(e)), []byte(e.String()+"\n"), 0o600)
+	file := name(e)
+	if err := atomicfile.Write(filepath.Join(o.dir, file), []byte(e.String()+"\n"), 0o600); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.known[file] = e
+	return nil
 }
 
 // settle notes that the object of an entry is stored.
