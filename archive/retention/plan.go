@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
@@ -38,6 +39,8 @@ type Report struct {
 	Size   int64    `json:"size"`   // bytes
 	Sinks  []string `json:"sinks"`  // which have it
 	Begun  bool     `json:"begun"`  // the ledger has its entry: an earlier run was interrupted
+
+	manifest tree.Entry
 }
 
 // Kept is a report that is old enough and stays.
@@ -76,6 +79,9 @@ func (p *Pruner) plan(ctx context.Context, l logged, now time.Time) (Plan, error
 			return plan, err
 		}
 	}
+	if err := p.logged(ctx, &plan); err != nil {
+		return plan, err
+	}
 	slices.SortStableFunc(plan.Reports, func(a, b Report) int { return a.Due.Compare(b.Due) })
 	for _, r := range plan.Reports {
 		last, backlog := l.last, false
@@ -87,6 +93,33 @@ func (p *Pruner) plan(ctx context.Context, l logged, now time.Time) (Plan, error
 		}
 	}
 	return plan, nil
+}
+
+// logged keeps the reports whose manifests the ledger does not have: whoever put them
+// into a sink must not have the ledger speak of them.
+func (p *Pruner) logged(ctx context.Context, plan *Plan) error {
+	wanted := make(map[tree.Entry]bool, len(plan.Reports)) // whether the ledger has it
+	for _, r := range plan.Reports {
+		wanted[r.manifest] = r.Begun
+	}
+	if len(wanted) > 0 {
+		for e, err := range p.Ledger.Entries(ctx) {
+			if err != nil {
+				return fmt.Errorf("reading the ledger: %w", err)
+			}
+			e.Key = e.Object() // also of one that was found
+			if _, ok := wanted[e]; ok {
+				wanted[e] = true
+			}
+		}
+	}
+	plan.Reports = slices.DeleteFunc(plan.Reports, func(r Report) bool {
+		if !wanted[r.manifest] {
+			plan.Kept = append(plan.Kept, Kept{r.Slot, "", "the ledger has no entry of its manifest; if it is from before the ledger, packseal ledger adopt makes one"})
+		}
+		return !wanted[r.manifest]
+	})
+	return nil
 }
 
 // pack adds what is to be removed of one pack.
@@ -165,6 +198,10 @@ func (p *Pruner) slot(ctx context.Context, plan *Plan, s evidence.Slot, objects 
 	if len(sinks) == 0 {
 		return nil // it went before; something else lies there, which verify finds
 	}
+	raw, err := evidence.Encode(m)
+	if err != nil {
+		return err
+	}
 	sum, err := hex.DecodeString(m.SHA256)
 	e, begun := l.pruned[m.ReportKey()]
 	switch {
@@ -189,7 +226,7 @@ func (p *Pruner) slot(ctx context.Context, plan *Plan, s evidence.Slot, objects 
 			return nil
 		}
 	}
-	plan.Reports = append(plan.Reports, Report{s, m.ReportKey(), strings.ToLower(m.SHA256), m.Size, sinks, begun})
+	plan.Reports = append(plan.Reports, Report{s, m.ReportKey(), strings.ToLower(m.SHA256), m.Size, sinks, begun, tree.Of(s.ManifestKey(), raw)})
 	return nil
 }
 

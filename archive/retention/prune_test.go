@@ -192,6 +192,34 @@ func TestPolicyRenewed(t *testing.T) {
 	}
 }
 
+// TestUnlogged: a report whose manifest somebody put into the sinks, past the ledger,
+// stays, and is not what others are compared with.
+func TestUnlogged(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, map[string][]int{"cp-1": {91, 1}})
+	other := newRig(t, map[string][]int{"cp-1": {20_000}})
+	for key, b := range objects(t, other.memories[0]) {
+		if strings.HasPrefix(key, "prod/") {
+			for _, m := range r.memories {
+				if err := m.Put(t.Context(), key, sink.Bytes([]byte(b))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	p := r.start(t, nil)
+	if err := p.ledger.LogRecord(t.Context(), evidence.Policy{Keep: "90d", Since: time.Now().AddDate(0, 0, -100).UTC().Truncate(time.Second), Tool: "packseal/test"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Prune(t.Context(), 0)
+	if err != nil || got.Removed != 1 || len(got.Kept) != 1 || short(got.Kept[0].Slot) != "cp-1 20000" || !strings.Contains(got.Kept[0].Why, "no entry") {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if left := reports(t, r.memories[0]); !slices.Equal(left, []string{"cp-1 1", "cp-1 20000"}) {
+		t.Errorf("left %v", left)
+	}
+}
+
 // TestLocked: what a sink keeps locked stays in all of them, and the ledger says
 // nothing of it.
 func TestLocked(t *testing.T) {
