@@ -103,14 +103,7 @@ var slateKey = regexp.MustCompile(`^` + LedgerDir + `slate/(\d{8}T\d{6}Z)-[0-9a-
 
 // SlateUntil returns when the slate under a key ends; ok = false if it is not the key of
 // one.
-func SlateUntil(key string) (until time.Time, ok bool) {
-	m := slateKey.FindStringSubmatch(key)
-	if m == nil {
-		return until, false
-	}
-	until, err := time.Parse(DueFormat, m[1])
-	return until, err == nil
-}
+func SlateUntil(key string) (until time.Time, ok bool) { return timeOf(slateKey, key) }
 
 // DecodeSlate reads the slate that lies under a key. One that belongs under
 // another, or whose times are not of its window, is fault.Damaged. See [Decode] for

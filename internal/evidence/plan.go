@@ -119,6 +119,20 @@ var planKey = regexp.MustCompile(`^` + PlanDir + `(\d{8}T\d{6}Z)-([0-9a-f]{12})\
 // IsPlan reports whether a key is one of a plan.
 func IsPlan(key string) bool { return planKey.MatchString(key) }
 
+// PlanSince returns the since of the plan under a key; ok = false if it is not the key of
+// one.
+func PlanSince(key string) (since time.Time, ok bool) { return timeOf(planKey, key) }
+
+// timeOf returns the time in a key that matches an expression.
+func timeOf(e *regexp.Regexp, key string) (t time.Time, ok bool) {
+	m := e.FindStringSubmatch(key)
+	if m == nil {
+		return t, false
+	}
+	t, err := time.Parse(DueFormat, m[1])
+	return t, err == nil
+}
+
 // Encode returns the record and its key:
 // packseal-ledger/plan/<since>-<first 12 hex digits of its SHA-256>.json.
 func (p Plan) Encode() (key string, raw []byte, err error) {

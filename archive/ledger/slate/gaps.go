@@ -10,6 +10,7 @@ import (
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
 )
 
 // Span is the time after From, up to Until.
@@ -46,15 +47,18 @@ type Problem struct {
 
 // Unslated returns the times of which a ledger does not say what falls due: gaps between
 // slates, slates that can't be read, and slates that end before now. A ledger without a
-// plan promises nothing, and has none.
+// plan promises nothing, and has none; one whose first plan is younger than an hour may
+// have its slates on their way.
 func Unslated(ctx context.Context, entries iter.Seq2[tree.Entry, error], l Reader, now time.Time) (problems []Problem, err error) {
 	var windows []Span
-	keys, planned, last := make(map[time.Time]string), false, ""
+	keys, planned, last := make(map[time.Time]string), now, ""
 	for e, err := range entries {
 		if err != nil {
 			return nil, fmt.Errorf("reading the ledger: %w", err)
 		}
-		planned = planned || e.Kind() == tree.Plan
+		if since, ok := evidence.PlanSince(e.Key); ok {
+			planned = period.Earlier(planned, since)
+		}
 		if e.Kind() != tree.Slate {
 			continue
 		}
@@ -74,7 +78,7 @@ func Unslated(ctx context.Context, entries iter.Seq2[tree.Entry, error], l Reade
 		problems = append(problems, Problem{keys[gap.Until], fmt.Sprintf("no slate says what fell due %s", gap)})
 	}
 	switch end, _ := evidence.SlateUntil(last); {
-	case last == "" && planned:
+	case last == "" && now.Sub(planned) >= lookMost:
 		problems = append(problems, Problem{"", "the ledger has plans, and no slate says what falls due by them"})
 	case last != "" && !end.After(now):
 		problems = append(problems, Problem{last, fmt.Sprintf("no slate says what falls due after %s", end.Format(time.RFC3339))})

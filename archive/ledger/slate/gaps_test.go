@@ -60,7 +60,11 @@ func TestUnslated(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(59 * time.Minute)
+		if got := unslated(); got != "" {
+			t.Errorf("with a plan that is new: %s", got)
+		}
+		time.Sleep(2 * time.Minute)
 		if got := unslated(); got != "the ledger has plans, and no slate says what falls due by them" {
 			t.Errorf("with a plan alone: %s", got)
 		}
