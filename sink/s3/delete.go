@@ -13,37 +13,28 @@ import (
 
 var _ sink.Deleter = (*Sink)(nil)
 
-// maxVersions bounds how many versions of one key are removed: packseal writes one.
-const maxVersions = 100
-
-// DeleteObject implements [sink.Deleter]. Of a bucket with versioning it removes the
-// version that is read, by its ID, until the key holds nothing: that leaves no delete
-// marker, and the store refuses it as long as the version is locked. A lock in mode
-// GOVERNANCE is not bypassed.
+// DeleteObject implements [sink.Deleter]. The store refuses it as long as the version
+// that is read is locked. A lock in mode GOVERNANCE is not bypassed.
 func (s *Sink) DeleteObject(ctx context.Context, key string) error {
 	if err := sink.CheckKey(key); err != nil {
 		return err
 	}
-	for range maxVersions {
+	return bucket.RemoveVersions(key, func() (more bool, err error) {
 		head, err := s.head(ctx, key)
 		if parseError(err).notFound() {
-			return nil
+			return false, nil
 		}
 		if err == nil && foreign(head.ETag) {
 			err = bucket.ErrForeign
 		}
 		if err != nil {
-			return classify(ctx, err, "removing "+key)
+			return false, classify(ctx, err, "removing "+key)
 		}
 		if _, err = s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.options.Bucket, Key: s.key(key), VersionId: head.VersionId}); err != nil {
-			return s.deleteRefused(ctx, key, err)
+			return false, s.deleteRefused(ctx, key, err)
 		}
-		if aws.ToString(head.VersionId) == "" {
-			return nil
-		}
-	}
-	return fault.New(fault.SinkDenied, "%s has more than %d versions, which packseal did not write", key, maxVersions).
-		WithHint("see what writes there, and remove them by hand")
+		return aws.ToString(head.VersionId) != "", nil
+	})
 }
 
 // deleteRefused classifies the failure of a removal. Stores say in several ways that
