@@ -19,9 +19,20 @@ import (
 type Poster struct {
 	URL     string
 	Agent   string            // User-Agent
-	HTTP    http.RoundTripper // of [New]
+	HTTP    http.RoundTripper // of [New]; see NewPoster
 	Timeout time.Duration     // of a whole request
 	Limit   int64             // of an answer, in bytes
+}
+
+// NewPoster completes a Poster: without HTTP it goes out by the defaults of [New]. It
+// accesses no network.
+func NewPoster(p Poster) (Poster, error) {
+	if p.HTTP != nil {
+		return p, nil
+	}
+	t, err := New(Options{})
+	p.HTTP = t
+	return p, err
 }
 
 // Answer is an answer, whatever its status.

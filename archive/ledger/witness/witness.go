@@ -55,17 +55,13 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{Name: o.Name, Key: key, post: egress.Poster{
+	post, err := egress.NewPoster(egress.Poster{
 		URL: strings.TrimSuffix(o.URL, "/") + "/add-checkpoint", Agent: o.Agent, HTTP: o.Transport, Timeout: timeout, Limit: maxAnswer,
-	}}
-	if c.post.HTTP == nil {
-		t, err := egress.New(egress.Options{})
-		if err != nil {
-			return nil, err
-		}
-		c.post.HTTP = t
+	})
+	if err != nil {
+		return nil, err
 	}
-	return c, nil
+	return &Client{Name: o.Name, Key: key, post: post}, nil
 }
 
 // Ahead is the error for a witness that has cosigned a tree larger than the checkpoint's.

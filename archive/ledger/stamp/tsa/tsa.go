@@ -41,7 +41,11 @@ type Client struct {
 
 // New makes a client. It reads the certificates, and accesses no network.
 func New(o Options) (*Client, error) {
-	c := &Client{Name: o.Name, post: egress.Poster{URL: o.URL, Agent: o.Agent, HTTP: o.Transport, Timeout: timeout, Limit: stamp.MaxSize}}
+	post, err := egress.NewPoster(egress.Poster{URL: o.URL, Agent: o.Agent, HTTP: o.Transport, Timeout: timeout, Limit: stamp.MaxSize})
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{Name: o.Name, post: post}
 	if o.CAFile != "" {
 		pem, err := readFile(o.CAFile)
 		if err == nil {
@@ -51,13 +55,6 @@ func New(o Options) (*Client, error) {
 			return nil, fault.New(fault.Request, "the certificates of authority %s, %s: %w", o.Name, o.CAFile, err).
 				WithHint("name a file of PEM certificates that this user can read")
 		}
-	}
-	if c.post.HTTP == nil {
-		t, err := egress.New(egress.Options{})
-		if err != nil {
-			return nil, err
-		}
-		c.post.HTTP = t
 	}
 	return c, nil
 }
