@@ -105,8 +105,9 @@ type Options struct {
 	// ends them. [Archive.Verify] holds the records against them, and [Archive.Repair]
 	// copies only what they vouch for. nil = there is no ledger, and manifests alone do.
 	Entries Entries
-	// Inspect returns what is wrong with the ledger itself, for [Archive.Verify]. May be nil.
-	Inspect func(context.Context) ([]Problem, error)
+	// Inspect returns what is wrong with the ledger itself, for [Archive.Verify], and the
+	// entries of the ledger that it has looked at. May be nil.
+	Inspect func(context.Context) ([]Problem, Entries, error)
 	// LogWithin is how long after it was written a record may be without an entry in the
 	// ledger, for Verify. Default: 20 minutes.
 	LogWithin time.Duration

@@ -41,17 +41,18 @@ func (v *verifying) ledger(ctx context.Context, a *Archive, read []Target) error
 	if a.Entries == nil {
 		return nil
 	}
-	broken := false
+	broken, entries := false, a.Entries
 	if a.Inspect != nil && len(v.Packs) == 0 {
-		problems, err := a.Inspect(ctx)
+		problems, looked, err := a.Inspect(ctx)
 		if err != nil {
 			return err
 		}
+		entries = looked
 		v.result.Problems = append(v.result.Problems, problems...)
 		broken = slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind == Forked || p.Kind == RolledBack })
 	}
 	known := make(map[keyed]bool)
-	for e, err := range a.Entries(ctx) {
+	for e, err := range entries(ctx) {
 		if err != nil && broken {
 			return nil // which was said
 		}

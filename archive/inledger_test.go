@@ -121,8 +121,8 @@ func TestVerifyInspects(t *testing.T) {
 	bad := errors.New("nothing leads to the tip")
 	for _, kind := range []archive.Kind{archive.Forked, archive.RolledBack, archive.Void, archive.Unslated} {
 		p := newPair(t, true)
-		p.Inspect = func(context.Context) ([]archive.Problem, error) {
-			return []archive.Problem{{Kind: kind, Sink: "a", Key: tree.BatchKey(1), Detail: "so"}}, nil
+		p.Inspect = func(context.Context) ([]archive.Problem, archive.Entries, error) {
+			return []archive.Problem{{Kind: kind, Sink: "a", Key: tree.BatchKey(1), Detail: "so"}}, p.Entries, nil
 		}
 		if got := problemsOf(p.verified(t).Problems); !matches(got, []string{string(kind) + " a so"}) {
 			t.Errorf("%q", got)

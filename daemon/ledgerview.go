@@ -97,28 +97,29 @@ func (v *ledgerView) entries(ctx context.Context) iter.Seq2[tree.Entry, error] {
 	}
 }
 
-// inspect returns what is wrong with the ledger itself.
-func (v *ledgerView) inspect(ctx context.Context) (problems []archive.Problem, err error) {
+// inspect returns what is wrong with the ledger itself, and its entries.
+func (v *ledgerView) inspect(ctx context.Context) (problems []archive.Problem, entries archive.Entries, err error) {
 	view, err := v.look(ctx)
 	if view == nil {
-		return nil, err
+		return nil, v.entries, err
 	}
 	begun := err == nil
-	if begun {
+	if entries = v.entries; begun {
+		entries = view.Entries
 		err = view.Check(ctx)
 	}
 	for _, p := range view.Problems() {
 		problems = append(problems, archive.Problem{Kind: archive.Kind(p.Kind), Sink: p.Sink, Key: p.Key, Detail: p.Detail})
 	}
 	if !begun && (len(problems) > 0 || fault.Of(err) == fault.NotFound) { // then it was said why
-		return problems, nil
+		return problems, entries, nil
 	}
 	if err != nil {
-		return problems, err
+		return problems, entries, err
 	}
 	unslated, err := slate.Unslated(ctx, view.Entries(ctx), view, time.Now())
 	for _, p := range unslated {
 		problems = append(problems, archive.Problem{Kind: archive.Unslated, Key: p.Key, Detail: p.Detail})
 	}
-	return problems, err
+	return problems, entries, err
 }
