@@ -57,17 +57,6 @@ func Verify(resp, data []byte, roots *x509.CertPool) (Token, error) {
 	return verify(resp, sha256.Sum256(data), nil, roots)
 }
 
-// Claimed returns the time that a time-stamp says, without any check: to choose among
-// many. Its error is fault.Damaged if it is none.
-func Claimed(resp []byte) (time.Time, error) {
-	m, err := open(resp)
-	if err != nil {
-		return time.Time{}, err
-	}
-	info, err := parseInfo(m.Content.Octets)
-	return info.Time.UTC(), err
-}
-
 // ParseRoots reads PEM certificates that authorities' certificates have to lead to. Its
 // error is fault.Request.
 func ParseRoots(pem []byte) (*x509.CertPool, error) {

@@ -215,18 +215,6 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-func TestClaimed(t *testing.T) {
-	t.Parallel()
-	tsa := stamptest.New(t, "tsa.example")
-	tsa.Forge = func(p *stamptest.Parts) { p.Break = func(s []byte) { s[len(s)-1] ^= 1 } }
-	if got, err := stamp.Claimed(tsa.Stamp(t, checkpoint, at)); err != nil || !got.Equal(at) {
-		t.Errorf("it claims %s, %v", got, err)
-	}
-	if _, err := stamp.Claimed(checkpoint); fault.Of(err) != fault.Damaged {
-		t.Errorf("of what is none: %v", err)
-	}
-}
-
 func TestQuery(t *testing.T) {
 	t.Parallel()
 	q, again := stamp.NewQuery(checkpoint), stamp.NewQuery(checkpoint)
