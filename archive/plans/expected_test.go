@@ -12,38 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packseal.example/archive/plans"
+	"packseal.example/archive/plans/planstest"
 	"packseal.example/internal/evidence"
 )
 
-// day is a time of 1 March 2026 and after, UTC: of a day, hour, minute and second.
-func day(d, hour, minute, second int) time.Time {
-	return time.Date(2026, 3, d, hour, minute, second, 0, time.UTC)
-}
-
-// planned is a pack of source prod, in UTC.
-func planned(pack, schedule string) evidence.PlannedPack {
-	return evidence.PlannedPack{Source: "prod", Pack: pack, Schedule: schedule, Zone: "UTC"}
-}
-
-// records makes the records of plans, by when they begin.
-func records(t testing.TB, all map[time.Time][]evidence.PlannedPack) map[string]evidence.Plan {
-	t.Helper()
-	out := make(map[string]evidence.Plan)
-	for since, packs := range all {
-		made, err := evidence.NewPlan(packs, since, "packseal/test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range made {
-			key, _, err := p.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out[key] = p
-		}
-	}
-	return out
-}
+// What the tests make plans of.
+var day, planned, records = planstest.Day, planstest.Planned, planstest.Records
 
 // ids are the slots' packs and due times.
 func ids(slots iter.Seq2[evidence.Slot, evidence.PlannedPack]) (ids []string) {
