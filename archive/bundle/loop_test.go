@@ -173,6 +173,19 @@ func (l *life) source(of bundle.Ledger) bundle.Source {
 	}
 }
 
+// clean fails unless what was made, and the audit of it, have no finding.
+func (l *life) clean(t *testing.T, name string, raw []byte, m bundle.Made) audit.Result {
+	t.Helper()
+	r, err := audit.Bundle(bytes.NewReader(raw), int64(len(raw)), audit.Options{Keys: []string{l.verifier}, Tool: audittest.Tool, Stamps: l.check})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(m.Findings, r.Findings...) {
+		t.Errorf("%s: %s %s: %s", name, f.Word, f.Key, f.Sentence)
+	}
+	return r
+}
+
 // TestLife: of a ledger that was kept for days by what keeps ledgers, a bundle has no
 // finding, whether it was made with the key or without; and its statement is an entry of
 // the next one.
@@ -198,13 +211,7 @@ func TestLife(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := audit.Bundle(bytes.NewReader(b.Bytes()), int64(b.Len()), audit.Options{Keys: []string{l.verifier}, Tool: audittest.Tool, Stamps: l.check})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range append(m.Findings, r.Findings...) {
-				t.Errorf("%s: %s %s: %s", name, f.Word, f.Key, f.Sentence)
-			}
+			r := l.clean(t, name, b.Bytes(), m)
 			if want := (audit.Counts{Expected: 9, Sealed: 9}); r.Statement == nil || r.Statement.Counts != want || r.Reports != 9 {
 				t.Errorf("%s: %+v", name, r.Statement)
 			}
@@ -258,13 +265,7 @@ func TestLifeChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := audit.Bundle(bytes.NewReader(b.Bytes()), int64(b.Len()), audit.Options{Keys: []string{l.verifier}, Tool: audittest.Tool, Stamps: l.check})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range append(m.Findings, r.Findings...) {
-			t.Errorf("%s %s: %s", f.Word, f.Key, f.Sentence)
-		}
+		r := l.clean(t, "changed", b.Bytes(), m)
 		if s := r.Statement; len(s.PlanChanges) != 2 || s.Counts.Expected != s.Counts.Sealed || len(s.Unscheduled) == 0 {
 			t.Errorf("%+v", s)
 		}
