@@ -38,7 +38,7 @@ func (v *verifying) agree(sinks []Target, key string, have map[string][sha256.Si
 	for _, t := range sinks {
 		sum, ok := have[t.Name]
 		switch {
-		case !ok && v.isGone(t, key): // it was reported
+		case !ok && (v.isGone(t, key) || v.isPlanted(t, key)): // it was reported
 		case !ok:
 			v.report(t.Name, Unmirrored, key, "%s", elsewhere)
 		case sum == [sha256.Size]byte{}: // it was not read

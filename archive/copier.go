@@ -20,7 +20,8 @@ type copier struct {
 	vouched vouched
 	problem func(Problem) // is told of each copy that is not what it should be; from many goroutines
 
-	unlogged bool // copy also records that the ledger has no entry of; they are problems all the same
+	bad      map[place]bool // records that are none: some were planted
+	unlogged bool           // copy also records that the ledger has no entry of; they are problems all the same
 }
 
 func (c *copier) tell(k Kind, t Target, key, format string, args ...any) {
@@ -32,6 +33,9 @@ func (c *copier) tell(k Kind, t Target, key, format string, args ...any) {
 func pick[T any](ctx context.Context, c *copier, key string, decode func([]byte) (T, error)) (v T, raw []byte, from Target, err error) {
 	var unread []error
 	for _, t := range c.from {
+		if c.bad[place{t.Name, key}] {
+			continue
+		}
 		v, raw, err := readRecord(ctx, t, key, decode)
 		switch fault.Of(err) {
 		case "":

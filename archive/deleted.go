@@ -19,7 +19,7 @@ type deletion struct {
 // lost returns the error, fault.Deleted, for a slot whose record was deleted and of
 // which no sink has another one.
 func (f *found) lost() error {
-	if f == nil || len(f.manifest)+len(f.gap) > 0 {
+	if len(f.manifest)+len(f.gap) > 0 {
 		return nil
 	}
 	return f.missing()
@@ -35,16 +35,15 @@ func (f *found) missing() error {
 	return errors.Join(errs...)
 }
 
-// lacks reports whether something is to be written into a sink: it is none of have,
-// and the slot's record was not deleted there.
-func (f *found) lacks(t Target, have []Target) bool {
-	return !slices.ContainsFunc(have, func(h Target) bool { return h.Name == t.Name }) &&
-		!slices.ContainsFunc(f.deleted, func(d deletion) bool { return d.Name == t.Name })
-}
-
-// lacking returns the sinks into which something is to be written, see lacks.
-func (f *found) lacking(sinks, have []Target) []Target {
-	return slices.DeleteFunc(slices.Clone(sinks), func(t Target) bool { return !f.lacks(t, have) })
+// lacking returns the sinks into which a record of that name is to be written: they have
+// none, not even one that was planted, and it was not deleted there.
+func (f *found) lacking(name string, sinks []Target) []Target {
+	have := f.of(name)
+	return slices.DeleteFunc(slices.Clone(sinks), func(t Target) bool {
+		return slices.ContainsFunc(have, func(h Target) bool { return h.Name == t.Name }) ||
+			slices.ContainsFunc(f.deleted, func(d deletion) bool { return d.Name == t.Name }) ||
+			slices.ContainsFunc(f.planted, func(p planting) bool { return p.Name == t.Name && p.name == name })
+	})
 }
 
 // deletions asks a sink what was deleted, and reports the records among it. A gap
@@ -57,7 +56,9 @@ func (v *verifying) deletions(ctx context.Context, t Target, slots map[string][]
 	gone := make(map[string]sink.Deletion, len(found))
 	v.gone[t.Name] = gone
 	for _, d := range found {
-		gone[d.Key] = d
+		if s, _, ok := record(d.Key); !ok || !s.Planted(d.Stored) {
+			gone[d.Key] = d
+		}
 	}
 	for key, d := range gone {
 		s, name, ok := evidence.ParseKey(key)

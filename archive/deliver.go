@@ -30,10 +30,11 @@ type delivery struct {
 func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Manifest, raw []byte, have *found) (evidence.Record, error) {
 	d := &delivery{Manifest: m, raw: raw, from: have.manifest}
 	fresh := len(d.from) == 0
-	lacking := have.lacking(a.wanting(ctx, d.Slot().Ref(), &m), d.from)
+	wanting := a.wanting(ctx, d.Slot().Ref(), &m)
+	lacking := have.lacking(evidence.ManifestName, wanting)
+	blocked := have.blocked(d.Slot(), evidence.ManifestName, wanting)
 	if len(lacking) == 0 {
-		a.observe(d.Record(), false)
-		return d.Record(), errors.Join(have.missing(), e.Remove())
+		return a.delivered(d, e, have.missing(), blocked)
 	}
 	defer a.Metrics.sealed(d.Source, time.Now())
 	if err := d.load(ctx, e); err != nil {
@@ -46,15 +47,16 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 		return evidence.Record{}, errors.Join(unlogged, e.Sync())
 	}
 	if errs[0] = put; fault.Of(put) == fault.Conflict {
-		fresh = false
-		errs[0] = d.adopt(ctx, e, lacking[0])
+		if fresh, errs[0] = false, a.adopt(ctx, d, e, lacking[0]); errs[0] != nil { // the ledger has no entry of ours
+			return evidence.Record{}, errors.Join(errs[0], e.Sync())
+		}
 	}
 	var rest sync.WaitGroup
 	for i, t := range lacking[1:] {
 		rest.Go(func() { errs[i+1] = a.put(ctx, d, t, "") })
 	}
 	rest.Wait()
-	err := errors.Join(append(errs, have.missing())...)
+	err := errors.Join(append(errs, have.missing(), blocked)...)
 	if len(d.from) == 0 && !slices.Contains(errs, nil) {
 		if fault.Of(err) == fault.Damaged { // a loss of power took a part of it
 			return evidence.Record{}, errors.Join(err, e.Discard())
@@ -69,6 +71,22 @@ func (a *Archive) deliver(ctx context.Context, e *fetcher.Entry, m evidence.Mani
 		return d.Record(), errors.Join(err, e.Sync())
 	}
 	return d.Record(), e.Remove()
+}
+
+// delivered ends a delivery that no sink is left for. A report waits in the spool for
+// a sink in which a planted record has its place, and for all if no sink has it.
+func (a *Archive) delivered(d *delivery, e *fetcher.Entry, missing, blocked error) (evidence.Record, error) {
+	_, whole := e.Report()
+	switch {
+	case len(d.from) == 0:
+		return evidence.Record{}, errors.Join(blocked, e.Sync())
+	case blocked != nil && whole:
+		missing = errors.Join(missing, blocked, e.Sync())
+	default:
+		missing = errors.Join(missing, blocked, e.Remove())
+	}
+	a.observe(d.Record(), false)
+	return d.Record(), missing
 }
 
 // putFirst brings the delivery to the sink that decides. A manifest that no sink has
@@ -153,7 +171,10 @@ func (a *Archive) put(ctx context.Context, d *delivery, t Target, file string) (
 
 // adopt makes the manifest that t holds the one that is delivered: another
 // archiver was first, and its record is the slot's.
-func (d *delivery) adopt(ctx context.Context, e *fetcher.Entry, t Target) error {
+func (a *Archive) adopt(ctx context.Context, d *delivery, e *fetcher.Entry, t Target) error {
+	if err := a.yield(ctx, t, d.Slot(), evidence.ManifestName); err != nil {
+		return err
+	}
 	m, raw, err := manifest(ctx, []Target{t}, d.Slot())
 	if err != nil {
 		return err

@@ -123,7 +123,7 @@ func (d *drainer) obsolete(ctx context.Context, e *fetcher.Entry, s evidence.Slo
 		return true
 	}
 	have, err := d.find(ctx, s)
-	return err == nil && have != nil || e.Idle() > unclaimed
+	return err == nil && have.settled() || e.Idle() > unclaimed
 }
 
 // copyGaps brings gap records to the sinks that lack them. It stops at the
@@ -147,7 +147,7 @@ func (d *drainer) copyGaps(ctx context.Context) {
 // slot is sealed after all. A record that can't be read is left to Verify.
 func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	have, err := d.find(ctx, s)
-	if err != nil || have == nil || len(have.manifest) > 0 || len(have.gap) == 0 {
+	if err != nil || len(have.manifest) > 0 || len(have.gap) == 0 {
 		return err
 	}
 	_, raw, err := gap(ctx, have.gap, s)
@@ -160,10 +160,7 @@ func (d *drainer) copyGap(ctx context.Context, s evidence.Slot) error {
 	content := sink.Bytes(raw)
 	content.About = d.aboutRecord(s, "", evidence.GapName)
 	var errs []error
-	for _, t := range d.chosen(d.keeping(ctx, s.Ref())) {
-		if !have.lacks(t, have.gap) {
-			continue
-		}
+	for _, t := range have.lacking(evidence.GapName, d.chosen(d.keeping(ctx, s.Ref()))) {
 		if err := t.Put(ctx, s.GapKey(), content); err != nil && fault.Of(err) != fault.Conflict {
 			errs = append(errs, fmt.Errorf("copying a gap record to sink %s: %w", t.Name, err))
 		}

@@ -16,7 +16,11 @@ import (
 // Manifest returns a slot's manifest, decoded and as it is, from the first sink
 // that has a good one.
 func (r *reader) Manifest(ctx context.Context, s evidence.Slot) (evidence.Manifest, []byte, error) {
-	return manifest(ctx, r.sinks, s)
+	from, err := r.rightful(ctx, s, evidence.ManifestName)
+	if err != nil {
+		return evidence.Manifest{}, nil, err
+	}
+	return manifest(ctx, from, s)
 }
 
 // Export writes a slot's report to w, by its manifest: see ExportReport.

@@ -40,8 +40,8 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 		return entry.Close()
 	}
 	defer a.discard(ctx, entry, s)
-	if have == nil {
-		have, err = a.record(ctx, s, reason, detail)
+	if !have.settled() {
+		have, err = a.record(ctx, have, s, reason, detail)
 	}
 	if err != nil || have == nil {
 		return err
@@ -52,9 +52,9 @@ func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason,
 	return nil
 }
 
-// record puts a gap record into the sinks that keep the pack's reports. It returns those in which somebody
-// else recorded one; nil = none.
-func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (other *found, err error) {
+// record puts a gap record into the sinks that keep the pack's reports, unless a planted
+// one has its place. It returns those in which somebody else recorded one; nil = none.
+func (a *Archive) record(ctx context.Context, have *found, s evidence.Slot, reason fault.Reason, detail string) (other *found, err error) {
 	g := evidence.NewGap(s, reason, detail, time.Now(), a.Tool).Labelled(a.packs[s.Ref()].Labels)
 	raw, err := evidence.Encode(g)
 	if err != nil {
@@ -62,15 +62,21 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 	}
 	content := sink.Bytes(raw)
 	content.About = a.aboutRecord(s, "", evidence.GapName)
+	wanting := a.chosen(a.keeping(ctx, s.Ref()))
+	blocked := []error{have.blocked(s, evidence.GapName, wanting)}
 	var failed []error
 	var first error // of the first sink that has a record of the slot, if it is another one
 	recorded := 0
 	err = a.log(s.GapKey(), raw, func() error {
-		for _, t := range a.chosen(a.keeping(ctx, s.Ref())) {
+		for _, t := range have.lacking(evidence.GapName, wanting) {
 			switch err := t.Put(ctx, s.GapKey(), content); {
 			case err == nil:
 				recorded++
 			case fault.Of(err) == fault.Conflict:
+				if err := a.yield(ctx, t, s, evidence.GapName); err != nil {
+					blocked = append(blocked, err)
+					continue
+				}
 				if recorded == 0 {
 					first = err
 				}
@@ -81,19 +87,21 @@ func (a *Archive) record(ctx context.Context, s evidence.Slot, reason fault.Reas
 			}
 		}
 		if first == nil && recorded == 0 {
-			return errors.Join(failed...)
+			return errors.Join(append(failed, blocked...)...)
 		}
 		return first // somebody else's is the slot's record
 	})
 	if other == nil && recorded == 0 {
 		return nil, err
 	}
-	err = errors.Join(failed...)
+	err = errors.Join(append(failed, blocked...)...)
 	if other == nil {
 		a.observe(g.Record(), true)
 	}
 	if err != nil {
-		a.uncopied(s)
+		if len(failed) > 0 {
+			a.uncopied(s)
+		}
 		a.Logger.WarnContext(ctx, "gap not recorded in every sink", "source", s.Source, "pack", s.Pack, "due", s.Due, "err", err)
 	}
 	return other, nil

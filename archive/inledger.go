@@ -36,31 +36,32 @@ type place struct{ sink, key string }
 // It needs about 40 bytes for each of the ledger's entries.
 //
 // What the records' digests are needed for otherwise is done by then: those that the ledger
-// has an entry of are removed from v.raw and v.gapAt, so that the rest is wrong.
-func (v *verifying) ledger(ctx context.Context, a *Archive, read []Target) error {
+// has an entry of are removed from v.raw and v.gapAt, so that the rest is wrong. It returns
+// what the ledger has entries of; nil = that is not known.
+func (v *verifying) ledger(ctx context.Context, a *Archive, read []Target) (known map[keyed]bool, err error) {
 	if a.Entries == nil {
-		return nil
+		return nil, nil
 	}
 	broken, entries := false, a.Entries
 	if a.Inspect != nil && len(v.Packs) == 0 {
 		problems, looked, err := a.Inspect(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		entries = looked
 		v.result.Problems = append(v.result.Problems, problems...)
 		broken = slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind == Forked || p.Kind == RolledBack })
 	}
-	known := make(map[keyed]bool)
+	known = make(map[keyed]bool)
 	for e, err := range entries(ctx) {
 		if err != nil && broken {
-			return nil // which was said
+			return nil, nil // which was said
 		}
 		if err == nil {
 			err = v.entry(ctx, a, e, known, len(read) == len(a.Sinks))
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	malformed := make(map[place]bool)
@@ -75,7 +76,7 @@ func (v *verifying) ledger(ctx context.Context, a *Archive, read []Target) error
 	for s, sums := range v.gapAt {
 		v.unlogged(s.GapKey(), sums, known, malformed)
 	}
-	return nil
+	return known, nil
 }
 
 // entry holds what was read against an entry of the ledger. Where all sinks were read, a

@@ -38,7 +38,7 @@ func plant(t *testing.T, p *pair, dir string, s evidence.Slot, age time.Duration
 // where manifest and report agree with each other and all sinks with one another.
 func TestVerifyLedger(t *testing.T) {
 	t.Parallel()
-	tomorrow := slot("cp-1", due().Add(24*time.Hour))
+	tomorrow, before := slot("cp-1", due().Add(24*time.Hour)), slot("cp-1", due().Add(-4*time.Hour))
 	remove := func(p *pair, keys ...string) (err error) {
 		for _, dir := range []string{p.a, p.b} {
 			for _, key := range keys {
@@ -53,8 +53,9 @@ func TestVerifyLedger(t *testing.T) {
 		want []string // kind, sink and a part of the detail
 	}{
 		"whole":                {func(*testing.T, *pair) error { return nil }, archive.Selection{}, nil},
-		"a slot of tomorrow":   {func(t *testing.T, p *pair) error { plant(t, p, p.b, tomorrow, time.Hour); return nil }, archive.Selection{}, []string{"unlogged b no entry"}},
-		"written just now":     {func(t *testing.T, p *pair) error { plant(t, p, p.b, tomorrow, time.Minute); return nil }, archive.Selection{}, nil},
+		"a slot of tomorrow":   {func(t *testing.T, p *pair) error { plant(t, p, p.b, tomorrow, time.Minute); return nil }, archive.Selection{}, []string{"unlogged b before the slot fell due"}},
+		"an old record":        {func(t *testing.T, p *pair) error { plant(t, p, p.b, before, 25*time.Minute); return nil }, archive.Selection{}, []string{"unlogged b no entry"}},
+		"written just now":     {func(t *testing.T, p *pair) error { plant(t, p, p.b, before, time.Minute); return nil }, archive.Selection{}, nil},
 		"of another period":    {func(t *testing.T, p *pair) error { plant(t, p, p.b, tomorrow, time.Hour); return nil }, archive.Selection{Packs: []archive.Span{{PackRef: tomorrow.Ref(), To: due().Add(time.Hour)}}}, nil},
 		"in a sink left out":   {func(t *testing.T, p *pair) error { plant(t, p, p.b, tomorrow, time.Hour); return nil }, archive.Selection{Sinks: []string{"a"}}, nil},
 		"a slot removed":       {func(t *testing.T, p *pair) error { return remove(p, p.slots[0].ManifestKey(), p.report(t, p.slots[0])) }, archive.Selection{}, []string{"unarchived  no sink has it"}},

@@ -26,9 +26,10 @@ type reader struct {
 	keep   func(context.Context, evidence.PackRef) []string // Options.Keep
 	pruned func(context.Context) (map[string]string, error) // Options.Pruned
 
-	mu     sync.Mutex
-	gaps   map[evidence.Slot]bool // whose records a sink may lack
-	warned map[refusal]time.Time  // when it was logged last
+	mu       sync.Mutex
+	gaps     map[evidence.Slot]bool // whose records a sink may lack
+	suspects map[evidence.Slot]bool // of which a sink has a planted record
+	warned   map[refusal]time.Time  // when it was logged last
 }
 
 // refusal is why a sink can't be listed.
@@ -41,7 +42,7 @@ type refusal struct {
 const warnAgain = 10 * time.Minute
 
 func newReader(o Options) *reader {
-	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, keep: o.Keep, pruned: o.Pruned, gaps: make(map[evidence.Slot]bool), warned: make(map[refusal]time.Time)}
+	return &reader{sinks: o.Sinks, logger: o.Logger, copies: o.Spool != nil, keep: o.Keep, pruned: o.Pruned, gaps: make(map[evidence.Slot]bool), suspects: make(map[evidence.Slot]bool), warned: make(map[refusal]time.Time)}
 }
 
 // found is what the sinks hold of one slot: which of them have its manifest,
@@ -51,6 +52,7 @@ func newReader(o Options) *reader {
 type found struct {
 	manifest, gap []Target
 	deleted       []deletion // of records, in sinks that have none of the slot
+	planted       []planting
 }
 
 // add adds a sink that has the record of that name.
@@ -60,6 +62,14 @@ func (f *found) add(name string, t Target) {
 	} else {
 		f.gap = append(f.gap, t)
 	}
+}
+
+// of returns the sinks that have the record of that name.
+func (f *found) of(name string) []Target {
+	if name == evidence.ManifestName {
+		return f.manifest
+	}
+	return f.gap
 }
 
 // read reads the slot's record, which some sink has: from the manifest, where one
@@ -79,25 +89,30 @@ func (f *found) read(ctx context.Context, s evidence.Slot) (r evidence.Record, m
 	return r, m, raw, err
 }
 
-// find asks every sink what it holds of a slot; nil = nothing. A sink that can't
+// settled reports whether the slot has ended: there is a record of it, or one was
+// deleted.
+func (f *found) settled() bool { return len(f.manifest)+len(f.gap)+len(f.deleted) > 0 }
+
+// find asks every sink what it holds of a slot. A sink that can't
 // be asked is logged; it is an error when none can that is to keep the slot's report.
 func (r *reader) find(ctx context.Context, s evidence.Slot) (f *found, err error) {
 	ctx, span := trace.Begin(ctx, "index")
 	defer func() { span.End(err) }()
 	var errs []error
-	all, asked := new(found), false
+	asked := false
+	f = new(found)
 	names := r.keeping(ctx, s.Ref())
 	for _, t := range r.sinks {
-		if err := all.ask(ctx, t, s); err != nil {
+		if err := f.ask(ctx, t, s); err != nil {
 			errs = append(errs, r.unlisted(ctx, t, s.Dir(), err))
 		} else if names == nil || slices.Contains(names, t.Name) {
 			asked = true
 		}
 	}
-	if len(all.manifest)+len(all.gap)+len(all.deleted) > 0 {
-		f = all
+	if len(f.planted) > 0 {
+		r.suspect(s)
 	}
-	if !asked && (f == nil || len(errs) == len(r.sinks)) {
+	if !asked && (!f.settled() || len(errs) == len(r.sinks)) {
 		return f, errors.Join(errs...)
 	}
 	return f, nil
@@ -110,7 +125,11 @@ func (f *found) ask(ctx context.Context, t Target, s evidence.Slot) error {
 		if err != nil {
 			return err
 		}
-		if of, name, ok := record(e.Key); ok && of == s {
+		switch of, name, ok := record(e.Key); {
+		case !ok || of != s:
+		case s.Planted(e.ModTime):
+			f.planted = append(f.planted, planting{t, name, e})
+		default:
 			f.add(name, t)
 		}
 	}
@@ -119,7 +138,7 @@ func (f *found) ask(ctx context.Context, t Target, s evidence.Slot) error {
 	}
 	deletions, err := sink.Deletions(ctx, t.Sink, s.Dir())
 	for _, d := range deletions {
-		if of, _, ok := record(d.Key); ok && of == s {
+		if of, _, ok := record(d.Key); ok && of == s && !s.Planted(d.Stored) {
 			f.deleted = append(f.deleted, deletion{t, d})
 		}
 	}
@@ -154,6 +173,8 @@ type listing struct {
 	name []string      // of its records
 	held evidence.Slot // of the record that was read ahead,
 	read string        // and its name
+
+	suspect func(evidence.Slot) // is told of slots with a planted record
 }
 
 // advance goes to the next slot. Slots that are not listed in their order are an
@@ -182,6 +203,8 @@ func (l *listing) step() error {
 		s, name, ok := record(e.Key)
 		switch {
 		case !ok || s.Ref() != l.pack: // an account group is a folder, too
+		case s.Planted(e.ModTime):
+			l.suspect(s)
 		case l.slot == evidence.Slot{} || s == l.slot:
 			l.slot, l.name = s, append(l.name, name)
 		default:
@@ -208,7 +231,7 @@ func (r *reader) List(ctx context.Context, source, pack string, from, to time.Ti
 		for _, t := range r.sinks {
 			next, stop := iter.Pull2(span.list(ctx, t))
 			defer stop()
-			if l := (&listing{Target: t, next: next, pack: span.PackRef}); advance(l) {
+			if l := (&listing{Target: t, next: next, pack: span.PackRef, suspect: r.suspect}); advance(l) {
 				lists = append(lists, l)
 			}
 		}
@@ -243,7 +266,7 @@ func (r *reader) listed(ctx context.Context, s evidence.Slot, f *found) catalog.
 	if len(f.manifest) > 0 {
 		return catalog.Listed{Slot: s, State: evidence.Sealed}
 	}
-	if wanting := r.chosen(r.keeping(ctx, s.Ref())); r.copies && len(f.lacking(wanting, f.gap)) > 0 {
+	if wanting := r.chosen(r.keeping(ctx, s.Ref())); r.copies && len(f.lacking(evidence.GapName, wanting)) > 0 {
 		r.uncopied(s)
 	}
 	return catalog.Listed{Slot: s, State: evidence.Gapped}
@@ -257,7 +280,7 @@ func (r *reader) uncopied(s evidence.Slot) {
 }
 
 // readFirst reads a record from the first of the sinks that gives a good one.
-// The error is sink.ErrNotExist only when all of them say so.
+// The error is sink.ErrNotExist only when all of them say so, or there is none.
 func readFirst[T any](ctx context.Context, from []Target, key string, decode func([]byte) (T, error)) (v T, raw []byte, err error) {
 	for _, t := range from {
 		v, raw, e := readRecord(ctx, t, key, decode)
@@ -267,6 +290,9 @@ func readFirst[T any](ctx context.Context, from []Target, key string, decode fun
 		if err == nil || !errors.Is(e, sink.ErrNotExist) && (errors.Is(err, sink.ErrNotExist) || evidence.Unreadable(err)) {
 			err = fmt.Errorf("sink %s: %w", t.Name, e)
 		}
+	}
+	if err == nil {
+		err = sink.ErrNotExist // there was none to ask
 	}
 	return v, nil, fmt.Errorf("reading %s: %w", key, err)
 }
@@ -323,11 +349,15 @@ func gap(ctx context.Context, from []Target, s evidence.Slot) (evidence.Gap, []b
 // one has a good one; see [catalog.Archive] for the errors.
 func (r *reader) Record(ctx context.Context, l catalog.Listed) (evidence.Record, error) {
 	if l.State != evidence.Gapped {
-		m, _, err := manifest(ctx, r.sinks, l.Slot)
+		m, _, err := r.Manifest(ctx, l.Slot)
 		if err == nil || l.State == evidence.Sealed || !errors.Is(err, sink.ErrNotExist) {
 			return r.mark(ctx, m.Record()), err
 		}
 	}
-	g, _, err := gap(ctx, r.sinks, l.Slot)
+	from, err := r.rightful(ctx, l.Slot, evidence.GapName)
+	if err != nil {
+		return evidence.Record{}, err
+	}
+	g, _, err := gap(ctx, from, l.Slot)
 	return g.Record(), err
 }

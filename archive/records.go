@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -103,8 +104,8 @@ func (r *reader) Read(ctx context.Context, s evidence.Slot) (evidence.Record, []
 	switch {
 	case err != nil:
 		return evidence.Record{}, nil, err
-	case f == nil:
-		return evidence.Record{}, nil, sink.NotExist(s.ManifestKey())
+	case len(f.manifest)+len(f.gap) == 0:
+		return evidence.Record{}, nil, cmp.Or(f.lost(), sink.NotExist(s.ManifestKey()))
 	}
 	record, _, raw, err := f.read(ctx, s)
 	return r.mark(ctx, record), raw, err

@@ -43,7 +43,12 @@ func (a *Archive) Repair(ctx context.Context, result *Result, o Repair) error {
 		return err
 	}
 	r := &repairing{Repair: o, result: result, sinks: a.Sinks, fixed: make(map[*Problem]bool)}
-	r.copier = &copier{Archive: a, from: a.Sinks, problem: r.note}
+	r.copier = &copier{Archive: a, from: a.Sinks, problem: r.note, bad: make(map[place]bool)}
+	for _, p := range result.Problems {
+		if p.Kind == Malformed {
+			r.bad[place{p.Sink, p.Key}] = true
+		}
+	}
 	var work []*Problem
 	for _, list := range [][]Problem{result.Problems, result.Lacking} {
 		for i, p := range list {
@@ -274,7 +279,7 @@ func (v *verifying) wants(ctx context.Context, sinks []Target) {
 	lacks := func(s evidence.Slot, key string, has func(Target) bool) {
 		names := v.keeping(ctx, s.Ref())
 		for _, t := range sinks {
-			if !has(t) && !v.isGone(t, key) && (names == nil || slices.Contains(names, t.Name)) {
+			if !has(t) && !v.isGone(t, key) && !v.isPlanted(t, key) && (names == nil || slices.Contains(names, t.Name)) {
 				v.result.Lacking = append(v.result.Lacking, Problem{Kind: Unmirrored, Sink: t.Name, Key: key, Detail: "it is to be kept here by the configuration"})
 			}
 		}

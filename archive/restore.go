@@ -48,7 +48,7 @@ type Restored struct {
 func (a *Archive) Restore(ctx context.Context, o Restore) (Restored, error) {
 	from, err := o.Targets(a.Sinks)
 	r := &restoring{Restore: o, result: Restored{Problems: []Problem{}}, kept: make(map[string]bool)}
-	r.copier = &copier{Archive: a, from: from, problem: r.note, unlogged: true}
+	r.copier = &copier{Archive: a, from: from, problem: r.note, bad: make(map[place]bool), unlogged: true}
 	if err == nil {
 		r.vouched, err = vouches(ctx, o.Entries)
 	}
@@ -102,6 +102,9 @@ func (r *restoring) list(ctx context.Context) (slots map[evidence.Slot]map[strin
 				if r.Entries == nil {
 					plans[e.Key] = true
 				}
+			} else if s, _, ok := record(e.Key); ok && s.Planted(e.ModTime) {
+				r.bad[place{t.Name, e.Key}] = true
+				r.tell(plantedKind(r.vouched.against(e.Key, nil) == Unlogged), t, e.Key, "%s", why(s, e))
 			} else if s, name, ok := evidence.ParseKey(e.Key); ok {
 				if slots[s] == nil {
 					slots[s] = make(map[string]bool)

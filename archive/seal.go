@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -19,22 +18,21 @@ const deliveries = 64
 // seal is lockAndSeal for whoever holds the slot's spool entry.
 func (a *Archive) seal(ctx context.Context, entry *fetcher.Entry, s evidence.Slot, deadline time.Time, fetched func()) (evidence.Record, error) {
 	have, err := a.find(ctx, s)
+	// When no sink can be asked, the report is fetched all the same, while it is
+	// available, and waits in the spool.
 	if err != nil && ctx.Err() != nil {
 		return evidence.Record{}, err
 	}
 	if err := have.lost(); err != nil {
 		return evidence.Record{}, err
 	}
-	// When no sink can be asked, the report is fetched all the same, while it is
-	// available, and waits in the spool.
-	have = cmp.Or(have, new(found))
 	var m evidence.Manifest
 	var raw []byte
 	if _, whole := entry.Report(); len(have.manifest) > 0 || len(have.gap) > 0 && !whole {
 		var r evidence.Record
 		r, m, raw, err = have.read(ctx, s)
 		switch {
-		case elsewhere(err) && whole && len(have.lacking(a.wanting(ctx, s.Ref(), nil), have.manifest)) > 0:
+		case elsewhere(err) && whole && len(have.lacking(evidence.ManifestName, a.wanting(ctx, s.Ref(), nil))) > 0:
 			return r, fmt.Errorf("the report stays in the spool, for the sinks that lack it: %w", err)
 		case elsewhere(err):
 			return r, entry.Remove()

@@ -77,7 +77,10 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	}
 	if err := a.Gap(ctx, s, reason, detail); err != nil {
 		failed = detail
-		log.WarnContext(ctx, "gap not recorded", "reason", fault.Of(err), "err", err)
+		if blocked(fault.Of(err)) && a.Blocked != nil {
+			a.Blocked(s, err, time.Time{})
+		}
+		log.WarnContext(ctx, "gap not recorded", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 		return backoff.Wait(t.Delivered-1, err)
 	}
 	r.State = evidence.Gapped
@@ -117,7 +120,7 @@ func (a *Archive) Begun(ctx context.Context, s evidence.Slot) (bool, error) {
 		return true, nil
 	}
 	f, err := a.find(ctx, s)
-	return f != nil, err
+	return f.settled(), err
 }
 
 // lockAndSeal is Seal; it calls fetched when the report is in the spool.

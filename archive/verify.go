@@ -39,6 +39,8 @@ type verifying struct {
 	gone   map[string]map[string]sink.Deletion            // sink → key
 	lost   map[evidence.Slot]bool                         // which have vanished, or are in no sink although the ledger has an entry
 
+	planted map[place]string // records that settle nothing, and why
+
 	logWithin time.Duration
 	young     map[place]bool  // records that were written since
 	own       map[string]bool // the ledger's own records that some sink has
@@ -77,6 +79,7 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 		acks: make(map[evidence.Slot][]evidence.Ack), acked: make(map[string]map[string][sha256.Size]byte)}
 	v.result.Problems, v.keeping, v.spooled = []Problem{}, a.keeping, a.Spooled
 	v.logWithin, v.young, v.own = cmp.Or(a.LogWithin, logWithin), make(map[place]bool), make(map[string]bool)
+	v.planted = make(map[place]string)
 	v.waiting, v.part = make(map[evidence.Slot]bool), s.Part.begin()
 	if a.Pruned != nil {
 		v.pruned, v.unpruned = a.Pruned(ctx)
@@ -99,9 +102,11 @@ func (a *Archive) Verify(ctx context.Context, s Selection) (Result, error) {
 	}
 	v.compare(read)
 	v.wants(ctx, read)
-	if err := v.ledger(ctx, a, read); err != nil {
+	known, err := v.ledger(ctx, a, read)
+	if err != nil {
 		errs = append(errs, fmt.Errorf("comparing with the ledger: %w", err))
 	}
+	v.tellPlanted(known)
 	if n := v.result.Unread; n > 0 {
 		errs = append(errs, fmt.Errorf("%d objects could not be read, and were not checked, such as: %w", n, v.refused))
 	}
@@ -191,7 +196,8 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 	at := func(name string) int {
 		return slices.IndexFunc(entries, func(e sink.Entry) bool { return e.Key == s.Dir()+name })
 	}
-	if at(evidence.GapName) >= 0 {
+	v.notePlanted(t, s, entries)
+	if at(evidence.GapName) >= 0 && !v.isPlanted(t, s.GapKey()) {
 		if err := v.gap(ctx, t, s); err != nil {
 			return err
 		}
@@ -206,7 +212,9 @@ func (v *verifying) slot(ctx context.Context, t Target, entries []sink.Entry) er
 		fault.Sleep(ctx, orphanAge-time.Since(newest.ModTime)) // it may be on its way
 		pending = v.pending(s)
 	}
-	m, err = v.manifest(ctx, t, s)
+	if err = sink.NotExist(s.ManifestKey()); !v.isPlanted(t, s.ManifestKey()) {
+		m, err = v.manifest(ctx, t, s)
+	}
 	sealed := err == nil
 	switch {
 	case sealed:

@@ -22,6 +22,7 @@ type Deletion struct {
 	At      time.Time // by the clock of the storage; zero if it does not say
 	Version string    // the latest that is still there; empty if none is known
 	Size    int64     // of that, in bytes
+	Stored  time.Time // when that was, by the clock of the storage; zero if none is known
 }
 
 // String tells what is so.

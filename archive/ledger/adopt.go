@@ -31,6 +31,8 @@ type Adopted struct {
 	Known     int      `json:"known"`      // records that have an entry, or are owed one
 	Recent    int      `json:"recent"`     // stored after Before
 	Unread    []string `json:"unreadable"` // keys of what can't be read as a record, and was left out
+
+	Planted []string `json:"planted,omitempty"` // keys of records that were stored before their slots fell due, and were left out
 }
 
 // keyHash stands for a key: a ledger has many.
@@ -51,7 +53,8 @@ type adoption struct {
 }
 
 // Adopt logs the manifests and gap records that lie in the first sink and have no entry
-// as found there: nobody vouches for how they came there. What was logged, or is owed by
+// as found there: nobody vouches for how they came there. What was planted there before its
+// slot fell due is left out. What was logged, or is owed by
 // this replica, is left as it is; so a second run finds nothing. It may run beside
 // other processes on the same Dir.
 func (l *Ledger) Adopt(ctx context.Context, o Adoption) (Adopted, error) {
@@ -69,6 +72,8 @@ func (l *Ledger) Adopt(ctx context.Context, o Adoption) (Adopted, error) {
 		case !ok || name != evidence.ManifestName && name != evidence.GapName || e.Key != s.Dir()+name:
 		case a.known[hashKey(e.Key)]:
 			a.total.Known++
+		case s.Planted(e.ModTime):
+			a.total.Planted = append(a.total.Planted, e.Key)
 		case !a.Before.IsZero() && e.ModTime.After(a.Before):
 			a.total.Recent++
 		default:

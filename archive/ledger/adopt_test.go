@@ -156,18 +156,23 @@ func TestAdoptBesideReplicas(t *testing.T) {
 	}
 }
 
-// TestAdoptLeavesRecentOut: what was stored after a time may be owed by another replica.
-func TestAdoptLeavesRecentOut(t *testing.T) {
+// TestAdoptLeavesOut: what another replica may still log, and what was stored before its slot
+// fell due, is not found.
+func TestAdoptLeavesOut(t *testing.T) {
 	t.Parallel()
 	s := sink.NewMemory()
 	key, raw := gapRecord(t, 0)
 	if err := s.Put(t.Context(), key, sink.Bytes(raw)); err != nil {
 		t.Fatal(err)
 	}
+	planted := evidence.Slot{Source: "prod", Pack: "cp-1", Due: time.Now().Add(2 * time.Hour)}.GapKey()
+	if err := s.Put(t.Context(), planted, sink.Bytes(raw)); err != nil {
+		t.Fatal(err)
+	}
 	r := open(t, newKey(t, origin).file, t.TempDir(), s)
 	for before, want := range map[time.Time]ledger.Adopted{
-		time.Now().Add(-time.Hour): {Recent: 1, Unread: []string{}},
-		time.Now().Add(time.Hour):  {Gaps: 1, Unread: []string{}},
+		time.Now().Add(-time.Hour): {Recent: 1, Unread: []string{}, Planted: []string{planted}},
+		time.Now().Add(time.Hour):  {Gaps: 1, Unread: []string{}, Planted: []string{planted}},
 	} {
 		got, err := r.Adopt(t.Context(), ledger.Adoption{Before: before, DryRun: true})
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {

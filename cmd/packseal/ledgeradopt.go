@@ -55,6 +55,9 @@ out: another one may be about to log it.`,
 		for _, key := range adopted.Unread {
 			fmt.Fprintf(c.ErrOrStderr(), "warning: %s can't be read as a record, and was left out\n", key)
 		}
+		for _, key := range adopted.Planted {
+			fmt.Fprintf(c.ErrOrStderr(), "warning: %s was stored before its slot fell due, and was left out\n", key)
+		}
 		if *asJSON {
 			return printJSON(c.OutOrStdout(), adopted)
 		}

@@ -31,6 +31,17 @@ func (s Slot) String() string { return s.ID() }
 // Ref returns the slot's pack.
 func (s Slot) Ref() PackRef { return Ref(s.Source, s.Pack) }
 
+// early is how long before its slot falls due a record may be stored: clocks differ.
+const early = time.Hour
+
+// Planted reports whether a record of the slot was stored, by the clock of the storage,
+// so long before the slot fell due that nobody can have known how it would end: somebody
+// put it there for it to be taken for settled. A time that says nothing, zero or one that
+// file systems and archives make up, tells nothing either.
+func (s Slot) Planted(stored time.Time) bool {
+	return stored.UTC().Year() > 2000 && s.Due.Sub(stored) > early
+}
+
 // ParseSlot reads a slot's ID. An error is fault.Request.
 func ParseSlot(id string) (Slot, error) {
 	at := strings.LastIndexByte(id, '@')

@@ -31,8 +31,8 @@ func (d *Deletions) Marker(key string, at time.Time) {
 }
 
 // Version adds a version of a key. Those of keys that were not deleted do not count.
-func (d *Deletions) Version(key, version string, size int64) {
+func (d *Deletions) Version(key, version string, size int64, stored time.Time) {
 	if i, ok := d.index[strings.TrimPrefix(key, d.prefix)]; ok && d.All[i].Version == "" {
-		d.All[i].Version, d.All[i].Size = version, size
+		d.All[i].Version, d.All[i].Size, d.All[i].Stored = version, size, stored
 	}
 }

@@ -18,10 +18,10 @@ func TestDeletions(t *testing.T) {
 	for _, key := range []string{"p/a", "p/b", "other", "p/", "p/.x"} {
 		d.Marker(key, at)
 	}
-	d.Version("p/a", "2", 20)
-	d.Version("p/a", "1", 10)
-	d.Version("p/c", "1", 10)
-	want := []sink.Deletion{{Key: "a", At: at, Version: "2", Size: 20}, {Key: "b", At: at}}
+	d.Version("p/a", "2", 20, at.Add(-time.Hour))
+	d.Version("p/a", "1", 10, at.Add(-2*time.Hour))
+	d.Version("p/c", "1", 10, at)
+	want := []sink.Deletion{{Key: "a", At: at, Version: "2", Size: 20, Stored: at.Add(-time.Hour)}, {Key: "b", At: at}}
 	if diff := cmp.Diff(want, d.All); diff != "" {
 		t.Error(diff)
 	}

@@ -87,7 +87,7 @@ func TestDeletions(t *testing.T) {
 		}
 	}
 	got, err := s.Deletions(t.Context(), "a/")
-	if err != nil || len(got) != 1 || got[0].Key != "a/k" || got[0].Version != version || got[0].Size != 1 || time.Since(got[0].At) > time.Minute {
+	if err != nil || len(got) != 1 || got[0].Key != "a/k" || got[0].Version != version || got[0].Size != 1 || time.Since(got[0].At) > time.Minute || time.Since(got[0].Stored) > time.Minute {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if got, err := s.Deletions(t.Context(), ""); err != nil || len(got) != 2 {

@@ -51,7 +51,7 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, e
 			}
 		}
 		for _, v := range page.ObjectVersions {
-			found.Version(alioss.ToString(v.Key), alioss.ToString(v.VersionId), v.Size)
+			found.Version(alioss.ToString(v.Key), alioss.ToString(v.VersionId), v.Size, alioss.ToTime(v.LastModified))
 		}
 		if !page.IsTruncated {
 			return found.All, nil

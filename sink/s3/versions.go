@@ -48,7 +48,7 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, e
 			}
 		}
 		for _, v := range page.Versions {
-			found.Version(aws.ToString(v.Key), aws.ToString(v.VersionId), aws.ToInt64(v.Size))
+			found.Version(aws.ToString(v.Key), aws.ToString(v.VersionId), aws.ToInt64(v.Size), aws.ToTime(v.LastModified))
 		}
 		if !*page.IsTruncated {
 			return found.All, nil
