@@ -16,10 +16,21 @@ import (
 
 // Gap records that a slot ended without a report. A slot that is settled already
 // stays as it is, and so does one whose report waits in the spool, which
-// [Archive.Drain] seals, and one whose record was deleted. A slot that is being worked on is fault.Busy: what the
+// [Archive.Drain] seals, one whose record was deleted, and one of which every sink has a
+// planted gap record. A slot that is being worked on is fault.Busy: what the
 // sinks hold of it counts only while nobody can add to it. A gap is recorded once
 // one sink has it; sinks that are down then are logged, and get it from Drain.
-func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (err error) {
+func (a *Archive) Gap(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) error {
+	err := a.gap(ctx, s, reason, detail)
+	if isPlanted(err) {
+		a.stuck(ctx, s, err)
+		return nil
+	}
+	return err
+}
+
+// gap is Gap, with an error for which isPlanted holds.
+func (a *Archive) gap(ctx context.Context, s evidence.Slot, reason fault.Reason, detail string) (err error) {
 	ctx, step := trace.Begin(ctx, "gap")
 	defer func() { step.End(err) }()
 	within, stop := context.WithTimeout(ctx, time.Second)

@@ -19,6 +19,23 @@ import (
 // slot is made, and goes to the other sinks; the report stays in the spool for the sink
 // whose place is taken, until an administrator has moved the record away.
 
+// errPlanted is in the errors of blocked.
+var errPlanted = errors.New("planted")
+
+// isPlanted reports whether an error is that planted records have all places.
+func isPlanted(err error) bool {
+	return fault.Of(err) == fault.Conflict && errors.Is(err, errPlanted)
+}
+
+// stuck logs and counts a slot that no sink has a place for.
+func (a *Archive) stuck(ctx context.Context, s evidence.Slot, err error) {
+	a.Metrics.failed(s, fault.Conflict)
+	if a.Blocked != nil {
+		a.Blocked(s, err, time.Time{})
+	}
+	a.Logger.ErrorContext(ctx, "slot blocked by a planted record", "source", s.Source, "pack", s.Pack, "due", s.Due.Format(time.RFC3339), "reason", fault.Conflict, "err", err, "hint", fault.Hint(err))
+}
+
 // planting is a record that was planted in a sink.
 type planting struct {
 	Target
@@ -38,7 +55,7 @@ func (f *found) blocked(s evidence.Slot, name string, sinks []Target) error {
 	var errs []error
 	for _, p := range f.planted {
 		if p.name == name && slices.ContainsFunc(sinks, func(t Target) bool { return t.Name == p.Name }) {
-			errs = append(errs, fault.New(fault.Conflict, "sink %s holds a planted %s: %s", p.Name, p.entry.Key, why(s, p.entry)).
+			errs = append(errs, fault.New(fault.Conflict, "sink %s has a %w %s: %s", p.Name, errPlanted, p.entry.Key, why(s, p.entry)).
 				WithHint("copy it away as evidence, find out who wrote it, and have the bucket's owner remove it, with all its versions (docs/runbook.md#planted)"))
 		}
 	}

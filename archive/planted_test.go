@@ -142,7 +142,7 @@ func TestPlanted(t *testing.T) {
 				t.Errorf("begun: %t, %v", begun, err)
 			}
 			wait := h.Settle(t.Context(), task("cp-1", s.Due, time.Now().Add(time.Minute)))
-			if all := planted && c.made == ""; wait > 0 != all || (blocked != nil) != all || all && (fault.Of(blocked) != fault.Conflict || !strings.Contains(blocked.Error(), "before the slot fell due") || !strings.Contains(fault.Hint(blocked), "#planted")) {
+			if all := planted && c.made == ""; wait > 0 || (blocked != nil) != all || all && (fault.Of(blocked) != fault.Conflict || !strings.Contains(blocked.Error(), "before the slot fell due") || !strings.Contains(fault.Hint(blocked), "#planted")) {
 				t.Errorf("again in %s, blocked %v", wait, blocked)
 			}
 			for _, t1 := range sinks {
@@ -216,7 +216,7 @@ func TestPlantedGap(t *testing.T) {
 			var told error
 			h.Blocked = func(_ evidence.Slot, err error, until time.Time) { told = err }
 			wait := h.Settle(t.Context(), task("cp-1", s.Due, time.Now().Add(time.Minute))) // there is no such pack
-			if none := c.want == ""; wait > 0 != none || fault.Of(told) == fault.Conflict != none {
+			if none := c.want == ""; wait > 0 || fault.Of(told) == fault.Conflict != none {
 				t.Errorf("again in %s, blocked: %v", wait, told)
 			}
 			has := ""

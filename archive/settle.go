@@ -25,7 +25,8 @@ type trouble struct {
 //
 // A permanent failure of the source, and a deadline that passed, make a gap. A
 // report that is in the spool is never given up because of a sink. A slot whose
-// record was deleted from the sinks counts as settled.
+// record was deleted from the sinks counts as settled. One that no sink has a place for,
+// because of planted records, holds up no other: its report waits in the spool.
 func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	s := t.Slot
 	log := a.Logger.With("source", s.Source, "pack", s.Pack, "due", s.Due.Format(time.RFC3339))
@@ -53,6 +54,10 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 		failed = err.Error()
 		a.lost(ctx, s, err)
 		return 0
+	case isPlanted(err):
+		failed = err.Error()
+		a.stuck(ctx, s, err)
+		return 0
 	case ctx.Err() != nil:
 		failed = before
 		return time.Millisecond // another worker continues at once
@@ -75,12 +80,14 @@ func (a *Archive) Settle(ctx context.Context, t scheduler.Task) time.Duration {
 	if (reason == fault.Deadline || reason == fault.Paused) && before != "" {
 		detail += "; before that: " + before
 	}
-	if err := a.Gap(ctx, s, reason, detail); err != nil {
+	switch err := a.gap(ctx, s, reason, detail); {
+	case isPlanted(err):
+		failed = err.Error()
+		a.stuck(ctx, s, err)
+		return 0
+	case err != nil:
 		failed = detail
-		if blocked(fault.Of(err)) && a.Blocked != nil {
-			a.Blocked(s, err, time.Time{})
-		}
-		log.WarnContext(ctx, "gap not recorded", "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
+		log.WarnContext(ctx, "gap not recorded", "reason", fault.Of(err), "err", err)
 		return backoff.Wait(t.Delivered-1, err)
 	}
 	r.State = evidence.Gapped

@@ -3,17 +3,12 @@ package archive
 import (
 	"cmp"
 	"context"
-	"crypto/md5"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -373,29 +368,4 @@ func (v *verifying) readReport(ctx context.Context, t Target, m evidence.Manifes
 	v.result.Bytes += n
 	v.mu.Unlock()
 	return v.readLocks(ctx, t, m, entries)
-}
-
-// readReport writes the report that a sink has to w, and says how it differs from
-// its manifest; altered is empty if it does not.
-func readReport(ctx context.Context, t Target, m evidence.Manifest, w io.Writer) (n int64, altered string, err error) {
-	r, err := t.Open(ctx, m.ReportKey())
-	if err != nil {
-		return 0, "", err
-	}
-	sha, sum5, crc := sha256.New(), md5.New(), crc64.New(crc64.MakeTable(crc64.ECMA))
-	n, err = io.Copy(io.MultiWriter(w, sha, sum5, crc), io.LimitReader(r, min(m.Size, math.MaxInt64-1)+1)) // a byte more tells a longer one
-	if err = errors.Join(err, r.Close()); err != nil {
-		return n, "", fmt.Errorf("reading %s: %w", m.ReportKey(), err)
-	}
-	for _, c := range []struct{ what, is, want string }{
-		{"size", strconv.FormatInt(n, 10), strconv.FormatInt(m.Size, 10)},
-		{"SHA-256", hex.EncodeToString(sha.Sum(nil)), m.SHA256},
-		{"MD5", hex.EncodeToString(sum5.Sum(nil)), m.MD5},
-		{"CRC-64", strconv.FormatUint(crc.Sum64(), 10), m.CRC64},
-	} {
-		if c.is != c.want {
-			return n, fmt.Sprintf("its %s is %s, the manifest says %s", c.what, c.is, c.want), nil
-		}
-	}
-	return n, "", nil
 }
