@@ -13,7 +13,7 @@ type Kind string
 const (
 	Missing    Kind = "missing"    // a manifest without its report
 	Altered    Kind = "altered"    // a report that is not what its manifest says, or a record or object of the ledger that is not what that says
-	Malformed  Kind = "malformed"  // a record that is damaged, or is of another slot
+	Malformed  Kind = "malformed"  // a record that is damaged, is of another slot, or was planted
 	Newer      Kind = "newer"      // a record of a newer packseal, which this one can't check
 	Orphaned   Kind = "orphaned"   // an object that no manifest names
 	Divergent  Kind = "divergent"  // a record that differs from another sink's
