@@ -105,6 +105,9 @@ type Options struct {
 	// ends them. [Archive.Verify] holds the records against them, and [Archive.Repair]
 	// copies only what they vouch for. nil = there is no ledger, and manifests alone do.
 	Entries Entries
+	// LoggedPlans returns the keys of the plans that the ledger has entries of, as it is now, for
+	// [Archive.Plans]. nil = what the ledger has is not known here, or there is none.
+	LoggedPlans func(context.Context) (map[string]bool, error)
 	// Inspect returns what is wrong with the ledger itself, for [Archive.Verify], and the
 	// entries of the ledger that it has looked at. May be nil.
 	Inspect func(context.Context) ([]Problem, Entries, error)

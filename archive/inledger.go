@@ -76,6 +76,7 @@ func (v *verifying) ledger(ctx context.Context, a *Archive, read []Target) (know
 	for s, sums := range v.gapAt {
 		v.unlogged(s.GapKey(), sums, known, malformed)
 	}
+	v.unloggedPlans(known)
 	return known, nil
 }
 
@@ -130,6 +131,27 @@ func (v *verifying) unlogged(key string, sums map[string][sha256.Size]byte, know
 			v.report(name, Altered, key, "the ledger has an entry of other bytes")
 		case !v.young[place{name, key}]:
 			v.report(name, Unlogged, key, "the ledger has no entry of it")
+		}
+	}
+}
+
+// unloggedPlans reports the plans that were planted, and has nothing expected by them.
+func (v *verifying) unloggedPlans(known map[keyed]bool) {
+	var logged []string
+	for key := range v.planned {
+		if known[keyID(key)] {
+			logged = append(logged, key)
+		}
+	}
+	for key, sinks := range v.planned {
+		if !plantedPlan(key, logged) {
+			continue
+		}
+		delete(v.plans, key)
+		for _, name := range sinks {
+			if !v.young[place{name, key}] {
+				v.report(name, Unlogged, key, "the ledger has no entry of it")
+			}
 		}
 	}
 }

@@ -16,8 +16,9 @@ import (
 
 // Plans returns the plans that the sinks hold, by their keys, beside those of
 // have, which are not read again. Every sink gets those that it lacks. A plan that
-// is there and can't be read is logged and left out. It is an error when no sink
-// can be listed, or a plan can't be read now.
+// is there and can't be read is logged and left out, and so is one that was planted: the
+// ledger has entries of plans, and none of this one, which is later than the first of them.
+// It is an error when no sink can be listed, or a plan or the ledger can't be read now.
 func (a *Archive) Plans(ctx context.Context, have map[string]evidence.Plan) (map[string]evidence.Plan, error) {
 	all, failed := make(map[string]evidence.Plan), make(map[string]error)
 	maps.Copy(all, have)
@@ -53,12 +54,40 @@ func (a *Archive) Plans(ctx context.Context, have map[string]evidence.Plan) (map
 		}
 		a.Logger.WarnContext(ctx, "plan not readable", "key", key, "reason", fault.Of(err), "err", err, "hint", fault.Hint(err))
 	}
+	if err := a.uproot(ctx, all, have); err != nil {
+		return nil, err
+	}
 	for key, p := range all {
 		if err := a.putPlan(ctx, p, func(t Target) bool { return holds[t.Name] != nil && !holds[t.Name][key] }); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// uproot removes the plans that were planted from those that were read.
+func (a *Archive) uproot(ctx context.Context, all, have map[string]evidence.Plan) error {
+	if a.LoggedPlans == nil {
+		return nil
+	}
+	logged, err := a.LoggedPlans(ctx)
+	if err != nil {
+		return fmt.Errorf("reading which plans the ledger has: %w", err)
+	}
+	for key := range all {
+		if _, known := have[key]; !known && plantedPlan(key, slices.Collect(maps.Keys(logged))) {
+			a.Logger.WarnContext(ctx, "plan without an entry in the ledger passed over", "key", key)
+			delete(all, key)
+		}
+	}
+	return nil
+}
+
+// plantedPlan reports whether the plan under a key was planted, by the keys of those that
+// the ledger has. The first of them was in force when the ledger began: of the plans before,
+// nobody can tell.
+func plantedPlan(key string, logged []string) bool {
+	return len(logged) > 0 && key > slices.Min(logged) && !slices.Contains(logged, key)
 }
 
 // PutPlan puts a plan into every sink. It is an error when none takes it.

@@ -446,3 +446,89 @@ func TestPlantedInBucket(t *testing.T) {
 		t.Errorf("verify: %q", got)
 	}
 }
+
+// TestPlantedPlan: once the ledger has plans, one that it has no entry of is in force nowhere,
+// stays where it is and is a problem. Of one before its first, nobody can tell.
+func TestPlantedPlan(t *testing.T) {
+	t.Parallel()
+	a, b := sink.NewMemory(), sink.NewMemory()
+	h := newRig(t, fetcher.Settings{}, []sim.Pack{{ID: "cp-1"}}, archive.Target{Name: "a", Sink: a}, archive.Target{Name: "b", Sink: b})
+	plan := func(age time.Duration) (evidence.Plan, string) {
+		p, err := evidence.NewPlan([]evidence.PlannedPack{{Pack: "cp-1", Schedule: "@every 1h", Source: "prod", Zone: "UTC"}}, due().Add(-age), "packseal/test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, raw, err := p[0].Encode()
+		if err == nil {
+			err = a.Put(t.Context(), key, sink.Bytes(raw))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p[0], key
+	}
+	plans := func(have map[string]evidence.Plan, want ...string) {
+		t.Helper()
+		got, err := h.Plans(t.Context(), have)
+		if keys := slices.Sorted(maps.Keys(got)); err != nil || !slices.Equal(keys, want) {
+			t.Errorf("the plans are %q, %v; want %q", keys, err, want)
+		}
+	}
+	l := openLedger(t, h.sinks)
+	h.Ledger, h.Entries, h.LogWithin = l, l.Entries, time.Nanosecond
+	h.LoggedPlans = func(ctx context.Context) (map[string]bool, error) {
+		keys := make(map[string]bool)
+		err := l.Commit(ctx)
+		for e, err := range l.Entries(ctx) {
+			if err != nil {
+				return nil, err
+			}
+			keys[e.Key] = true
+		}
+		return keys, err
+	}
+	_, old := plan(72 * time.Hour)
+	plans(nil, old) // the ledger has none
+	first, logged := plan(48 * time.Hour)
+	if err := h.PutPlan(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	backdated, thief := plan(24 * time.Hour)
+	plans(nil, old, logged)
+	plans(map[string]evidence.Plan{thief: backdated}, old, logged, thief) // this process's own, on its way into the ledger
+	down := errors.New("down")
+	whole := h.LoggedPlans
+	h.LoggedPlans = func(context.Context) (map[string]bool, error) { return nil, down }
+	if _, err := h.Plans(t.Context(), nil); !errors.Is(err, down) {
+		t.Errorf("without the ledger: %v", err)
+	}
+	h.LoggedPlans = whole
+
+	c := sink.NewMemory()
+	h.Archive = archiveOf(t, h, append(h.sinks[:1:1], archive.Target{Name: "c", Sink: c}))
+	v, err := h.Verify(t.Context(), archive.Selection{})
+	if err == nil {
+		err = h.Repair(t.Context(), &v, archive.Repair{})
+	}
+	if err != nil || v.Repaired != 2 {
+		t.Errorf("repaired: %d, %v", v.Repaired, err)
+	}
+	if got := objects(t, c); len(got) != 2 || got[thief] != "" {
+		t.Errorf("the new sink has %q", slices.Collect(maps.Keys(got)))
+	}
+	if got := kinds(t, h.Archive); !slices.Contains(got, "unlogged a "+filepath.Base(thief)) {
+		t.Errorf("verify: %q", got)
+	}
+}
+
+// archiveOf is a rig's archive with other sinks.
+func archiveOf(t *testing.T, h *rig, sinks []archive.Target) *archive.Archive {
+	t.Helper()
+	o := h.Options
+	o.Sinks = sinks
+	a, err := archive.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}

@@ -45,7 +45,7 @@ func (a *Archive) Repair(ctx context.Context, result *Result, o Repair) error {
 	r := &repairing{Repair: o, result: result, sinks: a.Sinks, fixed: make(map[*Problem]bool)}
 	r.copier = &copier{Archive: a, from: a.Sinks, problem: r.note, bad: make(map[place]bool)}
 	for _, p := range result.Problems {
-		if p.Kind == Malformed {
+		if p.Kind == Malformed || p.Kind == Unlogged {
 			r.bad[place{p.Sink, p.Key}] = true
 		}
 	}
@@ -211,7 +211,8 @@ func (r *repairing) copyTo(ctx context.Context, key string, to Target) (objects 
 
 // plan reads a plan from the first sink that has a good one: its key has its hash.
 func (r *repairing) plan(ctx context.Context, key string) (p evidence.Plan, err error) {
-	p, _, err = readFirst(ctx, r.sinks, key, func(b []byte) (evidence.Plan, error) { return evidence.DecodePlan(b, key) })
+	from := slices.DeleteFunc(slices.Clone(r.sinks), func(t Target) bool { return r.bad[place{t.Name, key}] })
+	p, _, err = readFirst(ctx, from, key, func(b []byte) (evidence.Plan, error) { return evidence.DecodePlan(b, key) })
 	return p, err
 }
 

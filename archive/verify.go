@@ -150,6 +150,7 @@ func (v *verifying) sink(ctx context.Context, t Target) error {
 			continue
 		}
 		if evidence.IsPlan(e.Key) {
+			v.noteAge(t, e)
 			if err := v.plan(ctx, t, e.Key); err != nil {
 				return err
 			}

@@ -137,6 +137,9 @@ func (o opening) open(ctx context.Context, cfg *config.Config) (_ *components, e
 		if c.ledger != nil {
 			a.Ledger = c.ledger
 			a.Pruned = c.ledger.prunedIn(prunedInView(view))
+			if o.leads != nil {
+				a.LoggedPlans = c.ledger.loggedPlans
+			}
 		}
 	} else if view != nil {
 		a.Pruned = prunedInView(view)

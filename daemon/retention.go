@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"packseal.example/archive"
+	"packseal.example/archive/ledger"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/archive/retention"
 	"packseal.example/config"
@@ -119,45 +120,72 @@ func (s *services) marked(ctx context.Context, records iter.Seq2[evidence.Record
 	}
 }
 
-// prunedReports remembers what the ledger says was pruned, and how far it was read.
+// prunedReports remembers what the ledger says was pruned, which plans it has, and how far
+// it was read.
 type prunedReports struct {
-	mu   sync.Mutex
-	seen tree.Edge
-	all  map[string]string // nil = not read yet; others read it, too
+	mu    sync.Mutex
+	seen  tree.Edge
+	all   map[string]string // nil = not read yet; others read it, too
+	plans map[string]bool   // their keys; others read it, too
 }
 
 // prunedIn returns what says which reports were pruned, by the ledger that this process
 // follows: stored, as long as it has not followed it to its end.
 func (l *openLedger) prunedIn(stored func(context.Context) (map[string]string, error)) func(context.Context) (map[string]string, error) {
 	return func(ctx context.Context) (map[string]string, error) {
-		st, p := l.Status(), &l.pruned
-		if st.Committed.IsZero() {
+		if l.Status().Committed.IsZero() {
 			return stored(ctx)
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.all != nil && st.Checkpoint.Size == p.seen.Size {
-			return p.all, nil
-		}
-		seen := p.seen.Add(nil)
-		more, err := retention.Pruned(following(l.After(ctx, p.seen), &seen))
-		if err != nil {
-			return nil, err
-		}
-		if p.seen = seen; p.all == nil || len(more) > 0 {
-			maps.Copy(more, p.all)
-			p.all = more
-		}
-		return p.all, nil
+		pruned, _, err := l.known(ctx)
+		return pruned, err
 	}
 }
 
-// following notes in an edge which entries were yielded.
-func following(entries iter.Seq2[tree.Entry, error], edge *tree.Edge) iter.Seq2[tree.Entry, error] {
+// loggedPlans returns the keys of the plans that the ledger has entries of, now.
+func (l *openLedger) loggedPlans(ctx context.Context) (map[string]bool, error) {
+	if err := ledger.Patiently(ctx, l.Commit); err != nil {
+		return nil, err
+	}
+	_, plans, err := l.known(ctx)
+	return plans, err
+}
+
+// known returns which reports were pruned, and the keys of plans, by the entries up to the
+// last commit. The maps must not be changed.
+func (l *openLedger) known(ctx context.Context) (pruned map[string]string, plans map[string]bool, err error) {
+	p := &l.pruned
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all != nil && l.Status().Checkpoint.Size == p.seen.Size {
+		return p.all, p.plans, nil
+	}
+	seen, plans := p.seen.Add(nil), make(map[string]bool)
+	pruned, err = retention.Pruned(following(l.After(ctx, p.seen), &seen, plans))
+	if err != nil {
+		return nil, nil, err
+	}
+	p.seen, p.all, p.plans = seen, joined(p.all, pruned), joined(p.plans, plans)
+	return p.all, p.plans, nil
+}
+
+// joined returns both maps in one, which is a new one if there is more.
+func joined[M ~map[string]V, V any](all, more M) M {
+	if all != nil && len(more) == 0 {
+		return all
+	}
+	maps.Copy(more, all)
+	return more
+}
+
+// following notes in an edge which entries were yielded, and the keys of plans.
+func following(entries iter.Seq2[tree.Entry, error], edge *tree.Edge, plans map[string]bool) iter.Seq2[tree.Entry, error] {
 	return func(yield func(tree.Entry, error) bool) {
 		for e, err := range entries {
 			if err == nil {
 				edge.Append(e.Leaf())
+				if e.Kind() == tree.Plan {
+					plans[e.Key] = true
+				}
 			}
 			if !yield(e, err) {
 				return

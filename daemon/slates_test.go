@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
+	"packseal.example/sink"
 	"packseal.example/test/lab"
 )
 
@@ -54,7 +54,8 @@ func slates(t testing.TB, l *ledger.Ledger) (all []evidence.Slate, plan string) 
 
 // TestSlates: when the ledger begins, the plan in force is logged, and slates that reach
 // a day ahead. A changed schedule is logged at once, however long the interval is, and a
-// restart goes on where the slates end.
+// restart goes on where the slates end. A plan that somebody put beside the ledger is not
+// logged, and nothing falls due by it.
 func TestSlates(t *testing.T) {
 	t.Parallel()
 	_, endpoint := lab.Simulate(t, sim.Pack{ID: lab.Pack})
@@ -88,9 +89,25 @@ func TestSlates(t *testing.T) {
 		t.Errorf("the ledger has %v", n)
 	}
 	d.stop()
-	d = start(t, path, io.Discard)
-	lab.Eventually(t, "the daemon runs", func() bool { return d.ledgerStatus(t).Owed == 0 })
+	thiefs, err := evidence.NewPlan([]evidence.PlannedPack{{Pack: lab.Pack, Schedule: "@every 1s", Source: "prod", Zone: "UTC"}}, time.Now().UTC().Truncate(time.Second), "thief/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, raw, err := thiefs[0].Encode()
+	if err == nil {
+		err = l.Sinks[0].Put(t.Context(), key, sink.Bytes(raw))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = start(t, path, &log)
+	lab.Eventually(t, "the planted plan is passed over", func() bool {
+		return strings.Contains(log.String(), `"msg":"plan without an entry in the ledger passed over"`) && d.ledgerStatus(t).Owed == 0
+	})
 	d.stop()
+	if n := kinds(t, ledgerOf(t, path)); n[tree.Plan] != 2 {
+		t.Errorf("with a planted plan, the ledger has %v", n)
+	}
 	after, _ := slates(t, ledgerOf(t, path))
 	if len(after) != len(before) || after[0].From != before[0].From {
 		t.Errorf("after a restart there are %d slates, and were %d", len(after), len(before))
