@@ -154,6 +154,10 @@ func TestPlanted(t *testing.T) {
 				t.Errorf("%d in the spool", n)
 			}
 			h = h.again(t)
+			r, err := h.Record(t.Context(), catalog.Listed{Slot: s})
+			if planted && c.made == "" && !errors.Is(err, sink.ErrNotExist) || planted && c.made != "" && (err != nil || r.Imported != "") {
+				t.Errorf("the record is %+v, %v", r, err)
+			}
 			var listed []evidence.State
 			for l, err := range h.List(t.Context(), "prod", "cp-1", time.Time{}, time.Time{}) {
 				if listed = append(listed, l.State); err != nil {
@@ -162,10 +166,6 @@ func TestPlanted(t *testing.T) {
 			}
 			if settled := !planted || c.made != ""; len(listed) == 1 != settled {
 				t.Errorf("listed: %v", listed)
-			}
-			r, err := h.Record(t.Context(), catalog.Listed{Slot: s})
-			if planted && c.made == "" && !errors.Is(err, sink.ErrNotExist) || planted && c.made != "" && (err != nil || r.Imported != "") {
-				t.Errorf("the record is %+v, %v", r, err)
 			}
 			if got := kinds(t, h.Archive); !slices.Equal(got, c.problems) {
 				t.Errorf("verify: %q, want %q", got, c.problems)

@@ -348,6 +348,11 @@ func gap(ctx context.Context, from []Target, s evidence.Slot) (evidence.Gap, []b
 // the manifest or else the gap record. It asks one sink after the other, until
 // one has a good one; see [catalog.Archive] for the errors.
 func (r *reader) Record(ctx context.Context, l catalog.Listed) (evidence.Record, error) {
+	if l.State == "" { // nobody may have listed it: a planted record is a suspect then
+		if _, err := r.find(ctx, l.Slot); err != nil {
+			return evidence.Record{}, err
+		}
+	}
 	if l.State != evidence.Gapped {
 		m, _, err := r.Manifest(ctx, l.Slot)
 		if err == nil || l.State == evidence.Sealed || !errors.Is(err, sink.ErrNotExist) {
