@@ -149,8 +149,8 @@ func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, er
 }
 
 // stored reports whether a sink has the object of an entry. If the first has other
-// bytes, the entry is dropped: whoever put them logs them. It is an error if no sink has
-// it, and one can't be asked.
+// bytes, the entry is dropped: whoever put them logs them, unless they were planted. It is an
+// error if no sink has it, and one can't be asked.
 func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 	var unread error
 	for i, t := range c.Sinks {
@@ -170,11 +170,29 @@ func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 			c.owed.settle(e)
 			return true, nil
 		case i == 0:
-			c.owed.drop(e)
-			return false, nil
+			planted, err := c.planted(ctx, t, e.Object())
+			if err == nil && !planted {
+				c.owed.drop(e)
+				return false, nil
+			}
+			unread = err
 		}
 	}
 	return false, unread
+}
+
+// planted reports whether a sink's record was planted before its slot fell due.
+func (c *commit) planted(ctx context.Context, t Target, key string) (bool, error) {
+	s, _, ok := evidence.ParseKey(key)
+	if !ok {
+		return false, nil
+	}
+	for e, err := range t.List(ctx, key, "") {
+		if err != nil || e.Key == key {
+			return err == nil && s.Planted(e.ModTime), err
+		}
+	}
+	return false, nil
 }
 
 // order puts an epoch first, since nothing precedes it, and the rest by key.

@@ -2,10 +2,13 @@ package ledger_test
 
 import (
 	"bytes"
+	"errors"
 	"testing"
+	"time"
 
 	"packseal.example/archive/ledger"
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
@@ -147,4 +150,29 @@ func TestEntryFlies(t *testing.T) {
 	s.commit()
 	s.logged = append(s.logged, e)
 	s.whole(s.first)
+}
+
+// TestEntryOfPlanted: an entry whose object is in a further sink, as a record that was planted
+// before the slot fell due has its place in the first, is logged also after a restart. One of
+// what another replica was first with is not.
+func TestEntryOfPlanted(t *testing.T) {
+	t.Parallel()
+	for ahead, want := range map[time.Duration]int64{2 * time.Hour: 1, -time.Minute: 0} {
+		first, mirror := sink.NewMemory(), sink.NewMemory()
+		r := open(t, newKey(t, origin).file, t.TempDir(), first, mirror)
+		key := evidence.Slot{Source: "prod", Pack: "cp-1", Due: time.Now().Add(ahead).UTC().Truncate(time.Second)}.ManifestKey()
+		if err := first.Put(t.Context(), key, sink.Bytes([]byte("foreign"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Log(tree.Of(key, []byte("ours")), func() error {
+			return errors.Join(mirror.Put(t.Context(), key, sink.Bytes([]byte("ours"))), down)
+		}); err == nil {
+			t.Error("log: no error")
+		}
+		r = r.again()
+		r.commit()
+		if s := r.Status(); s.Checkpoint.Size != want || s.Owed != 0 {
+			t.Errorf("%s ahead: %+v", ahead, s)
+		}
+	}
 }
