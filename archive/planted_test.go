@@ -47,7 +47,7 @@ func thiefs(t *testing.T, s evidence.Slot) map[string]string {
 	return all
 }
 
-// plantFiles puts records of a slot, and what else is not named like one, into a folder, as of that time.
+// plantFiles puts a thief's records of those names, and his report, into a slot's folder, as of that time.
 func plantFiles(t *testing.T, dir string, s evidence.Slot, records []string, at time.Time) {
 	t.Helper()
 	for name, b := range thiefs(t, s) {
@@ -86,7 +86,7 @@ func kinds(t *testing.T, a *archive.Archive) (found []string) {
 	return found
 }
 
-// ours reports whether a folder has the slot's manifest that the other archive's report is of.
+// ours reports whether a folder has a manifest of the slot, and not the thief's.
 func ours(dir string, s evidence.Slot) bool {
 	raw, err := os.ReadFile(filepath.Join(dir, s.ManifestKey()))
 	return err == nil && !strings.Contains(string(raw), "thief")
