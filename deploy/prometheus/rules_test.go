@@ -105,6 +105,9 @@ func TestRunbook(t *testing.T) {
 	if diff := cmp.Diff(wanted, sections); diff != "" {
 		t.Errorf("sections of the runbook (-alerts +sections):\n%s", diff)
 	}
+	for _, heading := range regexp.MustCompile(`(?m)^### (.*)$`).FindAllStringSubmatch(string(b), -1) {
+		sections = append(sections, slug(heading[1]))
+	}
 	for _, link := range regexp.MustCompile(`\]\(#([^)]*)\)`).FindAllStringSubmatch(string(b), -1) {
 		if !slices.Contains(sections, link[1]) {
 			t.Errorf("the runbook links to #%s, which is not there", link[1])
