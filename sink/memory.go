@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -77,16 +76,21 @@ func (m *Memory) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 // List implements [Sink]. It yields the objects that existed when it started.
 func (m *Memory) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		var list []Entry
 		m.mu.Lock()
-		objects := maps.Clone(m.objects)
+		for key, o := range m.objects {
+			if key > after && strings.HasPrefix(key, prefix) {
+				list = append(list, Entry{key, int64(len(o.data)), o.stored})
+			}
+		}
 		m.mu.Unlock()
-		for _, key := range slices.Sorted(maps.Keys(objects)) {
+		slices.SortFunc(list, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
+		for _, e := range list {
 			if err := Ended(ctx); err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			o := objects[key]
-			if key > after && strings.HasPrefix(key, prefix) && !yield(Entry{key, int64(len(o.data)), o.stored}, nil) {
+			if !yield(e, nil) {
 				return
 			}
 		}

@@ -39,7 +39,7 @@ type Input struct {
 	Records iter.Seq2[[]byte, error]
 
 	// Sealed, if it is not nil, is called for each manifest of the part.
-	Sealed func(evidence.Manifest)
+	Sealed func(evidence.Record)
 }
 
 // settled is how a slot ended.
@@ -56,10 +56,11 @@ type computation struct {
 	s        Statement
 	bounds   bounds
 	entries  []logged
+	read     []bool                      // of each entry: its record was there
 	sums     map[[sha256.Size]byte]int32 // the last entry of that sum
 	keys     map[string]int32            // the first entry of that key
 	slots    map[string]map[int64]settled
-	gaps     map[evidence.Slot]evidence.Gap
+	gaps     map[evidence.Slot]evidence.Record
 	plans    map[string]evidence.Plan // by key
 	inForce  map[string]time.Time     // of plans: the earliest time that the ledger proves
 	slates   []slated
@@ -78,7 +79,6 @@ type logged struct {
 	slot     evidence.Slot // of a slot's record
 	manifest bool          // the record is one
 	same     int32         // the one before with the same sum, or -1
-	read     bool          // its record was there
 }
 
 // Compute makes a statement. It takes memory in proportion to the entries, about
@@ -86,10 +86,11 @@ type logged struct {
 // Records, or fault.Damaged if so many records have no entry that they can't be meant.
 // What is wrong with what they yield is else a finding of the statement.
 func Compute(in Input) (Statement, error) {
+	n := max(in.Checkpoint.Size-in.Begin, 0)
 	c := &computation{
-		Input: in, bounds: newBounds(in.Stamps),
-		sums: make(map[[sha256.Size]byte]int32), keys: make(map[string]int32), slots: make(map[string]map[int64]settled),
-		gaps: make(map[evidence.Slot]evidence.Gap), pruned: make(map[string]int32),
+		Input: in, bounds: newBounds(in.Stamps), entries: make([]logged, 0, n), read: make([]bool, 0, n),
+		sums: make(map[[sha256.Size]byte]int32, n), keys: make(map[string]int32, n), slots: make(map[string]map[int64]settled),
+		gaps: make(map[evidence.Slot]evidence.Record), pruned: make(map[string]int32),
 		plans: make(map[string]evidence.Plan), inForce: make(map[string]time.Time),
 		outside: make(map[[sha256.Size]byte]evidence.Plan),
 		wanted:  make(map[string]bool),
@@ -134,13 +135,13 @@ func (c *computation) entry(e tree.Entry) {
 	if !ok {
 		same = -1
 	}
-	c.entries = append(c.entries, newLogged(e, same))
+	c.entries, c.read = append(c.entries, newLogged(e, same)), append(c.read, false)
 	first, again := c.keys[e.Key]
 	if again && c.entries[first].Sum != e.Sum {
 		c.find(Doubled, e.Key, saidDoubledEntry)
 	}
 	if again && c.entries[first].Sum == e.Sum {
-		c.entries[i].read = true // the first one stands for both
+		c.read[i] = true // the first one stands for both
 		return
 	}
 	c.sums[e.Sum] = i
@@ -149,7 +150,7 @@ func (c *computation) entry(e tree.Entry) {
 	}
 	switch c.entries[i].kind {
 	case tree.Manifest, tree.Gap, tree.Found:
-		c.settle(c.entries[i], c.index(i))
+		c.settle(&c.entries[i], c.index(i))
 	case tree.Pruned:
 		c.pruned[e.Object()] = i
 	case tree.Void:
@@ -218,9 +219,9 @@ func packKey(source, pack string) string { return source + "/" + pack }
 
 // unread finds the entries whose records are not there.
 func (c *computation) unread() {
-	for _, e := range c.entries {
+	for i, e := range c.entries {
 		switch {
-		case e.read, e.kind == "", e.kind == tree.Pruned, e.kind == tree.Void:
+		case c.read[i], e.kind == "", e.kind == tree.Pruned, e.kind == tree.Void:
 		default:
 			c.find(Unarchived, e.Key, saidUnarchived)
 		}

@@ -3,13 +3,16 @@ package audit_test
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,7 +38,11 @@ func extra(t testing.TB, f audittest.Files, more ...zipped) []byte {
 		more = append(more, zipped{FileHeader: zip.FileHeader{Name: name, Method: zip.Deflate}, raw: raw})
 	}
 	for _, m := range more {
-		file, err := w.CreateHeader(&m.FileHeader)
+		create := w.CreateHeader
+		if m.CompressedSize64 > 0 { // raw is deflated already
+			create = w.CreateRaw
+		}
+		file, err := create(&m.FileHeader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +64,23 @@ type zipped struct {
 	raw   []byte
 	times int
 }
+
+// bomb is a file of 20 MiB of blanks. To deflate them takes long.
+func bomb(name string) zipped {
+	b := blanks()
+	b.Name = name
+	return b
+}
+
+var blanks = sync.OnceValue(func() zipped {
+	const size = 20 << 20
+	var b bytes.Buffer
+	text := bytes.Repeat([]byte(" "), size)
+	w, _ := flate.NewWriter(&b, flate.BestSpeed)
+	w.Write(text) //nolint:errcheck // into memory
+	w.Close()     //nolint:errcheck
+	return zipped{zip.FileHeader{Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(text), CompressedSize64: uint64(b.Len()), UncompressedSize64: size}, b.Bytes(), 1}
+})
 
 func named(name string) zipped {
 	return zipped{FileHeader: zip.FileHeader{Name: name}, raw: []byte("x")}
@@ -114,22 +138,22 @@ func TestHostile(t *testing.T) {
 		"statement of nothing": {instead(audit.StatementName, "{}", 1), "unreadable"},
 		"statement of ages":    {instead(audit.StatementName, `{"schema":"packseal.statement/v1","from":"0001-01-01T00:00:00Z","until":"9999-01-01T00:00:00Z"}`, 1), "unreadable"},
 		"statement deep":       {instead(audit.StatementName, "[", 1<<20), "unreadable"},
-		"statement bomb":       {instead(audit.StatementName, strings.Repeat(" ", 1<<20), 20), "unreadable"},
-		"edge bomb":            {instead(audit.EdgeName, strings.Repeat("a", 1<<20), 8), "unreadable"},
-		"leaves, one line":     {instead(audit.LeavesName, strings.Repeat("a", 1<<20), 8), "unreadable"},
-		"leaves, one entry":    {instead(audit.LeavesName, strings.Repeat(l.Entries[0].String()+"\n", 1000), 100), "unreadable"},
+		"statement bomb":       {extra(t, without(audit.StatementName), bomb(audit.StatementName)), "unreadable"},
+		"edge bomb":            {extra(t, without(audit.EdgeName), bomb(audit.EdgeName)), "unreadable"},
+		"leaves, one line":     {extra(t, without(audit.LeavesName), bomb(audit.LeavesName)), "unreadable"},
+		"leaves, one entry":    {instead(audit.LeavesName, strings.Repeat(l.Entries[0].String()+"\n", 1000), 20), "unreadable"},
 		"leaves without end":   {instead(audit.LeavesName, l.Entries[0].String(), 1), "unreadable"},
 		"leaves with CR":       {instead(audit.LeavesName, l.Entries[0].String()+"\r\n", 1), "unreadable"},
 		"key of a parent":      {instead(audit.LeavesName, strings.Repeat("0", 64)+"  ../x\n", 1), "unreadable"},
 		"long key":             {instead(audit.LeavesName, strings.Repeat("0", 64)+"  "+longKey+"\n", 1), "unreadable"},
 		"key of 1,200 bytes":   {instead(audit.LeavesName, strings.Repeat("0", 64)+"  "+longKey[:tree.MaxEntry-66]+"\n", 1), "altered"},
-		"records bomb":         {extra(t, f, zipped{zip.FileHeader{Name: "records/2026-04.jsonl", Method: zip.Deflate}, bytes.Repeat([]byte("{}\n"), 1<<16), 100}), "unlogged"},
-		"record, one line":     {extra(t, f, zipped{zip.FileHeader{Name: "records/2026-04.jsonl", Method: zip.Deflate}, bytes.Repeat([]byte("x"), 1<<20), 20}), "unreadable"},
-		"report bomb":          {extra(t, without(last(f, "reports/", ".xls")), zipped{zip.FileHeader{Name: last(f, "reports/", ".xls"), Method: zip.Deflate}, make([]byte, 1<<20), 20}), "altered"},
-		"checkpoint bomb":      {extra(t, f, zipped{zip.FileHeader{Name: "checkpoints/999", Method: zip.Deflate}, make([]byte, 1<<20), 20}), "unreadable"},
+		"records bomb":         {extra(t, f, zipped{zip.FileHeader{Name: "records/2026-04.jsonl", Method: zip.Deflate}, bytes.Repeat([]byte("{}\n"), 1<<16), 10}), "unlogged"},
+		"record, one line":     {extra(t, f, bomb("records/2026-04.jsonl")), "unreadable"},
+		"report bomb":          {extra(t, without(last(f, "reports/", ".xls")), bomb(last(f, "reports/", ".xls"))), "altered"},
+		"checkpoint bomb":      {extra(t, f, bomb("checkpoints/999")), "unreadable"},
 		"checkpoint's number":  {extra(t, f, named("checkpoints/9999")), "unreadable"},
 		"token of none":        {extra(t, f, named("checkpoints/999.tsa.tsr")), "unreadable"},
-		"token bomb":           {extra(t, f, zipped{zip.FileHeader{Name: "checkpoints/003.other.tsr", Method: zip.Deflate}, make([]byte, 1<<20), 20}), "unreadable"},
+		"token bomb":           {extra(t, f, bomb("checkpoints/003.other.tsr")), "unreadable"},
 		"unknown method":       {patched(t, whole), "unreadable"},
 		"sizes that lie":       {lying(whole), "unreadable"},
 	} {

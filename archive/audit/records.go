@@ -21,10 +21,9 @@ type record struct {
 
 // hit is a record as that of an entry.
 type hit struct {
-	logged
+	*logged
 	at    int32 // the entry's place in the part
-	index int64
-	value any // what was decoded
+	value any   // what was decoded; an evidence.Record, of a slot's
 	err   error
 }
 
@@ -92,7 +91,7 @@ func (c *computation) decode(raw []byte) record {
 	r := record{raw: raw, sum: sha256.Sum256(raw)}
 	if i, ok := c.sums[r.sum]; ok {
 		for ; i >= 0; i = c.entries[i].same {
-			r.hits = append(r.hits, hit{logged: c.entries[i], at: i, index: c.index(i)})
+			r.hits = append(r.hits, hit{logged: &c.entries[i], at: i})
 		}
 	}
 	for i := range r.hits {
@@ -108,9 +107,11 @@ func (h *hit) decode(raw []byte) {
 		case h.slot == (evidence.Slot{}):
 			h.err = fault.New(fault.Damaged, "%.400q is not the key of a slot's record", h.Key)
 		case h.manifest:
-			h.value, h.err = evidence.DecodeManifest(raw, h.slot)
+			m, err := evidence.DecodeManifest(raw, h.slot)
+			h.value, h.err = m.Record(), err
 		default:
-			h.value, h.err = evidence.DecodeGap(raw, h.slot)
+			g, err := evidence.DecodeGap(raw, h.slot)
+			h.value, h.err = g.Record(), err
 		}
 	case tree.Plan:
 		h.value, h.err = evidence.DecodePlan(raw, h.Key)
@@ -133,13 +134,13 @@ func (c *computation) take(r record) {
 		c.stranger(r.sum, r.raw)
 		return
 	}
-	if c.entries[r.hits[0].at].read {
+	if c.read[r.hits[0].at] {
 		c.find(Doubled, r.hits[0].Key, saidDoubledRecord)
 		return
 	}
 	for _, h := range r.hits {
-		c.entries[h.at].read = true
-		c.read(h)
+		c.read[h.at] = true
+		c.takeAs(h, c.index(h.at))
 	}
 }
 
@@ -161,14 +162,13 @@ func (c *computation) stranger(sum [sha256.Size]byte, raw []byte) {
 	}:
 		key, _, _ = r.Encode()
 	}
-	if i, ok := c.keys[key]; ok {
-		c.find(Altered, key, saidAlteredRecord, c.entries[i].Sum, sum)
-		c.entries[i].read = true // it is told of
-		return
+	i, ok := c.keys[key]
+	if !ok {
+		i, ok = c.keys[tree.FoundKey(key)]
 	}
-	if i, ok := c.keys[tree.FoundKey(key)]; ok {
+	if ok {
 		c.find(Altered, key, saidAlteredRecord, c.entries[i].Sum, sum)
-		c.entries[i].read = true
+		c.read[i] = true // it is told of
 		return
 	}
 	if err != nil {
@@ -178,34 +178,26 @@ func (c *computation) stranger(sum [sha256.Size]byte, raw []byte) {
 	c.find(Unlogged, key, saidUnloggedRecord, sum)
 }
 
-// read takes in what was decoded.
-func (c *computation) read(h hit) {
+// takeAs takes in what was decoded as the record of the entry of that index.
+func (c *computation) takeAs(h hit, index int64) {
 	switch {
 	case fault.Of(h.err) == fault.Newer:
 		c.find(Unreadable, h.Key, saidNewer, h.err)
 		return
 	case h.err != nil:
 		c.find(Misplaced, h.Key, saidMisplaced, h.err)
-		c.unsettle(h.logged, h.index)
+		c.unsettle(h.logged, index)
 		return
 	}
 	switch v := h.value.(type) {
-	case evidence.Manifest:
-		c.readSlot(h, v.Slot(), v.Sealed, c.isPruned(v))
-		if c.Sealed != nil {
-			c.Sealed(v)
-		}
-	case evidence.Gap:
-		c.readSlot(h, v.Slot(), v.Recorded, false)
-		if c.within(v.Slot()) {
-			c.gaps[v.Slot()] = v
-		}
+	case evidence.Record:
+		c.takeSlot(h, index, v)
 	case evidence.Plan:
 		c.plans[h.Key] = v
-		c.inForce[h.Key], _ = c.bounds.of(h.index)
-		c.dated(h.Key, v.Since, h.index)
+		c.inForce[h.Key], _ = c.bounds.of(index)
+		c.dated(h.Key, v.Since, index)
 	case evidence.Slate:
-		c.slates = append(c.slates, slated{Slate: v, index: h.index, key: h.Key})
+		c.slates = append(c.slates, slated{Slate: v, index: index, key: h.Key})
 	case evidence.Policy:
 		var keep evidence.Keep // for ever
 		if v.Keep != "" {
@@ -214,12 +206,12 @@ func (c *computation) read(h hit) {
 				c.find(Unreadable, h.Key, saidUnreadable, err)
 			}
 		}
-		c.policies = append(c.policies, policy{h.index, keep})
+		c.policies = append(c.policies, policy{index, keep})
 	}
 }
 
 // settle notes an entry that settles a slot, whose record is still to be read.
-func (c *computation) settle(e logged, index int64) {
+func (c *computation) settle(e *logged, index int64) {
 	if e.slot == (evidence.Slot{}) {
 		return // decode says so
 	}
@@ -234,29 +226,38 @@ func (c *computation) settle(e logged, index int64) {
 }
 
 // unsettle takes that back.
-func (c *computation) unsettle(e logged, index int64) {
+func (c *computation) unsettle(e *logged, index int64) {
 	if pack := c.slots[packKey(e.slot.Source, e.slot.Pack)]; pack[e.slot.Due.Unix()].at == index {
 		delete(pack, e.slot.Due.Unix())
 	}
 }
 
-// readSlot notes when a slot was settled, as its record says.
-func (c *computation) readSlot(h hit, slot evidence.Slot, says time.Time, pruned bool) {
-	if h.kind != tree.Found && c.within(slot) {
-		c.dated(h.Key, says, h.index)
+// takeSlot notes when a slot was settled, as its record says.
+func (c *computation) takeSlot(h hit, index int64, r evidence.Record) {
+	within := c.within(r.Slot)
+	if r.State == evidence.Sealed {
+		r.Pruned = c.isPruned(r)
+		if c.Sealed != nil {
+			c.Sealed(r)
+		}
+	} else if within {
+		c.gaps[r.Slot] = r
 	}
-	pack := c.slots[packKey(slot.Source, slot.Pack)]
-	if s, ok := pack[slot.Due.Unix()]; ok && s.at == h.index {
-		s.says, s.pruned = says.Unix(), pruned
-		pack[slot.Due.Unix()] = s
+	if h.kind != tree.Found && within {
+		c.dated(h.Key, r.Settled, index)
+	}
+	pack := c.slots[packKey(r.Source, r.Pack)]
+	if s, ok := pack[r.Due.Unix()]; ok && s.at == index {
+		s.says, s.pruned = r.Settled.Unix(), r.Pruned
+		pack[r.Due.Unix()] = s
 	}
 }
 
-// isPruned reports whether the ledger says that a manifest's report was removed.
-func (c *computation) isPruned(m evidence.Manifest) bool {
-	i, ok := c.pruned[m.ReportKey()]
-	if ok && hex.EncodeToString(c.entries[i].Sum[:]) != m.SHA256 {
-		c.find(Pruned, m.ReportKey(), saidPrunedOther)
+// isPruned reports whether the ledger says that a sealed slot's report was removed.
+func (c *computation) isPruned(r evidence.Record) bool {
+	i, ok := c.pruned[r.Object]
+	if ok && hex.EncodeToString(c.entries[i].Sum[:]) != r.SHA256 {
+		c.find(Pruned, r.Object, saidPrunedOther)
 	}
 	return ok
 }

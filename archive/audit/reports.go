@@ -4,10 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"slices"
 	"strings"
 
-	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
 )
 
@@ -30,9 +28,9 @@ func (a *audit) expectReports() reports {
 }
 
 // sealed notes what a manifest of the ledger says.
-func (r reports) sealed(m evidence.Manifest) {
-	if w := r[m.ReportKey()]; w != nil {
-		*w = wanted{m.SHA256, m.Size}
+func (r reports) sealed(of evidence.Record) {
+	if w := r[of.Object]; w != nil {
+		*w = wanted{of.SHA256, of.Size}
 	}
 }
 
@@ -60,13 +58,6 @@ func (a *audit) checkReports(r reports) {
 // leftOut finds the reports that the bundle lacks, of those kept, by what its statement
 // says of it.
 func (a *audit) leftOut(r reports, kept []string, c Checkpoint) {
-	pruned := make(map[string]bool)
-	for _, e := range a.entries {
-		if e.Kind() == tree.Pruned {
-			pruned[e.Object()] = true
-		}
-	}
-	kept = slices.DeleteFunc(kept, func(key string) bool { return pruned[key] })
 	for _, key := range a.claim.reports.Choose(c, kept) {
 		if r[key] == nil {
 			a.found.add(Unarchived, ReportName(key), saidLeftOutReport)

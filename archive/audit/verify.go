@@ -157,10 +157,10 @@ func (a *audit) state() error {
 	within := a.claim.Covering()
 	s, err := Compute(Input{
 		Period: a.claim.Period, Tool: a.Tool, Begin: a.edge.Size, Checkpoint: a.checkpoints[len(a.checkpoints)-1].Checkpoint,
-		Stamps: a.stamps, Witnesses: a.cosigned, Sealed: func(m evidence.Manifest) {
-			reports.sealed(m)
-			if within(m.Slot()) {
-				kept = append(kept, m.ReportKey())
+		Stamps: a.stamps, Witnesses: a.cosigned, Sealed: func(r evidence.Record) {
+			reports.sealed(r)
+			if !r.Pruned && within(r.Slot) {
+				kept = append(kept, r.Object)
 			}
 		},
 		Entries: func(yield func(tree.Entry, error) bool) {

@@ -149,9 +149,9 @@ func (m *making) input(ctx context.Context, within []*mark) audit.Input {
 	in := audit.Input{
 		Period: m.Period, Tool: m.Tool, Begin: m.begin().Size, Checkpoint: m.marks[m.b].Checkpoint,
 		Witnesses: slices.Sorted(maps.Keys(m.cosigns)), Entries: m.entries(ctx), Records: m.records(ctx),
-		Sealed: func(x evidence.Manifest) {
-			if m.covers(x.Slot()) {
-				m.sealed = append(m.sealed, sealedOf(x))
+		Sealed: func(r evidence.Record) {
+			if m.covers(r.Slot) {
+				m.sealed = append(m.sealed, sealed{Record: r})
 			}
 		},
 	}

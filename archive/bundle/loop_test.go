@@ -27,7 +27,6 @@ import (
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/secret"
 	"packseal.example/sink"
-	"packseal.example/sink/local"
 )
 
 // transport is a server without a network.
@@ -39,10 +38,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// life is a ledger that is kept by what keeps ledgers, in two folders.
+// life is a ledger that is kept by what keeps ledgers, in two sinks.
 type life struct {
 	testing.TB
-	dirs     []string
 	sinks    []ledger.Target
 	keys     ledger.Keys
 	verifier string
@@ -68,10 +66,7 @@ func newLife(t testing.TB) *life {
 	l.keys, err = ledger.ReadKeys(secret.File(file(t, t.TempDir(), "key", []byte(key.Reveal()+"\n"))), audittest.Origin)
 	check(err)
 	for i := range 2 {
-		l.dirs = append(l.dirs, t.TempDir())
-		s, err := (&local.Options{Dir: l.dirs[i]}).Open(t.Context())
-		check(err)
-		l.sinks = append(l.sinks, ledger.Target{Name: fmt.Sprint("sink", i), Sink: s})
+		l.sinks = append(l.sinks, ledger.Target{Name: fmt.Sprint("sink", i), Sink: sink.NewMemory()})
 	}
 	logger := slog.New(slog.DiscardHandler)
 	l.ledger, err = ledger.Open(ledger.Options{Origin: audittest.Origin, Keys: l.keys, Sinks: l.sinks, Dir: t.TempDir(), Tool: audittest.Tool, Logger: logger})

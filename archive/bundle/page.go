@@ -83,13 +83,13 @@ func (m *making) page(st audit.Statement) *page {
 		if ref := s.Ref(); ref != last || len(p.Packs) == 0 {
 			last = ref
 			p.Packs = append(p.Packs, pagePack{Name: s.Source + "/" + s.Slot.Pack})
-			if s.name != "" {
-				p.Packs[len(p.Packs)-1].Name = s.name + " (" + s.Source + "/" + s.Slot.Pack + ")"
+			if s.Name != "" {
+				p.Packs[len(p.Packs)-1].Name = s.Name + " (" + s.Source + "/" + s.Slot.Pack + ")"
 			}
 		}
-		pack := evidence.Pack{PackRef: s.Ref(), Name: s.name, Zone: st.Zone}
+		pack := evidence.Pack{PackRef: s.Ref(), Name: s.Name, Zone: st.Zone}
 		of := &p.Packs[len(p.Packs)-1]
-		of.Reports = append(of.Reports, pageReport{audit.ReportName(s.key()), pack.FileName(s.Due, "2006-01-02 1504", s.ext)})
+		of.Reports = append(of.Reports, pageReport{audit.ReportName(s.Object), pack.FileName(s.Due, "2006-01-02 1504", s.ext)})
 	}
 	return p
 }

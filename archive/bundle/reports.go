@@ -13,17 +13,10 @@ import (
 
 // sealed is a sealed slot of the period.
 type sealed struct {
-	evidence.Slot
-	name, object, ext string
-	size              int64
-	kept              bool // its report is in the bundle
+	evidence.Record
+	kept bool   // its report is in the bundle
+	ext  string // then, of the report's name
 }
-
-func sealedOf(m evidence.Manifest) sealed {
-	return sealed{Slot: m.Slot(), name: m.Name, object: m.Object, ext: m.Ext(), size: m.Size}
-}
-
-func (s sealed) key() string { return s.Dir() + s.object }
 
 // readAhead is the size of the largest report that is read while others are written, in
 // bytes.
@@ -40,11 +33,9 @@ type report struct {
 // putReports writes the reports that the bundle is to have. One that can't be had as its
 // manifest says is named.
 func (m *making) putReports(ctx context.Context, st audit.Statement) error {
-	pruned, entries := make(map[string]bool), make(map[string]tree.Entry)
+	entries := make(map[string]tree.Entry)
 	for _, e := range m.part {
 		switch e.Kind() {
-		case tree.Pruned:
-			pruned[e.Object()] = true
 		case tree.Manifest, tree.Found:
 			entries[e.Object()] = e
 		}
@@ -52,9 +43,9 @@ func (m *making) putReports(ctx context.Context, st audit.Statement) error {
 	byKey := make(map[string]*sealed)
 	var keys []string
 	for i := range m.sealed {
-		if key := m.sealed[i].key(); !pruned[key] {
-			keys = append(keys, key)
-			byKey[key] = &m.sealed[i]
+		if s := &m.sealed[i]; !s.Pruned {
+			keys = append(keys, s.Object)
+			byKey[s.Object] = s
 		}
 	}
 	keys = m.Options.Reports.Choose(st.Checkpoint, keys)
@@ -80,7 +71,7 @@ func (m *making) readReport(ctx context.Context, s *sealed, e tree.Entry) (repor
 	if err != nil {
 		return r, err
 	}
-	if r.manifest, r.err = evidence.DecodeManifest(o.bytes, s.Slot); r.err != nil || s.size > readAhead {
+	if r.manifest, r.err = evidence.DecodeManifest(o.bytes, s.Slot); r.err != nil || s.Size > readAhead {
 		return r, nil
 	}
 	var b bytes.Buffer
@@ -91,7 +82,7 @@ func (m *making) readReport(ctx context.Context, s *sealed, e tree.Entry) (repor
 
 // putReport writes a report.
 func (m *making) putReport(ctx context.Context, r report) error {
-	w := &lazy{create: func() (io.Writer, error) { return m.create(audit.ReportName(r.key())) }}
+	w := &lazy{create: func() (io.Writer, error) { return m.create(audit.ReportName(r.Object)) }}
 	switch {
 	case r.err != nil:
 	case r.body == nil:
@@ -105,11 +96,11 @@ func (m *making) putReport(ctx context.Context, r report) error {
 	case r.err != nil && (w.w != nil || ctx.Err() != nil):
 		return fmt.Errorf("writing the report of %s: %w", r.Slot, r.err)
 	case r.err != nil:
-		m.note(audit.Unarchived, r.key(), "no sink has the report as its manifest says: %v", "没有任何存储中的报告与其清单相符：%v", r.err)
+		m.note(audit.Unarchived, r.Object, "no sink has the report as its manifest says: %v", "没有任何存储中的报告与其清单相符：%v", r.err)
 	default:
-		r.kept = true
+		r.kept, r.ext = true, r.manifest.Ext()
 		m.told.Reports++
-		m.bytes += r.size
+		m.bytes += r.Size
 	}
 	return nil
 }

@@ -87,12 +87,21 @@ func (s *store) Open(ctx context.Context, key string) (r io.ReadCloser, err erro
 func (s *store) List(ctx context.Context, prefix, after string) iter.Seq2[sink.Entry, error] {
 	return func(yield func(sink.Entry, error) bool) {
 		var keys []string
-		if err := s.call("list", prefix, func() error { keys = slices.Sorted(maps.Keys(s.objects)); return nil }); err != nil {
+		err := s.call("list", prefix, func() error {
+			for key := range s.objects {
+				if strings.HasPrefix(key, prefix) && key > after {
+					keys = append(keys, key)
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			yield(sink.Entry{}, err)
 			return
 		}
+		slices.Sort(keys)
 		for _, key := range keys {
-			if strings.HasPrefix(key, prefix) && key > after && !yield(sink.Entry{Key: key}, nil) {
+			if !yield(sink.Entry{Key: key}, nil) {
 				return
 			}
 		}

@@ -48,8 +48,7 @@ func PackDir(source, pack string) string { return source + "/" + pack + "/" }
 
 // Dir returns the prefix of the slot's keys, with the closing slash.
 func (s Slot) Dir() string {
-	due := s.Due.UTC()
-	return PackDir(s.Source, s.Pack) + due.Format("2006/01/") + due.Format(DueFormat) + "/"
+	return PackDir(s.Source, s.Pack) + s.Due.UTC().Format("2006/01/"+DueFormat+"/")
 }
 
 // ManifestKey returns the key of the slot's manifest.

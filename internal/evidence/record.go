@@ -311,7 +311,7 @@ const MaxRecord = 64 << 10
 // schema does not have, and any form but the canonical one, is fault.Damaged. A schema of packseal's that this program does not know is
 // fault.Newer: the record is of a newer packseal, and says nothing here.
 func Decode(b []byte) (any, error) {
-	if decode, ok := schemas[likelySchema(b)]; ok {
+	if decode, ok := schemas[string(likelySchema(b))]; ok {
 		return decode(b)
 	}
 	var head struct {
@@ -333,35 +333,18 @@ func Decode(b []byte) (any, error) {
 // likelySchema returns the schema of a record in canonical form without decoding it.
 // After its field no record has another of that name; text can't look like one,
 // because its quotation marks are escaped.
-func likelySchema(b []byte) string {
+func likelySchema(b []byte) []byte {
 	const field = `"schema":"`
 	i := bytes.LastIndex(b, []byte(field))
 	if i < 0 {
-		return ""
+		return nil
 	}
 	name, _, _ := bytes.Cut(b[i+len(field):], []byte{'"'})
-	return string(name)
+	return name
 }
 
 // schemaName matches the names that schemas have or will have.
 var schemaName = regexp.MustCompile(`^packseal\.[a-z][a-z_]{0,30}/v[1-9][0-9]{0,3}$`)
-
-// canonical decodes a record that must be in canonical form: what it holds
-// beyond its type's fields would be lost, and so is an error.
-func canonical[T any](b []byte) (any, error) {
-	var v T
-	if err := json.Unmarshal(b, &v); err != nil {
-		return nil, fault.Wrap(fault.Damaged, fmt.Errorf("decoding a record: %w", err))
-	}
-	again, err := Encode(v)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(again, b) {
-		return nil, fault.New(fault.Damaged, "the record has unknown fields or is not in canonical form")
-	}
-	return v, nil
-}
 
 // Encode writes a record in canonical form (RFC 8785). The fields of our records
 // are declared in the order of their keys. The manifest of an imported report has no

@@ -356,13 +356,17 @@ func (l *Ledger) Bundle(p audit.Period) Files {
 	return f
 }
 
-// Zip writes the files in the order of their names.
+// Zip writes the files in the order of their names, and compresses those that are long.
 func (f Files) Zip(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, name := range slices.Sorted(maps.Keys(f)) {
-		file, err := w.Create(name)
+		header := zip.FileHeader{Name: name}
+		if len(f[name]) > 64<<10 {
+			header.Method = zip.Deflate
+		}
+		file, err := w.CreateHeader(&header)
 		if err != nil {
 			t.Fatal(err)
 		}
