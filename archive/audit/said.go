@@ -30,6 +30,7 @@ var (
 	saidLeftOut        = said{"it leaves out %s, when %.100q in %.100q falls due by its plan", "它遗漏了 %s：按该排期，%.100q（%.100q）此时到期"}
 	saidNotPlanned     = said{"it lists %s of %.100q in %.100q, which its plan does not have", "它列出了 %s（%.100q，%.100q），而其排期中没有"}
 	saidMissing        = said{"it was due, and has no record: neither a report nor a gap", "它已到期却没有任何记录：既无报告，也无缺失记录"}
+	saidUnsettled      = said{"it was due, and has no record: neither a report nor a gap. Without time-stamps, nothing tells whether it was merely not settled yet when the ledger ended", "它已到期却没有任何记录：既无报告，也无缺失记录。没有时间戳，无从得知账本结束时它是否只是尚无结果"}
 	saidOpen           = said{"it had no record yet at the last stamp of the bundle, %s: ask for a bundle that ends later", "到审计包最后一个时间戳 %s 为止它还没有记录：请索取结束时间更晚的审计包"}
 	saidChanges        = said{"plans changed so much that what they took out was not followed beyond %s", "排期变更过多，因变更而不再到期的项目只核对到 %s"}
 	saidTooMany        = said{"by the plans, more falls due than the ledger can have records of; it was followed up to %s", "按排期到期的项目多于账本可能拥有的记录；核对到 %s 为止"}
@@ -38,6 +39,7 @@ var (
 	saidNoZip         = said{"it is not a whole zip file: %v", "它不是完整的 zip 文件：%v"}
 	saidUnsafe        = said{"the bundle has a file under the name %.200q, which must not be unpacked", "审计包中有名为 %.200q 的文件，不可解压"}
 	saidDoubledFile   = said{"the bundle has this file twice, and programs differ in which one they show", "审计包中此文件出现了两次，不同程序会显示不同的那一份"}
+	saidDoubledField  = said{"it has two fields of one name, and programs differ in which one they read", "其中有同名的两个字段，不同程序会读取不同的那一个"}
 	saidNoFile        = said{"the bundle lacks this file", "审计包缺少此文件"}
 	saidUnreadable    = said{"it can't be read: %v", "无法读取：%v"}
 	saidLine          = said{"line %d can't be read: %v", "第 %d 行无法读取：%v"}

@@ -74,6 +74,9 @@ func (p *proving) of(ctx context.Context, b period.Bounds, zone string, packs []
 		return of, fmt.Errorf("%w: --%w", errUsage, err)
 	}
 	of.From, of.Until = of.From.UTC(), of.Until.UTC()
+	if of, err = of.Ended(time.Now()); err != nil {
+		return of, fmt.Errorf("%w: --from: %w", errUsage, err)
+	}
 	if len(packs) == 0 {
 		return of, nil
 	}

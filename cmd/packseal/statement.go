@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/archive/audit"
-	"packseal.example/archive/bundle"
 )
 
 // newStatement makes the verb that shows what a bundle's statement says.
@@ -43,7 +42,7 @@ not: that takes the key that signs.`,
 		if !*asHTML {
 			return p.print(m, *lang, *asJSON)
 		}
-		if err = bundle.StatementPage(c.OutOrStdout(), *m.Statement, *lang); err == nil && len(m.Findings) > 0 {
+		if err = m.Page(c.OutOrStdout(), *lang); err == nil && len(m.Findings) > 0 {
 			err = errDamage
 		}
 		return err
