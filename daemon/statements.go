@@ -44,7 +44,7 @@ func OpenProofs(ctx context.Context, cfg *config.Config, a *archive.Archive, ver
 	}
 	v, err := LookAtLedger(ctx, cfg, a.Sinks, verifier, o.Logger)
 	if err == nil && v == nil {
-		err = fault.New(fault.NotFound, "there is no ledger").WithHint("docs/ledger.md says how to turn it on")
+		err = errNoLedger
 	}
 	s.Ledger, s.Keys = v, []string{verifier}
 	return s, nil, err
@@ -109,7 +109,7 @@ func newStatements() *statements {
 func (s *services) statement(ctx context.Context, q web.StatementQuery) (page web.StatementPage, err error) {
 	r := s.runtime.Load()
 	if r == nil || r.ledger == nil {
-		return page, errNoStatement
+		return page, errNoLedger
 	}
 	p, err := statementPeriod(r.cfg, q, time.Now())
 	if err != nil {
@@ -146,8 +146,8 @@ func (s *services) statement(ctx context.Context, q web.StatementQuery) (page we
 	return page, nil
 }
 
-// errNoStatement is the error where there is no ledger.
-var errNoStatement = fault.New(fault.NotFound, "no ledger is configured").WithHint("docs/ledger.md says how to turn it on")
+// errNoLedger is the error where there is no ledger.
+var errNoLedger = fault.New(fault.NotFound, "no ledger is configured").WithHint("docs/ledger.md says how to turn it on")
 
 // statementPeriod reads what a visitor asked for, as far as it is over by now.
 func statementPeriod(cfg *config.Config, q web.StatementQuery, now time.Time) (p audit.Period, err error) {
