@@ -15,6 +15,7 @@ import (
 	"packseal.example/archive/audit"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
 	"packseal.example/internal/i18n"
 )
 
@@ -150,6 +151,11 @@ func (l *language) N(n int, english, chinese string) string {
 	}
 	return i18n.Count(n, english)
 }
+
+// Why returns the reason of a gap in words.
+func (l *language) Why(r fault.Reason) string { return reasons[l.Lang][r] }
+
+var reasons = map[string]map[fault.Reason]string{audit.English: i18n.EnglishReasons(), audit.Chinese: i18n.ChineseReasons()}
 
 // Time writes a time in the zone of the period.
 func (l *language) Time(t time.Time) string {
