@@ -2,11 +2,13 @@ package bundle_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"packseal.example/archive/audit"
 	"packseal.example/archive/audit/audittest"
@@ -139,6 +141,11 @@ func TestProve(t *testing.T) {
 				t.Errorf("%v:\n%s", err, out)
 			}
 		})
+	}
+	distrusting := w.source()
+	distrusting.Stamp = func(string, []byte, []byte) (time.Time, error) { return time.Time{}, errors.New("no root") }
+	if p, err := distrusting.Prove(t.Context(), slot("cp-2", 6)); err != nil || !p.Stamped.IsZero() || len(p.Findings) == 0 || p.Findings[0].Word != audit.Token {
+		t.Errorf("without roots: %+v, %v", p.Findings, err)
 	}
 	if _, err := w.source().Prove(t.Context(), slot("cp-2", 20)); fault.Of(err) != fault.NotFound {
 		t.Errorf("a slot without a record: %v", err)

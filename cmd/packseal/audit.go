@@ -37,7 +37,7 @@ happened; the word system stands for the roots that this machine trusts.`,
 	}
 	var o audit.Options
 	c.Flags().StringArrayVar(&o.Keys, "key", nil, "the ledger's verifier key; repeatable after a change of keys")
-	roots := c.Flags().String("tsa-roots", "", "a PEM file of the roots that time-stamps are trusted by, or system")
+	roots := tsaRootsFlag(c, "")
 	c.Flags().StringArrayVar(&o.Known, "known", nil, "a line of the ledger that was noted earlier: origin, size, root (repeatable)")
 	c.Flags().StringArrayVar(&o.Witnesses, "witness", nil, "the verifier key of a witness that must have cosigned (repeatable)")
 	lang := langFlag(c)
@@ -53,7 +53,7 @@ happened; the word system stands for the roots that this machine trusts.`,
 			return err
 		}
 		o.Tool = tool()
-		if o.Stamps, err = tokens(*roots); err != nil {
+		if o.Stamps, _, err = tokens(*roots); err != nil {
 			return err
 		}
 		r, err := auditFile(args[0], o)
@@ -94,25 +94,29 @@ func auditFile(path string, o audit.Options) (audit.Result, error) {
 	return r, err
 }
 
-// tokens returns what checks tokens by roots: those in a file, or the system's. Without
-// roots it returns nil.
-func tokens(roots string) (func(token, checkpoint []byte) (time.Time, error), error) {
+// tsaRootsFlag adds --tsa-roots to a verb, with what is said of its default.
+func tsaRootsFlag(c *cobra.Command, more string) *string {
+	return c.Flags().String("tsa-roots", "", "a PEM file of the roots that time-stamps are trusted by, or system"+more)
+}
+
+// tokens returns what checks tokens by roots: those in a file, whose text it returns, or
+// the system's. Without roots it returns nil.
+func tokens(roots string) (check func(token, checkpoint []byte) (time.Time, error), pem []byte, err error) {
 	if roots == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	pool, err := x509.SystemCertPool()
 	if roots != "system" {
-		var pem []byte
 		pem, err = os.ReadFile(roots)
 		if pool = x509.NewCertPool(); err == nil && !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%w: --tsa-roots: %s has no certificate in PEM", errUsage, roots)
+			return nil, nil, fmt.Errorf("%w: --tsa-roots: %s has no certificate in PEM", errUsage, roots)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the roots of time-stamps: %w", err)
+		return nil, nil, fmt.Errorf("reading the roots of time-stamps: %w", err)
 	}
 	return func(token, checkpoint []byte) (time.Time, error) {
 		t, err := stamp.Verify(token, checkpoint, pool)
 		return t.Time, err
-	}, nil
+	}, pem, nil
 }
