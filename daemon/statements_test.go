@@ -21,7 +21,7 @@ func TestStatementPeriod(t *testing.T) {
 		"default zone": {web.StatementQuery{From: "2026-01-01", To: "2026-03-31"}, "2025-12-31T16:00:00Z", "2026-03-31T16:00:00Z"},
 		"zone":         {web.StatementQuery{From: "2026-01-01", To: "2026-01-01", Zone: "UTC"}, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"},
 		"a year":       {web.StatementQuery{From: "2026-01-01", To: "2026-12-31", Zone: "UTC"}, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"},
-		"this month":   {web.StatementQuery{From: "2027-02-01", To: "2027-02-28", Zone: "UTC"}, "2027-02-01T00:00:00Z", "2027-02-03T04:05:06Z"},
+		"this month":   {web.StatementQuery{From: "2027-02-01", To: "2027-02-28", Zone: "UTC"}, "2027-02-01T00:00:00Z", "2027-02-03T04:05:07Z"},
 		"next month":   {web.StatementQuery{From: "2027-03-01", To: "2027-03-31", Zone: "UTC"}, "", ""},
 		"too long":     {web.StatementQuery{From: "2026-01-01", To: "2028-12-31"}, "", ""},
 		"open":         {web.StatementQuery{From: "2026-01-01"}, "", ""},

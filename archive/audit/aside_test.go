@@ -40,8 +40,8 @@ func TestEnded(t *testing.T) {
 	noon := audittest.Moment(5, 12, 0)
 	for name, c := range map[string]struct{ now, until time.Time }{
 		"over":     {p.Until.Add(time.Hour), p.Until},
-		"not over": {noon.Add(time.Second / 2), noon},
-		"to come":  {p.From, time.Time{}},
+		"not over": {noon.Add(-time.Second / 2), noon},
+		"to come":  {p.From.Add(-time.Second), time.Time{}},
 	} {
 		got, err := p.Ended(c.now)
 		if c.until.IsZero() {

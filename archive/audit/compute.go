@@ -44,10 +44,10 @@ type Input struct {
 	Sealed func(evidence.Manifest)
 }
 
-// Ended returns the part of the period that is over by now: of what falls due later,
-// nothing can be said. The error is fault.Request if none of it is.
+// Ended returns the part of the period up to now, this second included: of what falls
+// due later, nothing can be said. The error is fault.Request if there is none.
 func (p Period) Ended(now time.Time) (Period, error) {
-	now = now.UTC().Truncate(time.Second)
+	now = now.UTC().Truncate(time.Second).Add(time.Second)
 	if !p.From.Before(now) {
 		return p, fault.New(fault.Request, "the period has not begun: it is from %s on", p.From.UTC().Format(time.RFC3339)).WithHint("ask for days that are over, or for today")
 	}
