@@ -34,7 +34,7 @@ var (
 	lineStamps   = said{"%s of %s; the longest time without one: %s", "%s 个时间戳，来自 %s；最长的无时间戳间隔：%s"}
 	lineWitness  = said{"cosigned by %s", "由 %s 共同签署"}
 	linePeriod   = said{"from %s until %s (%s)", "自 %s 起，至 %s 前（%s）"}
-	lineBegan    = said{"the ledger began at %s: of what was due before, nothing is said", "账本始于 %s：此前到期的项目不作说明"}
+	lineBegan    = said{"the ledger began at %s: it says nothing of what was due before", "账本始于 %s：此前到期的项目不作说明"}
 	linePacks    = said{"of these packs alone: %s", "仅限以下合规包：%s"}
 	lineCounts   = said{"reports due: %d; sealed %d (late %d, removed after retention %d), gaps %d, found %d, missing %d, open %d", "应有报告 %d 份：已封存 %d 份（其中滞后 %d 份，保留期满后移除 %d 份），缺失 %d 份，事后发现 %d 份，无记录 %d 份，待定 %d 份"}
 	lineDays     = said{"not due because plans changed: %s", "因排期变更而不再到期的合规包·天数：%s"}
