@@ -103,7 +103,7 @@ func (m *making) prove(ctx context.Context, slot evidence.Slot, e tree.Entry, in
 	}
 	proof := tree.Proof{Key: e.Key, Index: index, Hashes: hashes, Checkpoint: c.Raw}
 	if err := tlog.CheckRecord(hashes, c.Checkpoint.Size, c.Checkpoint.Root, index, e.Leaf()); err != nil {
-		return p, fault.New(fault.Damaged, "the ledger's entries do not come to its checkpoint %s: %w", c.Checkpoint, err)
+		return p, fault.New(fault.Damaged, "the ledger's entries do not give the root of its checkpoint %s: %w", c.Checkpoint, err)
 	}
 	p.Files[name+".tlog-proof"] = proof.Format()
 	for _, s := range c.stamps {
