@@ -19,14 +19,15 @@ import (
 func newAudit() *cobra.Command {
 	c := &cobra.Command{
 		Use: "audit BUNDLE", Short: "Verify a bundle offline, with the ledger's key alone",
-		Long: `audit verifies a bundle, a zip of what a ledger promised and kept within a period,
-offline and without a configuration: that its entries are those that the ledger's key
-signed, that each record and report is what the ledger has, that what was due was said
-in advance and was kept or is a gap, and when. It computes the statement anew; what the bundle says of
-itself is not believed.
+		Long: `audit verifies a bundle, a zip of what was due and kept within a period, offline and
+without a configuration: that its entries are those that the ledger's key signed, that
+each record and report is what the ledger has, that what was due was announced in
+advance and was kept or is a gap, and when. It computes the statement anew, and believes
+nothing that the bundle says of itself.
 
-It prints what it found in plain words, with what is not proven. It exits with 0, or
-with 3 if there are findings, each with a word and a sentence.
+It prints what it found in plain words, what is not proven, and which files it did not
+check, such as index.html. It exits with 0, or with 3 if there are findings, each with
+a word and a sentence.
 
 Take the key, the roots and lines that you know from elsewhere, not from the bundle.
 Without --tsa-roots time-stamps are not checked, and nothing says when anything

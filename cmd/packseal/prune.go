@@ -28,7 +28,7 @@ locked or under legal hold.
 It needs a ledger, which says that a report was removed before it is. It removes
 nothing if a sink does not answer, or if more is to go than the schedule explains, as
 after the clock has jumped or keep was made shorter: then --expect says how many
-reports are to go, all or none. A run that was interrupted is ended by the next one.
+reports are to go, all or none. The next run completes one that was interrupted.
 
 It is safe beside a running daemon of the same state_dir. Give it credentials of its
 own (docs/retention.md): those of the daemon should not be able to delete.`,
