@@ -25,6 +25,7 @@ func TestVerifiers(t *testing.T) {
 	need(t, "openssl")
 	w := newWorld(t, nil)
 	raw, _ := w.write(bundle.Options{Period: audittest.March(5, 7), Reports: all})
+	unended, _ := w.write(bundle.Options{Period: audittest.March(5, 13), Reports: all})
 	dir := t.TempDir()
 	roots := file(t, dir, "roots.pem", w.authority.Root)
 	script := file(t, dir, "verify.py", member(t, raw, audit.VerifyScript))
@@ -49,6 +50,7 @@ func TestVerifiers(t *testing.T) {
 	}{
 		"whole":              {raw, []string{"--tsa-roots", roots}, ""},
 		"without roots":      {raw, nil, ""},
+		"not over":           {unended, []string{"--tsa-roots", roots}, "open short"},
 		"other key":          {raw, []string{"--key", other}, "unsigned"},
 		"forked":             {raw, []string{"--known", forked.String()}, "forked"},
 		"rolled back":        {raw, []string{"--known", last.String()}, "rolled_back"},

@@ -146,8 +146,10 @@ def audit(z, keys, roots, known, tmp):
     covered = lo - 1 if begin or not windows else max(lo - 1, min(windows)[0])
     for a, b in sorted(windows) + [(hi - 1, hi)]:
         if covered < a < hi:
-            find("unslated", f"nothing was said in advance of what falls due from {show(covered)} to {show(a)}")
+            find("short" if (a, b) == (hi - 1, hi) else "unslated", f"nothing was said in advance of what falls due from {show(covered)} to {show(a)}")
         covered = max(covered, b)
+    if 0 < last < hi - 1:
+        find("short", f"the last time-stamp is of {show(last)}, before the period ends: nothing after it is proven")
     for schedule, zone, t in sorted(times):
         for p in ([packs for since, packs in forces if since <= t] or [[]])[-1]:
             pack = p["source"] + "/" + p["pack"]
