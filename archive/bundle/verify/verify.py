@@ -166,7 +166,7 @@ def audit(z, keys, roots, known, tmp):
     for word in ["expected", "sealed", "gap", "found"] + ["late", "missing"] * bool(roots):
         if st["counts"][word] != count[word]:
             (find if not changed else lambda *a: print("note:", *a))("claim", f"{word}: {st['counts'][word]} by the statement, {count[word]} by this")
-    print(tree.size, "entries with the root", base64.b64encode(tree.root()).decode(), "| checkpoints:", len(checkpoints), "| time-stamps:", len(stamps))
+    print("entries", tree.size, "| root", base64.b64encode(tree.root()).decode(), "| checkpoints", len(checkpoints), "| time-stamps", len(stamps))
     print(f"from {show(lo)} until {show(hi)}:", ", ".join(f"{w} {count[w]}" for w in "expected sealed late gap found missing open".split()))
 
 p = argparse.ArgumentParser(usage=__doc__)
