@@ -44,7 +44,7 @@ func OpenProofs(ctx context.Context, cfg *config.Config, a *archive.Archive, ver
 	}
 	v, err := LookAtLedger(ctx, cfg, a.Sinks, verifier, o.Logger)
 	if err == nil && v == nil {
-		err = fault.New(fault.NotFound, "there is no ledger").WithHint("docs/ledger.md says how to turn it on")
+		err = errNoLedger
 	}
 	s.Ledger, s.Keys = v, []string{verifier}
 	return s, nil, err
@@ -109,9 +109,9 @@ func newStatements() *statements {
 func (s *services) statement(ctx context.Context, q web.StatementQuery) (page web.StatementPage, err error) {
 	r := s.runtime.Load()
 	if r == nil || r.ledger == nil {
-		return page, errNoStatement
+		return page, errNoLedger
 	}
-	p, err := statementPeriod(r.cfg, q)
+	p, err := statementPeriod(r.cfg, q, time.Now())
 	if err != nil {
 		return page, err
 	}
@@ -135,7 +135,7 @@ func (s *services) statement(ctx context.Context, q web.StatementQuery) (page we
 		return page, err
 	}
 	var b bytes.Buffer
-	if err := bundle.StatementPage(&b, *m.Statement, q.Lang, months(p, time.Now())...); err != nil {
+	if err := m.Page(&b, q.Lang, months(p, time.Now())...); err != nil {
 		return page, err
 	}
 	page = web.StatementPage{HTML: b.Bytes(), Style: bundle.StyleSource()}
@@ -146,11 +146,11 @@ func (s *services) statement(ctx context.Context, q web.StatementQuery) (page we
 	return page, nil
 }
 
-// errNoStatement is the error where there is no ledger.
-var errNoStatement = fault.New(fault.NotFound, "no ledger is configured").WithHint("docs/ledger.md says how to turn it on")
+// errNoLedger is the error where there is no ledger.
+var errNoLedger = fault.New(fault.NotFound, "no ledger is configured").WithHint("docs/ledger.md says how to turn it on")
 
-// statementPeriod reads what a visitor asked for.
-func statementPeriod(cfg *config.Config, q web.StatementQuery) (p audit.Period, err error) {
+// statementPeriod reads what a visitor asked for, as far as it is over by now.
+func statementPeriod(cfg *config.Config, q web.StatementQuery, now time.Time) (p audit.Period, err error) {
 	if q.From == "" || q.To == "" {
 		return p, fault.New(fault.Request, "from and to are required").WithHint("?from=2026-01-01&to=2026-03-31&zone=Asia/Shanghai")
 	}
@@ -162,8 +162,11 @@ func statementPeriod(cfg *config.Config, q web.StatementQuery) (p audit.Period, 
 	if p.From, p.Until, err = (period.Bounds{From: q.From, To: q.To}).In(zone); err == nil && p.Until.Sub(p.From) > longestStatement {
 		err = fault.New(fault.Request, "to: the page shows at most %d days", longestStatement/(24*time.Hour)).WithHint("packseal statement shows any period")
 	}
+	if err != nil {
+		return p, err
+	}
 	p.From, p.Until = p.From.UTC(), p.Until.UTC()
-	return p, err
+	return p.Ended(now)
 }
 
 // longestStatement bounds the period of a page.

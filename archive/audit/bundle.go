@@ -100,6 +100,20 @@ func known(name string) bool {
 	return slices.ContainsFunc([]string{CheckpointsDir, RecordsDir, ReportsDir, KeysDir}, func(dir string) bool { return strings.HasPrefix(name, dir) })
 }
 
+// aside returns those of the bundle's files that nothing checks.
+func (b *bundle) aside() []string {
+	names := []string{}
+	for _, name := range []string{PageName, VerifyEnglish, VerifyChinese, VerifyScript, ProveScript} {
+		if b.files[name] != nil {
+			names = append(names, name)
+		}
+	}
+	for range b.below(KeysDir) {
+		return append(names, KeysDir)
+	}
+	return names
+}
+
 // below yields the names below a folder, in order.
 func (b *bundle) below(dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {

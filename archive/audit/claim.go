@@ -3,8 +3,11 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"packseal.example/internal/evidence"
@@ -26,6 +29,8 @@ func readClaim(b *bundle) (c claim) {
 	if raw == nil {
 		return c
 	}
+	fields := make(map[string]json.RawMessage)
+	err := json.Unmarshal(raw, &fields)
 	var s struct {
 		Schema      string
 		From, Until time.Time
@@ -33,10 +38,12 @@ func readClaim(b *bundle) (c claim) {
 		Zone        string
 		Reports     Reports
 	}
-	err := json.Unmarshal(raw, &s)
-	fields := make(map[string]json.RawMessage)
+	if err == nil && !distinct(raw) {
+		b.found.add(Doubled, StatementName, saidDoubledField)
+		return c
+	}
 	if err == nil {
-		err = json.Unmarshal(raw, &fields)
+		err = json.Unmarshal(raw, &s)
 	}
 	period := s.Until.Sub(s.From)
 	if err != nil || s.Schema != StatementSchema || period <= 0 || period > longest {
@@ -44,6 +51,40 @@ func readClaim(b *bundle) (c claim) {
 		return c
 	}
 	return claim{Period{s.From.UTC(), s.Until.UTC(), s.Zone, s.Packs}, s.Reports, fields}
+}
+
+// distinct reports whether no object of a JSON text has two keys that some program may
+// take for one: encoding/json ignores their case, and of two the last one wins.
+func distinct(raw []byte) bool {
+	type object struct {
+		keys map[string]bool // nil: an array
+		key  bool            // a key comes next
+	}
+	var within []object
+	for d := json.NewDecoder(bytes.NewReader(raw)); ; {
+		token, err := d.Token()
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		if end := len(within) - 1; end >= 0 && within[end].keys != nil {
+			in := &within[end]
+			if name, ok := token.(string); ok && in.key {
+				if name = strings.ToLower(strings.ToUpper(name)); in.keys[name] {
+					return false
+				}
+				in.keys[name] = true
+			}
+			in.key = !in.key
+		}
+		switch token {
+		case json.Delim('{'):
+			within = append(within, object{keys: make(map[string]bool), key: true})
+		case json.Delim('['):
+			within = append(within, object{})
+		case json.Delim('}'), json.Delim(']'):
+			within = within[:len(within)-1]
+		}
+	}
 }
 
 // timed are the fields of a statement that follow from tokens.

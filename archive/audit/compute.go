@@ -10,6 +10,8 @@ import (
 
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/period"
 )
 
 // Period is what a statement is about.
@@ -40,6 +42,17 @@ type Input struct {
 
 	// Sealed, if it is not nil, is called for each manifest of the part.
 	Sealed func(evidence.Record)
+}
+
+// Ended returns the part of the period up to now, this second included: of what falls
+// due later, nothing can be said. The error is fault.Request if there is none.
+func (p Period) Ended(now time.Time) (Period, error) {
+	now = now.UTC().Truncate(time.Second).Add(time.Second)
+	if !p.From.Before(now) {
+		return p, fault.New(fault.Request, "the period has not begun: it is from %s on", p.From.UTC().Format(time.RFC3339)).WithHint("ask for days that are over, or for today")
+	}
+	p.Until = period.Earlier(p.Until, now)
+	return p, nil
 }
 
 // settled is how a slot ended.

@@ -43,10 +43,14 @@ func (c *computation) expect(h plans.History) {
 			delete(pack, due)
 			continue
 		}
-		if !last.IsZero() && slot.Due.Add(Grace).After(last) {
+		switch {
+		case last.IsZero():
+			c.s.Missing = append(c.s.Missing, slotOf(slot))
+			c.find(Missing, slot.ID(), saidUnsettled)
+		case slot.Due.Add(Grace).After(last):
 			c.s.Open = append(c.s.Open, slotOf(slot))
 			c.find(Open, slot.ID(), saidOpen, last)
-		} else {
+		default:
 			c.s.Missing = append(c.s.Missing, slotOf(slot))
 			c.find(Missing, slot.ID(), saidMissing)
 		}

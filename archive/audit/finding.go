@@ -86,6 +86,12 @@ func (f Finding) In(lang string) string {
 	return fmt.Sprintf(format, args...)
 }
 
+// Listed reports whether a list of the statement, of missing or of open slots, has what
+// was found.
+func (f Finding) Listed() bool {
+	return (f.Word == Missing || f.Word == Open) && (f.Key != "" || f.said == saidMore)
+}
+
 // most is how many findings of one word are kept; of the others there is one that
 // counts them.
 const most = 100

@@ -2,9 +2,11 @@ package audit
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
+	"packseal.example/internal/i18n"
 	"packseal.example/internal/table"
 )
 
@@ -27,19 +29,22 @@ var limits = map[Limit]said{
 
 // lines are what a result says, in two languages.
 var (
-	lineLedger   = said{"ledger %s: %d entries and %d signed checkpoints agree, up to entry %d with the root %s", "账本 %s：%d 个条目与 %d 个已签名的检查点相符，至第 %d 个条目，根为 %s"}
-	lineNothing  = said{"nothing in the bundle is to be believed, for what was found below", "鉴于以下问题，审计包中的任何内容都不可采信"}
-	lineStamps   = said{"%d time-stamps of %s; the longest time without one: %s", "%d 个时间戳，来自 %s；最长的无时间戳间隔：%s"}
+	lineLedger   = said{"ledger %s: %s and %s agree, up to entry %d with the root %s", "账本 %s：%s 个条目与 %s 个已签名的检查点相符，至第 %d 个条目，根为 %s"}
+	lineNothing  = said{"believe nothing in the bundle, because of the findings below", "鉴于以下问题，审计包中的任何内容都不可采信"}
+	lineStamps   = said{"%s of %s; the longest time without one: %s", "%s 个时间戳，来自 %s；最长的无时间戳间隔：%s"}
 	lineWitness  = said{"cosigned by %s", "由 %s 共同签署"}
 	linePeriod   = said{"from %s until %s (%s)", "自 %s 起，至 %s 前（%s）"}
-	lineBegan    = said{"the ledger began at %s: of what was due before, nothing is said", "账本始于 %s：此前到期的项目不作说明"}
+	lineBegan    = said{"the ledger began at %s: it says nothing of what was due before", "账本始于 %s：此前到期的项目不作说明"}
 	linePacks    = said{"of these packs alone: %s", "仅限以下合规包：%s"}
 	lineCounts   = said{"reports due: %d; sealed %d (late %d, removed after retention %d), gaps %d, found %d, missing %d, open %d", "应有报告 %d 份：已封存 %d 份（其中滞后 %d 份，保留期满后移除 %d 份），缺失 %d 份，事后发现 %d 份，无记录 %d 份，待定 %d 份"}
-	lineDays     = said{"%d pack-days were not due because plans changed", "因排期变更而不再到期的合规包·天数：%d"}
-	lineSlates   = said{"%d announcements of what falls due were stamped too late to be in advance", "%d 份到期声明的时间戳过晚，不能算事先声明"}
-	lineReports  = said{"%d reports are in the bundle and are what their manifests say, %d bytes", "审计包中有 %d 份报告与其清单相符，共 %d 字节"}
-	lineOlder    = said{"%d of the lines that you know are of before the bundle, and were not compared", "您提供的行中有 %d 行早于审计包的范围，未作比较"}
-	lineOther    = said{"%d files are not of a bundle, and were not looked at", "%d 个文件不属于审计包，未予查看"}
+	lineDays     = said{"not due because plans changed: %s", "因排期变更而不再到期的合规包·天数：%s"}
+	lineSlates   = said{"%s stamped too late to be an announcement of what falls due", "%s 份到期声明的时间戳过晚，不能算事先声明"}
+	lineReports  = said{"%s in the bundle, each what its manifest says: %s", "审计包中有 %s 份报告，均与其清单相符，共 %s 字节"}
+	lineOlder    = said{"%s that you noted not compared: of before the bundle", "您留存的行中有 %s 行早于审计包的范围，未作比较"}
+	lineOther    = said{"%s not looked at: not of a bundle", "%s 个文件不属于审计包，未予查看"}
+	lineAside    = said{"not checked, and no evidence: %s", "未核对，不是证据：%s"}
+	lineBesides  = said{"%s of slots that no plan of the ledger expected, as of before it began", "另有 %s 条记录，账本中没有任何排期要求它们，例如在账本开始之前"}
+	lineTokens   = said{"%s not checked: --tsa-roots checks them", "%s 个时间戳未核对：可用 --tsa-roots 核对"}
 	lineGap      = said{"gap: %s due %s: %s: %s", "缺失：%s 到期于 %s：%s：%s"}
 	lineLate     = said{"late: %s due %s, sealed %s, first stamped %s", "滞后：%s 到期于 %s，封存于 %s，首个时间戳 %s"}
 	lineChange   = said{"plan changed at %s: added %s; removed %s; rescheduled %s", "排期变更于 %s：新增 %s；移除 %s；改期 %s"}
@@ -67,11 +72,27 @@ func (t *text) line(s said, args ...any) {
 		format = s.chinese
 	}
 	for i, a := range args {
-		if at, ok := a.(time.Time); ok {
-			args[i] = at.In(t.zone).Format(time.RFC3339)
+		switch v := a.(type) {
+		case time.Time:
+			args[i] = v.In(t.zone).Format(time.RFC3339)
+		case number:
+			args[i] = v.in(t.lang)
 		}
 	}
 	t.WriteString(table.Plain(fmt.Sprintf(format, args...)) + "\n")
+}
+
+// number is how many there are of something.
+type number struct {
+	n    int64
+	noun string // English, for one
+}
+
+func (n number) in(lang string) string {
+	if lang == Chinese {
+		return strconv.FormatInt(n.n, 10)
+	}
+	return i18n.Count(int(n.n), n.noun)
 }
 
 // Text returns the result in words for people, in a language: what was checked, what
@@ -90,13 +111,19 @@ func (r Result) Text(lang string) string {
 		t.line(lineNothing)
 	}
 	if r.Reports > 0 {
-		t.line(lineReports, r.Reports, r.Bytes)
+		t.line(lineReports, number{int64(r.Reports), "report"}, number{r.Bytes, "byte"})
 	}
 	if r.Older > 0 {
-		t.line(lineOlder, r.Older)
+		t.line(lineOlder, number{int64(r.Older), "line"})
+	}
+	if r.Unchecked > 0 {
+		t.line(lineTokens, number{int64(r.Unchecked), "time-stamp"})
+	}
+	if len(r.Aside) > 0 {
+		t.line(lineAside, strings.Join(r.Aside, ", "))
 	}
 	if r.Other > 0 {
-		t.line(lineOther, r.Other)
+		t.line(lineOther, number{int64(r.Other), "file"})
 	}
 	if s := r.Statement; s != nil {
 		for _, l := range s.NotProven {
@@ -111,9 +138,9 @@ func (r Result) Text(lang string) string {
 }
 
 func (r Result) proven(t *text, s Statement) {
-	t.line(lineLedger, s.Checkpoint.Origin, r.Entries, r.Checkpoints, s.Checkpoint.Size, s.Checkpoint.Root)
+	t.line(lineLedger, s.Checkpoint.Origin, number{int64(r.Entries), "entry"}, number{int64(r.Checkpoints), "signed checkpoint"}, s.Checkpoint.Size, s.Checkpoint.Root)
 	if r.Tokens > 0 {
-		t.line(lineStamps, s.Stamps.Count, strings.Join(s.Stamps.Names, ", "), time.Duration(s.Stamps.Longest)*time.Second)
+		t.line(lineStamps, number{int64(s.Stamps.Count), "time-stamp"}, strings.Join(s.Stamps.Names, ", "), time.Duration(s.Stamps.Longest)*time.Second)
 	}
 	if len(s.Witnesses) > 0 {
 		t.line(lineWitness, strings.Join(s.Witnesses, ", "))
@@ -131,10 +158,13 @@ func counted(t *text, s Statement) {
 	c := s.Counts
 	t.line(lineCounts, c.Expected, c.Sealed, c.Late, c.Pruned, c.Gap, c.Found, c.Missing, len(s.Open))
 	if c.Unscheduled > 0 {
-		t.line(lineDays, c.Unscheduled)
+		t.line(lineDays, number{int64(c.Unscheduled), "pack-day"})
 	}
 	if n := len(s.SlatesLate); n > 0 {
-		t.line(lineSlates, n)
+		t.line(lineSlates, number{int64(n), "slate"})
+	}
+	if s.Besides > 0 {
+		t.line(lineBesides, number{int64(s.Besides), "record"})
 	}
 }
 

@@ -42,6 +42,10 @@ type Result struct {
 	Bytes       int64 `json:"report_bytes"`
 	Older       int   `json:"known_older"` // known lines from before the bundle's entries, which say nothing here
 	Other       int   `json:"other_files"` // that are not of a bundle, and were not looked at
+
+	// Aside are the bundle's files for people and for other programs, which nothing
+	// checks: pages, scripts, keys/. They are no evidence.
+	Aside []string `json:"not_checked"`
 }
 
 // audit is one on its way.
@@ -74,7 +78,7 @@ func Bundle(r io.ReaderAt, size int64, o Options) (Result, error) {
 		return Result{}, err
 	}
 	if a.bundle != nil {
-		a.Other = a.other
+		a.Other, a.Aside = a.other, a.bundle.aside()
 		err = a.check()
 	}
 	a.Findings = a.found.all()

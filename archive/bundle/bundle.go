@@ -63,9 +63,10 @@ type Progress struct {
 
 // Made is what was made.
 type Made struct {
-	audit.Result        // as an auditor will get it, but for what only a bundle can lack
-	Raw          []byte // the statement as it is stored
-	Logged       bool   // the ledger has it already
+	audit.Result                   // as an auditor will get it, but for what only a bundle can lack
+	Raw          []byte            // the statement as it is stored
+	Logged       bool              // the ledger has it already
+	names        map[string]string // of packs, by <source>/<pack>
 }
 
 // Statement computes the statement of a period. The error is fault.NotFound if the
@@ -133,6 +134,7 @@ func (s Source) make(ctx context.Context, o Options, f files) (Made, error) {
 	made := Made{Result: audit.Result{
 		Statement: &st, Findings: st.Findings, Entries: len(m.part), Checkpoints: len(within), Tokens: st.Stamps.Count, Records: m.told.Records, Reports: m.told.Reports, Bytes: m.bytes,
 	}}
+	made.names = m.names()
 	if err == nil {
 		made.Raw, err = st.Encode()
 		made.Logged = m.stated[st.Key(made.Raw)]

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"io"
 	"slices"
@@ -12,23 +13,27 @@ import (
 	"time"
 
 	"packseal.example/archive/audit"
+	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
+	"packseal.example/internal/fault"
+	"packseal.example/internal/i18n"
 )
 
 // page is a statement for people: HTML that prints well, and needs no script and no
 // network.
 type page struct {
 	audit.Statement
-	Packs   []pagePack // with reports that are beside the page
-	Bundle  bool       // it is in one, so that its files can be linked to
-	Links   []Link     // to other pages
-	Chinese bool       // it begins with that language
+	names   map[string]string // of packs, by <source>/<pack>
+	Packs   []pagePack        // with reports that are beside the page
+	Bundle  bool              // it is in one, so that its files can be linked to
+	Links   []Link            // to other pages
+	Chinese bool              // it begins with that language
 	zone    *time.Location
 }
 
 // pagePack is a pack with its reports.
 type pagePack struct {
-	Name    string
+	pageKey
 	Reports []pageReport
 }
 
@@ -40,10 +45,10 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// StatementPage writes a statement as a page, which begins in a language and has links
-// to others.
-func StatementPage(w io.Writer, s audit.Statement, lang string, links ...Link) error {
-	p := newPage(s)
+// Page writes a statement as a page, which begins in a language and has links to
+// others.
+func (m Made) Page(w io.Writer, lang string, links ...Link) error {
+	p := newPage(*m.Statement, m.names)
 	p.Chinese, p.Links = lang == audit.Chinese, links
 	return p.write(w)
 }
@@ -60,17 +65,47 @@ func StyleSource() string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func newPage(s audit.Statement) *page {
+func newPage(s audit.Statement, names map[string]string) *page {
 	zone, err := time.LoadLocation(s.Zone)
 	if err != nil {
 		zone = time.UTC
 	}
-	return &page{Statement: s, zone: zone}
+	return &page{Statement: s, names: names, zone: zone}
+}
+
+// names returns what manifests call the packs, by <source>/<pack>: of several names the
+// latest.
+func (m *making) names() map[string]string {
+	names, due := make(map[string]string), make(map[string]time.Time)
+	for _, s := range m.sealed {
+		if key := s.Source + "/" + s.Slot.Pack; s.Name != "" && !s.Due.Before(due[key]) {
+			names[key], due[key] = s.Name, s.Due
+		}
+	}
+	return names
+}
+
+// pageKey is a key of a pack, a slot or an object, and the name of its pack if there is
+// one.
+type pageKey struct{ Name, Key string }
+
+// Of returns a key for the page.
+func (p *page) Of(key string) pageKey {
+	pack, _, _ := strings.Cut(key, "@")
+	if slot, _, ok := evidence.ParseKey(strings.TrimPrefix(key, tree.FoundKey(""))); ok {
+		pack = slot.Source + "/" + slot.Pack
+	}
+	return pageKey{p.names[pack], key}
+}
+
+// Others returns the findings that are not listed as missing or open slots.
+func (p *page) Others() []audit.Finding {
+	return slices.DeleteFunc(slices.Clone(p.Findings), audit.Finding.Listed)
 }
 
 // page returns the page of the bundle.
 func (m *making) page(st audit.Statement) *page {
-	p := newPage(st)
+	p := newPage(st, m.names())
 	p.Bundle = true
 	slices.SortStableFunc(m.sealed, func(x, y sealed) int {
 		return cmp.Or(cmp.Compare(x.Source, y.Source), cmp.Compare(x.Pack, y.Pack), x.Due.Compare(y.Due))
@@ -82,10 +117,7 @@ func (m *making) page(st audit.Statement) *page {
 		}
 		if ref := s.Ref(); ref != last || len(p.Packs) == 0 {
 			last = ref
-			p.Packs = append(p.Packs, pagePack{Name: s.Source + "/" + s.Slot.Pack})
-			if s.Name != "" {
-				p.Packs[len(p.Packs)-1].Name = s.Name + " (" + s.Source + "/" + s.Slot.Pack + ")"
-			}
+			p.Packs = append(p.Packs, pagePack{pageKey: p.Of(s.Source + "/" + s.Slot.Pack)})
 		}
 		pack := evidence.Pack{PackRef: s.Ref(), Name: s.Name, Zone: st.Zone}
 		of := &p.Packs[len(p.Packs)-1]
@@ -111,6 +143,19 @@ func (l *language) T(english, chinese string) string {
 	}
 	return english
 }
+
+// N returns how many there are of something, with its English noun or Chinese measure.
+func (l *language) N(n int, english, chinese string) string {
+	if l.Lang == audit.Chinese {
+		return fmt.Sprint(n, " ", chinese)
+	}
+	return i18n.Count(n, english)
+}
+
+// Why returns the reason of a gap in words.
+func (l *language) Why(r fault.Reason) string { return reasons[l.Lang][r] }
+
+var reasons = map[string]map[fault.Reason]string{audit.English: i18n.EnglishReasons(), audit.Chinese: i18n.ChineseReasons()}
 
 // Time writes a time in the zone of the period.
 func (l *language) Time(t time.Time) string {

@@ -13,6 +13,7 @@ import (
 	"packseal.example/archive/bundle"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
+	"packseal.example/internal/i18n"
 )
 
 // TestPage: the page has nothing that a browser would fetch or run, its style is what a
@@ -21,7 +22,7 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(l *audittest.Ledger) {
 		l.Seal = func(l *audittest.Ledger, s evidence.Slot) {
-			if s.Pack == "cp-2" {
+			if s.Pack == "cp-2" && s.Due.Day() == 6 {
 				raw, err := evidence.Encode(evidence.NewGap(s, fault.Deadline, "<script>alert(1)</script>", s.Due.Add(time.Hour), audittest.Tool))
 				if err != nil {
 					t.Fatal(err)
@@ -36,7 +37,7 @@ func TestPage(t *testing.T) {
 	page := string(member(t, raw, audit.PageName))
 	for _, want := range []string{
 		"Statement on compliance reports", "合规报告存证声明", "<td class=\"n\">12</td>", "&lt;script&gt;alert(1)", "deadline",
-		"2026-03-06 10:00:00 &#43;08:00", "Pack (prod/cp-1)", `download="2026-03-05 1000 Pack (cp-1).xls"`, "VERIFY.zh.txt",
+		"2026-03-06 10:00:00 &#43;08:00", "Pack <code>prod/cp-1</code>: 4", "<td>Pack <code>prod/cp-2</code></td><td>" + i18n.EnglishReasons()[fault.Deadline] + " <code>deadline</code>", i18n.ChineseReasons()[fault.Deadline], `download="2026-03-05 1000 Pack (cp-1).xls"`, "VERIFY.zh.txt",
 		"that the operator, the time-stamping authorities and the witnesses do not act together",
 	} {
 		if !strings.Contains(page, want) {
@@ -53,7 +54,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the page has %d links, or a script, or an address", len(links))
 	}
 	var alone strings.Builder
-	if err := bundle.StatementPage(&alone, *m.Statement, audit.Chinese, bundle.Link{Path: "/", Name: "packseal"}); err != nil {
+	if err := m.Page(&alone, audit.Chinese, bundle.Link{Path: "/", Name: "packseal"}); err != nil {
 		t.Fatal(err)
 	}
 	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(alone.String())

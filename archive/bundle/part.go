@@ -100,7 +100,7 @@ func (s *survey) take(p placed, within func(evidence.Slot) bool) {
 func (m *making) holds(c *mark, rotated bool) bool {
 	key := tree.CheckpointKey(c.N)
 	if c.edge.Size != c.Checkpoint.Size || c.edge.Root() != c.Checkpoint.Root {
-		m.note(audit.Altered, key, "it is not what the ledger's entries come to, and was left out", "它与账本条目推算的结果不符，未收入")
+		m.note(audit.Altered, key, "it is not what the ledger's entries give, and was left out", "它与账本条目推算的结果不符，未收入")
 		return false
 	}
 	var known []note.Verifier

@@ -23,6 +23,7 @@ type Proof struct {
 	Index    int64              // of the entry
 	Stamped  time.Time          // when an authority saw the checkpoint; zero = none has yet
 	Name     string             // of the slot's files: <source>_<pack>_<due>
+	Findings []audit.Finding    // what was left out, such as tokens that do not hold
 
 	// Files are the record, manifest.json or gap.json, the proof, <slot>.tlog-proof, and
 	// for each token <slot>.<authority>.tsr, by their names.
@@ -79,7 +80,7 @@ func (s Source) entryOf(ctx context.Context, slot evidence.Slot) (best tree.Entr
 // prove proves an entry by a checkpoint.
 func (m *making) prove(ctx context.Context, slot evidence.Slot, e tree.Entry, index int64, c *mark) (Proof, error) {
 	name := strings.ReplaceAll(slot.Source+"_"+slot.Pack, "/", "_") + "_" + slot.Due.UTC().Format(evidence.DueFormat)
-	p := Proof{Index: index, Name: name, Found: e.Kind() == tree.Found, Files: make(map[string][]byte)}
+	p := Proof{Index: index, Name: name, Findings: m.found, Found: e.Kind() == tree.Found, Files: make(map[string][]byte)}
 	o, err := m.object(ctx, e)
 	if err != nil {
 		return p, err
@@ -102,7 +103,7 @@ func (m *making) prove(ctx context.Context, slot evidence.Slot, e tree.Entry, in
 	}
 	proof := tree.Proof{Key: e.Key, Index: index, Hashes: hashes, Checkpoint: c.Raw}
 	if err := tlog.CheckRecord(hashes, c.Checkpoint.Size, c.Checkpoint.Root, index, e.Leaf()); err != nil {
-		return p, fault.New(fault.Damaged, "the ledger's entries do not come to its checkpoint %s: %w", c.Checkpoint, err)
+		return p, fault.New(fault.Damaged, "the ledger's entries do not give the root of its checkpoint %s: %w", c.Checkpoint, err)
 	}
 	p.Files[name+".tlog-proof"] = proof.Format()
 	for _, s := range c.stamps {

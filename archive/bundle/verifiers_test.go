@@ -2,11 +2,13 @@ package bundle_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"packseal.example/archive/audit"
 	"packseal.example/archive/audit/audittest"
@@ -23,6 +25,7 @@ func TestVerifiers(t *testing.T) {
 	need(t, "openssl")
 	w := newWorld(t, nil)
 	raw, _ := w.write(bundle.Options{Period: audittest.March(5, 7), Reports: all})
+	unended, _ := w.write(bundle.Options{Period: audittest.March(5, 13), Reports: all})
 	dir := t.TempDir()
 	roots := file(t, dir, "roots.pem", w.authority.Root)
 	script := file(t, dir, "verify.py", member(t, raw, audit.VerifyScript))
@@ -47,6 +50,7 @@ func TestVerifiers(t *testing.T) {
 	}{
 		"whole":              {raw, []string{"--tsa-roots", roots}, ""},
 		"without roots":      {raw, nil, ""},
+		"not over":           {unended, []string{"--tsa-roots", roots}, "open short"},
 		"other key":          {raw, []string{"--key", other}, "unsigned"},
 		"forked":             {raw, []string{"--known", forked.String()}, "forked"},
 		"rolled back":        {raw, []string{"--known", last.String()}, "rolled_back"},
@@ -139,6 +143,11 @@ func TestProve(t *testing.T) {
 				t.Errorf("%v:\n%s", err, out)
 			}
 		})
+	}
+	distrusting := w.source()
+	distrusting.Stamp = func(string, []byte, []byte) (time.Time, error) { return time.Time{}, errors.New("no root") }
+	if p, err := distrusting.Prove(t.Context(), slot("cp-2", 6)); err != nil || !p.Stamped.IsZero() || len(p.Findings) == 0 || p.Findings[0].Word != audit.Token {
+		t.Errorf("without roots: %+v, %v", p.Findings, err)
 	}
 	if _, err := w.source().Prove(t.Context(), slot("cp-2", 20)); fault.Of(err) != fault.NotFound {
 		t.Errorf("a slot without a record: %v", err)

@@ -357,7 +357,7 @@ func (c *commit) sameCheckpoint(raw []byte, n int64, head tree.Head) error {
 	case err != nil || got.Size < head.Edge.Size: // or a copy of an older one
 		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it for this place")
 	case got != head.Checkpoint():
-		return c.found(Forked, c.Sinks[0], tree.CheckpointKey(n), "it says %s, and the batches come to %s", got, head.Checkpoint()).refusal()
+		return c.found(Forked, c.Sinks[0], tree.CheckpointKey(n), "it says %s, and the batches give %s", got, head.Checkpoint()).refusal()
 	}
 	return nil
 }

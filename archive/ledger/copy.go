@@ -19,7 +19,7 @@ func (c *commit) tile(ctx context.Context) error {
 		for _, tile := range next.Fill(t.tail[:tree.TileWidth]) {
 			switch err := c.store(ctx, tile.Key, tile.Data); {
 			case fault.Of(err) == fault.Conflict: // tiles are derived: the ledger goes on
-				c.found(Altered, c.Sinks[0], tile.Key, "it is not the tile that the batches come to")
+				c.found(Altered, c.Sinks[0], tile.Key, "it is not the tile that the batches give")
 			case err != nil:
 				return err
 			}

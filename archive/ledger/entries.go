@@ -50,7 +50,7 @@ func (l *Ledger) entries(ctx context.Context, t *tip, edge tree.Edge) iter.Seq2[
 		}
 		if edge.Size != at.head.Edge.Size || edge.Root() != at.head.Edge.Root() {
 			l.untiled.Store(true)
-			yield(tree.Entry{}, fault.New(fault.Damaged, "the tiles of the ledger do not come to its checkpoint %s", at.head.Checkpoint()))
+			yield(tree.Entry{}, fault.New(fault.Damaged, "the tiles of the ledger do not give the root of its checkpoint %s", at.head.Checkpoint()))
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (l *Ledger) ReadRecord(ctx context.Context, e tree.Entry) ([]byte, error) {
 // the hash above them.
 func (h *hashes) tile(n int64) ([]tree.Entry, error) {
 	if h.untiled.Load() {
-		return nil, fault.New(fault.Damaged, "the tiles did not come to the tip")
+		return nil, fault.New(fault.Damaged, "the tiles do not give the root of the tip")
 	}
 	key := tree.EntriesKey(n, tree.TileWidth)
 	raw, ok, err := read(h.ctx, h.Sinks[0], key)
@@ -162,7 +162,7 @@ func (h *hashes) tile(n int64) ([]tree.Entry, error) {
 	}
 	root, err := h.tiled(8, n)
 	if err == nil && (len(entries) != tree.TileWidth || tree.Edge{}.Add(entries).Root() != root) {
-		err = fault.New(fault.Damaged, "%s in sink %s does not come to the hash above it", key, h.Sinks[0].Name)
+		err = fault.New(fault.Damaged, "%s in sink %s does not give the hash above it", key, h.Sinks[0].Name)
 	}
 	return entries, err
 }

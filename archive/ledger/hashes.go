@@ -43,7 +43,7 @@ func (l *Ledger) latest() (func(context.Context) (Latest, error), error) {
 	return func(ctx context.Context) (Latest, error) {
 		c, err := l.signedCheckpoint(ctx, n, known)
 		if err == nil && c.Checkpoint != want {
-			err = fault.New(fault.Damaged, "%s in sink %s is %s, and the ledger's batches come to %s", tree.CheckpointKey(n), l.Sinks[0].Name, c.Checkpoint, want)
+			err = fault.New(fault.Damaged, "%s in sink %s is %s, and the ledger's batches give %s", tree.CheckpointKey(n), l.Sinks[0].Name, c.Checkpoint, want)
 		}
 		return c, err
 	}, nil
@@ -159,7 +159,7 @@ func proveTree(old int64, c tree.Checkpoint, h tlog.HashReader) (tlog.TreeProof,
 		return nil, err
 	}
 	if err := tlog.CheckTree(proof, c.Size, c.Root, old, root); err != nil {
-		return nil, fault.New(fault.Damaged, "the ledger's hashes do not come to its checkpoint %s: %w", c, err)
+		return nil, fault.New(fault.Damaged, "the ledger's hashes do not give the root of its checkpoint %s: %w", c, err)
 	}
 	return proof, nil
 }

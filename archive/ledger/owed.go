@@ -46,7 +46,12 @@ type lines struct {
 func openOwed(path string) (*owed, error) {
 	o := &owed{path: path, settled: make(map[tree.Entry]bool), dropped: make(map[tree.Entry]bool), flying: make(map[tree.Entry]int)}
 	return o, o.locked(func() error {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Stat(path)
+		if err == nil && !info.Mode().IsRegular() {
+			err = fault.New(fault.Conflict, "%s is no file: an earlier build kept a file for each entry there", path).
+				WithHint("move it away; then packseal ledger adopt logs, as found, what it was of")
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return atomicfile.Write(path, nil, 0o600) // its name is durable from here on

@@ -121,6 +121,14 @@ func TestOwedDamaged(t *testing.T) {
 	}
 }
 
+// TestOwedFolder: what an earlier build left in the place of the file is told of.
+func TestOwedFolder(t *testing.T) {
+	t.Parallel()
+	if _, err := openOwed(t.TempDir()); fault.Of(err) != fault.Conflict || !strings.Contains(fault.Hint(err), "packseal ledger adopt") {
+		t.Errorf("a folder in its place: %v", err)
+	}
+}
+
 // TestOwedFull: what could not be written is not owed, and does not hinder the next.
 func TestOwedFull(t *testing.T) {
 	t.Parallel()

@@ -182,7 +182,7 @@ func (c *commit) restore(ctx context.Context, t *tip) error {
 		return err
 	}
 	if root := tiler.Edge().Add(t.tail).Root(); root != t.head.Edge.Root() { // a tile is not what it was
-		c.found(Altered, first, tree.LastTile(full), "the tiles up to this one do not come to the tree of the batches")
+		c.found(Altered, first, tree.LastTile(full), "the tiles up to this one do not give the root of the batches")
 		tiler = tree.Tiler{}
 		if t.tail, err = c.tailOf(ctx, t, 0); err != nil {
 			return err

@@ -114,7 +114,7 @@ func (v *View) Checkpoint() tree.Checkpoint { return v.c.tip.head.Checkpoint() }
 func (v *View) Latest(ctx context.Context) (Latest, error) {
 	c, err := v.c.signedCheckpoint(ctx, v.c.tip.last, v.c.tip.keys.verifiers())
 	if err == nil && c.Checkpoint != v.Checkpoint() {
-		err = fault.New(fault.Damaged, "%s is not the checkpoint that the ledger's batches come to", tree.CheckpointKey(c.N))
+		err = fault.New(fault.Damaged, "%s is not the checkpoint that the ledger's batches give", tree.CheckpointKey(c.N))
 	}
 	return c, err
 }

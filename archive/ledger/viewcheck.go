@@ -86,7 +86,7 @@ func (x *viewCheck) checkpoints(ctx context.Context, n int64, head tree.Head) er
 		}
 		got, _, err := tree.OpenCheckpoint(raw, x.c.tip.keys.verifiers())
 		if err == nil && got.Size >= head.Edge.Size {
-			x.found(Forked, t, tree.CheckpointKey(n), "it says %s, and the batches come to %s", got, head.Checkpoint())
+			x.found(Forked, t, tree.CheckpointKey(n), "it says %s, and the batches give %s", got, head.Checkpoint())
 		} else {
 			x.found(Altered, t, tree.CheckpointKey(n), "no key of the ledger signed it for this place")
 		}

@@ -236,9 +236,9 @@ func (plan Plan) refused(expect int) error {
 	n := len(plan.Reports)
 	switch {
 	case expect > 0 && expect != n:
-		return fault.New(fault.Request, "%d reports are to be removed, not %d", n, expect).WithHint("see with packseal prune which they are")
+		return fault.New(fault.Request, "%d reports can go, not %d", n, expect).WithHint("packseal prune lists them")
 	case expect == 0 && plan.Unexplained > 0:
-		return fault.New(fault.Request, "%d of the %d reports to be removed are more than the schedule explains: they fell due over %d days before or after the last one that was pruned", plan.Unexplained, n, int(Usual.Hours())/24).
+		return fault.New(fault.Request, "the schedule does not explain %d of the %d reports that can go: they fell due more than %d days before or after the last one that was pruned", plan.Unexplained, n, int(Usual.Hours())/24).
 			WithHint("nothing was removed: check the clock and retention.keep (%s, so what fell due by %s). If all of them are to go, as at the first time or after a change of keep: packseal prune --yes --expect %d", plan.Keep, plan.Before.Format(time.RFC3339), n)
 	}
 	return nil

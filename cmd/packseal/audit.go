@@ -19,14 +19,15 @@ import (
 func newAudit() *cobra.Command {
 	c := &cobra.Command{
 		Use: "audit BUNDLE", Short: "Verify a bundle offline, with the ledger's key alone",
-		Long: `audit verifies a bundle, a zip of what a ledger promised and kept within a period,
-offline and without a configuration: that its entries are those that the ledger's key
-signed, that each record and report is what the ledger has, that what was due was said
-in advance and was kept or is a gap, and when. It computes the statement anew; what the bundle says of
-itself is not believed.
+		Long: `audit verifies a bundle, a zip of what was due and kept within a period, offline and
+without a configuration: that its entries are those that the ledger's key signed, that
+each record and report is what the ledger has, that what was due was announced in
+advance and was kept or is a gap, and when. It computes the statement anew, and believes
+nothing that the bundle says of itself.
 
-It prints what it found in plain words, with what is not proven. It exits with 0, or
-with 3 if there are findings, each with a word and a sentence.
+It prints what it found in plain words, what is not proven, and which files it did not
+check, such as index.html. It exits with 0, or with 3 if there are findings, each with
+a word and a sentence.
 
 Take the key, the roots and lines that you know from elsewhere, not from the bundle.
 Without --tsa-roots time-stamps are not checked, and nothing says when anything
@@ -37,7 +38,7 @@ happened; the word system stands for the roots that this machine trusts.`,
 	}
 	var o audit.Options
 	c.Flags().StringArrayVar(&o.Keys, "key", nil, "the ledger's verifier key; repeatable after a change of keys")
-	roots := c.Flags().String("tsa-roots", "", "a PEM file of the roots that time-stamps are trusted by, or system")
+	roots := tsaRootsFlag(c, "")
 	c.Flags().StringArrayVar(&o.Known, "known", nil, "a line of the ledger that was noted earlier: origin, size, root (repeatable)")
 	c.Flags().StringArrayVar(&o.Witnesses, "witness", nil, "the verifier key of a witness that must have cosigned (repeatable)")
 	lang := langFlag(c)
@@ -53,7 +54,7 @@ happened; the word system stands for the roots that this machine trusts.`,
 			return err
 		}
 		o.Tool = tool()
-		if o.Stamps, err = tokens(*roots); err != nil {
+		if o.Stamps, _, err = tokens(*roots); err != nil {
 			return err
 		}
 		r, err := auditFile(args[0], o)
@@ -94,25 +95,29 @@ func auditFile(path string, o audit.Options) (audit.Result, error) {
 	return r, err
 }
 
-// tokens returns what checks tokens by roots: those in a file, or the system's. Without
-// roots it returns nil.
-func tokens(roots string) (func(token, checkpoint []byte) (time.Time, error), error) {
+// tsaRootsFlag adds --tsa-roots to a verb, with what is said of its default.
+func tsaRootsFlag(c *cobra.Command, more string) *string {
+	return c.Flags().String("tsa-roots", "", "a PEM file of the roots that time-stamps are trusted by, or system"+more)
+}
+
+// tokens returns what checks tokens by roots: those in a file, whose text it returns, or
+// the system's. Without roots it returns nil.
+func tokens(roots string) (check func(token, checkpoint []byte) (time.Time, error), pem []byte, err error) {
 	if roots == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	pool, err := x509.SystemCertPool()
 	if roots != "system" {
-		var pem []byte
 		pem, err = os.ReadFile(roots)
 		if pool = x509.NewCertPool(); err == nil && !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%w: --tsa-roots: %s has no certificate in PEM", errUsage, roots)
+			return nil, nil, fmt.Errorf("%w: --tsa-roots: %s has no certificate in PEM", errUsage, roots)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the roots of time-stamps: %w", err)
+		return nil, nil, fmt.Errorf("reading the roots of time-stamps: %w", err)
 	}
 	return func(token, checkpoint []byte) (time.Time, error) {
 		t, err := stamp.Verify(token, checkpoint, pool)
 		return t.Time, err
-	}, nil
+	}, pem, nil
 }

@@ -17,18 +17,20 @@ import (
 func newBundle() *cobra.Command {
 	c := &cobra.Command{
 		Use: "bundle [PACK…]", ValidArgsFunction: completePacks, Short: "Write a zip of a period that an auditor verifies offline",
-		Long: `bundle writes a zip of what the ledger promised and kept within a period: records,
-reports, signed checkpoints with their time-stamps, a statement, and what an auditor
-verifies it with: packseal audit, or Python, or openssl and sha256sum alone.
+		Long: `bundle writes a zip of what was due and kept within a period: records, reports,
+signed checkpoints with their time-stamps, a statement, and what an auditor verifies it
+with: packseal audit, or Python, or openssl and sha256sum alone.
 
-Days are those of --zone, and the last one is included. Packs choose what the statement
-and the reports are of; the ledger's own part is the same for all. --reports none leaves
-the reports out, and sample=N takes N that follow from the ledger's root, so that nobody
-chooses them. Every object is checked before it goes in. What the sinks do not have as
-the ledger says is left out and named, in the bundle as well; then bundle exits with 3.
+Days are those of --zone, and the last one is included; a period that is not over ends
+now. Packs choose what the statement and the reports are of; the ledger's own part is
+the same for all. --reports none leaves the reports out, and sample=N takes N that
+follow from the ledger's root, so that nobody chooses them. Every object is checked
+before it goes in. What the sinks do not have as the ledger says is left out and named,
+in the bundle as well; then bundle exits with 3.
 
 The statement's hash is logged in the ledger. With --key, the ledger's verifier key, or
-with --dir, a copy of an archive, it is not: that takes the key that signs.`,
+with --dir, a copy of an archive, it is not: that takes the key that signs. For a copy,
+--tsa-roots names the roots of the time-stamping authorities.`,
 		Example: `  packseal bundle --from 2026-01-01 --to 2026-03-31 --zone Asia/Shanghai -o q1.zip
   packseal bundle --from 2026-01-01 --to 2026-03-31 --reports sample=20 -o q1.zip cp-fdc8626622af00f90000
   packseal audit q1.zip --key VKEY --tsa-roots roots.pem`,

@@ -23,7 +23,7 @@ import (
 func newLedger() *cobra.Command {
 	c := &cobra.Command{
 		Use: "ledger", Short: "The signed list of what was kept: its key, its state, old archives, copies", Args: noArgs,
-		Long: `ledger is about the append-only, signed list of what was kept and when, in the sinks
+		Long: `ledger manages the append-only, signed list of what was kept and when, in the sinks
 beside the reports. It is off until the configuration has ledger; then the daemon
 appends to it. docs/ledger.md says what it proves and how to turn it on.`,
 		Example: `  packseal ledger init --config packseal.yaml
@@ -39,9 +39,9 @@ appends to it. docs/ledger.md says what it proves and how to turn it on.`,
 func newLedgerStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use: "status", Short: "Show how the ledger is", Args: noArgs,
-		Long: `status shows the ledger's size and root, as a line to be noted elsewhere, what it is
-owed, which keys sign it and what is wrong with it: as the running daemon knows it, or
-else as its state folder says, without asking a sink.`,
+		Long: `status shows the ledger's size and root, as a line to note elsewhere, how many entries
+it is owed, which keys sign it, who vouches for it, and what is wrong with it: as the
+running daemon knows it, or else as its state folder says, without asking a sink.`,
 		Example: "  packseal ledger status\n  packseal ledger status --json | jq -r .line",
 	}
 	path, asJSON := configFlag(c), jsonFlag(c)

@@ -27,8 +27,8 @@ func newLedgerAdopt() *cobra.Command {
 		Long: `adopt logs every manifest and gap record of the first sink that has no entry in the
 ledger: what was kept before there was one, or by a replica whose disk was lost. Such
 an entry says that the record was there when it was found, and that nobody vouches for
-how it came there; it never counts as kept. So have a look first at what --dry-run
-counts: adopt is no way to make good what somebody else put into the bucket.
+how it came there; it never counts as kept. Look first at what --dry-run counts: adopt
+does not turn what somebody else put into the bucket into evidence.
 
 It is safe beside a running daemon, and when it is run again it logs only what is new.
 Of replicas that share a queue, what was stored within the last two intervals is left

@@ -19,9 +19,9 @@ import (
 func newLedgerInit() *cobra.Command {
 	c := &cobra.Command{
 		Use: "init", Short: "Make the key of a ledger", Args: noArgs,
-		Long: `init makes the key that signs the ledger of the configuration, in its key_file, for
-nobody but the file's owner, and prints the verifier key, which auditors get. It never
-replaces a key. Of the file it needs ledger.origin and ledger.key_file alone.
+		Long: `init makes the key that signs the ledger, writes it to ledger.key_file, which its owner
+alone can read, and prints the verifier key, which auditors get. It never replaces a
+key. Of the configuration it needs ledger.origin and ledger.key_file alone.
 
 With --next it makes the key that is to follow, and adds it to key_file as a second
 line: give all replicas that file. From then on the daemon signs with both, and

@@ -75,9 +75,15 @@ func (p *proving) write(ctx context.Context, dir string, proof bundle.Proof) err
 		}
 		return failed
 	}
-	since := "no authority has stamped it yet: ask again later"
-	if !proof.Stamped.IsZero() {
+	for _, f := range proof.Findings {
+		fmt.Fprintf(p.cmd.ErrOrStderr(), "warning: %s: %s\n", f.Key, f.Sentence)
+	}
+	since := "no time-stamp covers it yet: ask again later"
+	switch {
+	case !proof.Stamped.IsZero():
 		since = "stamped " + proof.Stamped.Format(time.RFC3339)
+	case len(proof.Findings) > 0:
+		since = "no time-stamp that holds covers it"
 	}
 	if proof.Found {
 		since += "; it was found in the archive, and nobody vouches for how it came there"

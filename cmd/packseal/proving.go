@@ -35,6 +35,7 @@ func newProving(c *cobra.Command, timed bool, do func(context.Context, *proving,
 		c.Flags().Lookup("from").Usage = "the first day, as a date, or an RFC 3339 time; required"
 		c.Flags().Lookup("to").Usage = "the last day, which is included, or a time; required"
 	}
+	roots := tsaRootsFlag(c, "; default: those of the configuration, or the system's")
 	return newReading(c, func(ctx context.Context, r *reading, args []string) (err error) {
 		p := &proving{reading: r}
 		if timed {
@@ -51,11 +52,24 @@ func newProving(c *cobra.Command, timed bool, do func(context.Context, *proving,
 			}
 		}
 		p.Source, p.ledger, err = daemon.OpenProofs(ctx, r.cfg, r.Archive, r.key, daemon.LedgerOptions{Tool: tool(), Logger: r.Logger})
+		if err == nil {
+			err = p.trust(*roots)
+		}
 		if err != nil {
 			return err
 		}
 		return do(ctx, p, args)
 	})
+}
+
+// trust has time-stamps checked by these roots, if there are any.
+func (p *proving) trust(roots string) error {
+	check, pem, err := tokens(roots)
+	if err == nil && check != nil {
+		p.Stamp = func(_ string, token, checkpoint []byte) (time.Time, error) { return check(token, checkpoint) }
+		p.Roots = pem
+	}
+	return err
 }
 
 // of returns the period of a verb.
@@ -74,6 +88,9 @@ func (p *proving) of(ctx context.Context, b period.Bounds, zone string, packs []
 		return of, fmt.Errorf("%w: --%w", errUsage, err)
 	}
 	of.From, of.Until = of.From.UTC(), of.Until.UTC()
+	if of, err = of.Ended(time.Now()); err != nil {
+		return of, fmt.Errorf("%w: --from: %w", errUsage, err)
+	}
 	if len(packs) == 0 {
 		return of, nil
 	}

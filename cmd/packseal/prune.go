@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ locked or under legal hold.
 It needs a ledger, which says that a report was removed before it is. It removes
 nothing if a sink does not answer, or if more is to go than the schedule explains, as
 after the clock has jumped or keep was made shorter: then --expect says how many
-reports are to go, all or none. A run that was interrupted is ended by the next one.
+reports are to go, all or none. The next run completes one that was interrupted.
 
 It is safe beside a running daemon of the same state_dir. Give it credentials of its
 own (docs/retention.md): those of the daemon should not be able to delete.`,
@@ -92,7 +93,7 @@ func printPruned(w io.Writer, r retention.Result, yes bool) error {
 		t := table.New(w, "", "SLOT", "BYTES", "SINKS, OR WHY IT STAYS")
 		verdict := map[bool]string{false: "old", true: "pruned"}[yes && r.Removed == len(r.Reports)]
 		for _, report := range r.Reports {
-			t.Row(verdict, report.ID(), fmt.Sprint(report.Size), fmt.Sprint(report.Sinks))
+			t.Row(verdict, report.ID(), fmt.Sprint(report.Size), strings.Join(report.Sinks, ", "))
 		}
 		for _, kept := range r.Kept {
 			why := kept.Why
@@ -105,14 +106,14 @@ func printPruned(w io.Writer, r retention.Result, yes bool) error {
 			return err
 		}
 	}
-	what := fmt.Sprintf("%s of %s are to be removed; --yes removes them", i18n.Count(len(r.Reports), "report"), before(r))
+	what := fmt.Sprintf("%s that %s can go; --yes removes them", i18n.Count(len(r.Reports), "report"), before(r))
 	switch {
 	case yes:
-		what = fmt.Sprintf("%s of %s were removed, %d bytes", i18n.Count(r.Removed, "report"), before(r), r.Bytes)
+		what = fmt.Sprintf("removed: %s that %s, %d bytes", i18n.Count(r.Removed, "report"), before(r), r.Bytes)
 	case len(r.Reports) == 0:
-		what = fmt.Sprintf("no report of %s is to be removed", before(r))
+		what = fmt.Sprintf("no report that %s can go", before(r))
 	case r.Unexplained > 0:
-		what = fmt.Sprintf("%s of %s are to be removed, of which the schedule does not explain %d; --yes --expect %d removes them",
+		what = fmt.Sprintf("%s that %s can go, of which the schedule does not explain %d; --yes --expect %d removes them",
 			i18n.Count(len(r.Reports), "report"), before(r), r.Unexplained, len(r.Reports))
 	}
 	_, err := fmt.Fprintln(w, what)
@@ -121,5 +122,5 @@ func printPruned(w io.Writer, r retention.Result, yes bool) error {
 
 // before says which reports are old enough.
 func before(r retention.Result) string {
-	return r.Before.UTC().Format(time.RFC3339) + " and before (" + r.Keep + ")"
+	return "fell due by " + r.Before.UTC().Format(time.RFC3339) + " (keep: " + r.Keep + ")"
 }

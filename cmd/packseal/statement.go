@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"packseal.example/archive/audit"
-	"packseal.example/archive/bundle"
 )
 
 // newStatement makes the verb that shows what a bundle's statement says.
@@ -20,9 +19,9 @@ because a plan changed, the longest time without a time-stamp, and what it does 
 prove. It is the statement of a bundle of that period, and packseal audit comes to the
 same from the bundle.
 
---html writes a page that prints well, in English and Chinese. It exits with 3 if there
-are findings. The statement's hash is logged in the ledger; with --key or --dir it is
-not: that takes the key that signs.`,
+A period that is not over ends now. --html writes a page that prints well, in English
+and Chinese. It exits with 3 if there are findings. The statement's hash is logged in
+the ledger; with --key or --dir it is not: that takes the key that signs.`,
 		Example: `  packseal statement --from 2026-01-01 --to 2026-03-31 --zone Asia/Shanghai
   packseal statement --from 2026-03-01 --to 2026-03-31 --html > march.html
   packseal statement --from 2026-03-01 --to 2026-03-31 --json cp-fdc8626622af00f90000 | jq .counts`,
@@ -43,7 +42,7 @@ not: that takes the key that signs.`,
 		if !*asHTML {
 			return p.print(m, *lang, *asJSON)
 		}
-		if err = bundle.StatementPage(c.OutOrStdout(), *m.Statement, *lang); err == nil && len(m.Findings) > 0 {
+		if err = m.Page(c.OutOrStdout(), *lang); err == nil && len(m.Findings) > 0 {
 			err = errDamage
 		}
 		return err

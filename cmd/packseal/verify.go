@@ -211,7 +211,7 @@ func printVerified(w io.Writer, r archive.Result, sinks int, asJSON bool) error 
 		}
 	}
 	if r.Skipped > 0 {
-		if _, err := fmt.Fprintf(w, "%d reports are not in the sample, and were not read\n", r.Skipped); err != nil {
+		if _, err := fmt.Fprintf(w, "%d reports were not read: not in the sample, or not asked for\n", r.Skipped); err != nil {
 			return err
 		}
 	}

@@ -180,10 +180,11 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestNamedTests: tests that pages name exist.
+// TestNamedTests: tests that pages name exist, in the package that they name.
 func TestNamedTests(t *testing.T) {
 	t.Parallel()
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+	within := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)` in `([a-z0-9/]+)`")
 	there := make(map[string]bool)
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
@@ -191,7 +192,7 @@ func TestNamedTests(t *testing.T) {
 		}
 		source, err := os.ReadFile(filepath.Join(root, name))
 		for _, m := range declared.FindAllSubmatch(source, -1) {
-			there[string(m[1])] = true
+			there[string(m[1])], there[path.Dir(name)+" "+string(m[1])] = true, true
 		}
 		return err
 	})
@@ -209,8 +210,42 @@ func TestNamedTests(t *testing.T) {
 				t.Errorf("%s: there is no %s", page, name)
 			}
 		}
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range within.FindAllSubmatch(text, -1) {
+			if !there[string(m[2])+" "+string(m[1])] {
+				t.Errorf("%s: there is no %s in %s", page, m[1], m[2])
+			}
+		}
 	}
 	if named < 40 {
 		t.Errorf("only %d tests are named", named)
 	}
+}
+
+// TestAttacksNameTests: what an attack on the ledger meets is held by a test.
+func TestAttacksNameTests(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(b), "\n| who | does what |")
+	rows := 0
+	for line := range strings.Lines(table) {
+		switch {
+		case strings.HasPrefix(line, "| ") && !strings.Contains(line, "`Test"):
+			t.Errorf("docs/security.md names no test for %s", line)
+		case strings.HasPrefix(line, "| "):
+			rows++
+		case line == "\n" && rows > 0:
+			if rows < 15 {
+				t.Errorf("only %d attacks were found", rows)
+			}
+			return
+		}
+	}
+	t.Error("the table has no end")
 }

@@ -4,12 +4,15 @@ package i18n
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
-// Count returns a number with its noun: "1 pack", "2 packs".
+// Count returns a number with its noun: "1 pack", "2 packs", "2 entries".
 func Count(n int, noun string) string {
-	if n != 1 {
+	if stem, ok := strings.CutSuffix(noun, "ry"); ok && n != 1 {
+		noun = stem + "ries"
+	} else if n != 1 {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)

@@ -4,7 +4,7 @@
 # VKEY is the ledger's verifier key, from elsewhere. Exits with 0 if everything given holds, or else with 3.
 set -euo pipefail
 die() { echo "NOT PROVEN: $*" >&2; exit 3; }
-trap 'die "line $LINENO can not be read"' ERR
+trap 'die "an argument can not be read (line $LINENO of prove.sh)"' ERR
 (($# == 3 || $# == 4 || $# == 6)) || { sed -n 2,4p "$0" >&2; exit 2; }
 proof=$1 manifest=$2 vkey=$3 report=${4-} token=${5-} roots=${6-}
 tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT

@@ -146,8 +146,10 @@ def audit(z, keys, roots, known, tmp):
     covered = lo - 1 if begin or not windows else max(lo - 1, min(windows)[0])
     for a, b in sorted(windows) + [(hi - 1, hi)]:
         if covered < a < hi:
-            find("unslated", f"nothing was said in advance of what falls due from {show(covered)} to {show(a)}")
+            find("short" if (a, b) == (hi - 1, hi) else "unslated", f"nothing was said in advance of what falls due from {show(covered)} to {show(a)}")
         covered = max(covered, b)
+    if 0 < last < hi - 1:
+        find("short", f"the last time-stamp is of {show(last)}, before the period ends: nothing after it is proven")
     for schedule, zone, t in sorted(times):
         for p in ([packs for since, packs in forces if since <= t] or [[]])[-1]:
             pack = p["source"] + "/" + p["pack"]
@@ -164,7 +166,7 @@ def audit(z, keys, roots, known, tmp):
     for word in ["expected", "sealed", "gap", "found"] + ["late", "missing"] * bool(roots):
         if st["counts"][word] != count[word]:
             (find if not changed else lambda *a: print("note:", *a))("claim", f"{word}: {st['counts'][word]} by the statement, {count[word]} by this")
-    print(tree.size, "entries with the root", base64.b64encode(tree.root()).decode(), "by", len(checkpoints), "checkpoints and", len(stamps), "time-stamps")
+    print("entries", tree.size, "| root", base64.b64encode(tree.root()).decode(), "| checkpoints", len(checkpoints), "| time-stamps", len(stamps))
     print(f"from {show(lo)} until {show(hi)}:", ", ".join(f"{w} {count[w]}" for w in "expected sealed late gap found missing open".split()))
 
 p = argparse.ArgumentParser(usage=__doc__)
