@@ -21,13 +21,9 @@ type numbers []map[int64]bool
 // be listed, or with all any of them.
 func (c *commit) survey(ctx context.Context, from int64, all bool) (numbers, error) {
 	have := make(numbers, len(c.Sinks))
-	after := ""
-	if from > 0 {
-		after = tree.BatchKey(from - 1)
-	}
 	for i, t := range c.Sinks {
 		have[i] = make(map[int64]bool)
-		for e, err := range t.List(ctx, tree.BatchDir, after) {
+		for e, err := range ListFrom(ctx, t, tree.BatchDir, from) {
 			if err != nil && (all || i == 0) {
 				return nil, fmt.Errorf("listing the ledger in sink %s: %w", t.Name, err)
 			}
