@@ -253,7 +253,7 @@ const maxPassed = 16
 // bytes where its checkpoint belongs: nobody could vouch for that batch. It is an error if
 // the sink has a checkpoint after batch n and not the batch: that was there.
 func (c *commit) taken(ctx context.Context, n int64) (bool, error) {
-	raw, ok, err := read(ctx, c.Sinks[0], tree.CheckpointKey(n))
+	raw, ok, err := c.read(ctx, c.Sinks[0], tree.CheckpointKey(n))
 	if err != nil || !ok {
 		return false, err
 	}
@@ -265,7 +265,7 @@ func (c *commit) taken(ctx context.Context, n int64) (bool, error) {
 		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it for this place; number %d is passed over", n)
 		return true, nil
 	}
-	if _, ok, err = read(ctx, c.Sinks[0], tree.BatchKey(n)); err != nil || ok { // another replica has written both by now
+	if _, ok, err = c.read(ctx, c.Sinks[0], tree.BatchKey(n)); err != nil || ok { // another replica has written both by now
 		return false, err
 	}
 	return false, c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "it is not there, and its checkpoint is: %s", got).refusal()
@@ -304,7 +304,7 @@ func (c *commit) took(ctx context.Context, b tree.Batch, s tree.Signed) error {
 // lacks one of these keys leaves it to others.
 func (c *commit) checkpoint(ctx context.Context, n int64, head tree.Head, ids []uint32) error {
 	key := tree.CheckpointKey(n)
-	raw, ok, err := read(ctx, c.Sinks[0], key)
+	raw, ok, err := c.read(ctx, c.Sinks[0], key)
 	if err != nil {
 		return err
 	}
@@ -321,7 +321,7 @@ func (c *commit) checkpoint(ctx context.Context, n int64, head tree.Head, ids []
 		} else if err == nil {
 			return nil
 		}
-		if raw, _, err = read(ctx, c.Sinks[0], key); err != nil {
+		if raw, _, err = c.read(ctx, c.Sinks[0], key); err != nil {
 			return err
 		}
 	}

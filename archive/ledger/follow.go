@@ -63,7 +63,7 @@ func (c *commit) confirm(ctx context.Context, have numbers) error {
 	if last < 0 {
 		return nil
 	}
-	raw, ok, err := read(ctx, first, tree.BatchKey(last))
+	raw, ok, err := c.read(ctx, first, tree.BatchKey(last))
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (c *commit) confirm(ctx context.Context, have numbers) error {
 		if err := c.refill(ctx); err != nil {
 			return err
 		}
-		if raw, ok, err = read(ctx, first, tree.BatchKey(last)); err != nil || !ok {
+		if raw, ok, err = c.read(ctx, first, tree.BatchKey(last)); err != nil || !ok {
 			return errors.Join(err, p.refusal())
 		}
 		have[0][last] = true
@@ -92,7 +92,7 @@ func (c *commit) confirm(ctx context.Context, have numbers) error {
 func (c *commit) readOn(ctx context.Context, have numbers) error {
 	for {
 		n := c.tip.head.Batches
-		raw, ok, err := read(ctx, c.Sinks[0], tree.BatchKey(n))
+		raw, ok, err := c.read(ctx, c.Sinks[0], tree.BatchKey(n))
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (c *commit) elsewhere(ctx context.Context, have numbers) (raw []byte, t Tar
 		if i == 0 || i >= len(have) || !have[i][n] {
 			continue
 		}
-		raw, ok, err := read(ctx, t, tree.BatchKey(n))
+		raw, ok, err := c.read(ctx, t, tree.BatchKey(n))
 		if err != nil {
 			return nil, t, err
 		}
@@ -162,7 +162,7 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 		return nil, nil
 	}
 	for m := n + 1; have[m]; m++ {
-		raw, _, err := read(ctx, t, tree.BatchKey(m))
+		raw, _, err := c.read(ctx, t, tree.BatchKey(m))
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +173,7 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 		if before := (tree.Head{Origin: b.Origin, Edge: b.Before}).Checkpoint(); before != c.tip.head.Checkpoint() {
 			return nil, nil
 		}
-		raw, ok, err := read(ctx, t, tree.BatchKey(n))
+		raw, ok, err := c.read(ctx, t, tree.BatchKey(n))
 		if err != nil || !ok {
 			return nil, err
 		}
@@ -238,7 +238,7 @@ func (c *commit) ahead(ctx context.Context, have numbers) error {
 			if looked++; looked > maxAhead {
 				break
 			}
-			raw, ok, err := read(ctx, t, tree.BatchKey(n))
+			raw, ok, err := c.read(ctx, t, tree.BatchKey(n))
 			if err != nil {
 				return err
 			}

@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"strings"
 
 	"packseal.example/archive/ledger/tree"
+	"packseal.example/internal/fault"
 	"packseal.example/sink"
 )
 
@@ -46,4 +49,36 @@ func ofMillion(n int64) string {
 	}
 	name := tree.Number(n / 1000)   // x002/345
 	return name[:len(name)-3] + "x" // x002/x
+}
+
+// read is [read] for what the ledger goes on from. An object that is there, and that the
+// sink does not give away, is a problem: it may be a batch, so nothing can be signed.
+func (c *commit) read(ctx context.Context, t Target, key string) (raw []byte, ok bool, err error) {
+	raw, ok, err = read(ctx, t, key)
+	if withheld(ctx, t, key, err) {
+		c.found(Unreadable, t, key, "%v", err)
+		err = unreadable(key, err)
+	}
+	return raw, ok, err
+}
+
+// withheld reports whether an error is of an object that is there, and that the sink does
+// not give away: it lies in an archive tier, its key of encryption is somebody else's, or
+// reading it is not permitted.
+func withheld(ctx context.Context, t Target, key string, err error) bool {
+	switch fault.Of(err) {
+	case fault.NotRestored:
+		return true
+	case fault.SinkDenied:
+		for e, err := range t.List(ctx, key, "") {
+			return err == nil && e.Key == key
+		}
+	}
+	return false
+}
+
+// unreadable tells what to do about an object that can't be read.
+func unreadable(key string, err error) error {
+	return fault.New(fault.Of(err), "nothing is signed, since %s is there and can't be read, and may be the ledger's: %w", key, err).
+		WithHint("%s; see docs/ledger.md#unreadable", strings.TrimSuffix(cmp.Or(fault.Hint(err), "make it readable"), "."))
 }

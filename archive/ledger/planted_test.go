@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"packseal.example/archive/ledger"
@@ -147,4 +148,78 @@ func TestEntryFlies(t *testing.T) {
 	s.commit()
 	s.logged = append(s.logged, e)
 	s.whole(s.first)
+}
+
+// TestUnreadable: an object that is there, and that the store does not give away, may be a
+// batch or its checkpoint. Nothing is signed in or after its place; which one it is, and
+// what to do, is told, and once it can be read the ledger goes on.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	archived := fault.New(fault.NotRestored, "it is in an archive tier").WithHint("restore it")
+	denied := fault.New(fault.SinkDenied, "it is encrypted with another's key")
+	for name, c := range map[string]struct {
+		key  string
+		err  error
+		hint string
+	}{
+		"archived":            {tree.BatchKey(5), archived, "restore it; see docs/ledger.md#unreadable"},
+		"denied":              {tree.BatchKey(5), denied, "make it readable; see docs/ledger.md#unreadable"},
+		"checkpoint archived": {tree.CheckpointKey(5), archived, "restore it; see docs/ledger.md#unreadable"},
+		"far ahead":           {tree.BatchKey(700), denied, "make it readable; see docs/ledger.md#unreadable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.first.set(c.key, []byte("x"))
+			unread := func(op, key string) error {
+				if op == "open" && key == c.key {
+					return c.err
+				}
+				return nil
+			}
+			s.first.breaks(unread, nil)
+			before := s.batches()
+			for who, r := range map[string]*replica{"running": s.replica, "restarted": s.again(), "fresh": s.fresh(s.first, s.mirror)} {
+				r.log(who, 0)
+				err := r.Commit(t.Context())
+				if fault.Of(err) != fault.Of(c.err) || !strings.Contains(err.Error(), c.key) || fault.Hint(err) != c.hint {
+					t.Errorf("%s: %v (%s)", who, err, fault.Hint(err))
+				}
+				r.has(ledger.Unreadable)
+				if p := r.Show(); len(p.Problems) != 1 || p.Problems[0].Key != c.key || p.Problems[0].Sink != "sink0" || p.Hint != c.hint {
+					t.Errorf("%s shows %+v", who, p)
+				}
+			}
+			if now := s.batches(); len(now) != len(before) {
+				t.Errorf("%d batches, were %d", len(now), len(before))
+			}
+			if _, _, err := s.Check(t.Context()); (err != nil) != (c.key == tree.BatchKey(5)) || err != nil && fault.Hint(err) != c.hint {
+				t.Errorf("check: %v", err)
+			}
+			s.first.breaks(nil, nil)
+			s.commit()
+			if st := s.Status(); st.Owed > 0 || st.Checkpoint.Size < 101 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// TestAllDenied: a sink that lets nobody read anything, or list, is not one with an object
+// of that kind.
+func TestAllDenied(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.log("late", 0)
+	denied := fault.New(fault.SinkDenied, "no permission")
+	s.first.breaks(func(op, key string) error {
+		if op == "open" && key == tree.BatchKey(5) {
+			return denied
+		}
+		return nil
+	}, nil)
+	if err := s.Commit(t.Context()); fault.Of(err) != fault.SinkDenied {
+		t.Errorf("commit: %v", err)
+	}
+	s.has()
 }

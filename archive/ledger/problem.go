@@ -23,12 +23,13 @@ const (
 	RolledBack Kind = "rolled_back" // a sink has less than it had
 	Void       Kind = "void"        // somebody without a key wrote where batches are
 	Altered    Kind = "altered"     // a sink holds other bytes than it should, of what is copied or follows from the batches
+	Unreadable Kind = "unreadable"  // a sink has an object and does not give it away; nothing is signed until it does
 
 	ClockOffset Kind = "clock_offset" // this machine's clock differs from a time-stamping authority's
 )
 
 // Kinds returns all kinds of problems.
-func Kinds() []Kind { return []Kind{Altered, ClockOffset, Forked, RolledBack, Void} }
+func Kinds() []Kind { return []Kind{Altered, ClockOffset, Forked, RolledBack, Unreadable, Void} }
 
 // Problem is something that is wrong with the ledger.
 type Problem struct {
