@@ -325,17 +325,23 @@ func (c *commit) checkpoint(ctx context.Context, n int64, head tree.Head, ids []
 			return err
 		}
 	}
-	return c.sameCheckpoint(raw, n, head)
+	return c.sameCheckpoint(ctx, raw, n, head)
 }
 
 // sameCheckpoint returns an error if the first sink's checkpoint n is signed and not
 // the log's. What no key signed for that place stands in its place, and in nobody's way.
-func (c *commit) sameCheckpoint(raw []byte, n int64, head tree.Head) error {
+func (c *commit) sameCheckpoint(ctx context.Context, raw []byte, n int64, head tree.Head) error {
 	got, _, err := tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
 	switch {
 	case err != nil || got.Size < head.Edge.Size: // or a copy of an older one
 		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it for this place")
 	case got != head.Checkpoint():
+		if later, err := c.comesTo(ctx, head, got); err != nil {
+			return err
+		} else if later {
+			c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "it is that of a later batch")
+			return nil
+		}
 		return c.found(Forked, c.Sinks[0], tree.CheckpointKey(n), "it says %s, and the batches come to %s", got, head.Checkpoint()).refusal()
 	}
 	return nil

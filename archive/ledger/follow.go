@@ -199,6 +199,9 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	if other != nil {
 		return c.found(Forked, first, tree.BatchKey(n), "sink %s has the batch, and this one what no key signed for this place", t.Name).refusal()
 	}
+	if err := c.replaced(ctx, n); err != nil {
+		return err
+	}
 	e := tree.Entry{Key: tree.VoidKey(n)}
 	r, err := first.Open(ctx, tree.BatchKey(n))
 	if err != nil {
@@ -220,6 +223,52 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	c.tip.head = c.tip.head.Skip()
 	c.fresh = append(c.fresh, tree.BatchKey(n))
 	return c.save(c.tip)
+}
+
+// replaced returns an error if the first sink has a signed checkpoint of batch n, which no
+// key signed: there was another one. A copy of a later checkpoint is not one of batch n.
+func (c *commit) replaced(ctx context.Context, n int64) error {
+	got, ok, err := c.beyond(ctx, c.Sinks[0], n)
+	if err != nil || !ok {
+		return err
+	}
+	later, err := c.comesTo(ctx, c.tip.head.Skip(), got)
+	if err != nil || later {
+		return err
+	}
+	return c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "no key of the ledger signed what is there, and its checkpoint is: %s", got).refusal()
+}
+
+// beyond returns the checkpoint at number n, if a key of the ledger signed it for a larger
+// tree than the tip's.
+func (c *commit) beyond(ctx context.Context, t Target, n int64) (got tree.Checkpoint, ok bool, err error) {
+	raw, ok, err := c.read(ctx, t, tree.CheckpointKey(n))
+	if err != nil || !ok {
+		return got, false, err
+	}
+	got, _, err = tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
+	return got, err == nil && got.Size > c.tip.head.Edge.Size, nil
+}
+
+// comesTo reports whether the batches that follow in the first sink come to a checkpoint.
+// Anybody can have copied that to the place of an older one.
+func (c *commit) comesTo(ctx context.Context, head tree.Head, want tree.Checkpoint) (bool, error) {
+	for head.Edge.Size < want.Size {
+		raw, ok, err := c.read(ctx, c.Sinks[0], tree.BatchKey(head.Batches))
+		if err != nil || !ok {
+			return false, err
+		}
+		b, _, err := head.Open(raw, c.tip.keys.verifiers())
+		switch {
+		case err == nil:
+			head = b.After()
+		case errors.Is(err, tree.ErrUnsigned):
+			head = head.Skip()
+		default:
+			return false, nil
+		}
+	}
+	return head.Checkpoint() == want, nil
 }
 
 // maxAhead is how many batches beyond a hole are looked at in a sink.
@@ -245,9 +294,15 @@ func (c *commit) ahead(ctx context.Context, have numbers) error {
 			if _, _, err := tree.OpenBatch(raw, n, c.tip.keys.verifiers()); ok && !errors.Is(err, tree.ErrUnsigned) {
 				return c.found(RolledBack, t, tree.BatchKey(c.tip.head.Batches), "no sink has it, and batch %d is there, signed", n).refusal()
 			}
-			if ok {
-				c.found(Void, t, tree.BatchKey(n), "no key of the ledger signed it for this place, and batches have not come so far")
+			if !ok {
+				continue
 			}
+			if got, signed, err := c.beyond(ctx, t, n); err != nil {
+				return err
+			} else if signed {
+				return c.found(RolledBack, t, tree.BatchKey(n), "no key of the ledger signed what is there, and its checkpoint is: %s", got).refusal()
+			}
+			c.found(Void, t, tree.BatchKey(n), "no key of the ledger signed it for this place, and batches have not come so far")
 		}
 	}
 	return nil
