@@ -24,6 +24,7 @@ type commit struct {
 	problems map[Problem]bool
 	fresh    []string         // keys that the first sink got, or was seen to have got
 	passed   int              // numbers that were passed over, see taken
+	voids    int              // numbers that were void
 	down     map[string]error // sinks that can't be asked whether they have what is owed
 }
 

@@ -154,6 +154,9 @@ func (c *commit) fill(ctx context.Context, have numbers) (bool, error) {
 	return true, c.store(ctx, key, raw)
 }
 
+// maxRow bounds how many void numbers in a row are looked past in a further sink.
+const maxRow = 5000
+
 // wasVoid returns what a sink has under the next number, if the batch that follows
 // there goes on from the tip: the number was void when that was signed.
 func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]byte, error) {
@@ -161,7 +164,7 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 	if !have[n] {
 		return nil, nil
 	}
-	for m := n + 1; have[m]; m++ {
+	for m := n + 1; have[m] && m <= n+maxRow; m++ {
 		raw, _, err := c.read(ctx, t, tree.BatchKey(m))
 		if err != nil {
 			return nil, err
@@ -185,10 +188,22 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 	return nil, nil
 }
 
+// The bounds of what strangers can make a commit do: how much of an object is hashed, in
+// bytes, and how many void numbers it takes up. The next one goes on.
+const (
+	maxVoid  = 64 << 20
+	maxVoids = 500
+)
+
 // void takes up that somebody without a key wrote at the next number. The bytes are
 // read again: those of a batch that were damaged on their way must not count.
 func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	n, first := c.tip.head.Batches, c.Sinks[0]
+	if c.voids++; c.voids > maxVoids {
+		c.soon()
+		return fault.New(fault.Busy, "the commit has passed %d numbers in a row where nobody with a key wrote, and goes on soon", maxVoids).
+			WithHint("see in the access log of sink %s who writes to %s", first.Name, tree.BatchDir)
+	}
 	if b, err := tree.Unverified(raw); err == nil && c.tip.last < 0 {
 		return c.strange(&b)
 	}
@@ -208,7 +223,7 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
 	}
 	h := sha256.New()
-	_, err = io.Copy(h, r)
+	_, err = io.Copy(h, io.LimitReader(r, maxVoid))
 	if err = errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
 	}

@@ -144,15 +144,20 @@ func (l *Ledger) Log(e tree.Entry, put func() error) error {
 	switch {
 	case err == nil:
 		if l.owed.settle(e); urgent(e) {
-			select {
-			case l.wake <- struct{}{}:
-			default:
-			}
+			l.soon()
 		}
 	case fault.Of(err) == fault.Conflict:
 		return errors.Join(err, l.owed.remove(e))
 	}
 	return err
+}
+
+// soon has Run append at once.
+func (l *Ledger) soon() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 }
 
 // urgent reports whether an entry is appended at once.

@@ -2,7 +2,11 @@ package ledger_test
 
 import (
 	"bytes"
+	"context"
+	"io"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"packseal.example/archive/ledger"
@@ -222,4 +226,80 @@ func TestAllDenied(t *testing.T) {
 		t.Errorf("commit: %v", err)
 	}
 	s.has()
+}
+
+// TestVoidRow: a long row of planted numbers holds a commit up for a bounded time, and is
+// summed up; the next ones get to its end, and all of it is logged.
+func TestVoidRow(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	const row = 520
+	for n := range int64(row) {
+		s.first.set(tree.BatchKey(5+n), []byte("x"))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	e := s.log("late", 0)
+	err := s.Commit(ctx)
+	st := s.Status()
+	if fault.Of(err) != fault.Busy || st.Batches != 5+500 || len(st.Problems) > 20 || st.Found[ledger.Void] != 500 {
+		t.Errorf("%v: %d batches, %d problems, %d found", err, st.Batches, len(st.Problems), st.Found[ledger.Void])
+	}
+	if last := st.Problems[len(st.Problems)-1]; last.Kind != ledger.Void || !strings.Contains(last.Detail, "484 more") {
+		t.Errorf("the last problem is %v", last)
+	}
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }() // it waits ten minutes between commits, unless there is more to do
+	for s.Status().Owed > 0 {
+		<-s.Changed()
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	got, head := replay(t, s.first, s.k.verifier)
+	if len(got) != 101+row || !slices.Contains(got, e) || head.Batches != 5+row+1 {
+		t.Errorf("%d entries in %d batches", len(got), head.Batches)
+	}
+}
+
+// endless is a sink in which an object never ends.
+type endless struct {
+	*store
+	key  string
+	read atomic.Int64
+}
+
+func (s *endless) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if key == s.key {
+		return io.NopCloser(s), nil
+	}
+	return s.store.Open(ctx, key)
+}
+
+// Read implements [io.Reader].
+func (s *endless) Read(b []byte) (int, error) {
+	clear(b)
+	s.read.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// TestVoidEndless: what strangers wrote is hashed up to a bound.
+func TestVoidEndless(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	first := &endless{store: s.first, key: tree.BatchKey(5)}
+	s.first.set(first.key, []byte("x"))
+	r := open(t, s.k.file, t.TempDir(), first)
+	r.append("late", 0, 1)
+	r.has(ledger.Void)
+	if n := first.read.Load(); n > 80<<20 {
+		t.Errorf("read %d bytes", n)
+	}
+	want := tree.Of(tree.VoidKey(5), make([]byte, 64<<20))
+	for e, err := range r.Entries(t.Context()) {
+		if err != nil || e.Key == want.Key && e != want {
+			t.Errorf("%v, %v", e, err)
+		}
+	}
 }
