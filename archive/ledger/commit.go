@@ -138,7 +138,8 @@ func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, er
 	i := slices.IndexFunc(owed, isEpoch)
 	switch {
 	case c.tip.head.Edge.Size > 0 && i >= 0:
-		return slices.Concat(owed[:i], owed[i+1:]), c.owed.remove(owed[i])
+		c.owed.drop(owed[i])
+		return slices.Concat(owed[:i], owed[i+1:]), nil
 	case c.tip.head.Edge.Size == 0 && i < 0 && c.Succeeds != nil:
 		if err := c.LogRecord(ctx, *c.Succeeds); err != nil {
 			return nil, err
@@ -170,7 +171,8 @@ func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 			c.owed.settle(e)
 			return true, nil
 		case i == 0:
-			return false, c.owed.remove(e)
+			c.owed.drop(e)
+			return false, nil
 		}
 	}
 	return false, unread
@@ -292,11 +294,12 @@ func (c *commit) took(ctx context.Context, b tree.Batch, s tree.Signed) error {
 		if own(e) && e.Object() == e.Key {
 			c.fresh = append(c.fresh, e.Key) // a record
 		}
-		if err := c.owed.remove(e); err != nil {
-			return err
-		}
 	}
 	c.fresh = append(c.fresh, tree.BatchKey(b.N), tree.CheckpointKey(b.N))
+	c.owed.drop(b.Entries...)
+	if err := c.owed.sweep(); err != nil {
+		return err
+	}
 	return c.save(c.tip)
 }
 

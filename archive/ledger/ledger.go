@@ -7,12 +7,12 @@
 // lease. An entry goes this way; wherever a crash interrupts it, what is there is
 // enough to continue, and nothing is lost or logged twice:
 //
-//	state:  owed/<hash>       the entry, durable before what it is of is stored
+//	state:  owed              the entry, durable before what it is of is stored
 //	sink:   the object        that the entry is of
 //	sink:   batch/<n>         the commit
 //	sink:   checkpoint/<n>    follows from the batches: every replica writes the same bytes
 //	sink:   tile/…            likewise
-//	state:  owed/ removed
+//	state:  owed              without the entry
 //	state:  tip               how far this replica has seen the ledger
 //	others: copies of all that the first sink got
 //
@@ -112,6 +112,9 @@ func Open(o Options) (*Ledger, error) {
 	if o.Overlap <= 0 {
 		o.Overlap = 30 * 24 * time.Hour
 	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fault.Wrap(fault.Internal, fmt.Errorf("making the folder of the ledger: %w", err))
+	}
 	owed, err := openOwed(filepath.Join(o.Dir, "owed"))
 	if err != nil {
 		return nil, err
@@ -147,7 +150,7 @@ func (l *Ledger) Log(e tree.Entry, put func() error) error {
 			l.soon()
 		}
 	case fault.Of(err) == fault.Conflict:
-		return errors.Join(err, l.owed.remove(e))
+		l.owed.drop(e)
 	}
 	return err
 }
@@ -282,12 +285,4 @@ func read(ctx context.Context, t Target, key string) (raw []byte, ok bool, err e
 		return nil, false, fmt.Errorf("reading %s from sink %s: %w", key, t.Name, err)
 	}
 	return raw, true, nil
-}
-
-// makeDir makes a folder for nobody but this user.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fault.Wrap(fault.Internal, fmt.Errorf("making a folder of the ledger: %w", err))
-	}
-	return nil
 }

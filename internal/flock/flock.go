@@ -46,6 +46,21 @@ func TryLock(path string) (*File, error) {
 	}
 }
 
+// Lock is TryLock that waits for its turn, however long that takes.
+func Lock(path string) (*File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		err = flock(f, syscall.LOCK_EX)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &File{f}, nil
+}
+
 // exclude locks an open file. It tries for some milliseconds, since [Locked]
 // takes the lock for an instant.
 func exclude(f *os.File) error {
