@@ -112,19 +112,11 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 	if all, err = c.epoch(ctx, all); err != nil {
 		return nil, err
 	}
+	if due, err = c.ready(ctx, all); err != nil {
+		return nil, err
+	}
 	for _, e := range all {
 		delete(c.more, e)
-		settled := c.owed.isSettled(e) || own(e) && (e.Kind() == tree.Void || e.Kind() == tree.Pruned)
-		if !settled && !c.owed.flies(e) {
-			if settled, err = c.stored(ctx, e); ctx.Err() != nil {
-				return nil, err
-			} else if err != nil { // others do not wait for it
-				c.Logger.WarnContext(ctx, "ledger entry waits", "key", e.Key, "reason", fault.Of(err), "err", err)
-			}
-		}
-		if settled {
-			due = append(due, e)
-		}
 	}
 	due = slices.AppendSeq(due, maps.Keys(c.more))
 	slices.SortFunc(due, order)
@@ -149,9 +141,12 @@ func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, er
 	return owed, nil
 }
 
+// errTaken is the error for an entry that is dropped: another object has its place.
+var errTaken = errors.New("the first sink has another object")
+
 // stored reports whether a sink has the object of an entry. If the first has other
-// bytes, the entry is dropped: whoever put them logs them. It is an error if no sink has
-// it, and one can't be asked.
+// bytes, the entry is dropped, as errTaken says: whoever put them logs them. It is an error
+// if no sink has it, and one can't be asked.
 func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 	var unread error
 	for i, t := range c.Sinks {
@@ -172,7 +167,7 @@ func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 			return true, nil
 		case i == 0:
 			c.owed.drop(e)
-			return false, nil
+			return false, errTaken
 		}
 	}
 	return false, unread

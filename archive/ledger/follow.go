@@ -214,22 +214,12 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	if other != nil {
 		return c.found(Forked, first, tree.BatchKey(n), "sink %s has the batch, and this one what no key signed for this place", t.Name).refusal()
 	}
-	if err := c.replaced(ctx, n); err != nil {
+	e := tree.Entry{Key: tree.VoidKey(n)}
+	if e.Sum, err = c.again(ctx, n, raw); err != nil {
 		return err
 	}
-	e := tree.Entry{Key: tree.VoidKey(n)}
-	r, err := first.Open(ctx, tree.BatchKey(n))
-	if err != nil {
-		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
-	}
-	h := sha256.New()
-	_, err = io.Copy(h, io.LimitReader(r, maxVoid))
-	if err = errors.Join(err, r.Close()); err != nil {
-		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
-	}
-	copy(e.Sum[:], h.Sum(nil))
-	if len(raw) <= tree.MaxNote && e.Sum != sha256.Sum256(raw) {
-		return fault.New(fault.Damaged, "%s in sink %s reads differently each time", tree.BatchKey(n), first.Name)
+	if err := c.replaced(ctx, n); err != nil {
+		return err
 	}
 	if err := c.owed.add(e); err != nil {
 		return err
@@ -238,6 +228,25 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	c.tip.head = c.tip.head.Skip()
 	c.fresh = append(c.fresh, tree.BatchKey(n))
 	return c.save(c.tip)
+}
+
+// again returns the SHA-256 of what the first sink has at number n, up to maxVoid. It is an
+// error if that is not what was read before.
+func (c *commit) again(ctx context.Context, n int64, before []byte) (sum [sha256.Size]byte, err error) {
+	key, first := tree.BatchKey(n), c.Sinks[0]
+	r, err := first.Open(ctx, key)
+	if err != nil {
+		return sum, fmt.Errorf("reading %s from sink %s again: %w", key, first.Name, err)
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, io.LimitReader(r, maxVoid))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return sum, fmt.Errorf("reading %s from sink %s again: %w", key, first.Name, err)
+	}
+	if h.Sum(sum[:0]); len(before) <= tree.MaxNote && sum != sha256.Sum256(before) {
+		return sum, fault.New(fault.Damaged, "%s in sink %s reads differently each time", key, first.Name)
+	}
+	return sum, nil
 }
 
 // replaced returns an error if the first sink has a signed checkpoint of batch n, which no

@@ -88,8 +88,9 @@ type Ledger struct {
 
 	show    sync.Mutex
 	status  Status
-	added   []string      // what Add has put, and further sinks lack
-	changed chan struct{} // is closed at the next tip
+	added   []string                 // what Add has put, and further sinks lack
+	waiting map[tree.Entry]time.Time // see Waits; since when
+	changed chan struct{}            // is closed at the next tip
 }
 
 // Open opens the ledger. It accesses no sink. A first sink that does not keep

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"packseal.example/archive/ledger"
 	"packseal.example/archive/ledger/tree"
@@ -126,14 +127,23 @@ func TestEntryWaits(t *testing.T) {
 	s.mirror.breaks(isDown, nil)
 	s.logged = append(s.logged, s.append("late", 0, 3)...)
 	s.whole(s.first)
-	if owed := s.Status().Owed; owed != 2 {
-		t.Errorf("%d entries are owed", owed)
+	st := s.Status()
+	if st.Owed != 2 || st.Waits.Count != 2 || st.Waits.Key == "" || time.Since(st.Waits.Since).Abs() > time.Minute {
+		t.Errorf("%d entries are owed, %+v", st.Owed, st.Waits)
+	}
+	if s.commit(); s.Status().Waits != st.Waits || s.Show().Waits.Count != 2 {
+		t.Errorf("%+v, were %+v", s.Status().Waits, st.Waits)
 	}
 	s.mirror.breaks(nil, nil)
 	s.mirror.set(e.Key, b)
 	s.commit()
 	s.logged = append(s.logged, e)
 	s.whole(s.first)
+	s.first.breaks(nil, nil)
+	s.first.set(locked.Key, []byte("another"))
+	if s.commit(); s.Status().Owed != 0 || s.Show().Waits != nil {
+		t.Errorf("%d entries are owed, %+v", s.Status().Owed, s.Show().Waits)
+	}
 }
 
 // TestEntryFlies: an entry whose object is on its way into a further sink is not dropped

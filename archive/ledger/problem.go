@@ -98,6 +98,7 @@ type Status struct {
 	Batches    int64        // numbers that are used up
 	Committed  time.Time    // when the ledger was last followed to its end here
 	Owed       int          // entries that it does not have yet
+	Waits      Waits        // of them, those that it can't have yet
 	Problems   []Problem    // that the last Commit found; of many of one kind in a sink the last says how many more
 	Found      map[Kind]int // how many this process has found, each once while it lasts
 	Err        error        // of the last Commit
@@ -151,6 +152,9 @@ func (l *Ledger) Show() evidence.LedgerStatus {
 	}
 	if !s.Committed.IsZero() {
 		shown.Committed = s.Committed.UTC().Truncate(time.Second)
+	}
+	if w := s.Waits; w.Count > 0 {
+		shown.Waits = &evidence.LedgerWaits{Count: w.Count, Since: w.Since.UTC().Truncate(time.Second), Key: w.Key}
 	}
 	if s.Checkpoint.Size > 0 {
 		shown.Root, shown.Line = s.Checkpoint.Root.String(), "ledger "+s.Checkpoint.String()
