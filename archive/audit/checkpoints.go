@@ -97,7 +97,7 @@ func (a *audit) rehash() bool {
 // that is in the bundle, has one.
 func (a *audit) signed() (covered bool) {
 	announced := a.announced()
-	given := len(a.keys)
+	left, given := announced, len(a.keys)
 	unsigned := make(map[string]error)
 	for _, c := range a.checkpoints {
 		_, _, err := tree.OpenCheckpoint(c.raw, note.VerifierList(a.keys...))
@@ -106,12 +106,12 @@ func (a *audit) signed() (covered bool) {
 			continue
 		}
 		a.Checkpoints++
-		for len(announced) > 0 && announced[0].index < c.Size {
-			a.learn(announced[0].key)
-			announced = announced[1:]
+		for len(left) > 0 && left[0].index < c.Size {
+			a.learn(left[0].key)
+			left = left[1:]
 		}
 	}
-	if covered && a.succeeded(given) {
+	if covered && a.succeeded(announced, given) {
 		return true // those that are not signed by a known key are by the one before it
 	}
 	for _, c := range a.checkpoints {
@@ -181,8 +181,8 @@ func same(x, y note.Verifier) bool { return x.Name() == y.Name() && x.KeyHash() 
 
 // succeeded reports whether the ledger announces one of the keys that were given, so
 // that an earlier one signed before.
-func (a *audit) succeeded(given int) bool {
-	return slices.ContainsFunc(a.announced(), func(n announcement) bool {
+func (a *audit) succeeded(announced []announcement, given int) bool {
+	return slices.ContainsFunc(announced, func(n announcement) bool {
 		return slices.ContainsFunc(a.keys[:given], func(k note.Verifier) bool { return same(k, n.key) })
 	})
 }

@@ -346,9 +346,14 @@ func (c *commit) sameCheckpoint(ctx context.Context, raw []byte, n int64, head t
 	return nil
 }
 
-// learn takes up the next key that an entry announces.
+// learn takes up the next key that an entry announces. If no sink has the record any more,
+// it is taken for that of key_file.
 func (c *commit) learn(ctx context.Context, e tree.Entry) error {
 	raw, err := c.ReadRecord(ctx, e)
+	if k, ours := c.tip.keys.next(time.Now(), c.Overlap, c.Tool); fault.Of(err) == fault.NotFound && ours {
+		c.found(RolledBack, c.Sinks[0], e.Key, "%v; the next key of key_file is taken for the one that it announces", err)
+		return c.tip.keys.learn(knownKey{Key: k.Key, Announced: true, OverlapUntil: k.OverlapUntil})
+	}
 	if err != nil {
 		return fmt.Errorf("the ledger's next key is not known: %w", err)
 	}

@@ -30,7 +30,37 @@ func (c *commit) start(ctx context.Context) (*tip, error) {
 	if err := c.announcements(ctx, t); err != nil {
 		return nil, err
 	}
+	if err := c.forget(ctx, t); err != nil {
+		return nil, err
+	}
 	return t, c.save(t)
+}
+
+// forget drops what is owed and the ledger has: this replica's tip was removed, or a crash
+// came before it was saved. What this process stored itself is not there yet.
+func (c *commit) forget(ctx context.Context, t *tip) error {
+	owed, err := c.owed.all()
+	if err != nil {
+		return err
+	}
+	before := make(map[tree.Entry]bool)
+	for _, e := range owed {
+		if !c.owed.isSettled(e) && !c.owed.flies(e) {
+			before[e] = true
+		}
+	}
+	if len(before) == 0 {
+		return nil
+	}
+	for e, err := range c.entries(ctx, t, tree.Edge{}) {
+		if err != nil {
+			return err
+		}
+		if before[e] {
+			c.owed.drop(e)
+		}
+	}
+	return c.owed.sweep()
 }
 
 // find finds the tip as the sinks show it: the last batch of an unbroken row that one
