@@ -226,20 +226,6 @@ func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
 	return nil
 }
 
-// deleted returns an error if the first sink keeps that batch n was deleted.
-func (c *commit) deleted(ctx context.Context, n int64) error {
-	deletions, err := sink.Deletions(ctx, c.Sinks[0].Sink, tree.BatchKey(n))
-	if err != nil {
-		return fmt.Errorf("asking sink %s what was deleted: %w", c.Sinks[0].Name, err)
-	}
-	for _, d := range deletions {
-		if d.Key == tree.BatchKey(n) {
-			return c.found(RolledBack, c.Sinks[0], d.Key, "%s", d).refusal()
-		}
-	}
-	return nil
-}
-
 // passedOver makes a number void.
 var passedOver = []byte("packseal passed this number over: somebody else wrote where its checkpoint belongs\n")
 

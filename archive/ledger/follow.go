@@ -221,6 +221,9 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	if err := c.replaced(ctx, n); err != nil {
 		return err
 	}
+	if err := c.overwritten(ctx, n); err != nil {
+		return err
+	}
 	if err := c.owed.add(e); err != nil {
 		return err
 	}
