@@ -145,14 +145,19 @@ func (a *anchor) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var planted *ledger.Problem
 	batches, left := a.Ledger.Status().Batches, maxRead
 	for _, n := range slices.Backward(slices.Sorted(maps.Keys(there))) {
 		if n >= batches || n <= a.last {
 			continue
 		}
+		if left <= 0 {
+			break
+		}
 		c, err := a.Ledger.At(ctx, n)
 		if reason := fault.Of(err); reason == fault.NotFound || reason == fault.Damaged {
-			return nil // of no checkpoint, or of one by a key before: there will be a newer one
+			left-- // of no checkpoint, or of one by a key before
+			continue
 		}
 		if err != nil {
 			return err
@@ -162,15 +167,13 @@ func (a *anchor) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !v.at.IsZero() {
+		planted, left = cmp.Or(planted, v.planted), left-len(keys)
+		if v.planted = planted; !v.at.IsZero() {
 			a.last = n
 			if next := v.at.Add(a.Every); next.Before(time.Now().Add(a.Every)) {
 				a.next = next
 			}
 			a.succeeded(c, v)
-			return nil
-		}
-		if left -= len(keys); left == 0 {
 			return nil
 		}
 	}

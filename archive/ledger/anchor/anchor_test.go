@@ -251,6 +251,28 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
+// TestPlantedLater: what was planted at later checkpoints, or where there is none, hides no
+// older one from a replica that starts, and is told of.
+func TestPlantedLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	w.append(l, 3)
+	w.anchors(l, nil).Once(t.Context())
+	w.put(tree.BatchKey(2), "void")
+	w.append(l, 1)
+	w.append(l, 1)
+	w.put(tree.StampKey(1, "tsa1"), "garbage")
+	w.put(tree.StampKey(2, "tsa1"), "garbage")
+	a := w.anchors(l, func(o *anchor.Options) { o.Leads = func() bool { return false } })
+	for range 2 {
+		a.Once(t.Context())
+		if s := status(t, a, "tsa1"); s.Size != 3 || s.Err != nil || problem(t, a, "tsa1") != ledger.Altered || s.Problem.Key != tree.StampKey(1, "tsa1") {
+			t.Errorf("%+v, %v", s, s.Problem)
+		}
+	}
+}
+
 // TestPlantedMany: more than is looked at does not keep what was got from being stored.
 func TestPlantedMany(t *testing.T) {
 	t.Parallel()
