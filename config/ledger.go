@@ -146,6 +146,9 @@ func (k *checker) stamps() {
 	for i, s := range k.Ledger.Stamps {
 		path := fmt.Sprintf("ledger.stamps[%d]", i)
 		k.uniqueName("ledger.stamps", i, "an authority", s.Name, first)
+		if _, stored, _ := tree.ParseStampKey(tree.StampKey(0, s.Name)); stored != s.Name && validName(s.Name) {
+			k.fail(path+".name", "choose a name that does not end in a dot and 8 hex digits", "%.64q is kept for what %.64q says where its place is taken", s.Name, stored)
+		}
 		k.address(path+".url", s.URL, "http://timestamp.digicert.com")
 		k.problems = append(k.problems, egress.CheckCA(path+".ca_file", s.CAFile)...)
 	}

@@ -94,19 +94,21 @@ func vouchedIn(t testing.TB, s sink.Sink, a *stamptest.Authority) bool {
 		t.Fatal(err)
 	}
 	stamped, cosigned := false, false
-	for _, one := range all {
-		objects, err := one.Read(t.Context(), s)
+	read := func(key string) []byte {
+		raw, err := sink.ReadAll(t.Context(), s, key, stamp.MaxSize)
 		if err != nil {
 			t.Fatal(err)
 		}
-		stamped, cosigned = stamped || len(one.Stamps) > 0, cosigned || len(one.Cosignatures) > 0
-		for key, raw := range objects {
-			if strings.HasSuffix(key, ".tsr") {
-				if token, err := stamp.Verify(raw, objects[tree.CheckpointKey(one.N)], a.Pool); err != nil || time.Since(token.Time) > time.Minute {
-					t.Errorf("%s: %+v, %v", key, token, err)
-				}
+		return raw
+	}
+	for _, one := range all {
+		for _, keys := range one.Stamps {
+			if token, err := stamp.Verify(read(keys[0]), read(tree.CheckpointKey(one.N)), a.Pool); err != nil || time.Since(token.Time) > time.Minute {
+				t.Errorf("%s: %+v, %v", keys[0], token, err)
 			}
+			stamped = true
 		}
+		cosigned = cosigned || len(one.Cosignatures) > 0
 	}
 	return stamped && cosigned
 }

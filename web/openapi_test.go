@@ -43,6 +43,7 @@ var documented = map[reflect.Type]string{
 	reflect.TypeFor[evidence.LedgerStatus]():  "Ledger",
 	reflect.TypeFor[evidence.LedgerProblem](): "LedgerProblem",
 	reflect.TypeFor[evidence.LedgerAnchor]():  "LedgerAnchor",
+	reflect.TypeFor[evidence.LedgerWaits]():   "LedgerWaits",
 	reflect.TypeFor[problem]():                "Error",
 	reflect.TypeFor[evidence.Ack]():           "Ack",
 }

@@ -97,21 +97,22 @@ func (a *audit) rehash() bool {
 // that is in the bundle, has one.
 func (a *audit) signed() (covered bool) {
 	announced := a.announced()
-	given := len(a.keys)
+	left, given := announced, slices.Clone(a.keys)
 	unsigned := make(map[string]error)
 	for _, c := range a.checkpoints {
-		_, _, err := tree.OpenCheckpoint(c.raw, note.VerifierList(a.keys...))
+		_, s, err := tree.OpenCheckpoint(c.raw, note.VerifierList(a.keys...))
 		if covered = err == nil; !covered {
 			unsigned[c.name] = err
 			continue
 		}
 		a.Checkpoints++
-		for len(announced) > 0 && announced[0].index < c.Size {
-			a.learn(announced[0].key)
-			announced = announced[1:]
+		for len(left) > 0 && left[0].index < c.Size {
+			a.learn(left[0].key)
+			left = left[1:]
 		}
+		a.retire(announced[:len(announced)-len(left)], left, s.Keys)
 	}
-	if covered && a.succeeded(given) {
+	if covered && a.succeeded(announced, given) {
 		return true // those that are not signed by a known key are by the one before it
 	}
 	for _, c := range a.checkpoints {
@@ -177,13 +178,30 @@ func (a *audit) learn(key note.Verifier) {
 	}
 }
 
+// retire forgets the keys before an announced one once that signs without them: the overlap
+// is over. left are announced later.
+func (a *audit) retire(announced, left []announcement, signed []uint32) {
+	for i, n := range announced {
+		if !slices.Contains(signed, n.key.KeyHash()) {
+			continue
+		}
+		later := slices.Concat(announced[i:], left)
+		before := func(k note.Verifier) bool {
+			return !slices.ContainsFunc(later, func(l announcement) bool { return same(l.key, k) })
+		}
+		if !slices.ContainsFunc(a.keys, func(k note.Verifier) bool { return before(k) && slices.Contains(signed, k.KeyHash()) }) {
+			a.keys = slices.DeleteFunc(a.keys, before)
+		}
+	}
+}
+
 func same(x, y note.Verifier) bool { return x.Name() == y.Name() && x.KeyHash() == y.KeyHash() }
 
 // succeeded reports whether the ledger announces one of the keys that were given, so
 // that an earlier one signed before.
-func (a *audit) succeeded(given int) bool {
-	return slices.ContainsFunc(a.announced(), func(n announcement) bool {
-		return slices.ContainsFunc(a.keys[:given], func(k note.Verifier) bool { return same(k, n.key) })
+func (a *audit) succeeded(announced []announcement, given []note.Verifier) bool {
+	return slices.ContainsFunc(announced, func(n announcement) bool {
+		return slices.ContainsFunc(given, func(k note.Verifier) bool { return same(k, n.key) })
 	})
 }
 

@@ -124,6 +124,39 @@ func TestKeyChange(t *testing.T) {
 	}
 }
 
+// TestKeyRetired: once the next key has signed alone, the key before signs no more: a thief
+// of it appends nothing.
+func TestKeyRetired(t *testing.T) {
+	t.Parallel()
+	l := audittest.New(t)
+	next, nextKey := audittest.NewKey(t, audittest.Origin, 2)
+	first := l.Signers[0]
+	l.Each = func(l *audittest.Ledger, now time.Time) {
+		switch {
+		case now.Equal(audittest.Moment(2, 0, 0)):
+			l.Record(evidence.NextKey{Key: nextKey, OverlapUntil: audittest.Moment(4, 0, 0), Since: now, Tool: audittest.Tool})
+		case now.Equal(audittest.Moment(3, 0, 0)):
+			l.Signers = []note.Signer{first, next}
+		case now.Equal(audittest.Moment(3, 6, 0)): // a replica that has the key before only
+			l.Signers = []note.Signer{first}
+		case now.Equal(audittest.Moment(4, 0, 0)):
+			l.Signers = []note.Signer{next}
+		case now.Equal(audittest.Moment(6, 0, 0)):
+			l.Signers = []note.Signer{first}
+		}
+	}
+	l.Run(audittest.Moment(1, 0, 0), audittest.Moment(9, 0, 0))
+	for until, want := range map[int]string{4: "", 8: "unsigned"} {
+		for _, keys := range [][]string{{l.Key}, {l.Key, nextKey}, {nextKey, l.Key}} {
+			o := options(l)
+			o.Keys = keys
+			if got := words(audited(t, l.Bundle(audittest.March(1, until)), o).Findings); got != want {
+				t.Errorf("until %d with %d keys: %q, want %q", until, len(keys), got, want)
+			}
+		}
+	}
+}
+
 // TestWitness: a witness that is named must have cosigned, and truly.
 func TestWitness(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ import (
 	"packseal.example/archive/bundle"
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/evidence"
+	"packseal.example/sink"
 )
 
 // modes of reports.
@@ -166,7 +167,17 @@ func TestFaults(t *testing.T) {
 		"report removed":   {func(w *world) { m := manifest(w, at); w.alter(m.ReportKey(), nil) }, "unarchived", "unarchived"},
 		"report altered":   {func(w *world) { m := manifest(w, at); w.alter(m.ReportKey(), []byte("x")) }, "unarchived", "unarchived"},
 		"token altered":    {func(w *world) { w.alter(tree.StampKey(24, "tsa"), []byte("x")) }, "token", ""},
-		"token planted":    {func(w *world) { w.put(tree.StampKey(900, "tsa"), []byte("x")) }, "", ""},
+		"token beside what was planted": {func(w *world) {
+			key := tree.StampKey(24, "tsa")
+			token, err := sink.ReadAll(w.Context(), w.sink, key, 1<<16)
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.alter(key, []byte("x"))
+			w.put(tree.Beside(key, token), token)
+			w.put(tree.Beside(key, []byte("x")), []byte("y"))
+		}, "token", ""},
+		"token planted": {func(w *world) { w.put(tree.StampKey(900, "tsa"), []byte("x")) }, "", ""},
 		"checkpoint of another tree": {func(w *world) {
 			w.alter(tree.CheckpointKey(24), w.Checkpoints[23].Raw)
 		}, "token", ""},

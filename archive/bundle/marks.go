@@ -75,23 +75,19 @@ func (m *making) load(ctx context.Context, c *mark) error {
 	}
 	c.loaded = true
 	if m.Stamp != nil {
-		for _, name := range c.by.Stamps {
-			if err := m.loadToken(ctx, c, name); err != nil {
+		for name, keys := range anchor.InOrder(c.by.Stamps) {
+			if err := m.loadToken(ctx, c, name, keys); err != nil {
 				return err
 			}
 		}
 	}
 	var lines []byte
-	for _, id := range c.by.Cosignatures {
-		o, err := m.get(ctx, tree.CosignatureKey(c.N, id), maxObject, func(raw []byte) bool { return m.cosigned(c, raw) })
+	for id, keys := range anchor.InOrder(c.by.Cosignatures) {
+		line, err := m.loadLine(ctx, c, id, keys)
 		if err != nil {
 			return err
 		}
-		if !o.good {
-			m.note(audit.Unwitnessed, tree.CosignatureKey(c.N, id), "it is not a cosignature of its checkpoint, and was left out", "它不是该检查点的共同签名，未收入")
-			continue
-		}
-		lines = append(lines, o.bytes...)
+		lines = append(lines, line...)
 	}
 	if lines != nil {
 		c.files[audit.CosignaturesName(c.N)] = lines
@@ -99,32 +95,47 @@ func (m *making) load(ctx context.Context, c *mark) error {
 	return nil
 }
 
-func (m *making) loadToken(ctx context.Context, c *mark, authority string) error {
+// loadToken reads the first token of an authority that holds.
+func (m *making) loadToken(ctx context.Context, c *mark, authority string, keys []string) error {
 	var wrong error
-	key := tree.StampKey(c.N, authority)
-	o, err := m.get(ctx, key, maxObject, func(token []byte) bool {
+	holds := func(token []byte) bool {
 		at, err := m.Stamp(authority, token, c.Raw)
 		if wrong = err; err == nil {
 			c.stamps = append(c.stamps, audit.Stamp{Size: c.Checkpoint.Size, Time: at, Name: authority})
 		}
 		return err == nil
-	})
-	switch {
-	case err != nil:
-		return err
-	case o.good:
-		c.files[audit.TokenName(c.N, authority)] = o.bytes
-	default:
+	}
+	for _, key := range keys {
+		o, err := m.get(ctx, key, maxObject, holds)
+		if err != nil {
+			return err
+		}
+		if o.good {
+			c.files[audit.TokenName(c.N, authority)] = o.bytes
+			return nil
+		}
 		m.note(audit.Token, key, "it does not prove its checkpoint, and was left out: %v", "它不能证明其检查点，未收入：%v", wrong)
 	}
 	return nil
 }
 
-// cosigned reports whether a line is a cosignature of a checkpoint, as far as that can
-// be told: of a witness that is not known it only has to be one in its form.
-func (m *making) cosigned(c *mark, line []byte) bool {
+// loadLine reads the first cosignature of a witness's key that holds; nil = none does.
+func (m *making) loadLine(ctx context.Context, c *mark, id uint32, keys []string) ([]byte, error) {
+	for _, key := range keys {
+		o, err := m.get(ctx, key, maxObject, func(raw []byte) bool { return m.cosigned(c, id, raw) })
+		if err != nil || o.good {
+			return o.bytes, err
+		}
+		m.note(audit.Unwitnessed, key, "it is not a cosignature of its checkpoint, and was left out", "它不是该检查点的共同签名，未收入")
+	}
+	return nil, nil
+}
+
+// cosigned reports whether a line is a cosignature of a checkpoint by the key of that ID,
+// as far as that can be told: of a witness that is not known it only has to be one in its form.
+func (m *making) cosigned(c *mark, id uint32, line []byte) bool {
 	l, err := cosignature.Parse(string(line))
-	if err != nil {
+	if err != nil || l.ID != id {
 		return false
 	}
 	text, _, _ := bytes.Cut(c.Raw, []byte("\n\n"))

@@ -24,6 +24,7 @@ type commit struct {
 	problems map[Problem]bool
 	fresh    []string         // keys that the first sink got, or was seen to have got
 	passed   int              // numbers that were passed over, see taken
+	voids    int              // numbers that were void
 	down     map[string]error // sinks that can't be asked whether they have what is owed
 }
 
@@ -111,19 +112,11 @@ func (c *commit) due(ctx context.Context) (due []tree.Entry, err error) {
 	if all, err = c.epoch(ctx, all); err != nil {
 		return nil, err
 	}
+	if due, err = c.ready(ctx, all); err != nil {
+		return nil, err
+	}
 	for _, e := range all {
 		delete(c.more, e)
-		settled := c.owed.isSettled(e) || own(e) && (e.Kind() == tree.Void || e.Kind() == tree.Pruned)
-		if !settled && !c.owed.flies(e) {
-			if settled, err = c.stored(ctx, e); ctx.Err() != nil {
-				return nil, err
-			} else if err != nil { // others do not wait for it
-				c.Logger.WarnContext(ctx, "ledger entry waits", "key", e.Key, "reason", fault.Of(err), "err", err)
-			}
-		}
-		if settled {
-			due = append(due, e)
-		}
 	}
 	due = slices.AppendSeq(due, maps.Keys(c.more))
 	slices.SortFunc(due, order)
@@ -148,9 +141,12 @@ func (c *commit) epoch(ctx context.Context, owed []tree.Entry) ([]tree.Entry, er
 	return owed, nil
 }
 
+// errTaken is the error for an entry that is dropped: another object has its place.
+var errTaken = errors.New("the first sink has another object")
+
 // stored reports whether a sink has the object of an entry. If the first has other
-// bytes, the entry is dropped: whoever put them logs them, unless they were planted. It is an
-// error if no sink has it, and one can't be asked.
+// bytes, the entry is dropped, as errTaken says: whoever put them logs them, unless they
+// were planted. It is an error if no sink has it, and one can't be asked.
 func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 	var unread error
 	for i, t := range c.Sinks {
@@ -173,7 +169,7 @@ func (c *commit) stored(ctx context.Context, e tree.Entry) (bool, error) {
 			planted, err := c.planted(ctx, t, e.Object())
 			if err == nil && !planted {
 				c.owed.drop(e)
-				return false, nil
+				return false, errTaken
 			}
 			unread = err
 		}
@@ -248,20 +244,6 @@ func (c *commit) append(ctx context.Context, entries []tree.Entry) error {
 	return nil
 }
 
-// deleted returns an error if the first sink keeps that batch n was deleted.
-func (c *commit) deleted(ctx context.Context, n int64) error {
-	deletions, err := sink.Deletions(ctx, c.Sinks[0].Sink, tree.BatchKey(n))
-	if err != nil {
-		return fmt.Errorf("asking sink %s what was deleted: %w", c.Sinks[0].Name, err)
-	}
-	for _, d := range deletions {
-		if d.Key == tree.BatchKey(n) {
-			return c.found(RolledBack, c.Sinks[0], d.Key, "%s", d).refusal()
-		}
-	}
-	return nil
-}
-
 // passedOver makes a number void.
 var passedOver = []byte("packseal passed this number over: somebody else wrote where its checkpoint belongs\n")
 
@@ -273,7 +255,7 @@ const maxPassed = 16
 // bytes where its checkpoint belongs: nobody could vouch for that batch. It is an error if
 // the sink has a checkpoint after batch n and not the batch: that was there.
 func (c *commit) taken(ctx context.Context, n int64) (bool, error) {
-	raw, ok, err := read(ctx, c.Sinks[0], tree.CheckpointKey(n))
+	raw, ok, err := c.read(ctx, c.Sinks[0], tree.CheckpointKey(n))
 	if err != nil || !ok {
 		return false, err
 	}
@@ -285,7 +267,7 @@ func (c *commit) taken(ctx context.Context, n int64) (bool, error) {
 		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it for this place; number %d is passed over", n)
 		return true, nil
 	}
-	if _, ok, err = read(ctx, c.Sinks[0], tree.BatchKey(n)); err != nil || ok { // another replica has written both by now
+	if _, ok, err = c.read(ctx, c.Sinks[0], tree.BatchKey(n)); err != nil || ok { // another replica has written both by now
 		return false, err
 	}
 	return false, c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "it is not there, and its checkpoint is: %s", got).refusal()
@@ -325,7 +307,7 @@ func (c *commit) took(ctx context.Context, b tree.Batch, s tree.Signed) error {
 // lacks one of these keys leaves it to others.
 func (c *commit) checkpoint(ctx context.Context, n int64, head tree.Head, ids []uint32) error {
 	key := tree.CheckpointKey(n)
-	raw, ok, err := read(ctx, c.Sinks[0], key)
+	raw, ok, err := c.read(ctx, c.Sinks[0], key)
 	if err != nil {
 		return err
 	}
@@ -342,29 +324,40 @@ func (c *commit) checkpoint(ctx context.Context, n int64, head tree.Head, ids []
 		} else if err == nil {
 			return nil
 		}
-		if raw, _, err = read(ctx, c.Sinks[0], key); err != nil {
+		if raw, _, err = c.read(ctx, c.Sinks[0], key); err != nil {
 			return err
 		}
 	}
-	return c.sameCheckpoint(raw, n, head)
+	return c.sameCheckpoint(ctx, raw, n, head)
 }
 
 // sameCheckpoint returns an error if the first sink's checkpoint n is signed and not
 // the log's. What no key signed for that place stands in its place, and in nobody's way.
-func (c *commit) sameCheckpoint(raw []byte, n int64, head tree.Head) error {
+func (c *commit) sameCheckpoint(ctx context.Context, raw []byte, n int64, head tree.Head) error {
 	got, _, err := tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
 	switch {
 	case err != nil || got.Size < head.Edge.Size: // or a copy of an older one
 		c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "no key of the ledger signed it for this place")
 	case got != head.Checkpoint():
+		if later, err := c.comesTo(ctx, head, got); err != nil {
+			return err
+		} else if later {
+			c.found(Altered, c.Sinks[0], tree.CheckpointKey(n), "it is that of a later batch")
+			return nil
+		}
 		return c.found(Forked, c.Sinks[0], tree.CheckpointKey(n), "it says %s, and the batches give %s", got, head.Checkpoint()).refusal()
 	}
 	return nil
 }
 
-// learn takes up the next key that an entry announces.
+// learn takes up the next key that an entry announces. If no sink has the record any more,
+// it is taken for that of key_file.
 func (c *commit) learn(ctx context.Context, e tree.Entry) error {
 	raw, err := c.ReadRecord(ctx, e)
+	if k, ours := c.tip.keys.next(time.Now(), c.Overlap, c.Tool); fault.Of(err) == fault.NotFound && ours {
+		c.found(RolledBack, c.Sinks[0], e.Key, "%v; the next key of key_file is taken for the one that it announces", err)
+		return c.tip.keys.learn(knownKey{Key: k.Key, Announced: true, OverlapUntil: k.OverlapUntil})
+	}
 	if err != nil {
 		return fmt.Errorf("the ledger's next key is not known: %w", err)
 	}

@@ -94,7 +94,7 @@ var tooLarge = []byte("packseal did not copy what is here: it is no batch, and l
 
 // copy copies an object from the first sink to a further one.
 func (c *commit) copy(ctx context.Context, t Target, key string) error {
-	raw, ok, err := read(ctx, c.Sinks[0], key)
+	raw, ok, err := c.read(ctx, c.Sinks[0], key)
 	if err != nil || !ok {
 		return err
 	}

@@ -137,6 +137,33 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// TestTipLost: a replica whose tip was removed, and which did not note yet that the ledger
+// has what it owes, logs nothing twice.
+func TestTipLost(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.logged = append(s.logged, s.log("late", 0), s.log("late", 1))
+	s.first.breaks(nil, func(op, key string) error {
+		if op == "put" && key == tree.BatchKey(5) {
+			return down
+		}
+		return nil
+	})
+	if err := s.Commit(t.Context()); err == nil {
+		t.Error("commit: no error")
+	}
+	s.first.breaks(nil, nil)
+	if err := os.Remove(filepath.Join(s.dir, "tip")); err != nil {
+		t.Fatal(err)
+	}
+	r := s.again()
+	s.logged = append(s.logged, r.append("after", 0, 1)...)
+	s.whole(s.first)
+	if st := r.Status(); st.Owed > 0 {
+		t.Errorf("%d are owed", st.Owed)
+	}
+}
+
 // TestAnswerLost: every call's answer may be lost, and every call may fail.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()

@@ -21,13 +21,9 @@ type numbers []map[int64]bool
 // be listed, or with all any of them.
 func (c *commit) survey(ctx context.Context, from int64, all bool) (numbers, error) {
 	have := make(numbers, len(c.Sinks))
-	after := ""
-	if from > 0 {
-		after = tree.BatchKey(from - 1)
-	}
 	for i, t := range c.Sinks {
 		have[i] = make(map[int64]bool)
-		for e, err := range t.List(ctx, tree.BatchDir, after) {
+		for e, err := range ListFrom(ctx, t, tree.BatchDir, from) {
 			if err != nil && (all || i == 0) {
 				return nil, fmt.Errorf("listing the ledger in sink %s: %w", t.Name, err)
 			}
@@ -67,7 +63,7 @@ func (c *commit) confirm(ctx context.Context, have numbers) error {
 	if last < 0 {
 		return nil
 	}
-	raw, ok, err := read(ctx, first, tree.BatchKey(last))
+	raw, ok, err := c.read(ctx, first, tree.BatchKey(last))
 	if err != nil {
 		return err
 	}
@@ -76,7 +72,7 @@ func (c *commit) confirm(ctx context.Context, have numbers) error {
 		if err := c.refill(ctx); err != nil {
 			return err
 		}
-		if raw, ok, err = read(ctx, first, tree.BatchKey(last)); err != nil || !ok {
+		if raw, ok, err = c.read(ctx, first, tree.BatchKey(last)); err != nil || !ok {
 			return errors.Join(err, p.refusal())
 		}
 		have[0][last] = true
@@ -96,7 +92,7 @@ func (c *commit) confirm(ctx context.Context, have numbers) error {
 func (c *commit) readOn(ctx context.Context, have numbers) error {
 	for {
 		n := c.tip.head.Batches
-		raw, ok, err := read(ctx, c.Sinks[0], tree.BatchKey(n))
+		raw, ok, err := c.read(ctx, c.Sinks[0], tree.BatchKey(n))
 		if err != nil {
 			return err
 		}
@@ -128,7 +124,7 @@ func (c *commit) elsewhere(ctx context.Context, have numbers) (raw []byte, t Tar
 		if i == 0 || i >= len(have) || !have[i][n] {
 			continue
 		}
-		raw, ok, err := read(ctx, t, tree.BatchKey(n))
+		raw, ok, err := c.read(ctx, t, tree.BatchKey(n))
 		if err != nil {
 			return nil, t, err
 		}
@@ -158,6 +154,9 @@ func (c *commit) fill(ctx context.Context, have numbers) (bool, error) {
 	return true, c.store(ctx, key, raw)
 }
 
+// maxRow bounds how many void numbers in a row are looked past in a further sink.
+const maxRow = 5000
+
 // wasVoid returns what a sink has under the next number, if the batch that follows
 // there goes on from the tip: the number was void when that was signed.
 func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]byte, error) {
@@ -165,8 +164,8 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 	if !have[n] {
 		return nil, nil
 	}
-	for m := n + 1; have[m]; m++ {
-		raw, _, err := read(ctx, t, tree.BatchKey(m))
+	for m := n + 1; have[m] && m <= n+maxRow; m++ {
+		raw, _, err := c.read(ctx, t, tree.BatchKey(m))
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +176,7 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 		if before := (tree.Head{Origin: b.Origin, Edge: b.Before}).Checkpoint(); before != c.tip.head.Checkpoint() {
 			return nil, nil
 		}
-		raw, ok, err := read(ctx, t, tree.BatchKey(n))
+		raw, ok, err := c.read(ctx, t, tree.BatchKey(n))
 		if err != nil || !ok {
 			return nil, err
 		}
@@ -189,10 +188,22 @@ func (c *commit) wasVoid(ctx context.Context, t Target, have map[int64]bool) ([]
 	return nil, nil
 }
 
+// The bounds of what strangers can make a commit do: how much of an object is hashed, in
+// bytes, and how many void numbers it takes up. The next one goes on.
+const (
+	maxVoid  = 64 << 20
+	maxVoids = 500
+)
+
 // void takes up that somebody without a key wrote at the next number. The bytes are
 // read again: those of a batch that were damaged on their way must not count.
 func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	n, first := c.tip.head.Batches, c.Sinks[0]
+	if c.voids++; c.voids > maxVoids {
+		c.soon()
+		return fault.New(fault.Busy, "the commit has passed %d numbers in a row where nobody with a key wrote, and goes on soon", maxVoids).
+			WithHint("see in the access log of sink %s who writes to %s", first.Name, tree.BatchDir)
+	}
 	if b, err := tree.Unverified(raw); err == nil && c.tip.last < 0 {
 		return c.strange(&b)
 	}
@@ -204,18 +215,14 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 		return c.found(Forked, first, tree.BatchKey(n), "sink %s has the batch, and this one what no key signed for this place", t.Name).refusal()
 	}
 	e := tree.Entry{Key: tree.VoidKey(n)}
-	r, err := first.Open(ctx, tree.BatchKey(n))
-	if err != nil {
-		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
+	if e.Sum, err = c.again(ctx, n, raw); err != nil {
+		return err
 	}
-	h := sha256.New()
-	_, err = io.Copy(h, r)
-	if err = errors.Join(err, r.Close()); err != nil {
-		return fmt.Errorf("reading %s from sink %s again: %w", tree.BatchKey(n), first.Name, err)
+	if err := c.replaced(ctx, n); err != nil {
+		return err
 	}
-	copy(e.Sum[:], h.Sum(nil))
-	if len(raw) <= tree.MaxNote && e.Sum != sha256.Sum256(raw) {
-		return fault.New(fault.Damaged, "%s in sink %s reads differently each time", tree.BatchKey(n), first.Name)
+	if err := c.overwritten(ctx, n); err != nil {
+		return err
 	}
 	if err := c.owed.add(e); err != nil {
 		return err
@@ -224,6 +231,71 @@ func (c *commit) void(ctx context.Context, raw []byte, have numbers) error {
 	c.tip.head = c.tip.head.Skip()
 	c.fresh = append(c.fresh, tree.BatchKey(n))
 	return c.save(c.tip)
+}
+
+// again returns the SHA-256 of what the first sink has at number n, up to maxVoid. It is an
+// error if that is not what was read before.
+func (c *commit) again(ctx context.Context, n int64, before []byte) (sum [sha256.Size]byte, err error) {
+	key, first := tree.BatchKey(n), c.Sinks[0]
+	r, err := first.Open(ctx, key)
+	if err != nil {
+		return sum, fmt.Errorf("reading %s from sink %s again: %w", key, first.Name, err)
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, io.LimitReader(r, maxVoid))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return sum, fmt.Errorf("reading %s from sink %s again: %w", key, first.Name, err)
+	}
+	if h.Sum(sum[:0]); len(before) <= tree.MaxNote && sum != sha256.Sum256(before) {
+		return sum, fault.New(fault.Damaged, "%s in sink %s reads differently each time", key, first.Name)
+	}
+	return sum, nil
+}
+
+// replaced returns an error if the first sink has a signed checkpoint of batch n, which no
+// key signed: there was another one. A copy of a later checkpoint is not one of batch n.
+func (c *commit) replaced(ctx context.Context, n int64) error {
+	got, ok, err := c.beyond(ctx, c.Sinks[0], n)
+	if err != nil || !ok {
+		return err
+	}
+	later, err := c.comesTo(ctx, c.tip.head.Skip(), got)
+	if err != nil || later {
+		return err
+	}
+	return c.found(RolledBack, c.Sinks[0], tree.BatchKey(n), "no key of the ledger signed what is there, and its checkpoint is: %s", got).refusal()
+}
+
+// beyond returns the checkpoint at number n, if a key of the ledger signed it for a larger
+// tree than the tip's.
+func (c *commit) beyond(ctx context.Context, t Target, n int64) (got tree.Checkpoint, ok bool, err error) {
+	raw, ok, err := c.read(ctx, t, tree.CheckpointKey(n))
+	if err != nil || !ok {
+		return got, false, err
+	}
+	got, _, err = tree.OpenCheckpoint(raw, c.tip.keys.verifiers())
+	return got, err == nil && got.Size > c.tip.head.Edge.Size, nil
+}
+
+// comesTo reports whether the batches that follow in the first sink come to a checkpoint.
+// Anybody can have copied that to the place of an older one.
+func (c *commit) comesTo(ctx context.Context, head tree.Head, want tree.Checkpoint) (bool, error) {
+	for head.Edge.Size < want.Size {
+		raw, ok, err := c.read(ctx, c.Sinks[0], tree.BatchKey(head.Batches))
+		if err != nil || !ok {
+			return false, err
+		}
+		b, _, err := head.Open(raw, c.tip.keys.verifiers())
+		switch {
+		case err == nil:
+			head = b.After()
+		case errors.Is(err, tree.ErrUnsigned):
+			head = head.Skip()
+		default:
+			return false, nil
+		}
+	}
+	return head.Checkpoint() == want, nil
 }
 
 // maxAhead is how many batches beyond a hole are looked at in a sink.
@@ -242,16 +314,22 @@ func (c *commit) ahead(ctx context.Context, have numbers) error {
 			if looked++; looked > maxAhead {
 				break
 			}
-			raw, ok, err := read(ctx, t, tree.BatchKey(n))
+			raw, ok, err := c.read(ctx, t, tree.BatchKey(n))
 			if err != nil {
 				return err
 			}
 			if _, _, err := tree.OpenBatch(raw, n, c.tip.keys.verifiers()); ok && !errors.Is(err, tree.ErrUnsigned) {
 				return c.found(RolledBack, t, tree.BatchKey(c.tip.head.Batches), "no sink has it, and batch %d is there, signed", n).refusal()
 			}
-			if ok {
-				c.found(Void, t, tree.BatchKey(n), "no key of the ledger signed it for this place, and batches have not come so far")
+			if !ok {
+				continue
 			}
+			if got, signed, err := c.beyond(ctx, t, n); err != nil {
+				return err
+			} else if signed {
+				return c.found(RolledBack, t, tree.BatchKey(n), "no key of the ledger signed what is there, and its checkpoint is: %s", got).refusal()
+			}
+			c.found(Void, t, tree.BatchKey(n), "no key of the ledger signed it for this place, and batches have not come so far")
 		}
 	}
 	return nil

@@ -144,3 +144,28 @@ func TestKeyUnread(t *testing.T) {
 	old.commit()
 	old.has()
 }
+
+// TestKeyRecordGone: where the announcement was removed from every sink, a replica that
+// has the next key goes on.
+func TestKeyRecordGone(t *testing.T) {
+	t.Parallel()
+	k1, k2 := newKey(t, origin), newKey(t, origin)
+	first, both := newStore(), keyFile(t, k1.line, k2.line)
+	r, behind := open(t, both, t.TempDir(), first), open(t, both, t.TempDir(), first)
+	open(t, k1.file, t.TempDir(), first).append("a", 0, 1)
+	want := r.append("b", 0, 1)
+	got, _ := replay(t, first, k1.verifier)
+	i := slices.IndexFunc(got, func(e tree.Entry) bool { return e.Kind() == tree.NextKey })
+	first.set(got[i].Key, nil)
+	want = append(want, behind.append("behind", 0, 1)...)
+	behind.has(ledger.RolledBack)
+	want = append(want, r.append("running", 0, 1)...)
+	want = append(want, open(t, both, t.TempDir(), first).append("fresh", 0, 1)...)
+	got, head := replay(t, first, k1.verifier, k2.verifier)
+	if len(got) != len(want)+2 {
+		t.Errorf("%d entries, want %d", len(got), len(want)+2)
+	}
+	if b, _ := signers(t, first, head.Batches-1, k1, k2); b != "12" {
+		t.Errorf("the last batch is signed by %s", b)
+	}
+}

@@ -88,8 +88,9 @@ type Ledger struct {
 
 	show    sync.Mutex
 	status  Status
-	added   []string      // what Add has put, and further sinks lack
-	changed chan struct{} // is closed at the next tip
+	added   []string                 // what Add has put, and further sinks lack
+	waiting map[tree.Entry]time.Time // see Waits; since when
+	changed chan struct{}            // is closed at the next tip
 }
 
 // Open opens the ledger. It accesses no sink. A first sink that does not keep
@@ -147,15 +148,20 @@ func (l *Ledger) Log(e tree.Entry, put func() error) error {
 	switch {
 	case err == nil:
 		if l.owed.settle(e); urgent(e) {
-			select {
-			case l.wake <- struct{}{}:
-			default:
-			}
+			l.soon()
 		}
 	case fault.Of(err) == fault.Conflict:
 		l.owed.drop(e)
 	}
 	return err
+}
+
+// soon has Run append at once.
+func (l *Ledger) soon() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 }
 
 // urgent reports whether an entry is appended at once.

@@ -2,7 +2,12 @@ package ledger_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,14 +129,23 @@ func TestEntryWaits(t *testing.T) {
 	s.mirror.breaks(isDown, nil)
 	s.logged = append(s.logged, s.append("late", 0, 3)...)
 	s.whole(s.first)
-	if owed := s.Status().Owed; owed != 2 {
-		t.Errorf("%d entries are owed", owed)
+	st := s.Status()
+	if st.Owed != 2 || st.Waits.Count != 2 || st.Waits.Key == "" || time.Since(st.Waits.Since).Abs() > time.Minute {
+		t.Errorf("%d entries are owed, %+v", st.Owed, st.Waits)
+	}
+	if s.commit(); s.Status().Waits != st.Waits || s.Show().Waits.Count != 2 {
+		t.Errorf("%+v, were %+v", s.Status().Waits, st.Waits)
 	}
 	s.mirror.breaks(nil, nil)
 	s.mirror.set(e.Key, b)
 	s.commit()
 	s.logged = append(s.logged, e)
 	s.whole(s.first)
+	s.first.breaks(nil, nil)
+	s.first.set(locked.Key, []byte("another"))
+	if s.commit(); s.Status().Owed != 0 || s.Show().Waits != nil {
+		t.Errorf("%d entries are owed, %+v", s.Status().Owed, s.Show().Waits)
+	}
 }
 
 // TestEntryFlies: an entry whose object is on its way into a further sink is not dropped
@@ -173,6 +187,156 @@ func TestEntryOfPlanted(t *testing.T) {
 		r.commit()
 		if s := r.Status(); s.Checkpoint.Size != want || s.Owed != 0 {
 			t.Errorf("%s ahead: %+v", ahead, s)
+		}
+	}
+}
+
+// TestUnreadable: an object that is there, and that the store does not give away, may be a
+// batch or its checkpoint. Nothing is signed in or after its place; which one it is, and
+// what to do, is told, and once it can be read the ledger goes on.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	archived := fault.New(fault.NotRestored, "it is in an archive tier").WithHint("restore it")
+	denied := fault.New(fault.SinkDenied, "it is encrypted with another's key")
+	for name, c := range map[string]struct {
+		key  string
+		err  error
+		hint string
+	}{
+		"archived":            {tree.BatchKey(5), archived, "restore it; see docs/ledger.md#unreadable"},
+		"denied":              {tree.BatchKey(5), denied, "make it readable; see docs/ledger.md#unreadable"},
+		"checkpoint archived": {tree.CheckpointKey(5), archived, "restore it; see docs/ledger.md#unreadable"},
+		"far ahead":           {tree.BatchKey(700), denied, "make it readable; see docs/ledger.md#unreadable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.first.set(c.key, []byte("x"))
+			unread := func(op, key string) error {
+				if op == "open" && key == c.key {
+					return c.err
+				}
+				return nil
+			}
+			s.first.breaks(unread, nil)
+			before := s.batches()
+			for who, r := range map[string]*replica{"running": s.replica, "restarted": s.again(), "fresh": s.fresh(s.first, s.mirror)} {
+				r.log(who, 0)
+				err := r.Commit(t.Context())
+				if fault.Of(err) != fault.Of(c.err) || !strings.Contains(err.Error(), c.key) || fault.Hint(err) != c.hint {
+					t.Errorf("%s: %v (%s)", who, err, fault.Hint(err))
+				}
+				r.has(ledger.Unreadable)
+				if p := r.Show(); len(p.Problems) != 1 || p.Problems[0].Key != c.key || p.Problems[0].Sink != "sink0" || p.Hint != c.hint {
+					t.Errorf("%s shows %+v", who, p)
+				}
+			}
+			if now := s.batches(); len(now) != len(before) {
+				t.Errorf("%d batches, were %d", len(now), len(before))
+			}
+			if _, _, err := s.Check(t.Context()); (err != nil) != (c.key == tree.BatchKey(5)) || err != nil && fault.Hint(err) != c.hint {
+				t.Errorf("check: %v", err)
+			}
+			s.first.breaks(nil, nil)
+			s.commit()
+			if st := s.Status(); st.Owed > 0 || st.Checkpoint.Size < 101 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// TestAllDenied: a sink that lets nobody read anything, or list, is not one with an object
+// of that kind.
+func TestAllDenied(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.log("late", 0)
+	denied := fault.New(fault.SinkDenied, "no permission")
+	s.first.breaks(func(op, key string) error {
+		if op == "open" && key == tree.BatchKey(5) {
+			return denied
+		}
+		return nil
+	}, nil)
+	if err := s.Commit(t.Context()); fault.Of(err) != fault.SinkDenied {
+		t.Errorf("commit: %v", err)
+	}
+	s.has()
+}
+
+// TestVoidRow: a long row of planted numbers holds a commit up for a bounded time, and is
+// summed up; the next ones get to its end, and all of it is logged.
+func TestVoidRow(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	const row = 520
+	for n := range int64(row) {
+		s.first.set(tree.BatchKey(5+n), []byte("x"))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	e := s.log("late", 0)
+	err := s.Commit(ctx)
+	st := s.Status()
+	if fault.Of(err) != fault.Busy || st.Batches != 5+500 || len(st.Problems) > 20 || st.Found[ledger.Void] != 500 {
+		t.Errorf("%v: %d batches, %d problems, %d found", err, st.Batches, len(st.Problems), st.Found[ledger.Void])
+	}
+	if last := st.Problems[len(st.Problems)-1]; last.Kind != ledger.Void || !strings.Contains(last.Detail, "484 more") {
+		t.Errorf("the last problem is %v", last)
+	}
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }() // it waits ten minutes between commits, unless there is more to do
+	for s.Status().Owed > 0 {
+		<-s.Changed()
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	got, head := replay(t, s.first, s.k.verifier)
+	if len(got) != 101+row || !slices.Contains(got, e) || head.Batches != 5+row+1 {
+		t.Errorf("%d entries in %d batches", len(got), head.Batches)
+	}
+}
+
+// endless is a sink in which an object never ends.
+type endless struct {
+	*store
+	key  string
+	read atomic.Int64
+}
+
+func (s *endless) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if key == s.key {
+		return io.NopCloser(s), nil
+	}
+	return s.store.Open(ctx, key)
+}
+
+// Read implements [io.Reader].
+func (s *endless) Read(b []byte) (int, error) {
+	clear(b)
+	s.read.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// TestVoidEndless: what strangers wrote is hashed up to a bound.
+func TestVoidEndless(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	first := &endless{store: s.first, key: tree.BatchKey(5)}
+	s.first.set(first.key, []byte("x"))
+	r := open(t, s.k.file, t.TempDir(), first)
+	r.append("late", 0, 1)
+	r.has(ledger.Void)
+	if n := first.read.Load(); n > 80<<20 {
+		t.Errorf("read %d bytes", n)
+	}
+	want := tree.Of(tree.VoidKey(5), make([]byte, 64<<20))
+	for e, err := range r.Entries(t.Context()) {
+		if err != nil || e.Key == want.Key && e != want {
+			t.Errorf("%v, %v", e, err)
 		}
 	}
 }

@@ -23,12 +23,13 @@ const (
 	RolledBack Kind = "rolled_back" // a sink has less than it had
 	Void       Kind = "void"        // somebody without a key wrote where batches are
 	Altered    Kind = "altered"     // a sink holds other bytes than it should, of what is copied or follows from the batches
+	Unreadable Kind = "unreadable"  // a sink has an object and does not give it away; nothing is signed until it does
 
 	ClockOffset Kind = "clock_offset" // this machine's clock differs from a time-stamping authority's
 )
 
 // Kinds returns all kinds of problems.
-func Kinds() []Kind { return []Kind{Altered, ClockOffset, Forked, RolledBack, Void} }
+func Kinds() []Kind { return []Kind{Altered, ClockOffset, Forked, RolledBack, Unreadable, Void} }
 
 // Problem is something that is wrong with the ledger.
 type Problem struct {
@@ -52,6 +53,35 @@ func (c *commit) sorted() []Problem {
 	return slices.SortedFunc(maps.Keys(c.problems), func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
 }
 
+// maxShown bounds how many problems of a kind in a sink are shown, each by itself.
+const maxShown = 16
+
+// sumUp leaves the first problems of each kind in a sink, and sums up the others in one
+// more. stands has of how many.
+func sumUp(sorted []Problem) (all []Problem, stands map[Problem]int) {
+	type group struct {
+		kind Kind
+		sink string
+	}
+	seen, last := make(map[group]int), make(map[group]Problem)
+	for _, p := range sorted {
+		g := group{p.Kind, p.Sink}
+		if seen[g]++; seen[g] <= maxShown {
+			all = append(all, p)
+		} else {
+			last[g] = p
+		}
+	}
+	stands = make(map[Problem]int)
+	for g, p := range last {
+		n := seen[g] - maxShown
+		p.Detail = fmt.Sprintf("and %d more of this kind, up to this one", n)
+		all, stands[p] = append(all, p), n
+	}
+	slices.SortStableFunc(all, func(a, b Problem) int { return strings.Compare(string(a.Kind)+a.Sink, string(b.Kind)+b.Sink) })
+	return all, stands
+}
+
 // Show returns the problem as page, API and commands show it.
 func (p Problem) Show() evidence.LedgerProblem {
 	return evidence.LedgerProblem{Kind: string(p.Kind), Sink: p.Sink, Key: p.Key, Detail: p.Detail}
@@ -68,7 +98,8 @@ type Status struct {
 	Batches    int64        // numbers that are used up
 	Committed  time.Time    // when the ledger was last followed to its end here
 	Owed       int          // entries that it does not have yet
-	Problems   []Problem    // that the last Commit found
+	Waits      Waits        // of them, those that it can't have yet
+	Problems   []Problem    // that the last Commit found; of many of one kind in a sink the last says how many more
 	Found      map[Kind]int // how many this process has found, each once while it lasts
 	Err        error        // of the last Commit
 }
@@ -91,10 +122,11 @@ func (l *Ledger) report(ctx context.Context, c *commit, err error) {
 	defer l.show.Unlock()
 	before := l.status.Problems
 	s := &l.status
-	s.Problems = c.sorted()
-	for _, p := range s.Problems {
+	all, stands := sumUp(c.sorted())
+	s.Problems = all
+	for _, p := range all {
 		if !slices.Contains(before, p) {
-			s.Found[p.Kind]++
+			s.Found[p.Kind] += max(1, stands[p])
 			l.Logger.ErrorContext(ctx, "ledger problem", "problem", p.Kind, "sink", p.Sink, "key", p.Key, "detail", p.Detail)
 		}
 	}
@@ -120,6 +152,9 @@ func (l *Ledger) Show() evidence.LedgerStatus {
 	}
 	if !s.Committed.IsZero() {
 		shown.Committed = s.Committed.UTC().Truncate(time.Second)
+	}
+	if w := s.Waits; w.Count > 0 {
+		shown.Waits = &evidence.LedgerWaits{Count: w.Count, Since: w.Since.UTC().Truncate(time.Second), Key: w.Key}
 	}
 	if s.Checkpoint.Size > 0 {
 		shown.Root, shown.Line = s.Checkpoint.Root.String(), "ledger "+s.Checkpoint.String()

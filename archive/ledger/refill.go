@@ -115,7 +115,7 @@ func (c *commit) linkAt(ctx context.Context, n int64, l link) ([]byte, error) {
 func (c *commit) refillCheckpoint(ctx context.Context, n int64, batch []byte, head tree.Head) error {
 	key, text := tree.CheckpointKey(n), []byte(head.Checkpoint().Text()+"\n— ")
 	for _, t := range c.Sinks {
-		raw, ok, err := read(ctx, t, key)
+		raw, ok, err := c.read(ctx, t, key)
 		switch {
 		case err != nil:
 			return err
@@ -140,13 +140,13 @@ func (c *commit) refillRest(ctx context.Context, t Target) error {
 		if numbered(e.Key) {
 			continue
 		}
-		if _, ok, err := read(ctx, c.Sinks[0], e.Key); err != nil || ok {
+		if _, ok, err := c.read(ctx, c.Sinks[0], e.Key); err != nil || ok {
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		raw, _, err := read(ctx, t, e.Key)
+		raw, _, err := c.read(ctx, t, e.Key)
 		if err != nil {
 			return err
 		}

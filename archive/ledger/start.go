@@ -30,7 +30,37 @@ func (c *commit) start(ctx context.Context) (*tip, error) {
 	if err := c.announcements(ctx, t); err != nil {
 		return nil, err
 	}
+	if err := c.forget(ctx, t); err != nil {
+		return nil, err
+	}
 	return t, c.save(t)
+}
+
+// forget drops what is owed and the ledger has: this replica's tip was removed, or a crash
+// came before it was saved. What this process stored itself is not there yet.
+func (c *commit) forget(ctx context.Context, t *tip) error {
+	owed, err := c.owed.all()
+	if err != nil {
+		return err
+	}
+	before := make(map[tree.Entry]bool)
+	for _, e := range owed {
+		if !c.owed.isSettled(e) && !c.owed.flies(e) {
+			before[e] = true
+		}
+	}
+	if len(before) == 0 {
+		return nil
+	}
+	for e, err := range c.entries(ctx, t, tree.Edge{}) {
+		if err != nil {
+			return err
+		}
+		if before[e] {
+			c.owed.drop(e)
+		}
+	}
+	return c.owed.sweep()
 }
 
 // find finds the tip as the sinks show it: the last batch of an unbroken row that one
@@ -98,7 +128,7 @@ func (c *commit) signed(ctx context.Context, have numbers, n int64, keys *keyrin
 		if !have[i][n] {
 			continue
 		}
-		raw, _, err := read(ctx, t, tree.BatchKey(n))
+		raw, _, err := c.read(ctx, t, tree.BatchKey(n))
 		if err != nil {
 			return nil, s, err
 		}
@@ -145,7 +175,7 @@ func (c *commit) strangeKeys(ctx context.Context, keys *keyring) error {
 			if err != nil {
 				return fmt.Errorf("listing the keys of the ledger in sink %s: %w", t.Name, err)
 			}
-			raw, _, err := read(ctx, t, e.Key)
+			raw, _, err := c.read(ctx, t, e.Key)
 			if err != nil {
 				return err
 			}
@@ -168,7 +198,7 @@ func (c *commit) restore(ctx context.Context, t *tip) error {
 	first := c.Sinks[0]
 	full := t.head.Edge.Size / tree.TileWidth
 	for ; full > 0; full-- {
-		if _, ok, err := read(ctx, first, tree.LastTile(full)); err != nil {
+		if _, ok, err := c.read(ctx, first, tree.LastTile(full)); err != nil {
 			return err
 		} else if ok {
 			break
@@ -198,7 +228,7 @@ func (c *commit) rows(ctx context.Context, full int64) (tree.Tiler, error) {
 	for _, key := range tree.Unfilled(full) {
 		var row []tlog.Hash
 		if key != "" {
-			raw, _, err := read(ctx, c.Sinks[0], key)
+			raw, _, err := c.read(ctx, c.Sinks[0], key)
 			if err != nil {
 				return tiler, err
 			}
@@ -238,7 +268,7 @@ func (c *commit) linked(ctx context.Context, n int64, edge tree.Edge) (b *tree.B
 		if n < 0 {
 			break
 		}
-		got, ok, err := read(ctx, t, tree.BatchKey(n))
+		got, ok, err := c.read(ctx, t, tree.BatchKey(n))
 		if err != nil {
 			return nil, nil, err
 		}

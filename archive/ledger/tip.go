@@ -77,8 +77,8 @@ func (l *Ledger) load() (*tip, error) {
 }
 
 // Check reads from the first sink the last batch that this replica has seen there, and
-// returns an error if it is not there as it was. It signs and writes nothing, and does
-// not look for batches that came later. A replica that has seen none looks whether the
+// returns an error if it is not there as it was, or if what is at the next number can't
+// be read. It signs and writes nothing, and believes nothing that came later. A replica that has seen none looks whether the
 // first one is there: known is false then, and begun says so.
 func (l *Ledger) Check(ctx context.Context) (known, begun bool, err error) {
 	t, err := l.load()
@@ -99,5 +99,9 @@ func (l *Ledger) Check(ctx context.Context) (known, begun bool, err error) {
 	if b, err := tree.Unverified(raw); err != nil || b.After().Checkpoint() != t.head.Checkpoint() {
 		return true, true, Problem{Forked, l.Sinks[0].Name, tree.BatchKey(n), "it is not the batch that this replica has seen there"}.refusal()
 	}
-	return true, true, nil
+	next, first := tree.BatchKey(t.head.Batches), l.Sinks[0]
+	if _, _, err = read(ctx, first, next); withheld(ctx, first, next, err) {
+		err = unreadable(next, err)
+	}
+	return true, true, err
 }

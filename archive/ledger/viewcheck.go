@@ -19,6 +19,7 @@ import (
 // commit makes it good. An error is of a sink that can't be read.
 func (v *View) Check(ctx context.Context) error {
 	x := &viewCheck{View: v}
+	x.all = sync.OnceValues(func() (map[tree.Checkpoint]bool, error) { return v.checkpoints(ctx) })
 	for _, t := range v.c.Sinks {
 		deletions, err := sink.Deletions(ctx, t.Sink, tree.Dir)
 		if err != nil {
@@ -39,7 +40,8 @@ func (v *View) Check(ctx context.Context) error {
 // viewCheck is a run of Check.
 type viewCheck struct {
 	*View
-	mu sync.Mutex
+	mu  sync.Mutex
+	all func() (map[tree.Checkpoint]bool, error) // checkpoints that the batches come to
 }
 
 func (x *viewCheck) found(k Kind, t Target, key, format string, args ...any) {
@@ -85,13 +87,36 @@ func (x *viewCheck) checkpoints(ctx context.Context, n int64, head tree.Head) er
 			continue
 		}
 		got, _, err := tree.OpenCheckpoint(raw, x.c.tip.keys.verifiers())
-		if err == nil && got.Size >= head.Edge.Size {
+		copied := err == nil && got.Size < head.Edge.Size
+		if err == nil && got.Size > head.Edge.Size {
+			all, err := x.all()
+			if err != nil {
+				return err
+			}
+			copied = all[got]
+		}
+		if err == nil && !copied {
 			x.found(Forked, t, tree.CheckpointKey(n), "it says %s, and the batches give %s", got, head.Checkpoint())
 		} else {
 			x.found(Altered, t, tree.CheckpointKey(n), "no key of the ledger signed it for this place")
 		}
 	}
 	return nil
+}
+
+// checkpoints returns all that the batches come to.
+func (v *View) checkpoints(ctx context.Context) (map[tree.Checkpoint]bool, error) {
+	all := make(map[tree.Checkpoint]bool)
+	for n := range v.c.tip.last + 1 {
+		b, _, err := v.at(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if !v.links[n].void {
+			all[b.After().Checkpoint()] = true
+		}
+	}
+	return all, nil
 }
 
 // told looks whether the ledger has an entry of a void number. The next batch has it, or

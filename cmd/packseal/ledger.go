@@ -140,6 +140,9 @@ func printLedger(w io.Writer, s evidence.LedgerStatus, now time.Time) error {
 		row("to note", "%s", s.Line)
 	}
 	row("owed", "%d", s.Owed)
+	if w := s.Waits; w != nil {
+		row("waiting", "%d whose object no sink has, or gives away: %s (docs/ledger.md#what-waits)", w.Count, w.Key)
+	}
 	if !s.Committed.IsZero() {
 		row("committed", "%s ago", roughly(now.Sub(s.Committed)))
 	}

@@ -11,12 +11,21 @@ type LedgerStatus struct {
 	Batches   int64           `json:"batches"`            // numbers that are used up
 	Committed time.Time       `json:"committed,omitzero"` // when it was last followed to its end; zero = not since this process started
 	Owed      int             `json:"owed"`               // entries of this replica that it does not have yet
+	Waits     *LedgerWaits    `json:"waits,omitempty"`    // those of them whose object no sink was seen to have; nil = none
 	Keys      []string        `json:"keys"`               // the verifier keys of key_file
 	Problems  []LedgerProblem `json:"problems"`           // that the last commit found
 	Stamps    []LedgerAnchor  `json:"stamps"`             // of each time-stamping authority
 	Witnesses []LedgerAnchor  `json:"witnesses"`          // of each witness
 	Error     string          `json:"error,omitempty"`    // of the last commit
 	Hint      string          `json:"hint,omitempty"`     // what to do about it
+}
+
+// LedgerWaits are entries of which no sink was seen to have the object: it was never stored,
+// or can't be looked for.
+type LedgerWaits struct {
+	Count int       `json:"count"`
+	Since time.Time `json:"since"` // when this process saw the first of them
+	Key   string    `json:"key"`   // of that one
 }
 
 // LedgerProblem is something that is wrong with the ledger.

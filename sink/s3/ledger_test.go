@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,6 +18,20 @@ import (
 	"packseal.example/internal/secret"
 	"packseal.example/sink"
 )
+
+// ledgerKey makes a key of a ledger, and returns its file.
+func ledgerKey(t *testing.T) string {
+	t.Helper()
+	key, _, err := ledger.GenerateKey("example.com/packseal/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(key.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
 
 // ledgerIn opens a replica of a ledger, without state, in a sink.
 func ledgerIn(t *testing.T, s *Sink, keyFile string) *ledger.Ledger {
@@ -79,14 +94,7 @@ func (s *Sink) deletedOf(t *testing.T, l *ledger.Ledger) (keys []string) {
 // place; with the delete markers gone, both go on.
 func TestDeleteMarkerOverBatch(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *server) {
-		key, _, err := ledger.GenerateKey("example.com/packseal/test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(t.TempDir(), "key")
-		if err := os.WriteFile(file, []byte(key.Reveal()), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		file := ledgerKey(t)
 		s := open(t, p.versionedBucket(t))
 		running := ledgerIn(t, s, file)
 		kept := func(l *ledger.Ledger, name string) error {
@@ -137,4 +145,65 @@ func TestDeleteMarkerOverBatch(t *testing.T) {
 			before = running.Status().Checkpoint
 		}
 	})
+}
+
+// TestPlantedAndDeleted: who writes where the next batch belongs, and deletes it again, does
+// not keep the ledger from going on, where the store lets another object take the place.
+func TestPlantedAndDeleted(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *server) {
+		s := open(t, p.versionedBucket(t))
+		l := ledgerIn(t, s, ledgerKey(t))
+		if err := l.Append(t.Context(), []tree.Entry{tree.Of("a", nil)}); err != nil {
+			t.Fatal(err)
+		}
+		key := tree.BatchKey(1)
+		for _, text := range []string{"rubbish", "more of it"} {
+			s.overwrite(t, key, []byte(text))
+			s.remove(t, key)
+		}
+		err := l.Append(t.Context(), []tree.Entry{tree.Of("b", nil)})
+		if p.name == "versitygw" { // it takes a delete marker for an object
+			want(t, err, fault.Deleted, "delete marker")
+		} else if err != nil || l.Status().Checkpoint.Size != 2 {
+			t.Errorf("%v, %+v", err, l.Status())
+		}
+		if ps := l.Status().Problems; len(ps) != 1 || ps[0].Kind != ledger.Void || ps[0].Key != key {
+			t.Errorf("problems %v", ps)
+		}
+	})
+}
+
+// TestOverwritten: something else was written over the last batch and its checkpoint, and
+// maybe deleted, in a bucket that keeps versions. A replica that did not see the batch finds
+// it below, and signs nothing.
+func TestOverwritten(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *server) {
+		s, file := open(t, p.versionedBucket(t)), ledgerKey(t)
+		l := ledgerIn(t, s, file)
+		for _, name := range []string{"a", "b"} {
+			if err := l.Append(t.Context(), []tree.Entry{tree.Of(name, nil)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			s.overwrite(t, tree.BatchKey(1), []byte("rubbish"))
+			s.overwrite(t, tree.CheckpointKey(1), []byte("rubbish"))
+		}
+		for range 2 {
+			fresh := ledgerIn(t, s, file)
+			err := fresh.Append(t.Context(), []tree.Entry{tree.Of("c", nil)})
+			if fault.Of(err) != fault.Conflict || !strings.Contains(err.Error(), "rolled_back") {
+				t.Errorf("%v", err)
+			}
+			s.remove(t, tree.BatchKey(1))
+		}
+	})
+}
+
+// overwrite writes an object over what is there, as others may.
+func (s *Sink) overwrite(t *testing.T, key string, b []byte) {
+	t.Helper()
+	if _, err := s.client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &s.options.Bucket, Key: s.key(key), Body: bytes.NewReader(b)}); err != nil {
+		t.Fatal(err)
+	}
 }

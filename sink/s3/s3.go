@@ -41,10 +41,15 @@ func (s *Sink) key(key string) *string { return aws.String(s.prefix + key) }
 
 // Open implements [sink.Sink].
 func (s *Sink) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	return s.open(ctx, key, nil)
+}
+
+// open opens a version of an object; nil = the newest.
+func (s *Sink) open(ctx context.Context, key string, version *string) (io.ReadCloser, error) {
 	if err := sink.CheckKey(key); err != nil {
 		return nil, err
 	}
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.options.Bucket, Key: s.key(key)})
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.options.Bucket, Key: s.key(key), VersionId: version})
 	if err != nil {
 		if parseError(err).notFound() {
 			return nil, sink.NotExist(key)

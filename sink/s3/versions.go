@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 	"packseal.example/sink/bucket"
 )
 
-var _ sink.Historian = (*Sink)(nil)
+var (
+	_ sink.Historian = (*Sink)(nil)
+	_ sink.Versioner = (*Sink)(nil)
+)
 
 // askAgain is how long a store that does not list versions, or does not let us, is
 // not asked again.
@@ -24,24 +28,8 @@ const askAgain = time.Hour
 // Deletions implements [sink.Historian]: keys whose newest version is a delete
 // marker. A store that cannot be asked about versions shows none.
 func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, error) {
-	if until := s.unversioned.Load(); until != nil && time.Now().Before(*until) || !sink.CanBegin(prefix) {
-		return nil, nil
-	}
-	in := &s3.ListObjectVersionsInput{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
 	found := bucket.NewDeletions(s.prefix)
-	given := make(bucket.Pages)
-	for {
-		page, err := s.client.ListObjectVersions(ctx, in)
-		switch e := parseError(err); {
-		case err != nil && e.status != 0 && !e.down() && e.status != http.StatusTooManyRequests:
-			s.unversioned.Store(aws.Time(time.Now().Add(askAgain)))
-			return nil, nil
-		case err == nil:
-			err = checkVersions(page, given)
-		}
-		if err != nil {
-			return nil, classify(ctx, err, "listing versions")
-		}
+	err := s.versions(ctx, prefix, func(page *s3.ListObjectVersionsOutput) bool {
 		for _, m := range page.DeleteMarkers {
 			if aws.ToBool(m.IsLatest) {
 				found.Marker(aws.ToString(m.Key), aws.ToTime(m.LastModified))
@@ -50,11 +38,58 @@ func (s *Sink) Deletions(ctx context.Context, prefix string) ([]sink.Deletion, e
 		for _, v := range page.Versions {
 			found.Version(aws.ToString(v.Key), aws.ToString(v.VersionId), aws.ToInt64(v.Size), aws.ToTime(v.LastModified))
 		}
-		if !*page.IsTruncated {
-			return found.All, nil
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found.All, nil
+}
+
+// versions calls a function with pages of versions until it returns false. Of a store that
+// cannot be asked about versions there is none.
+func (s *Sink) versions(ctx context.Context, prefix string, take func(*s3.ListObjectVersionsOutput) bool) error {
+	if until := s.unversioned.Load(); until != nil && time.Now().Before(*until) || !sink.CanBegin(prefix) {
+		return nil
+	}
+	in := &s3.ListObjectVersionsInput{Bucket: &s.options.Bucket, Prefix: s.key(prefix)}
+	given := make(bucket.Pages)
+	for {
+		page, err := s.client.ListObjectVersions(ctx, in)
+		switch e := parseError(err); {
+		case err != nil && e.status != 0 && !e.down() && e.status != http.StatusTooManyRequests:
+			s.unversioned.Store(aws.Time(time.Now().Add(askAgain)))
+			return nil
+		case err == nil:
+			err = checkVersions(page, given)
+		}
+		if err != nil {
+			return classify(ctx, err, "listing versions")
+		}
+		if !take(page) || !*page.IsTruncated {
+			return nil
 		}
 		in.KeyMarker, in.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
 	}
+}
+
+// Versions implements [sink.Versioner].
+func (s *Sink) Versions(ctx context.Context, key string, most int) (versions []string, err error) {
+	err = s.versions(ctx, key, func(page *s3.ListObjectVersionsOutput) bool {
+		last := ""
+		for _, v := range page.Versions {
+			if last = aws.ToString(v.Key); last == s.prefix+key && len(versions) < most {
+				versions = append(versions, aws.ToString(v.VersionId))
+			}
+		}
+		return last <= s.prefix+key && len(versions) < most // the key itself comes before those that begin with it
+	})
+	return versions, err
+}
+
+// OpenVersion implements [sink.Versioner].
+func (s *Sink) OpenVersion(ctx context.Context, key, version string) (io.ReadCloser, error) {
+	return s.open(ctx, key, &version)
 }
 
 // checkVersions is checkPage for versions.

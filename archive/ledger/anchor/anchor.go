@@ -9,10 +9,13 @@
 package anchor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,9 +108,8 @@ type anchor struct {
 	log *slog.Logger
 
 	// For once alone:
-	after string    // the last key of its own that was seen
-	last  int64     // batch number of the last checkpoint that has an object; -1 = none
-	next  time.Time // when it may be asked
+	last int64     // batch number of the last checkpoint that has an object that holds; -1 = none
+	next time.Time // when it may be asked
 
 	mu     sync.Mutex
 	status Status
@@ -133,59 +135,92 @@ func (a *anchor) once(ctx context.Context, latest func() (ledger.Latest, error))
 	}
 }
 
+// maxRead bounds how many objects of its own an anchor reads to find one that holds.
+const maxRead = 16
+
 // look takes up what is there: from before, or of other replicas. What lies at numbers
 // that the ledger has not reached is not of a replica.
 func (a *anchor) look(ctx context.Context) error {
-	newest, batches := a.last, a.Ledger.Status().Batches
-	for e, err := range a.Ledger.Sinks[0].List(ctx, a.dir(), a.after) {
+	there, err := a.list(ctx, a.last+1)
+	if err != nil {
+		return err
+	}
+	var planted *ledger.Problem
+	batches, left := a.Ledger.Status().Batches, maxRead
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(there))) {
+		if n >= batches || n <= a.last {
+			continue
+		}
+		if left <= 0 {
+			break
+		}
+		c, err := a.Ledger.At(ctx, n)
+		if reason := fault.Of(err); reason == fault.NotFound || reason == fault.Damaged {
+			left-- // of no checkpoint, or of one by a key before
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("listing %s in sink %s: %w", a.dir(), a.Ledger.Sinks[0].Name, err)
+			return err
 		}
-		if n, ok := a.number(e.Key); ok && n < batches {
-			newest, a.after = max(newest, n), e.Key
+		keys := there[n][:min(left, len(there[n]))]
+		v, err := a.stored(ctx, c, keys)
+		if err != nil {
+			return err
+		}
+		planted, left = cmp.Or(planted, v.planted), left-len(keys)
+		if v.planted = planted; !v.at.IsZero() {
+			a.last = n
+			if next := v.at.Add(a.Every); next.Before(time.Now().Add(a.Every)) {
+				a.next = next
+			}
+			a.succeeded(c, v)
+			return nil
 		}
 	}
-	if newest == a.last {
-		return nil
-	}
-	c, err := a.Ledger.At(ctx, newest)
-	if reason := fault.Of(err); reason == fault.NotFound || reason == fault.Damaged {
-		return nil // of no checkpoint, or of one by a key before: there will be a newer one
-	}
-	if err != nil {
-		a.after = "" // it is looked at again
-		return err
-	}
-	v, err := a.stored(ctx, c)
-	if err != nil {
-		return err
-	}
-	a.last = newest
-	if v.at.IsZero() {
-		return nil
-	}
-	if next := v.at.Add(a.Every); next.Before(time.Now().Add(a.Every)) {
-		a.next = next
-	}
-	a.succeeded(c, v)
 	return nil
 }
 
-// stored reads the object of a checkpoint, and checks it. One that does not hold is a
-// problem, and the zero vouched.
-func (a *anchor) stored(ctx context.Context, c ledger.Latest) (v vouched, err error) {
-	key, first := a.key(c.N), a.Ledger.Sinks[0]
-	raw, err := sink.ReadAll(ctx, first, key, maxObject)
-	if err == nil {
-		if v, err = a.check(raw, c); err == nil {
-			return v, nil
+// list returns the keys of its own in the first sink, by numbers from n on.
+func (a *anchor) list(ctx context.Context, n int64) (map[int64][]string, error) {
+	first, there := a.Ledger.Sinks[0], make(map[int64][]string)
+	for e, err := range ledger.ListFrom(ctx, first, a.dir(), n) {
+		if err != nil {
+			return nil, fmt.Errorf("listing %s in sink %s: %w", a.dir(), first.Name, err)
+		}
+		if n, ok := a.number(e.Key); ok {
+			there[n] = append(there[n], e.Key)
 		}
 	}
-	if fault.Of(err) != fault.Damaged {
-		return v, fmt.Errorf("reading %s from sink %s: %w", key, first.Name, err)
+	for n, keys := range there {
+		there[n] = plainFirst(keys)
 	}
-	a.note(&ledger.Problem{Kind: ledger.Altered, Sink: first.Name, Key: key, Detail: err.Error()})
-	return vouched{}, nil
+	return there, nil
+}
+
+// stored reads what lies under keys for a checkpoint until one holds, and returns that.
+// What does not hold is a problem; where nothing holds, it is the zero vouched.
+func (a *anchor) stored(ctx context.Context, c ledger.Latest, keys []string) (v vouched, err error) {
+	var planted *ledger.Problem
+	first := a.Ledger.Sinks[0]
+	for _, key := range keys {
+		raw, err := sink.ReadAll(ctx, first, key, maxObject)
+		if err == nil {
+			if v, err = a.check(raw, c); err == nil {
+				v.planted = planted
+				return v, nil
+			}
+		}
+		if fault.Of(err) != fault.Damaged {
+			return vouched{}, fmt.Errorf("reading %s from sink %s: %w", key, first.Name, err)
+		}
+		if planted == nil {
+			planted = &ledger.Problem{Kind: ledger.Altered, Sink: first.Name, Key: key, Detail: err.Error()}
+		}
+	}
+	if planted != nil {
+		a.note(planted)
+	}
+	return vouched{planted: planted}, nil
 }
 
 // obtain asks, if there is something new.
@@ -207,21 +242,33 @@ func (a *anchor) obtain(ctx context.Context, latest func() (ledger.Latest, error
 		return err
 	}
 	for _, o := range objects {
-		switch err := a.Ledger.Add(ctx, o.key, o.raw); {
-		case err == nil:
-		case fault.Of(err) != fault.Conflict:
+		planted, err := a.put(ctx, c, o)
+		if err != nil {
 			return err
-		case o.key == a.key(c.N): // another replica was first, or somebody else was
-			a.last = c.N
-			if there, err := a.stored(ctx, c); err != nil || there.at.IsZero() {
-				return err
-			}
 		}
+		v.planted = cmp.Or(v.planted, planted)
 	}
 	a.last, a.next = c.N, time.Now().Add(a.Every)
 	a.succeeded(c, v)
 	a.log.InfoContext(ctx, "checkpoint vouched for", "batch", c.N, "size", c.Checkpoint.Size, "at", v.at)
 	return nil
+}
+
+// put stores what was got for a checkpoint: beside what has taken its place, unless that is
+// as good, and of another replica. It returns what is not.
+func (a *anchor) put(ctx context.Context, c ledger.Latest, o object) (planted *ledger.Problem, err error) {
+	if err := a.Ledger.Add(ctx, o.key, o.raw); fault.Of(err) != fault.Conflict {
+		return nil, err
+	}
+	all, err := a.list(ctx, c.N)
+	if err != nil {
+		return nil, err
+	}
+	there, err := a.stored(ctx, c, all[c.N][:min(maxRead, len(all[c.N]))])
+	if err != nil || !there.at.IsZero() {
+		return there.planted, err
+	}
+	return there.planted, a.Ledger.Add(ctx, tree.Beside(o.key, o.raw), o.raw)
 }
 
 // caughtUp reports whether the ledger has that many entries by now: others have appended

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"packseal.example/archive/ledger"
@@ -43,20 +44,20 @@ func TestAnchors(t *testing.T) {
 			t.Fatalf("sink %d lists %+v, %v", i, all, err)
 		}
 		for n, one := range all {
-			if one.N != int64(n) || !slices.Equal(one.Stamps, []string{"tsa1", "tsa2"}) || !slices.Equal(one.Cosignatures, []uint32{v.KeyHash()}) {
-				t.Errorf("sink %d lists %+v", i, one)
+			want := anchor.Anchored{
+				N: int64(n), Stamps: map[string][]string{"tsa1": {tree.StampKey(one.N, "tsa1")}, "tsa2": {tree.StampKey(one.N, "tsa2")}},
+				Cosignatures: map[uint32][]string{v.KeyHash(): {tree.CosignatureKey(one.N, v.KeyHash())}},
 			}
-			objects, err := one.Read(t.Context(), w.sinks[i])
-			if err != nil {
-				t.Fatal(err)
+			if diff := cmp.Diff(want, one); diff != "" {
+				t.Errorf("sink %d lists (-want +got):\n%s", i, diff)
 			}
-			checkpoint := objects[tree.CheckpointKey(one.N)]
-			for _, name := range one.Stamps {
-				if token, err := stamp.Verify(objects[tree.StampKey(one.N, name)], checkpoint, w.authority.Pool); err != nil || time.Since(token.Time) > time.Minute {
+			checkpoint := w.get(i, tree.CheckpointKey(one.N))
+			for _, keys := range anchor.InOrder(one.Stamps) {
+				if token, err := stamp.Verify(w.get(i, keys[0]), checkpoint, w.authority.Pool); err != nil || time.Since(token.Time) > time.Minute {
 					t.Errorf("%+v, %v", token, err)
 				}
 			}
-			line, err := cosignature.Parse(string(objects[tree.CosignatureKey(one.N, v.KeyHash())]))
+			line, err := cosignature.Parse(string(w.get(i, tree.CosignatureKey(one.N, v.KeyHash()))))
 			text, _, _ := strings.Cut(string(checkpoint), "\n\n")
 			if err == nil {
 				err = line.Verify(text+"\n", v)
@@ -192,11 +193,12 @@ func TestRace(t *testing.T) {
 }
 
 // TestPlanted: what somebody else put in the place of a time-stamp or a cosignature is
-// told of, once, and a later one makes up for it. Far ahead it moves nothing.
+// told of, and keeps nobody from vouching: what was got is stored beside it, where all
+// replicas find it. Far ahead it moves nothing.
 func TestPlanted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	l := w.ledger()
+	l, other := w.ledger(), w.ledger()
 	v, err := cosignature.NewVerifier(w.witness.Key)
 	if err != nil {
 		t.Fatal(err)
@@ -205,17 +207,40 @@ func TestPlanted(t *testing.T) {
 		w.put(tree.StampKey(n, "tsa1"), "garbage")
 		w.put(tree.CosignatureKey(n, v.KeyHash()), "garbage")
 	}
+	w.put(tree.Beside(tree.StampKey(0, "tsa1"), []byte("rubbish")), "garbage")
 	w.put(tree.StampDir+"no/number/tsa1.tsr", "garbage")
-	a := w.anchors(l, func(o *anchor.Options) { o.Every = 1 })
+	every := func(o *anchor.Options) { o.Every = 1 }
+	a := w.anchors(l, every)
 	w.append(l, 3)
+	if err := other.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	a.Once(t.Context())
-	for _, name := range []string{"tsa1", "w1"} {
-		if s := status(t, a, name); problem(t, a, name) != ledger.Altered || s.Size != 0 || s.Problem.Sink != "sink0" || !strings.Contains(s.Problem.Key, "/000/") {
-			t.Errorf("%+v, %v", s, s.Problem)
+	follower := w.anchors(other, func(o *anchor.Options) { o.Leads = func() bool { return false } })
+	follower.Once(t.Context())
+	for who, a := range map[string]*anchor.Anchors{"leader": a, "follower": follower, "restarted": w.anchors(l, nil)} {
+		a.Once(t.Context())
+		for _, name := range []string{"tsa1", "w1"} {
+			s := status(t, a, name)
+			if problem(t, a, name) != ledger.Altered || s.Size != 3 || s.Err != nil || s.Problem.Sink != "sink0" || !strings.Contains(s.Problem.Key, "/000/") {
+				t.Errorf("%s: %+v, %v", who, s, s.Problem)
+			}
+		}
+		if s := status(t, a, "tsa2"); s.Size != 3 || s.Problem != nil {
+			t.Errorf("%s: %+v", who, s)
 		}
 	}
-	if s := status(t, a, "tsa2"); s.Size != 3 || s.Problem != nil {
-		t.Errorf("%+v", s)
+	if got := w.stamps[0].asked.Load() + w.cosigner.asked.Load(); got != 2 {
+		t.Errorf("asked %d times", got)
+	}
+	all, err := anchor.List(t.Context(), w.sinks[0])
+	if err != nil || len(all[0].Stamps["tsa1"]) != 3 || len(all[0].Cosignatures[v.KeyHash()]) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	for _, key := range slices.Concat(all[0].Stamps["tsa1"], all[0].Cosignatures[v.KeyHash()]) {
+		if raw := w.get(0, key); len(raw) > len("garbage") && tree.Beside(key[:strings.LastIndex(strings.TrimSuffix(key, ".tsr"), ".")], raw) != strings.TrimSuffix(key, ".tsr") {
+			t.Errorf("%s is not the name of its bytes", key)
+		}
 	}
 	w.append(l, 1)
 	a.Once(t.Context())
@@ -223,6 +248,49 @@ func TestPlanted(t *testing.T) {
 		if s.Size != 4 || s.Problem != nil || s.Err != nil {
 			t.Errorf("%+v, %v", s, s.Problem)
 		}
+	}
+}
+
+// TestPlantedLater: what was planted at later checkpoints, or where there is none, hides no
+// older one from a replica that starts, and is told of.
+func TestPlantedLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	w.append(l, 3)
+	w.anchors(l, nil).Once(t.Context())
+	w.put(tree.BatchKey(2), "void")
+	w.append(l, 1)
+	w.append(l, 1)
+	w.put(tree.StampKey(1, "tsa1"), "garbage")
+	w.put(tree.StampKey(2, "tsa1"), "garbage")
+	a := w.anchors(l, func(o *anchor.Options) { o.Leads = func() bool { return false } })
+	for range 2 {
+		a.Once(t.Context())
+		if s := status(t, a, "tsa1"); s.Size != 3 || s.Err != nil || problem(t, a, "tsa1") != ledger.Altered || s.Problem.Key != tree.StampKey(1, "tsa1") {
+			t.Errorf("%+v, %v", s, s.Problem)
+		}
+	}
+}
+
+// TestPlantedMany: more than is looked at does not keep what was got from being stored.
+func TestPlantedMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.ledger()
+	w.append(l, 3)
+	w.put(tree.StampKey(0, "tsa1"), "garbage")
+	for i := range 50 {
+		w.put(tree.Beside(tree.StampKey(0, "tsa1"), []byte{byte(i)}), "garbage")
+	}
+	a := w.anchors(l, nil)
+	a.Once(t.Context())
+	if s := status(t, a, "tsa1"); s.Size != 3 || s.Err != nil || problem(t, a, "tsa1") != ledger.Altered {
+		t.Errorf("%+v, %v", s, s.Problem)
+	}
+	all, err := anchor.List(t.Context(), w.sinks[0])
+	if err != nil || len(all[0].Stamps["tsa1"]) != 52 {
+		t.Errorf("%d objects, %v", len(all[0].Stamps["tsa1"]), err)
 	}
 }
 

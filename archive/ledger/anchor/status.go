@@ -63,8 +63,8 @@ func (a *anchor) shown() Status {
 	return a.status
 }
 
-// succeeded notes that a checkpoint is vouched for. What was altered before it does not
-// matter any more.
+// succeeded notes that a checkpoint is vouched for. What was altered of those before it
+// does not matter any more.
 func (a *anchor) succeeded(c ledger.Latest, v vouched) {
 	a.mu.Lock()
 	s := &a.status
@@ -73,7 +73,9 @@ func (a *anchor) succeeded(c ledger.Latest, v vouched) {
 		s.Offset, s.Asked = v.offset, true
 	}
 	a.mu.Unlock()
-	if v.asked && v.offset.Abs() > maxOffset+v.accuracy {
+	if v.planted != nil {
+		a.note(v.planted)
+	} else if v.asked && v.offset.Abs() > maxOffset+v.accuracy {
 		a.note(&ledger.Problem{Kind: ledger.ClockOffset, Key: a.key(c.N), Detail: fmt.Sprintf("this machine's clock is %s that of authority %s", apart(v.offset), a.name())})
 	} else {
 		a.note(nil)

@@ -28,7 +28,8 @@ type vouched struct {
 	at       time.Time
 	accuracy time.Duration
 	offset   time.Duration
-	asked    bool // else it was read, and there is no offset
+	asked    bool            // else it was read, and there is no offset
+	planted  *ledger.Problem // what somebody else put in its place; nil = nothing
 }
 
 // voucher is an authority or a witness.

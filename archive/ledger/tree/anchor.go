@@ -1,7 +1,10 @@
 package tree
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -27,18 +30,41 @@ func CosignatureKey(n int64, id uint32) string {
 	return fmt.Sprintf("%s%s/%08x", CosignatureDir, Number(n), id)
 }
 
-// ParseStampKey reads what [StampKey] returned.
+// Beside returns the key that raw gets where something else has taken the place of an
+// object of [StampKey] or [CosignatureKey], which anybody can guess: this one nobody can.
+func Beside(key string, raw []byte) string {
+	stem, tsr := strings.CutSuffix(key, stampExt)
+	sum := sha256.Sum256(raw)
+	if stem += "." + hex.EncodeToString(sum[:4]); tsr {
+		stem += stampExt
+	}
+	return stem
+}
+
+// besideName matches the names that Beside makes, without their extension.
+var besideName = regexp.MustCompile(`^(.+)\.[0-9a-f]{8}$`)
+
+// notBeside returns the name beside which one is that [Beside] made, or the name itself.
+func notBeside(name string) string {
+	if m := besideName.FindStringSubmatch(name); m != nil {
+		return m[1]
+	}
+	return name
+}
+
+// ParseStampKey reads what [StampKey] returned, or [Beside] for that.
 func ParseStampKey(key string) (n int64, authority string, ok bool) {
 	n, name, ok := parseBelow(StampDir, key)
 	authority, tsr := strings.CutSuffix(name, stampExt)
-	return n, authority, ok && tsr && authority != ""
+	return n, notBeside(authority), ok && tsr && authority != ""
 }
 
-// ParseCosignatureKey reads what [CosignatureKey] returned.
+// ParseCosignatureKey reads what [CosignatureKey] returned, or [Beside] for that.
 func ParseCosignatureKey(key string) (n int64, id uint32, ok bool) {
 	n, name, ok := parseBelow(CosignatureDir, key)
+	name = notBeside(name)
 	v, err := strconv.ParseUint(name, 16, 32)
-	return n, uint32(v), ok && err == nil && CosignatureKey(n, uint32(v)) == key
+	return n, uint32(v), ok && err == nil && fmt.Sprintf("%08x", v) == name
 }
 
 // parseBelow reads a key of dir, a number and a name.
