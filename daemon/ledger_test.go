@@ -200,8 +200,14 @@ func TestLedgerAtEnd(t *testing.T) {
 	d := start(t, path, io.Discard)
 	d.await(t, 1)
 	d.stop()
-	if left, err := os.ReadFile(filepath.Join(dir, "state", "ledger", "owed")); err != nil || len(left) > 0 {
-		t.Errorf("%q is owed, %v", left, err)
+	left, err := os.ReadFile(filepath.Join(dir, "state", "ledger", "owed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(left)) { // a plan that was being put is, and is put by the next daemon
+		if !strings.Contains(line, "  "+evidence.PlanDir) {
+			t.Errorf("%q is owed", line)
+		}
 	}
 	if n := kinds(t, ledgerOf(t, path)); n[tree.Manifest] != 1 {
 		t.Errorf("the ledger has %v", n)
