@@ -23,7 +23,7 @@ type day struct {
 
 // aDay is what TestDiscoverDay takes for one. With the tag scale it is one of 1,000
 // packs.
-var aDay = day{hours: 5, perHour: 40, life: 2, hour: time.Second, schedule: `"@every 4s", jitter: 2s`}
+var aDay = day{hours: 5, perHour: 10, life: 2, hour: time.Second, schedule: `"@every 4s", jitter: 2s`}
 
 // TestDiscoverDay has packs come and go for a day that is soon over: each slot that
 // was due by the plans is sealed or recorded as a gap, and the queue's server goes on.
