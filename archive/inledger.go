@@ -143,6 +143,7 @@ func (v *verifying) unloggedPlans(known map[keyed]bool) {
 			logged = append(logged, key)
 		}
 	}
+	slices.Sort(logged)
 	for key, sinks := range v.planned {
 		if !plantedPlan(key, logged) {
 			continue

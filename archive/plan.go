@@ -65,17 +65,19 @@ func (a *Archive) Plans(ctx context.Context, have map[string]evidence.Plan) (map
 	return all, nil
 }
 
-// uproot removes the plans that were planted from those that were read.
+// uproot removes the plans that were planted from those that were read. The ledger is asked
+// only if there are any.
 func (a *Archive) uproot(ctx context.Context, all, have map[string]evidence.Plan) error {
-	if a.LoggedPlans == nil {
+	if a.LoggedPlans == nil || len(all) == len(have) {
 		return nil
 	}
-	logged, err := a.LoggedPlans(ctx)
+	known, err := a.LoggedPlans(ctx)
 	if err != nil {
 		return fmt.Errorf("reading which plans the ledger has: %w", err)
 	}
+	logged := slices.Sorted(maps.Keys(known))
 	for key := range all {
-		if _, known := have[key]; !known && plantedPlan(key, slices.Collect(maps.Keys(logged))) {
+		if _, read := have[key]; !read && plantedPlan(key, logged) {
 			a.Logger.WarnContext(ctx, "plan without an entry in the ledger passed over", "key", key)
 			delete(all, key)
 		}
@@ -83,11 +85,12 @@ func (a *Archive) uproot(ctx context.Context, all, have map[string]evidence.Plan
 	return nil
 }
 
-// plantedPlan reports whether the plan under a key was planted, by the keys of those that
-// the ledger has. The first of them was in force when the ledger began: of the plans before,
-// nobody can tell.
+// plantedPlan reports whether the plan under a key was planted, by the sorted keys of those
+// that the ledger has. The first of them was in force when the ledger began: of the plans
+// before, nobody can tell.
 func plantedPlan(key string, logged []string) bool {
-	return len(logged) > 0 && key > slices.Min(logged) && !slices.Contains(logged, key)
+	at, found := slices.BinarySearch(logged, key)
+	return at > 0 && !found
 }
 
 // PutPlan puts a plan into every sink. It is an error when none takes it.

@@ -98,6 +98,7 @@ type making struct {
 	found   []audit.Finding
 	cosigns map[string]bool // witnesses by name
 	covers  func(evidence.Slot) bool
+	names   map[string]string // of packs, by <source>/<pack>
 	told    Progress
 	bytes   int64 // of reports
 }
@@ -126,6 +127,7 @@ func (s Source) make(ctx context.Context, o Options, f files) (Made, error) {
 	if err != nil {
 		return Made{}, err
 	}
+	m.names = names(m.sealed)
 	if f.zip != nil {
 		st.Reports = &o.Reports
 		err = m.attachments(ctx, within, st)
@@ -133,8 +135,7 @@ func (s Source) make(ctx context.Context, o Options, f files) (Made, error) {
 	st.Findings = append(st.Findings, m.found...)
 	made := Made{Result: audit.Result{
 		Statement: &st, Findings: st.Findings, Entries: len(m.part), Checkpoints: len(within), Tokens: st.Stamps.Count, Records: m.told.Records, Reports: m.told.Reports, Bytes: m.bytes,
-	}}
-	made.names = m.names()
+	}, names: m.names}
 	if err == nil {
 		made.Raw, err = st.Encode()
 		made.Logged = m.stated[st.Key(made.Raw)]

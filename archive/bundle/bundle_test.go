@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -253,37 +254,48 @@ func TestOpen(t *testing.T) {
 // member returns a file of a zip.
 func member(t testing.TB, raw []byte, name string) (b []byte) {
 	t.Helper()
-	rewrite(t, raw, func(n string, content []byte) []byte {
+	for n, content := range members(t, raw) {
 		if n == name {
 			b = content
 		}
-		return content
-	})
+	}
 	return b
 }
 
-// rewrite returns a zip with the files changed; nil removes one.
-func rewrite(t testing.TB, raw []byte, change func(name string, b []byte) []byte) []byte {
+// members yields the names and contents of a zip's files.
+func members(t testing.TB, raw []byte) iter.Seq2[string, []byte] {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return func(yield func(string, []byte) bool) {
+		for _, f := range z.File {
+			r, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !yield(f.Name, b) {
+				return
+			}
+		}
+	}
+}
+
+// rewrite returns a zip with the files changed; nil removes one.
+func rewrite(t testing.TB, raw []byte, change func(name string, b []byte) []byte) []byte {
+	t.Helper()
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
-	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b = change(f.Name, b); b == nil {
+	for name, b := range members(t, raw) {
+		if b = change(name, b); b == nil {
 			continue
 		}
-		o, err := w.Create(f.Name)
+		o, err := w.Create(name)
 		if err == nil {
 			_, err = o.Write(b)
 		}

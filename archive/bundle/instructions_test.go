@@ -1,9 +1,6 @@
 package bundle_test
 
 import (
-	"archive/zip"
-	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,28 +58,18 @@ func TestInstructions(t *testing.T) {
 // folder with such an end.
 func unpack(t *testing.T, raw []byte, dir string) (first func(folder, end string) string) {
 	t.Helper()
-	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
+	var names []string
+	for name, b := range members(t, raw) {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(f.Name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		file(t, dir, f.Name, b)
+		file(t, dir, name, b)
+		names = append(names, name)
 	}
 	return func(folder, end string) string {
-		for _, f := range z.File {
-			if strings.HasPrefix(f.Name, folder) && strings.HasSuffix(f.Name, end) {
-				return f.Name
+		for _, name := range names {
+			if strings.HasPrefix(name, folder) && strings.HasSuffix(name, end) {
+				return name
 			}
 		}
 		t.Fatalf("the bundle has no %s…%s", folder, end)

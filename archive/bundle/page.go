@@ -75,9 +75,9 @@ func newPage(s audit.Statement, names map[string]string) *page {
 
 // names returns what manifests call the packs, by <source>/<pack>: of several names the
 // latest.
-func (m *making) names() map[string]string {
+func names(slots []sealed) map[string]string {
 	names, due := make(map[string]string), make(map[string]time.Time)
-	for _, s := range m.sealed {
+	for _, s := range slots {
 		if key := s.Source + "/" + s.Slot.Pack; s.Name != "" && !s.Due.Before(due[key]) {
 			names[key], due[key] = s.Name, s.Due
 		}
@@ -105,7 +105,7 @@ func (p *page) Others() []audit.Finding {
 
 // page returns the page of the bundle.
 func (m *making) page(st audit.Statement) *page {
-	p := newPage(st, m.names())
+	p := newPage(st, m.names)
 	p.Bundle = true
 	slices.SortStableFunc(m.sealed, func(x, y sealed) int {
 		return cmp.Or(cmp.Compare(x.Source, y.Source), cmp.Compare(x.Pack, y.Pack), x.Due.Compare(y.Due))

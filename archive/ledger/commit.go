@@ -183,12 +183,8 @@ func (c *commit) planted(ctx context.Context, t Target, key string) (bool, error
 	if !ok {
 		return false, nil
 	}
-	for e, err := range t.List(ctx, key, "") {
-		if err != nil || e.Key == key {
-			return err == nil && s.Planted(e.ModTime), err
-		}
-	}
-	return false, nil
+	e, err := listed(ctx, t, key)
+	return s.Planted(e.ModTime), err
 }
 
 // order puts an epoch first, since nothing precedes it, and the rest by key.
@@ -354,16 +350,16 @@ func (c *commit) sameCheckpoint(ctx context.Context, raw []byte, n int64, head t
 // it is taken for that of key_file.
 func (c *commit) learn(ctx context.Context, e tree.Entry) error {
 	raw, err := c.ReadRecord(ctx, e)
-	if k, ours := c.tip.keys.next(time.Now(), c.Overlap, c.Tool); fault.Of(err) == fault.NotFound && ours {
+	k, ours := c.tip.keys.next(time.Now(), c.Overlap, c.Tool)
+	switch {
+	case err == nil:
+		if k, err = evidence.DecodeNextKey(raw, e.Key); err != nil {
+			return err
+		}
+	case fault.Of(err) == fault.NotFound && ours:
 		c.found(RolledBack, c.Sinks[0], e.Key, "%v; the next key of key_file is taken for the one that it announces", err)
-		return c.tip.keys.learn(knownKey{Key: k.Key, Announced: true, OverlapUntil: k.OverlapUntil})
-	}
-	if err != nil {
+	default:
 		return fmt.Errorf("the ledger's next key is not known: %w", err)
-	}
-	k, err := evidence.DecodeNextKey(raw, e.Key)
-	if err != nil {
-		return err
 	}
 	return c.tip.keys.learn(knownKey{Key: k.Key, Announced: true, OverlapUntil: k.OverlapUntil})
 }

@@ -271,19 +271,24 @@ func (l *Ledger) store(ctx context.Context, key string, raw []byte) error {
 	return nil
 }
 
-// read reads an object of the ledger; ok is false if the sink has none. Of one that
-// is larger than a note can be, it returns no more than shows that.
+// read reads an object of the ledger as readNote does; ok is false if the sink has none.
 func read(ctx context.Context, t Target, key string) (raw []byte, ok bool, err error) {
 	r, err := t.Open(ctx, key)
 	if errors.Is(err, sink.ErrNotExist) {
 		return nil, false, nil
 	}
 	if err == nil {
-		raw, err = io.ReadAll(io.LimitReader(r, tree.MaxNote+1))
-		err = errors.Join(err, r.Close())
+		raw, err = readNote(r)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("reading %s from sink %s: %w", key, t.Name, err)
 	}
 	return raw, true, nil
+}
+
+// readNote reads an object, and closes it. Of one that is larger than a note can be, it
+// returns no more than shows that.
+func readNote(r io.ReadCloser) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, tree.MaxNote+1))
+	return raw, errors.Join(err, r.Close())
 }

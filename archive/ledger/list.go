@@ -70,11 +70,20 @@ func withheld(ctx context.Context, t Target, key string, err error) bool {
 	case fault.NotRestored:
 		return true
 	case fault.SinkDenied:
-		for e, err := range t.List(ctx, key, "") {
-			return err == nil && e.Key == key
-		}
+		e, err := listed(ctx, t, key)
+		return err == nil && e.Key == key
 	}
 	return false
+}
+
+// listed returns what a sink lists of an object; the zero Entry if that is nothing.
+func listed(ctx context.Context, t Target, key string) (sink.Entry, error) {
+	for e, err := range t.List(ctx, key, "") {
+		if err != nil || e.Key == key {
+			return e, err
+		}
+	}
+	return sink.Entry{}, nil
 }
 
 // unreadable tells what to do about an object that can't be read.

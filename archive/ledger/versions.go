@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"packseal.example/archive/ledger/tree"
 	"packseal.example/internal/fault"
@@ -63,8 +62,7 @@ func (c *commit) versions(ctx context.Context, n int64) (signed string, read int
 		var raw []byte
 		r, err := sink.OpenVersion(ctx, first.Sink, key, version)
 		if err == nil {
-			raw, err = io.ReadAll(io.LimitReader(r, tree.MaxNote+1))
-			err = errors.Join(err, r.Close())
+			raw, err = readNote(r)
 		}
 		switch fault.Of(err) {
 		case fault.SinkDenied, fault.NotRestored, fault.NotFound:
