@@ -21,7 +21,6 @@ import (
 	"packseal.example/fetcher/cloudconfig/sim"
 	"packseal.example/internal/evidence"
 	"packseal.example/internal/fault"
-	"packseal.example/internal/period"
 	"packseal.example/internal/table"
 )
 
@@ -55,8 +54,8 @@ are reports of rules, of a template and of resources, and a rule that discovers 
 	c.Flags().StringVar(&d.listen, "listen", "127.0.0.1:9797", "the page's address")
 	c.Flags().BoolVar(&d.once, "once", false, "exit once the first slot of each pack is settled, and print the results")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		d.out, d.talk, d.began = c.OutOrStdout(), c.ErrOrStderr(), time.Now()
-		d.first = firstSlot(d.began)
+		d.out, d.talk = c.OutOrStdout(), c.ErrOrStderr()
+		d.awaitFirst(c.Context())
 		return d.run(c.Context())
 	}
 	return c
@@ -65,14 +64,17 @@ are reports of rules, of a template and of resources, and a rule that discovers 
 // demoRoom is the time that the slowest pack needs before its next slot.
 const demoRoom = 8 * time.Second
 
-// firstSlot is the slot that was due last, made up for at once; or the next
-// one, when that is too near for the slow packs to be ready in time.
-func firstSlot(now time.Time) time.Time {
-	latest := now.UTC().Truncate(demoEvery)
-	if next := latest.Add(demoEvery); next.Sub(now) < demoRoom {
-		return next
+// awaitFirst finds the slot that was due last, which is made up for at once. It waits for
+// the next one when that is too near for the slow packs to be ready in time.
+func (d *demo) awaitFirst(ctx context.Context) {
+	d.first = time.Now().UTC().Truncate(demoEvery)
+	next := d.first.Add(demoEvery)
+	if wait := time.Until(next); wait < demoRoom {
+		fmt.Fprintf(d.talk, "the first reports fall due in %s\n", wait.Truncate(time.Second)+time.Second)
+		fault.Sleep(ctx, wait)
+		d.first = next
 	}
-	return latest
+	d.began = time.Now()
 }
 
 // run does the whole demo.
@@ -203,7 +205,7 @@ ledger: {origin: %s, key_file: ledger-key, interval: 10s}
 web: {listen: %q}
 packs:
 `, endpoint, demoEvery, demoOrigin, d.listen)
-	since := period.Earlier(d.first, d.began.UTC().Truncate(time.Second)).Format(time.RFC3339)
+	since := d.first.Format(time.RFC3339)
 	for _, p := range append(sim.Demo(), sim.Pack{ID: sim.MissingPackID, Name: "a pack that does not exist"}) {
 		fmt.Fprintf(&b, "  - {id: %s, name: %q, aggregator: %q, since: %s}\n", p.ID, p.Name, p.Aggregator, since)
 	}
